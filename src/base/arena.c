@@ -1,0 +1,137 @@
+/*
+ * Blocks are chained, newest first. A block is at least ARENA_BLOCK_MIN and grows with the arena, so that the number
+ * of blocks stays logarithmic; a request larger than that gets a block of its own.
+ *
+ * Under AddressSanitizer each allocation could hide an overrun into its neighbour; the fuzzers accept that, since
+ * parsers read their input from exact heap copies.
+ */
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { ARENA_BLOCK_MIN = 4096, ARENA_BLOCK_MAX = 1 << 20 };
+
+struct arena_block {
+    struct arena_block *older;
+    size_t size; /* of data */
+    _Alignas(64) char data[];
+};
+
+void arena_init(struct arena *a, size_t cap_bytes)
+{
+    *a = (struct arena){.cap_bytes = cap_bytes};
+}
+
+static void arena_free_chain(struct arena_block *block)
+{
+    while (block != NULL) {
+        struct arena_block *older = block->older;
+        mem_free(block);
+        block = older;
+    }
+}
+
+void arena_release(struct arena *a)
+{
+    arena_free_chain(a->head);
+    arena_init(a, a->cap_bytes);
+}
+
+void arena_reset(struct arena *a)
+{
+    struct arena_block *keep = a->head;
+
+    if (keep == NULL) {
+        return;
+    }
+    arena_free_chain(keep->older);
+    keep->older = NULL;
+    a->next = keep->data;
+    a->end = keep->data + keep->size;
+    a->used_bytes = keep->size;
+    if (arena_over(a)) {
+        arena_release(a);
+    }
+}
+
+size_t arena_bytes(const struct arena *a)
+{
+    return a->used_bytes;
+}
+
+static size_t arena_block_size(const struct arena *a, size_t need)
+{
+    size_t size = a->used_bytes / 2;
+
+    size = size < ARENA_BLOCK_MIN ? ARENA_BLOCK_MIN : size;
+    size = size > ARENA_BLOCK_MAX ? ARENA_BLOCK_MAX : size;
+    return size > need ? size : need;
+}
+
+void *arena_alloc_slow(struct arena *a, size_t size, size_t align)
+{
+    INVARIANT(size < SIZE_MAX / 4 && align <= 64);
+    size_t data_size = arena_block_size(a, size + align);
+    struct arena_block *block = mem_alloc(sizeof(struct arena_block) + data_size);
+
+    block->older = a->head;
+    block->size = data_size;
+    a->head = block;
+    a->used_bytes += data_size;
+    a->next = block->data;
+    a->end = block->data + data_size;
+    return arena_alloc_aligned(a, size, align);
+}
+
+void *arena_alloc0(struct arena *a, size_t count, size_t size)
+{
+    INVARIANT(size == 0 || count <= SIZE_MAX / 8 / size);
+    return memset(arena_alloc(a, count * size), 0, count * size);
+}
+
+void *arena_try_alloc(struct arena *a, size_t count, size_t size)
+{
+    if (size != 0 && count > SIZE_MAX / 8 / size) {
+        return NULL;
+    }
+    size_t room = a->cap_bytes > a->used_bytes ? a->cap_bytes - a->used_bytes : 0;
+    size_t left = a->next != NULL ? (size_t)(a->end - a->next) : 0;
+
+    if (count * size > left && count * size > room) {
+        return NULL;
+    }
+    return arena_alloc(a, count * size);
+}
+
+struct str arena_dup(struct arena *a, struct str s)
+{
+    return str_make(arena_text(a, s), s.len);
+}
+
+char *arena_text(struct arena *a, struct str s)
+{
+    char *copy = arena_alloc_aligned(a, s.len + 1, 1);
+
+    if (s.len != 0) {
+        memcpy(copy, s.ptr, s.len);
+    }
+    copy[s.len] = '\0';
+    return copy;
+}
+
+struct str arena_printf(struct arena *a, const char *fmt, ...)
+{
+    va_list args;
+    va_list again;
+
+    va_start(args, fmt);
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    INVARIANT(len >= 0);
+    char *text = arena_alloc_aligned(a, (size_t)len + 1, 1);
+    (void)vsnprintf(text, (size_t)len + 1, fmt, again);
+    va_end(again);
+    return str_make(text, (size_t)len);
+}

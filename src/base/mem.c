@@ -1,0 +1,95 @@
+#include "base/mem.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void invariant_failed(const char *condition, const char *file, int line)
+{
+    (void)fprintf(stderr, "telex: invariant broken: %s (%s:%d)\n", condition, file, line);
+    abort();
+}
+
+NO_RETURN COLD static void mem_exhausted(size_t count, size_t size)
+{
+    (void)fprintf(stderr, "telex: out of memory: %zu x %zu bytes were asked for\n", count, size);
+    abort();
+}
+
+static bool mem_overflows(size_t count, size_t size)
+{
+    return size != 0 && count > (SIZE_MAX / 2) / size;
+}
+
+void *mem_alloc(size_t size)
+{
+    void *ptr = malloc(size ? size : 1);
+
+    if (unlikely(ptr == NULL)) {
+        mem_exhausted(1, size);
+    }
+    return ptr;
+}
+
+void *mem_alloc0(size_t count, size_t size)
+{
+    void *ptr = mem_overflows(count, size) ? NULL : calloc(count ? count : 1, size ? size : 1);
+
+    if (unlikely(ptr == NULL)) {
+        mem_exhausted(count, size);
+    }
+    return ptr;
+}
+
+void *mem_try_resize(void *ptr, size_t count, size_t size)
+{
+    if (mem_overflows(count, size)) {
+        return NULL;
+    }
+    size_t bytes = count * size;
+
+    return realloc(ptr, bytes != 0 ? bytes : 1);
+}
+
+void *mem_resize(void *ptr, size_t count, size_t size)
+{
+    void *moved = mem_try_resize(ptr, count, size);
+
+    if (unlikely(moved == NULL)) {
+        mem_exhausted(count, size);
+    }
+    return moved;
+}
+
+void *mem_try_alloc(size_t size)
+{
+    return malloc(size ? size : 1);
+}
+
+void *mem_dup(const void *src, size_t size)
+{
+    void *copy = mem_alloc(size);
+
+    if (size != 0) {
+        memcpy(copy, src, size);
+    }
+    return copy;
+}
+
+char *mem_dup_text(const char *src, size_t len)
+{
+    char *copy = mem_alloc(len + 1);
+
+    if (len != 0) {
+        memcpy(copy, src, len);
+    }
+    copy[len] = '\0';
+    return copy;
+}
+
+void mem_free(const void *ptr)
+{
+    free((void *)(uintptr_t)ptr);
+}

@@ -1,0 +1,118 @@
+/*
+ * options.h - a kind's options as one const table, from which everything else is made.
+ *
+ * A row is {name, aliases, type, offset, default, range, unit, help}. From the table come: parsing and validation of a
+ * YAML mapping into a plain config struct (unknown keys are errors with a suggestion), overrides from the environment,
+ * required-field errors that name the variable, --help text, the reference page and the JSON schema.
+ *
+ * Ownership: parsed texts, lists and sub-structs live in the caller's arena; secrets are heap objects that
+ * options_release() frees. Threads: tables are const; parsing is confined. Limits: OPTIONS_MAX rows per table.
+ */
+#ifndef TELEX_BASE_OPTIONS_H
+#define TELEX_BASE_OPTIONS_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "base/yaml.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { OPTIONS_MAX = 128 };
+
+enum option_type {
+    OPTION_TEXT,     /* struct str */
+    OPTION_BOOL,     /* bool */
+    OPTION_INT,      /* int64_t */
+    OPTION_DOUBLE,   /* double */
+    OPTION_DURATION, /* int64_t ns; unit "s" or "ms" says what a bare number means */
+    OPTION_BYTES,    /* int64_t; unit "mb" says what a bare number means */
+    OPTION_ENUM,     /* int: index into choices */
+    OPTION_SECRET,   /* struct secret *: a text, or {file: path}, or {env: NAME} */
+    OPTION_URL,      /* struct str: http or https, host present; userinfo refused with a hint */
+    OPTION_LIST,     /* struct option_list: texts */
+    OPTION_MAP,      /* struct option_map: text -> text, in file order */
+    OPTION_INT_LIST, /* struct option_ints */
+    OPTION_TABLE,    /* a sub-struct described by <table> */
+    OPTION_NODE,     /* const struct yaml_node *: taken as it is, checked by the owner */
+};
+
+struct option_list {
+    const struct str *items;
+    size_t count;
+};
+
+struct option_pair {
+    struct str name;
+    struct str value;
+    const struct yaml_node *node; /* where the value stands; NULL when it came from elsewhere */
+};
+
+struct option_map {
+    const struct option_pair *items;
+    size_t count;
+};
+
+struct option_ints {
+    const int64_t *items;
+    size_t count;
+};
+
+enum option_flags {
+    OPTION_REQUIRED = 1,
+    OPTION_SIGNED = 2,   /* numbers may be negative */
+    OPTION_HIDDEN = 4,   /* accepted for compatibility, not documented first */
+    OPTION_ADVANCED = 8,
+};
+
+struct option {
+    const char *name;
+    const char *const *aliases; /* NULL-terminated, or NULL */
+    enum option_type type;
+    unsigned flags;
+    size_t offset;         /* in the config struct */
+    const char *fallback;  /* default as it would be written in YAML (flow style); NULL: zero value */
+    const char *const *choices;       /* OPTION_ENUM: NULL-terminated */
+    const struct option_table *table; /* OPTION_TABLE */
+    double min;            /* numbers, durations (s), bytes: checked when max > min */
+    double max;
+    const char *unit;      /* "s", "ms", "bytes", "mb", "%"; or NULL */
+    const char *help;      /* one sentence; Markdown */
+};
+
+struct option_table {
+    const char *name; /* "exporter influxdb" */
+    const char *help;
+    const struct option *options;
+    size_t count;
+    size_t config_size;
+};
+
+/* Where overrides and ${VAR} come from; lookup returns NULL when unset. */
+struct option_source {
+    const char *(*lookup)(void *arg, const char *name);
+    void *arg;
+    const char *prefix; /* e.g. "TELEX_EXPORTER_INFLUX_", or NULL for no overrides */
+    struct str secrets_path; /* folder for <name>_secret references; or empty */
+};
+
+/*
+ * Fills <config> (config_size bytes) from defaults, then <node> (a mapping, or NULL), then the environment. A text
+ * may hold ${VAR} or ${VAR:-default}; $${ is a literal ${. An error has the place of the key or value.
+ */
+MUST_USE bool options_parse(const struct option_table *table, const struct yaml_node *node,
+                            const struct option_source *source, struct arena *a, void *config,
+                            struct err *e);
+
+/* Frees the secrets in <config>. */
+void options_release(const struct option_table *table, void *config);
+
+/* Help for a terminal; the reference page in Markdown; the JSON schema of the mapping. */
+void options_print_help(const struct option_table *table, struct buf *out);
+void options_print_markdown(const struct option_table *table, struct buf *out);
+void options_print_schema(const struct option_table *table, struct buf *out);
+
+#endif

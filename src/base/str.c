@@ -1,0 +1,180 @@
+#include "base/str.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+int str_cmp(struct str a, struct str b)
+{
+    size_t shared = a.len < b.len ? a.len : b.len;
+    int order = shared ? memcmp(a.ptr, b.ptr, shared) : 0;
+
+    if (order != 0) {
+        return order;
+    }
+    return (a.len > b.len) - (a.len < b.len);
+}
+
+static char ascii_lower(char c)
+{
+    return (c >= 'A' && c <= 'Z') ? (char)(c | 0x20) : c;
+}
+
+bool str_eq_nocase(struct str a, struct str b)
+{
+    if (a.len != b.len) {
+        return false;
+    }
+    for (size_t i = 0; i < a.len; i++) {
+        if (ascii_lower(a.ptr[i]) != ascii_lower(b.ptr[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool str_starts(struct str s, struct str prefix)
+{
+    return s.len >= prefix.len && str_eq(str_make(s.ptr, prefix.len), prefix);
+}
+
+bool str_ends(struct str s, struct str suffix)
+{
+    return s.len >= suffix.len && str_eq(str_make(s.ptr + s.len - suffix.len, suffix.len), suffix);
+}
+
+size_t str_find_byte(struct str s, char byte)
+{
+    const char *hit = s.len ? memchr(s.ptr, byte, s.len) : NULL;
+
+    return hit ? (size_t)(hit - s.ptr) : s.len;
+}
+
+size_t str_find(struct str s, struct str needle)
+{
+    const char *hit = s.len ? memmem(s.ptr, s.len, needle.ptr, needle.len) : NULL;
+
+    return hit ? (size_t)(hit - s.ptr) : s.len;
+}
+
+struct str str_slice(struct str s, size_t from, size_t len)
+{
+    if (from > s.len) {
+        from = s.len;
+    }
+    if (len > s.len - from) {
+        len = s.len - from;
+    }
+    return str_make(s.ptr + from, len);
+}
+
+static bool ascii_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+struct str str_trim(struct str s)
+{
+    while (s.len && ascii_space(s.ptr[0])) {
+        s.ptr++;
+        s.len--;
+    }
+    while (s.len && ascii_space(s.ptr[s.len - 1])) {
+        s.len--;
+    }
+    return s;
+}
+
+bool str_split(struct str *rest, char separator, struct str *ret_part)
+{
+    if (rest->ptr == NULL) {
+        return false;
+    }
+    size_t at = str_find_byte(*rest, separator);
+
+    *ret_part = str_make(rest->ptr, at);
+    *rest = at == rest->len ? STR_NONE : str_make(rest->ptr + at + 1, rest->len - at - 1);
+    return true;
+}
+
+uint64_t str_hash(struct str s, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(s.ptr ? s.ptr : "", s.len, seed);
+}
+
+enum { NEAREST_MAX = 48 };
+
+/* Levenshtein distance over one row; names longer than NEAREST_MAX count as far. */
+static size_t edit_distance(struct str a, struct str b)
+{
+    size_t row[NEAREST_MAX + 1];
+
+    if (a.len > NEAREST_MAX || b.len > NEAREST_MAX) {
+        return SIZE_MAX;
+    }
+    for (size_t j = 0; j <= b.len; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t change = diagonal + (ascii_lower(a.ptr[i - 1]) != ascii_lower(b.ptr[j - 1]));
+            size_t step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            diagonal = row[j];
+            row[j] = change < step ? change : step;
+        }
+    }
+    return row[b.len];
+}
+
+const char *str_nearest(struct str name, const char *const *names, size_t count)
+{
+    const char *best = NULL;
+    size_t best_distance = name.len / 3 + 2;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t distance = edit_distance(name, str_of(names[i]));
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = names[i];
+        }
+    }
+    return best;
+}
+
+/* Length of the well-formed UTF-8 sequence at <p>, 0 if there is none (Unicode 15, table 3-7). */
+static size_t utf8_length(const unsigned char *p, size_t left)
+{
+    unsigned char low = 0x80;
+    unsigned char high = 0xBF;
+    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
+
+    if (n < 2 || n > left) {
+        return n == 1 ? 1 : 0;
+    }
+    low = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : low;
+    high = p[0] == 0xED ? 0x9F : p[0] == 0xF4 ? 0x8F : high;
+    if (p[1] < low || p[1] > high) {
+        return 0;
+    }
+    for (size_t i = 2; i < n; i++) {
+        if ((p[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    return n;
+}
+
+bool str_is_utf8(struct str s)
+{
+    const unsigned char *p = (const unsigned char *)s.ptr;
+
+    for (size_t i = 0; i < s.len;) {
+        size_t n = utf8_length(p + i, s.len - i);
+        if (n == 0) {
+            return false;
+        }
+        i += n;
+    }
+    return true;
+}

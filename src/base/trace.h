@@ -1,0 +1,97 @@
+/*
+ * trace.h - the program's own log: one line per event, logfmt or JSON, with typed fields.
+ *
+ *     trace_warn(t, "queue full", T_STR("exporter", name), T_U64("dropped", n));
+ *
+ * A struct trace is a component's handle ("rules", "export") with its own level; handles share one sink, which writes
+ * whole lines to a file descriptor. Each call site is rate limited (TRACE_BURST lines per TRACE_WINDOW_S, then one line
+ * that says how many were suppressed). Field keys are literals; there is no field type for a secret, and values of keys
+ * named like one (password, token, secret, authorization, api_key) are replaced by "[redacted]". URLs lose userinfo.
+ *
+ * Ownership: sink by its creator; handles by whoever made them; fields are borrowed for the call. Threads: any.
+ * Limits: TRACE_LINE_MAX bytes per line (values are cut), TRACE_FIELDS_MAX fields.
+ */
+#ifndef TELEX_BASE_TRACE_H
+#define TELEX_BASE_TRACE_H
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum trace_level { TRACE_DEBUG, TRACE_INFO, TRACE_WARN, TRACE_ERROR, TRACE_OFF };
+enum trace_format { TRACE_LOGFMT, TRACE_JSON };
+enum { TRACE_LINE_MAX = 8192, TRACE_FIELDS_MAX = 16, TRACE_BURST = 10, TRACE_WINDOW_S = 10 };
+
+struct trace_sink;
+
+/* A sink on <fd> (not closed). */
+struct trace_sink *trace_sink_new(int fd, enum trace_format format, const struct clock *clock);
+void trace_sink_free(struct trace_sink *s);
+
+/* Lines written and lines suppressed by rate limit, for our own metrics. */
+void trace_sink_counts(const struct trace_sink *s, uint64_t *ret_written, uint64_t *ret_suppressed);
+
+struct trace {
+    struct trace_sink *sink; /* NULL: silent */
+    const char *component;
+    _Atomic int level;
+};
+
+void trace_init(struct trace *t, struct trace_sink *sink, const char *component,
+                enum trace_level level);
+
+/* "debug", "info", "warn", "error", "off" -> level; false when it is none of them. */
+bool trace_level_parse(struct str name, enum trace_level *ret_level);
+
+enum trace_field_kind { TRACE_FIELD_STR, TRACE_FIELD_I64, TRACE_FIELD_U64, TRACE_FIELD_F64, TRACE_FIELD_ERR };
+
+struct trace_field {
+    const char *key;
+    enum trace_field_kind kind;
+    union {
+        struct str str;
+        int64_t i64;
+        uint64_t u64;
+        double f64;
+        const struct err *err;
+    } value;
+};
+
+#define T_STR(k, v) ((struct trace_field){(k), TRACE_FIELD_STR, {.str = (v)}})
+#define T_TEXT(k, v) ((struct trace_field){(k), TRACE_FIELD_STR, {.str = str_of(v)}})
+#define T_I64(k, v) ((struct trace_field){(k), TRACE_FIELD_I64, {.i64 = (v)}})
+#define T_U64(k, v) ((struct trace_field){(k), TRACE_FIELD_U64, {.u64 = (v)}})
+#define T_F64(k, v) ((struct trace_field){(k), TRACE_FIELD_F64, {.f64 = (v)}})
+#define T_ERR(e) ((struct trace_field){"error", TRACE_FIELD_ERR, {.err = (e)}})
+
+/* Per call site; static at each use of the macros below. */
+struct trace_site {
+    _Atomic int64_t window_start_ns;
+    _Atomic uint32_t lines;
+    _Atomic uint32_t suppressed;
+};
+
+void trace_write(struct trace *t, enum trace_level level, struct trace_site *site, const char *message,
+                 const struct trace_field *fields, size_t count);
+
+#define trace_at(t, level_, message, ...)                                                           \
+    do {                                                                                            \
+        static struct trace_site site_;                                                             \
+        const struct trace_field fields_[] = {__VA_ARGS__};                                         \
+        if ((t)->sink != NULL &&                                                                    \
+            (int)(level_) >= atomic_load_explicit(&(t)->level, memory_order_relaxed)) {             \
+            trace_write((t), (level_), &site_, (message), fields_, ARRAY_LEN(fields_));             \
+        }                                                                                           \
+    } while (0)
+
+#define trace_debug(t, ...) trace_at((t), TRACE_DEBUG, __VA_ARGS__)
+#define trace_info(t, ...) trace_at((t), TRACE_INFO, __VA_ARGS__)
+#define trace_warn(t, ...) trace_at((t), TRACE_WARN, __VA_ARGS__)
+#define trace_error(t, ...) trace_at((t), TRACE_ERROR, __VA_ARGS__)
+
+#endif
