@@ -1,0 +1,109 @@
+"""Fixtures of the end-to-end tests: real servers, our own strict ones, and Telex itself.
+
+Environment: TELEX_BIN (default build/telex), TELEX_SHARED_DATA (public test data, optional).
+When a test fails, the ends of all logs below its folder are added to the report.
+"""
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import fakes  # noqa: E402
+import servers  # noqa: E402
+import telex as telex_module  # noqa: E402
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    folder = item.funcargs.get("tmp_path") if hasattr(item, "funcargs") else None
+    if report.failed and folder is not None:
+        for log in sorted(folder.rglob("*.log")):
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-60:])
+            if tail:
+                report.sections.append((f"end of {log}", tail))
+
+
+def _started(make):
+    """A fixture body: starts what `make` returns, stops all of it after the test."""
+    running = []
+
+    def start(*args, **kwargs):
+        server = make(*args, **kwargs)
+        running.append(server)
+        return server.start()
+
+    yield start
+    for server in reversed(running):
+        server.stop()
+
+
+def _real(kind):
+    @pytest.fixture
+    def fixture(tmp_path):
+        yield from _started(lambda **kwargs: kind(tmp_path, **kwargs))
+    return fixture
+
+
+def _fake(kind):
+    @pytest.fixture
+    def fixture():
+        yield from _started(kind)
+    return fixture
+
+
+start_node_exporter = _real(servers.NodeExporter)
+start_prometheus = _real(servers.Prometheus)
+start_alertmanager = _real(servers.Alertmanager)
+start_victoria = _real(servers.VictoriaMetrics)
+start_influx = _real(servers.InfluxDB)
+start_webhook = _fake(fakes.Webhook)
+start_influx_v2 = _fake(fakes.InfluxV2)
+start_rw_sink = _fake(fakes.RemoteWriteSink)
+start_fake_prom = _fake(fakes.FakeProm)
+
+
+@pytest.fixture
+def webhook(start_webhook):
+    return start_webhook()
+
+
+@pytest.fixture
+def fake_prom(start_fake_prom):
+    return start_fake_prom()
+
+
+@pytest.fixture
+def start_telex(tmp_path):
+    """start_telex(config, rules={file name: groups}) -> a ready Telex; all are stopped and checked at the end."""
+    telex_module.require()
+    running = []
+
+    def start(config, rules=None, wait=True, name=None):
+        program = telex_module.Telex(tmp_path / (name or f"telex{len(running)}"), config, rules)
+        running.append(program)
+        program.start()
+        if wait:
+            program.wait_ready()
+        return program
+
+    yield start
+    for program in running:
+        program.stop()
+    for program in running:
+        program.check_log()
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of public test data; a test that needs it skips when it is absent."""
+    folder = pathlib.Path(os.environ.get("TELEX_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"public test data not found at {folder} (set TELEX_SHARED_DATA)")
+    return folder

@@ -1,0 +1,273 @@
+"""The real servers that Telex talks to, each on its own loopback port with its own data folder.
+
+They are Debian's packages: prometheus, prometheus-node-exporter, prometheus-alertmanager, victoria-metrics and
+influxdb. `start` returns a server that answers; `stop` ends it by its process id. A server whose program is
+not installed makes the test skip with the package's name.
+"""
+
+import datetime
+import json
+import shutil
+import time
+
+import pytest
+import yaml
+
+import net
+from process import Process
+
+START_DEADLINE = 40.0
+# The machines are small and shared: one Go scheduler thread per server is plenty for these loads.
+GO_ENV = {"GOMAXPROCS": "1"}
+
+
+class Server:
+    """A real server: subclasses give name, program, package, argv() and the path that answers when ready."""
+
+    name = program = package = None
+    ready_path = "/-/ready"
+    ready_status = (200, 204)
+
+    def __init__(self, folder):
+        self.folder = folder / self.name
+        self.port = net.free_port()
+        self.process = None
+
+    @property
+    def url(self):
+        return f"http://{net.HOST}:{self.port}"
+
+    @property
+    def address(self):
+        return f"{net.HOST}:{self.port}"
+
+    def argv(self):
+        raise NotImplementedError
+
+    def prepare(self):
+        """Writes the server's configuration before each start."""
+
+    def start(self):
+        if shutil.which(self.program) is None:
+            pytest.skip(f"{self.program} is not installed (apt-get install {self.package})")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for attempt in range(3):
+            self.prepare()
+            self.process = Process(self.name, [self.program, *self.argv()], self.folder, GO_ENV).start()
+            try:
+                net.wait_until(f"{self.name} to be ready", self._answers, START_DEADLINE)
+                return self
+            except TimeoutError:
+                died = not self.process.running()
+                self.process.stop()
+                if not died or attempt == 2:
+                    raise
+                self.port = net.free_port()
+        return self
+
+    def _answers(self):
+        if not self.process.running():
+            raise TimeoutError(f"{self.name} exited: {self.process.log_tail(10)}")
+        return net.get(self.url + self.ready_path, timeout=2).status in self.ready_status
+
+    def stop(self):
+        if self.process is not None:
+            self.process.stop()
+
+    def restart(self):
+        """Starts again on the same port and data after stop()."""
+        self.process.start()
+        net.wait_until(f"{self.name} to be ready again", self._answers, START_DEADLINE)
+
+
+class NodeExporter(Server):
+    name, program, package = "node_exporter", "prometheus-node-exporter", "prometheus-node-exporter"
+    ready_path = "/"
+
+    def argv(self):
+        collectors = ("cpu", "meminfo", "loadavg", "filesystem", "uname", "time")
+        return [f"--web.listen-address={self.address}", "--collector.disable-defaults",
+                "--log.level=warn", *(f"--collector.{name}" for name in collectors)]
+
+
+class Prometheus(Server):
+    """Scrapes `targets` ({job: [host:port]}) every second; accepts remote write."""
+
+    name, program, package = "prometheus", "prometheus", "prometheus"
+
+    def __init__(self, folder, targets=None):
+        super().__init__(folder)
+        self.targets = targets or {}
+
+    def prepare(self):
+        jobs = [{"job_name": job, "static_configs": [{"targets": addresses}]}
+                for job, addresses in self.targets.items()]
+        config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
+        (self.folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+
+    def argv(self):
+        return ["--config.file=prometheus.yml", "--storage.tsdb.path=data",
+                f"--web.listen-address={self.address}", "--web.enable-remote-write-receiver",
+                "--storage.tsdb.retention.time=6h", "--log.level=warn"]
+
+    def query(self, expr, time=None):
+        """The result of an instant query: a list of {metric, value}."""
+        params = {"query": expr}
+        if time is not None:
+            params["time"] = time
+        return _prometheus_data(self.url, "/api/v1/query", params)["result"]
+
+    def samples(self, selector, window="1h"):
+        """All raw samples of a selector in the window: {labels as sorted tuple: [(seconds, text)]}."""
+        return {tuple(sorted(row["metric"].items())): [tuple(pair) for pair in row["values"]]
+                for row in self.query(f"{selector}[{window}]")}
+
+
+class Alertmanager(Server):
+    """Alertmanager without a cluster; nothing is notified, alerts are only held."""
+
+    name, program, package = "alertmanager", "prometheus-alertmanager", "prometheus-alertmanager"
+
+    def __init__(self, folder, resolve_timeout="5m"):
+        super().__init__(folder)
+        self.resolve_timeout = resolve_timeout
+
+    def prepare(self):
+        config = {"global": {"resolve_timeout": self.resolve_timeout},
+                  "route": {"receiver": "none"}, "receivers": [{"name": "none"}]}
+        (self.folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
+
+    def argv(self):
+        return ["--config.file=alertmanager.yml", "--storage.path=data", "--log.level=warn",
+                f"--web.listen-address={self.address}", "--cluster.listen-address="]
+
+    def alerts(self, **matchers):
+        """The active alerts (API v2 objects) whose labels have these values."""
+        params = [("filter", f'{name}="{value}"') for name, value in matchers.items()]
+        answer = net.get(net.with_query(self.url + "/api/v2/alerts", params))
+        assert answer.status == 200, answer
+        return answer.json()
+
+
+class VictoriaMetrics(Server):
+    """Single-node VictoriaMetrics. Rows become visible to queries about one second after they were
+    accepted (they wait in memory); flush() makes them visible at once. /api/v1/export reads raw samples
+    and knows neither the latency offset nor staleness."""
+
+    name, program, package = "victoria_metrics", "victoria-metrics", "victoria-metrics"
+    ready_path = "/health"
+
+    def argv(self):
+        return ["-storageDataPath=data", f"-httpListenAddr={self.address}", "-retentionPeriod=1d",
+                "-search.latencyOffset=1s", "-search.disableCache", "-memory.allowedBytes=96MB",
+                "-loggerLevel=WARN", "-selfScrapeInterval=0"]
+
+    @property
+    def write_url(self):
+        return self.url + "/api/v1/write"
+
+    def flush(self):
+        answer = net.get(self.url + "/internal/force_flush")
+        assert answer.status == 200, answer
+
+    def query(self, expr, time=None):
+        params = {"query": expr}
+        if time is not None:
+            params["time"] = time
+        return _prometheus_data(self.url, "/api/v1/query", params)["result"]
+
+    def export(self, selector):
+        """All raw samples: {labels as sorted tuple: [(milliseconds, value)]}; a stale marker is None."""
+        self.flush()
+        # Without an explicit end the last second is left out.
+        params = {"match[]": selector, "end": int(time.time()) + 60}
+        answer = net.get(net.with_query(self.url + "/api/v1/export", params))
+        assert answer.status == 200, answer
+        series = {}
+        for line in answer.text.splitlines():
+            row = json.loads(line)
+            key = tuple(sorted(row["metric"].items()))
+            series.setdefault(key, []).extend(zip(row["timestamps"], row["values"]))
+        return series
+
+
+class InfluxDB(Server):
+    """InfluxDB 1.6 with the given databases created."""
+
+    name, program, package = "influxdb", "influxd", "influxdb"
+    ready_path = "/ping"
+
+    def __init__(self, folder, databases=("alerts_db",)):
+        super().__init__(folder)
+        self.databases = databases
+        self.rpc_port = net.free_port()
+
+    def prepare(self):
+        (self.folder / "influxdb.conf").write_text(f"""
+reporting-disabled = true
+bind-address = "{net.HOST}:{self.rpc_port}"
+[meta]
+  dir = "{self.folder}/meta"
+[data]
+  dir = "{self.folder}/data"
+  wal-dir = "{self.folder}/wal"
+  query-log-enabled = false
+[monitor]
+  store-enabled = false
+[subscriber]
+  enabled = false
+[http]
+  enabled = true
+  bind-address = "{self.address}"
+  log-enabled = false
+[continuous_queries]
+  enabled = false
+""")
+
+    def argv(self):
+        return ["run", "-config", "influxdb.conf"]
+
+    def start(self):
+        super().start()
+        for database in self.databases:
+            self.query(f'CREATE DATABASE "{database}"', method="POST")
+        return self
+
+    def query(self, influxql, database=None, method="GET"):
+        """The rows of one InfluxQL statement as a list of dicts; a grouped answer also gives its tags."""
+        params = {"q": influxql, "epoch": "ns"}
+        if database is not None:
+            params["db"] = database
+        answer = net.request(method, net.with_query(self.url + "/query", params))
+        assert answer.status == 200, answer
+        result = answer.json()["results"][0]
+        assert "error" not in result, result
+        return [dict(zip(series["columns"], values), **series.get("tags", {}))
+                for series in result.get("series", []) for values in series["values"]]
+
+    def rows(self, measurement, database="alerts_db"):
+        """Every row of a measurement: time (ns), tags and fields in one dict."""
+        return self.query(f'SELECT * FROM "{measurement}"', database)
+
+    def tag_keys(self, measurement, database="alerts_db"):
+        return {row["tagKey"] for row in self.query(f'SHOW TAG KEYS FROM "{measurement}"', database)}
+
+
+def _prometheus_data(base, path, params):
+    answer = net.get(net.with_query(base + path, params))
+    assert answer.status == 200, answer
+    body = answer.json()
+    assert body["status"] == "success", body
+    return body["data"]
+
+
+def parse_rfc3339(text):
+    """Nanoseconds since the epoch of an RFC 3339 time, exact to the nanosecond."""
+    head, _, rest = text.partition("T")
+    zone_at = max(rest.find("Z"), rest.find("+"), rest.find("-"))
+    assert zone_at > 0, f"no zone in {text!r}"
+    clock, zone = rest[:zone_at], rest[zone_at:].replace("Z", "+00:00")
+    clock, _, fraction = clock.partition(".")
+    whole = datetime.datetime.fromisoformat(f"{head}T{clock}{zone}")
+    assert fraction.isdigit() or not fraction, text
+    return int(whole.timestamp()) * 10**9 + int((fraction + "000000000")[:9])
