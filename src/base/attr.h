@@ -27,21 +27,21 @@
 #define AUTO(fn) __attribute__((cleanup(fn)))
 
 /* Moves a pointer out of a variable and leaves NULL behind. */
-#define TAKE(p)                   \
-    __extension__({               \
+#define TAKE(p)                    \
+    __extension__({                \
         __typeof__(p) take_ = (p); \
-        (p) = NULL;               \
-        take_;                    \
+        (p) = NULL;                \
+        take_;                     \
     })
 
 /*
  * Defines S_autofree(struct S **), for AUTO(S_autofree) on a local pointer to a heap object freed with S_free().
  * Free functions accept NULL.
  */
-#define DEFINE_AUTOFREE(S)                                   \
+#define DEFINE_AUTOFREE(S)                                    \
     static inline UNUSED void S##_autofree(struct S **object) \
-    {                                                        \
-        S##_free(*object);                                   \
+    {                                                         \
+        S##_free(*object);                                    \
     }
 
 /* What must hold if the program is right. Kept in release; bad input never reaches one. */

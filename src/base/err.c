@@ -7,10 +7,12 @@
 #include <stdio.h>
 
 static const char *const code_names[] = {
-    [ERR_NONE] = "none",         [ERR_PARSE] = "parse",       [ERR_CONFIG] = "config",
-    [ERR_IO] = "io",             [ERR_NET] = "net",           [ERR_TIMEOUT] = "timeout",
-    [ERR_CANCELED] = "canceled", [ERR_AUTH] = "auth",         [ERR_LIMIT] = "limit",
-    [ERR_CONFLICT] = "conflict", [ERR_INTERNAL] = "internal",
+    [ERR_NONE] = "none",         [ERR_PARSE] = "parse",
+    [ERR_CONFIG] = "config",     [ERR_IO] = "io",
+    [ERR_NET] = "net",           [ERR_TIMEOUT] = "timeout",
+    [ERR_CANCELED] = "canceled", [ERR_AUTH] = "auth",
+    [ERR_LIMIT] = "limit",       [ERR_CONFLICT] = "conflict",
+    [ERR_INTERNAL] = "internal",
 };
 
 const char *err_code_name(enum err_code code)
@@ -39,7 +41,8 @@ PRINTF_LIKE(3, 0) static void vformat(char *text, size_t size, const char *fmt, 
 }
 
 PRINTF_LIKE(4, 0)
-static void err_vset(struct err *e, enum err_code code, struct pos pos, const char *fmt, va_list args)
+static void err_vset(struct err *e, enum err_code code, struct pos pos, const char *fmt,
+                     va_list args)
 {
     *e = (struct err){.code = code, .pos = pos, .caret_len = 1};
     vformat(e->message, sizeof(e->message), fmt, args);

@@ -42,12 +42,12 @@ struct pos {
 struct err {
     enum err_code code;
     struct pos pos;
-    uint32_t caret_column;     /* 1-based byte column in <source> */
-    uint32_t caret_len;        /* bytes that the caret underlines, at least 1 */
-    char file[ERR_FILE];       /* or "" */
-    char message[ERR_TEXT];    /* one sentence: what was found, what was expected, what to do */
-    char context[ERR_TEXT];    /* outermost first: "loading rules: group 'api'" */
-    char source[ERR_SOURCE];   /* the source line, for the caret; or "" */
+    uint32_t caret_column;   /* 1-based byte column in <source> */
+    uint32_t caret_len;      /* bytes that the caret underlines, at least 1 */
+    char file[ERR_FILE];     /* or "" */
+    char message[ERR_TEXT];  /* one sentence: what was found, what was expected, what to do */
+    char context[ERR_TEXT];  /* outermost first: "loading rules: group 'api'" */
+    char source[ERR_SOURCE]; /* the source line, for the caret; or "" */
 };
 
 #define ERR_INIT ((struct err){.code = ERR_NONE})

@@ -19,13 +19,21 @@
 
 struct fs;
 
-enum fs_flags { FS_READ = 1, FS_WRITE = 2, FS_CREATE = 4, FS_EXCLUSIVE = 8, FS_TRUNCATE = 16, FS_DIRECTORY = 32 };
+enum fs_flags {
+    FS_READ = 1,
+    FS_WRITE = 2,
+    FS_CREATE = 4,
+    FS_EXCLUSIVE = 8,
+    FS_TRUNCATE = 16,
+    FS_DIRECTORY = 32
+};
 
 struct fs_ops {
     int (*open)(const struct fs *, const char *path, unsigned flags, int *ret_fd);
     int (*close)(const struct fs *, int fd);
     /* Both transfer everything or fail; a short read at end of file sets *ret_len. */
-    int (*pread)(const struct fs *, int fd, void *bytes, size_t len, int64_t offset, size_t *ret_len);
+    int (*pread)(const struct fs *, int fd, void *bytes, size_t len, int64_t offset,
+                 size_t *ret_len);
     int (*pwritev)(const struct fs *, int fd, const struct iovec *parts, int count, int64_t offset);
     int (*sync)(const struct fs *, int fd); /* fdatasync; fsync for a directory */
     int (*truncate)(const struct fs *, int fd, int64_t size);
@@ -33,8 +41,9 @@ struct fs_ops {
     int (*rename)(const struct fs *, const char *from, const char *to);
     int (*unlink)(const struct fs *, const char *path);
     int (*mkdir)(const struct fs *, const char *path); /* 0 when it is there already */
-    int (*list)(const struct fs *, const char *path, void (*visit)(void *arg, const char *name), void *arg);
-    int (*lock)(const struct fs *, int fd);                                 /* exclusive, not waiting: -EWOULDBLOCK */
+    int (*list)(const struct fs *, const char *path, void (*visit)(void *arg, const char *name),
+                void *arg);
+    int (*lock)(const struct fs *, int fd); /* exclusive, not waiting: -EWOULDBLOCK */
     int (*free_bytes)(const struct fs *, const char *path, int64_t *ret_bytes);
 };
 
@@ -52,6 +61,7 @@ MUST_USE bool fs_read_file(const struct fs *fs, struct str path, size_t max_byte
                            struct err *e);
 
 /* Writes a temporary file beside <path>, syncs it, renames it over <path> and syncs the folder: all or nothing. */
-MUST_USE bool fs_replace_file(const struct fs *fs, struct str path, struct str bytes, struct err *e);
+MUST_USE bool fs_replace_file(const struct fs *fs, struct str path, struct str bytes,
+                              struct err *e);
 
 #endif

@@ -110,7 +110,8 @@ void *map_put(struct map *m, struct str key, void *value)
         return before;
     }
     map_make_room(m);
-    map_place(m, (struct map_slot){.key = {key.ptr ? key.ptr : "", key.len}, .value = value, .hash = hash});
+    map_place(m, (struct map_slot){
+                     .key = {key.ptr ? key.ptr : "", key.len}, .value = value, .hash = hash});
     return NULL;
 }
 

@@ -43,7 +43,8 @@ struct metrics *metrics_new(void);
 void metrics_free(struct metrics *m);
 
 /* The child of <desc> with these label values (as many as desc has names); created when new. Never NULL. */
-struct metric *metrics_get(struct metrics *m, const struct metric_desc *desc, const struct str *values);
+struct metric *metrics_get(struct metrics *m, const struct metric_desc *desc,
+                           const struct str *values);
 
 /* The same for desc without labels, and with one or two labels. */
 struct metric *metrics_get0(struct metrics *m, const struct metric_desc *desc);
@@ -54,16 +55,16 @@ struct metric *metrics_get2(struct metrics *m, const struct metric_desc *desc, s
 /* Gives a handle back; the child disappears from the output with its last handle. NULL is fine. */
 void metric_drop(struct metric *c);
 
-void metric_add(struct metric *c, uint64_t n);           /* counter */
-void metric_add_seconds(struct metric *c, int64_t ns);   /* counter in seconds, kept in ns */
-void metric_set(struct metric *c, double value);         /* gauge */
-void metric_shift(struct metric *c, double delta);       /* gauge */
-void metric_observe(struct metric *c, double value);     /* histogram */
-double metric_value(const struct metric *c);             /* counter or gauge */
+void metric_add(struct metric *c, uint64_t n);         /* counter */
+void metric_add_seconds(struct metric *c, int64_t ns); /* counter in seconds, kept in ns */
+void metric_set(struct metric *c, double value);       /* gauge */
+void metric_shift(struct metric *c, double delta);     /* gauge */
+void metric_observe(struct metric *c, double value);   /* histogram */
+double metric_value(const struct metric *c);           /* counter or gauge */
 
 /* A gauge computed at scrape time: <read>(arg) must not block. metric_drop() as usual, then arg may die. */
-struct metric *metrics_watch(struct metrics *m, const struct metric_desc *desc, const struct str *values,
-                             double (*read)(void *arg), void *arg);
+struct metric *metrics_watch(struct metrics *m, const struct metric_desc *desc,
+                             const struct str *values, double (*read)(void *arg), void *arg);
 
 /* All of it as Prometheus text 0.0.4. */
 void metrics_render(struct metrics *m, struct buf *out);
@@ -76,6 +77,7 @@ struct metrics_sample {
     size_t label_count;
     double value;
 };
-void metrics_walk(struct metrics *m, void (*visit)(void *arg, const struct metrics_sample *s), void *arg);
+void metrics_walk(struct metrics *m, void (*visit)(void *arg, const struct metrics_sample *s),
+                  void *arg);
 
 #endif

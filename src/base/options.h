@@ -63,8 +63,8 @@ struct option_ints {
 
 enum option_flags {
     OPTION_REQUIRED = 1,
-    OPTION_SIGNED = 2,   /* numbers may be negative */
-    OPTION_HIDDEN = 4,   /* accepted for compatibility, not documented first */
+    OPTION_SIGNED = 2, /* numbers may be negative */
+    OPTION_HIDDEN = 4, /* accepted for compatibility, not documented first */
     OPTION_ADVANCED = 8,
 };
 
@@ -73,14 +73,15 @@ struct option {
     const char *const *aliases; /* NULL-terminated, or NULL */
     enum option_type type;
     unsigned flags;
-    size_t offset;         /* in the config struct */
-    const char *fallback;  /* default as it would be written in YAML (flow style); NULL: zero value */
+    size_t offset; /* in the config struct */
+    const char
+        *fallback; /* default as it would be written in YAML (flow style); NULL: zero value */
     const char *const *choices;       /* OPTION_ENUM: NULL-terminated */
     const struct option_table *table; /* OPTION_TABLE */
-    double min;            /* numbers, durations (s), bytes: checked when max > min */
+    double min;                       /* numbers, durations (s), bytes: checked when max > min */
     double max;
-    const char *unit;      /* "s", "ms", "bytes", "mb", "%"; or NULL */
-    const char *help;      /* one sentence; Markdown */
+    const char *unit; /* "s", "ms", "bytes", "mb", "%"; or NULL */
+    const char *help; /* one sentence; Markdown */
 };
 
 struct option_table {
@@ -95,7 +96,7 @@ struct option_table {
 struct option_source {
     const char *(*lookup)(void *arg, const char *name);
     void *arg;
-    const char *prefix; /* e.g. "TELEX_EXPORTER_INFLUX_", or NULL for no overrides */
+    const char *prefix;      /* e.g. "TELEX_EXPORTER_INFLUX_", or NULL for no overrides */
     struct str secrets_path; /* folder for <name>_secret references; or empty */
 };
 

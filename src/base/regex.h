@@ -32,7 +32,8 @@ DEFINE_AUTOFREE(regex)
 struct str regex_pattern(const struct regex *r);
 
 /* false with ERR_LIMIT when the step limit was hit; else *ret_matched tells. */
-MUST_USE bool regex_match(const struct regex *r, struct str subject, bool *ret_matched, struct err *e);
+MUST_USE bool regex_match(const struct regex *r, struct str subject, bool *ret_matched,
+                          struct err *e);
 
 /*
  * Appends <subject> with matches replaced; $1, ${1}, ${name} and $$ work as in Go's ReplaceAllString. In REGEX_FULL

@@ -147,7 +147,12 @@ static size_t utf8_length(const unsigned char *p, size_t left)
 {
     unsigned char low = 0x80;
     unsigned char high = 0xBF;
-    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
+    size_t n = p[0] < 0x80   ? 1
+               : p[0] < 0xC2 ? 0
+               : p[0] < 0xE0 ? 2
+               : p[0] < 0xF0 ? 3
+               : p[0] < 0xF5 ? 4
+                             : 0;
 
     if (n < 2 || n > left) {
         return n == 1 ? 1 : 0;

@@ -19,7 +19,10 @@ struct str {
 };
 
 /* A view of a string literal, usable in static tables as STR_INIT("x"). */
-#define STR_INIT(literal) {(literal), sizeof(literal) - 1}
+#define STR_INIT(literal)              \
+    {                                  \
+        (literal), sizeof(literal) - 1 \
+    }
 #define STR(literal) ((struct str)STR_INIT(literal))
 #define STR_NONE ((struct str){NULL, 0})
 

@@ -48,7 +48,13 @@ void trace_init(struct trace *t, struct trace_sink *sink, const char *component,
 /* "debug", "info", "warn", "error", "off" -> level; false when it is none of them. */
 bool trace_level_parse(struct str name, enum trace_level *ret_level);
 
-enum trace_field_kind { TRACE_FIELD_STR, TRACE_FIELD_I64, TRACE_FIELD_U64, TRACE_FIELD_F64, TRACE_FIELD_ERR };
+enum trace_field_kind {
+    TRACE_FIELD_STR,
+    TRACE_FIELD_I64,
+    TRACE_FIELD_U64,
+    TRACE_FIELD_F64,
+    TRACE_FIELD_ERR
+};
 
 struct trace_field {
     const char *key;
@@ -76,17 +82,17 @@ struct trace_site {
     _Atomic uint32_t suppressed;
 };
 
-void trace_write(struct trace *t, enum trace_level level, struct trace_site *site, const char *message,
-                 const struct trace_field *fields, size_t count);
+void trace_write(struct trace *t, enum trace_level level, struct trace_site *site,
+                 const char *message, const struct trace_field *fields, size_t count);
 
-#define trace_at(t, level_, message, ...)                                                           \
-    do {                                                                                            \
-        static struct trace_site site_;                                                             \
-        const struct trace_field fields_[] = {__VA_ARGS__};                                         \
-        if ((t)->sink != NULL &&                                                                    \
-            (int)(level_) >= atomic_load_explicit(&(t)->level, memory_order_relaxed)) {             \
-            trace_write((t), (level_), &site_, (message), fields_, ARRAY_LEN(fields_));             \
-        }                                                                                           \
+#define trace_at(t, level_, message, ...)                                               \
+    do {                                                                                \
+        static struct trace_site site_;                                                 \
+        const struct trace_field fields_[] = {__VA_ARGS__};                             \
+        if ((t)->sink != NULL &&                                                        \
+            (int)(level_) >= atomic_load_explicit(&(t)->level, memory_order_relaxed)) { \
+            trace_write((t), (level_), &site_, (message), fields_, ARRAY_LEN(fields_)); \
+        }                                                                               \
     } while (0)
 
 #define trace_debug(t, ...) trace_at((t), TRACE_DEBUG, __VA_ARGS__)

@@ -12,28 +12,28 @@
 #include <stddef.h>
 #include <string.h>
 
-#define VEC(T)       \
-    struct {         \
-        T *items;    \
-        size_t len;  \
-        size_t cap;  \
+#define VEC(T)      \
+    struct {        \
+        T *items;   \
+        size_t len; \
+        size_t cap; \
     }
 
 /* The array moved to hold one more than <len> elements of <size> bytes; updates <cap>. */
 void *vec_grow(void *items, size_t len, size_t *cap, size_t size) __attribute__((returns_nonnull));
 
 /* Appends a copy of <item>. Evaluates <v> more than once. */
-#define vec_push(v, item)                                                                           \
-    ((v)->items = (v)->len < (v)->cap                                                               \
-                      ? (v)->items                                                                  \
-                      : vec_grow((v)->items, (v)->len, &(v)->cap, sizeof(*(v)->items)),             \
+#define vec_push(v, item)                                                               \
+    ((v)->items = (v)->len < (v)->cap                                                   \
+                      ? (v)->items                                                      \
+                      : vec_grow((v)->items, (v)->len, &(v)->cap, sizeof(*(v)->items)), \
      (v)->items[(v)->len++] = (item))
 
 /* Appends a cleared element and gives its address. */
-#define vec_add(v)                                                                                  \
-    ((v)->items = (v)->len < (v)->cap                                                               \
-                      ? (v)->items                                                                  \
-                      : vec_grow((v)->items, (v)->len, &(v)->cap, sizeof(*(v)->items)),             \
+#define vec_add(v)                                                                      \
+    ((v)->items = (v)->len < (v)->cap                                                   \
+                      ? (v)->items                                                      \
+                      : vec_grow((v)->items, (v)->len, &(v)->cap, sizeof(*(v)->items)), \
      memset(&(v)->items[(v)->len], 0, sizeof(*(v)->items)), &(v)->items[(v)->len++])
 
 #define vec_last(v) (&(v)->items[(v)->len - 1])

@@ -36,11 +36,11 @@ struct yaml_source {
 struct yaml_node {
     enum yaml_kind kind;
     enum yaml_style style;
-    struct pos pos;       /* of the first byte; for a block scalar, of its first content line */
-    size_t offset;        /* the same place as byte offset in the source */
-    size_t length;        /* bytes in the source, for the caret */
-    struct str text;      /* scalar */
-    struct str key;       /* when this node is a mapping's value */
+    struct pos pos;  /* of the first byte; for a block scalar, of its first content line */
+    size_t offset;   /* the same place as byte offset in the source */
+    size_t length;   /* bytes in the source, for the caret */
+    struct str text; /* scalar */
+    struct str key;  /* when this node is a mapping's value */
     struct pos key_pos;
     size_t key_offset;
     const struct yaml_node *first; /* sequence or mapping: children in order */
@@ -72,8 +72,8 @@ MUST_USE bool yaml_duration(const struct yaml_node *node, int64_t *ret_ns, struc
 /* Sets an error at the node (or its key) with file, position, source line and caret. Always false. */
 bool yaml_err(const struct yaml_node *node, struct err *e, enum err_code code, const char *fmt, ...)
     PRINTF_LIKE(4, 5) COLD;
-bool yaml_key_err(const struct yaml_node *node, struct err *e, enum err_code code, const char *fmt, ...)
-    PRINTF_LIKE(4, 5) COLD;
+bool yaml_key_err(const struct yaml_node *node, struct err *e, enum err_code code, const char *fmt,
+                  ...) PRINTF_LIKE(4, 5) COLD;
 
 /*
  * Moves an error that points into the text of scalar <node> (line and column relative to it, 1-based, as a PromQL or
