@@ -1,9 +1,10 @@
 /*
- * Blocks are chained, newest first. A block is at least ARENA_BLOCK_MIN and grows with the arena, so that the number
- * of blocks stays logarithmic; a request larger than that gets a block of its own.
+ * Blocks are chained, newest first. A block is at least ARENA_BLOCK_MIN and grows with the arena,
+ * so that the number of blocks stays logarithmic; a request larger than that gets a block of its
+ * own.
  *
- * Under AddressSanitizer each allocation could hide an overrun into its neighbour; the fuzzers accept that, since
- * parsers read their input from exact heap copies.
+ * Under AddressSanitizer each allocation could hide an overrun into its neighbour; the fuzzers
+ * accept that, since parsers read their input from exact heap copies.
  */
 #include "base/arena.h"
 

@@ -1,10 +1,11 @@
 /*
  * arena.h - memory that is freed all at once: one per evaluation, request, batch or config.
  *
- * Allocation is a pointer bump and never fails for sizes that the program chooses; passing the cap only sets a flag,
- * which the owner checks with arena_over() where it can give up cleanly. Sizes that an outsider chooses go through
- * arena_try_alloc(), which refuses instead. Ownership: everything belongs to the arena; arena_reset() empties it and
- * keeps one block for the next use, arena_release() gives everything back. Threads: confined. Limits: <cap_bytes>.
+ * Allocation is a pointer bump and never fails for sizes that the program chooses; passing the cap
+ * only sets a flag, which the owner checks with arena_over() where it can give up cleanly. Sizes
+ * that an outsider chooses go through arena_try_alloc(), which refuses instead. Ownership:
+ * everything belongs to the arena; arena_reset() empties it and keeps one block for the next use,
+ * arena_release() gives everything back. Threads: confined. Limits: <cap_bytes>.
  */
 #ifndef TELEX_BASE_ARENA_H
 #define TELEX_BASE_ARENA_H

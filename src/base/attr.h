@@ -1,8 +1,9 @@
 /*
  * attr.h - the few compiler attributes and macros that the whole house uses.
  *
- * Ownership: AUTO(S) on a local calls S_autofree() or S_release() when the scope ends; TAKE(p) moves a pointer out of
- * such a local. Threads: nothing here has state. Limits: macros never hide control flow and never lock.
+ * Ownership: AUTO(S) on a local calls S_autofree() or S_release() when the scope ends; TAKE(p)
+ * moves a pointer out of such a local. Threads: nothing here has state. Limits: macros never hide
+ * control flow and never lock.
  */
 #ifndef TELEX_BASE_ATTR_H
 #define TELEX_BASE_ATTR_H
@@ -35,8 +36,8 @@
     })
 
 /*
- * Defines S_autofree(struct S **), for AUTO(S_autofree) on a local pointer to a heap object freed with S_free().
- * Free functions accept NULL.
+ * Defines S_autofree(struct S **), for AUTO(S_autofree) on a local pointer to a heap object freed
+ * with S_free(). Free functions accept NULL.
  */
 #define DEFINE_AUTOFREE(S)                                    \
     static inline UNUSED void S##_autofree(struct S **object) \

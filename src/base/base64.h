@@ -16,7 +16,8 @@ void base64_encode(struct str bytes, struct buf *out);
 /* URL alphabet, without padding. */
 void base64url_encode(struct str bytes, struct buf *out);
 
-/* Either alphabet, padding optional; false (nothing appended) on any other byte or impossible length. */
+/* Either alphabet, padding optional; false (nothing appended) on any other byte or impossible
+ * length. */
 bool base64_decode(struct str text, struct buf *out);
 
 #endif

@@ -1,9 +1,10 @@
 /*
- * budget.h - the process's memory budget: what outsiders can make us hold is taken from here before it is read.
+ * budget.h - the process's memory budget: what outsiders can make us hold is taken from here before
+ * it is read.
  *
- * A budget is a counter with a cap and, optionally, a parent that is charged too. Refusal is immediate; waiting for
- * room is the caller's policy. Ownership: creator. Threads: any; two atomics. Limits: <cap_bytes>; a release never
- * exceeds what was taken (invariant).
+ * A budget is a counter with a cap and, optionally, a parent that is charged too. Refusal is
+ * immediate; waiting for room is the caller's policy. Ownership: creator. Threads: any; two
+ * atomics. Limits: <cap_bytes>; a release never exceeds what was taken (invariant).
  */
 #ifndef TELEX_BASE_BUDGET_H
 #define TELEX_BASE_BUDGET_H

@@ -1,10 +1,10 @@
 /*
  * buf.h - a growing byte buffer with a cap given at birth.
  *
- * Writers append without checking each call: when the cap would be passed the buffer becomes *over*, drops what does
- * not fit and stays over until cleared; the writer asks buf_ok() once at the end. The bytes are always followed by a
- * NUL that is not counted. Ownership: the buffer owns its bytes until buf_take(). Threads: confined. Limits: <max>
- * bytes, SIZE_MAX/4 at most.
+ * Writers append without checking each call: when the cap would be passed the buffer becomes
+ * *over*, drops what does not fit and stays over until cleared; the writer asks buf_ok() once at
+ * the end. The bytes are always followed by a NUL that is not counted. Ownership: the buffer owns
+ * its bytes until buf_take(). Threads: confined. Limits: <max> bytes, SIZE_MAX/4 at most.
  */
 #ifndef TELEX_BASE_BUF_H
 #define TELEX_BASE_BUF_H
@@ -58,7 +58,8 @@ const char *buf_text(struct buf *b);
 char *buf_take(struct buf *b);
 
 /*
- * Room for <len> more bytes: a pointer to fill and then buf_added(), or NULL (and over) when the cap would be passed.
+ * Room for <len> more bytes: a pointer to fill and then buf_added(), or NULL (and over) when the
+ * cap would be passed.
  */
 char *buf_reserve(struct buf *b, size_t len);
 

@@ -1,9 +1,9 @@
 /*
  * clock.h - time as an injected table, so that tests own it.
  *
- * Wall time is int64 nanoseconds UTC since 1970 and may step; monotonic time is int64 nanoseconds since an unnamed
- * start and only grows. Deadlines are monotonic. Ownership: the creator owns the clock; users borrow. Threads: any.
- * Limits: wall time covers 1677..2262.
+ * Wall time is int64 nanoseconds UTC since 1970 and may step; monotonic time is int64 nanoseconds
+ * since an unnamed start and only grows. Deadlines are monotonic. Ownership: the creator owns the
+ * clock; users borrow. Threads: any. Limits: wall time covers 1677..2262.
  */
 #ifndef TELEX_BASE_CLOCK_H
 #define TELEX_BASE_CLOCK_H

@@ -1,7 +1,9 @@
 /*
- * crc32c.h - CRC-32C (Castagnoli, polynomial 0x1EDC6F41 reflected), as iSCSI (RFC 3720), Kafka and the log use it.
+ * crc32c.h - CRC-32C (Castagnoli, polynomial 0x1EDC6F41 reflected), as iSCSI (RFC 3720), Kafka and
+ * the log use it.
  *
- * Hardware where there is SSE4.2, slicing-by-8 tables elsewhere; both are in the test. Threads: any. Limits: none.
+ * Hardware where there is SSE4.2, slicing-by-8 tables elsewhere; both are in the test. Threads:
+ * any. Limits: none.
  */
 #ifndef TELEX_BASE_CRC32C_H
 #define TELEX_BASE_CRC32C_H

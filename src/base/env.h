@@ -1,8 +1,8 @@
 /*
  * env.h - what every constructor gets instead of globals.
  *
- * Ownership: main (or the library's handle, or a test) owns everything in it and outlives all who borrow it. Threads:
- * the struct is read-only after start. Limits: none.
+ * Ownership: main (or the library's handle, or a test) owns everything in it and outlives all who
+ * borrow it. Threads: the struct is read-only after start. Limits: none.
  */
 #ifndef TELEX_BASE_ENV_H
 #define TELEX_BASE_ENV_H

@@ -20,7 +20,8 @@ const char *err_code_name(enum err_code code)
     return (size_t)code < ARRAY_LEN(code_names) ? code_names[code] : "unknown";
 }
 
-/* Cuts a text that vsnprintf() truncated back to the edge of a UTF-8 character and marks the cut. */
+/* Cuts a text that vsnprintf() truncated back to the edge of a UTF-8 character and marks the cut.
+ */
 static void mark_cut(char *text, size_t size)
 {
     size_t at = size - 4;

@@ -1,12 +1,13 @@
 /*
  * err.h - what went wrong, where, and while doing what.
  *
- * A fallible function is `MUST_USE bool f(..., struct err *e)`: true and <e> untouched, or false and <e> filled. The
- * error is set once where it happens, wrapped with context at folder boundaries and logged once at the top. "Not
- * found" is a value, not an error.
+ * A fallible function is `MUST_USE bool f(..., struct err *e)`: true and <e> untouched, or false
+ * and <e> filled. The error is set once where it happens, wrapped with context at folder boundaries
+ * and logged once at the top. "Not found" is a value, not an error.
  *
- * Ownership: fixed size, on the caller's stack, no allocation, so it works when memory is out. Threads: confined.
- * Limits: message and context are cut at ERR_TEXT bytes each, at a character's edge.
+ * Ownership: fixed size, on the caller's stack, no allocation, so it works when memory is out.
+ * Threads: confined. Limits: message and context are cut at ERR_TEXT bytes each, at a character's
+ * edge.
  */
 #ifndef TELEX_BASE_ERR_H
 #define TELEX_BASE_ERR_H
@@ -70,13 +71,15 @@ bool err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3) COLD;
 bool err_in_file(struct err *e, struct str file) COLD;
 
 /*
- * Keeps the line of <text> that holds byte <offset>, sets line and column from it (columns added to <base_column> - 1
- * on the first line, lines to <base_line> - 1; pass 1, 1 for a whole file), and underlines <len> bytes.
+ * Keeps the line of <text> that holds byte <offset>, sets line and column from it (columns added to
+ * <base_column> - 1 on the first line, lines to <base_line> - 1; pass 1, 1 for a whole file), and
+ * underlines <len> bytes.
  */
 void err_point(struct err *e, struct str text, size_t offset, size_t len, struct pos base) COLD;
 
 /*
- * The whole error for a person: "file:line:col: context: message", then the source line and a caret where known.
+ * The whole error for a person: "file:line:col: context: message", then the source line and a caret
+ * where known.
  */
 void err_print(const struct err *e, struct buf *out);
 

@@ -1,9 +1,10 @@
 /*
  * fs.h - the file operations that durability rests on, as an injected table.
  *
- * fs_system() is the real thing; tests inject one that counts, fails on demand, or loses and reorders what was not
- * synced (tests/fake/simfs). Every call returns 0 or -errno, as the kernel reports it. Ownership: the creator owns the
- * table; handles are closed by whoever opened them. Threads: as the system's calls. Limits: the system's.
+ * fs_system() is the real thing; tests inject one that counts, fails on demand, or loses and
+ * reorders what was not synced (tests/fake/simfs). Every call returns 0 or -errno, as the kernel
+ * reports it. Ownership: the creator owns the table; handles are closed by whoever opened them.
+ * Threads: as the system's calls. Limits: the system's.
  */
 #ifndef TELEX_BASE_FS_H
 #define TELEX_BASE_FS_H
@@ -60,7 +61,8 @@ MUST_USE bool fs_make_path(const struct fs *fs, struct str path, struct err *e);
 MUST_USE bool fs_read_file(const struct fs *fs, struct str path, size_t max_bytes, struct buf *out,
                            struct err *e);
 
-/* Writes a temporary file beside <path>, syncs it, renames it over <path> and syncs the folder: all or nothing. */
+/* Writes a temporary file beside <path>, syncs it, renames it over <path> and syncs the folder: all
+ * or nothing. */
 MUST_USE bool fs_replace_file(const struct fs *fs, struct str path, struct str bytes,
                               struct err *e);
 

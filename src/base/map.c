@@ -1,7 +1,8 @@
 /*
  * Invariants
  *   1. cap is 0 or a power of two; used <= 3/4 cap, so every probe ends at an empty slot.
- *   2. A slot is empty (value NULL, key.ptr NULL), a tombstone (value NULL, key.ptr set) or an entry (value set).
+ *   2. A slot is empty (value NULL, key.ptr NULL), a tombstone (value NULL, key.ptr set) or an
+ * entry (value set).
  *   3. Between the home slot of an entry and the entry itself no slot is empty.
  */
 #include "base/map.h"

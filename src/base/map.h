@@ -1,10 +1,11 @@
 /*
  * map.h - a hash map from bytes to a pointer.
  *
- * Open addressing with linear probing and a seed per map, so that keys chosen by outsiders cannot be made to collide.
- * Ownership: keys and values are borrowed; they must stay where they are while they are in the map (usually the key
- * lives inside the value). Threads: confined. Limits: 2^31 entries. Iteration order is not defined; removing the entry
- * just visited is allowed, adding is not.
+ * Open addressing with linear probing and a seed per map, so that keys chosen by outsiders cannot
+ * be made to collide. Ownership: keys and values are borrowed; they must stay where they are while
+ * they are in the map (usually the key lives inside the value). Threads: confined. Limits: 2^31
+ * entries. Iteration order is not defined; removing the entry just visited is allowed, adding is
+ * not.
  */
 #ifndef TELEX_BASE_MAP_H
 #define TELEX_BASE_MAP_H
@@ -24,7 +25,8 @@ struct map {
     uint32_t cap;  /* slots: 0 or a power of two */
 };
 
-/* An empty map; <seed> from env's rand, or 0 where every key is our own. Takes no memory until the first put. */
+/* An empty map; <seed> from env's rand, or 0 where every key is our own. Takes no memory until the
+ * first put. */
 void map_init(struct map *m, uint64_t seed);
 void map_release(struct map *m);
 

@@ -1,12 +1,13 @@
 /*
  * mem.h - heap allocation with one policy for exhaustion.
  *
- * Sizes that the program chooses go through mem_alloc() and friends, which do not return NULL: when the system has no
- * memory they end the program with a message (docs/adr/0001). Sizes that an outsider chooses go through mem_try_*(),
- * which return NULL, and are taken from the budget (base/budget.h) first.
+ * Sizes that the program chooses go through mem_alloc() and friends, which do not return NULL: when
+ * the system has no memory they end the program with a message (docs/adr/0001). Sizes that an
+ * outsider chooses go through mem_try_*(), which return NULL, and are taken from the budget
+ * (base/budget.h) first.
  *
- * Ownership: the caller owns what it gets and gives it back with mem_free(). Threads: any. Limits: a request whose
- * size overflows is exhaustion.
+ * Ownership: the caller owns what it gets and gives it back with mem_free(). Threads: any. Limits:
+ * a request whose size overflows is exhaustion.
  */
 #ifndef TELEX_BASE_MEM_H
 #define TELEX_BASE_MEM_H

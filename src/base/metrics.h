@@ -1,13 +1,15 @@
 /*
  * metrics.h - the program's own metrics: counters, gauges and histograms with fixed label names.
  *
- * A family is declared once by a static table {name, help, type, label names, buckets}; a child is looked up by label
- * values when a long-lived thing is built and then counted with one relaxed atomic, no lock. Gauges may be computed at
- * scrape time by a function. Rendering is Prometheus text 0.0.4, families and children sorted.
+ * A family is declared once by a static table {name, help, type, label names, buckets}; a child is
+ * looked up by label values when a long-lived thing is built and then counted with one relaxed
+ * atomic, no lock. Gauges may be computed at scrape time by a function. Rendering is Prometheus
+ * text 0.0.4, families and children sorted.
  *
- * Ownership: the registry owns families and children; a child handle is counted: metric_drop() when its owner goes
- * away. Threads: any. Limits: METRIC_CHILDREN_MAX children per family; past that one shared child counts the rest
- * under label values "overflow", so cardinality cannot grow without bound.
+ * Ownership: the registry owns families and children; a child handle is counted: metric_drop() when
+ * its owner goes away. Threads: any. Limits: METRIC_CHILDREN_MAX children per family; past that one
+ * shared child counts the rest under label values "overflow", so cardinality cannot grow without
+ * bound.
  */
 #ifndef TELEX_BASE_METRICS_H
 #define TELEX_BASE_METRICS_H
@@ -42,7 +44,8 @@ struct metric;  /* one child */
 struct metrics *metrics_new(void);
 void metrics_free(struct metrics *m);
 
-/* The child of <desc> with these label values (as many as desc has names); created when new. Never NULL. */
+/* The child of <desc> with these label values (as many as desc has names); created when new. Never
+ * NULL. */
 struct metric *metrics_get(struct metrics *m, const struct metric_desc *desc,
                            const struct str *values);
 
@@ -62,7 +65,8 @@ void metric_shift(struct metric *c, double delta);     /* gauge */
 void metric_observe(struct metric *c, double value);   /* histogram */
 double metric_value(const struct metric *c);           /* counter or gauge */
 
-/* A gauge computed at scrape time: <read>(arg) must not block. metric_drop() as usual, then arg may die. */
+/* A gauge computed at scrape time: <read>(arg) must not block. metric_drop() as usual, then arg may
+ * die. */
 struct metric *metrics_watch(struct metrics *m, const struct metric_desc *desc,
                              const struct str *values, double (*read)(void *arg), void *arg);
 

@@ -1,12 +1,14 @@
 /*
  * options.h - a kind's options as one const table, from which everything else is made.
  *
- * A row is {name, aliases, type, offset, default, range, unit, help}. From the table come: parsing and validation of a
- * YAML mapping into a plain config struct (unknown keys are errors with a suggestion), overrides from the environment,
- * required-field errors that name the variable, --help text, the reference page and the JSON schema.
+ * A row is {name, aliases, type, offset, default, range, unit, help}. From the table come: parsing
+ * and validation of a YAML mapping into a plain config struct (unknown keys are errors with a
+ * suggestion), overrides from the environment, required-field errors that name the variable, --help
+ * text, the reference page and the JSON schema.
  *
- * Ownership: parsed texts, lists and sub-structs live in the caller's arena; secrets are heap objects that
- * options_release() frees. Threads: tables are const; parsing is confined. Limits: OPTIONS_MAX rows per table.
+ * Ownership: parsed texts, lists and sub-structs live in the caller's arena; secrets are heap
+ * objects that options_release() frees. Threads: tables are const; parsing is confined. Limits:
+ * OPTIONS_MAX rows per table.
  */
 #ifndef TELEX_BASE_OPTIONS_H
 #define TELEX_BASE_OPTIONS_H
@@ -101,8 +103,9 @@ struct option_source {
 };
 
 /*
- * Fills <config> (config_size bytes) from defaults, then <node> (a mapping, or NULL), then the environment. A text
- * may hold ${VAR} or ${VAR:-default}; $${ is a literal ${. An error has the place of the key or value.
+ * Fills <config> (config_size bytes) from defaults, then <node> (a mapping, or NULL), then the
+ * environment. A text may hold ${VAR} or ${VAR:-default}; $${ is a literal ${. An error has the
+ * place of the key or value.
  */
 MUST_USE bool options_parse(const struct option_table *table, const struct yaml_node *node,
                             const struct option_source *source, struct arena *a, void *config,

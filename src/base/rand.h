@@ -1,5 +1,6 @@
 /*
- * rand.h - randomness as an injected table: spreading, jitter, seeds of hash maps. Not for keys or tokens.
+ * rand.h - randomness as an injected table: spreading, jitter, seeds of hash maps. Not for keys or
+ * tokens.
  *
  * Ownership: creator. Threads: any (an atomic state). Limits: 64 bits at a time.
  */

@@ -1,11 +1,13 @@
 /*
- * regex.h - regular expressions as Prometheus means them: RE2 syntax, anchored or searching, in bounded time.
+ * regex.h - regular expressions as Prometheus means them: RE2 syntax, anchored or searching, in
+ * bounded time.
  *
- * PCRE2 with JIT does the work. Constructs that RE2 does not have (backreferences, lookaround, atomic groups,
- * recursion, possessive quantifiers) are refused at compile time with their position; patterns that are a literal, a
- * prefix, a suffix or an alternation of literals never reach PCRE2. A match that passes the step limit is an error, not
- * a hang. Ownership: creator; immutable. Threads: any. Limits: REGEX_PATTERN_MAX bytes, REGEX_STEPS_MAX steps,
- * REGEX_GROUPS_MAX groups.
+ * PCRE2 with JIT does the work. Constructs that RE2 does not have (backreferences, lookaround,
+ * atomic groups, recursion, possessive quantifiers) are refused at compile time with their
+ * position; patterns that are a literal, a prefix, a suffix or an alternation of literals never
+ * reach PCRE2. A match that passes the step limit is an error, not a hang. Ownership: creator;
+ * immutable. Threads: any. Limits: REGEX_PATTERN_MAX bytes, REGEX_STEPS_MAX steps, REGEX_GROUPS_MAX
+ * groups.
  */
 #ifndef TELEX_BASE_REGEX_H
 #define TELEX_BASE_REGEX_H
@@ -36,13 +38,14 @@ MUST_USE bool regex_match(const struct regex *r, struct str subject, bool *ret_m
                           struct err *e);
 
 /*
- * Appends <subject> with matches replaced; $1, ${1}, ${name} and $$ work as in Go's ReplaceAllString. In REGEX_FULL
- * mode there is at most one match, the whole.
+ * Appends <subject> with matches replaced; $1, ${1}, ${name} and $$ work as in Go's
+ * ReplaceAllString. In REGEX_FULL mode there is at most one match, the whole.
  */
 MUST_USE bool regex_replace(const struct regex *r, struct str subject, struct str replacement,
                             struct buf *out, struct err *e);
 
-/* Appends the expansion of <replacement> for a match of the whole subject; *ret_matched false appends nothing (relabel). */
+/* Appends the expansion of <replacement> for a match of the whole subject; *ret_matched false
+ * appends nothing (relabel). */
 MUST_USE bool regex_expand(const struct regex *r, struct str subject, struct str replacement,
                            struct buf *out, bool *ret_matched, struct err *e);
 

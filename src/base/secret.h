@@ -1,10 +1,11 @@
 /*
  * secret.h - a text that the logger, the API and dumps refuse to show.
  *
- * Only secret_reveal() gives the bytes, at the point where they go onto the wire or into a crypto call. A secret comes
- * from a literal, an environment variable or a file; a file is read again when its mtime, size or inode change.
- * Ownership: the holder; bytes are cleared when freed. Threads: reveal may be called from any thread; it copies under a
- * lock. Limits: SECRET_MAX bytes; trailing newlines of a file are cut.
+ * Only secret_reveal() gives the bytes, at the point where they go onto the wire or into a crypto
+ * call. A secret comes from a literal, an environment variable or a file; a file is read again when
+ * its mtime, size or inode change. Ownership: the holder; bytes are cleared when freed. Threads:
+ * reveal may be called from any thread; it copies under a lock. Limits: SECRET_MAX bytes; trailing
+ * newlines of a file are cut.
  */
 #ifndef TELEX_BASE_SECRET_H
 #define TELEX_BASE_SECRET_H
@@ -22,7 +23,8 @@ MUST_USE bool secret_from_file(struct str path, struct secret **ret_secret, stru
 void secret_free(struct secret *s);
 DEFINE_AUTOFREE(secret)
 
-/* Appends the current bytes to <out>; re-reads a changed file first, keeps the old bytes if that fails. */
+/* Appends the current bytes to <out>; re-reads a changed file first, keeps the old bytes if that
+ * fails. */
 void secret_reveal(struct secret *s, struct buf *out);
 
 /* Is it empty? NULL counts as empty. */

@@ -1,9 +1,9 @@
 /*
  * str.h - a borrowed view of bytes: pointer and length.
  *
- * A view owns nothing and is not NUL-terminated. It is passed by value. Text that must outlive its source is copied,
- * with mem_dup_text(), arena_dup() or into a buf. Ownership: borrowed, always. Threads: values. Limits: none; the
- * empty view has len 0 and any ptr.
+ * A view owns nothing and is not NUL-terminated. It is passed by value. Text that must outlive its
+ * source is copied, with mem_dup_text(), arena_dup() or into a buf. Ownership: borrowed, always.
+ * Threads: values. Limits: none; the empty view has len 0 and any ptr.
  */
 #ifndef TELEX_BASE_STR_H
 #define TELEX_BASE_STR_H
@@ -64,18 +64,18 @@ struct str str_slice(struct str s, size_t from, size_t len);
 struct str str_trim(struct str s);
 
 /*
- * Cuts the part up to <separator> off the front of <rest> and returns true; false when <rest> is used up. "a,,b" gives
- * "a", "", "b"; "" gives one empty part; STR_NONE gives
- * nothing.
+ * Cuts the part up to <separator> off the front of <rest> and returns true; false when <rest> is
+ * used up. "a,,b" gives "a", "", "b"; "" gives one empty part; STR_NONE gives nothing.
  */
 bool str_split(struct str *rest, char separator, struct str *ret_part);
 
-/* 64-bit hash (XXH3) for tables inside the process and for spreading; stable across runs for a given <seed>. */
+/* 64-bit hash (XXH3) for tables inside the process and for spreading; stable across runs for a
+ * given <seed>. */
 uint64_t str_hash(struct str s, uint64_t seed);
 
 /*
- * The one of <count> <names> nearest to <name> by edit distance, for "did you mean"; NULL when none is near enough to
- * be worth saying (more than a third of its length away).
+ * The one of <count> <names> nearest to <name> by edit distance, for "did you mean"; NULL when none
+ * is near enough to be worth saying (more than a third of its length away).
  */
 const char *str_nearest(struct str name, const char *const *names, size_t count);
 

@@ -1,11 +1,14 @@
 /*
- * thread.h - threads with small stacks, locks that the analyser knows, cancel tokens and waits with a deadline.
+ * thread.h - threads with small stacks, locks that the analyser knows, cancel tokens and waits with
+ * a deadline.
  *
- * Every wait in the program takes a struct wait {deadline, cancel}. Cancelling wakes all who wait through the token:
- * sleepers, queue users, and foreign waits (an HTTP transfer) that registered a wake-up function.
+ * Every wait in the program takes a struct wait {deadline, cancel}. Cancelling wakes all who wait
+ * through the token: sleepers, queue users, and foreign waits (an HTTP transfer) that registered a
+ * wake-up function.
  *
- * Ownership: whoever initialises an object releases it, after all its users are gone; threads are joined, never
- * detached. Threads: all functions may be called from any thread. Limits: stacks of THREAD_STACK_BYTES.
+ * Ownership: whoever initialises an object releases it, after all its users are gone; threads are
+ * joined, never detached. Threads: all functions may be called from any thread. Limits: stacks of
+ * THREAD_STACK_BYTES.
  */
 #ifndef TELEX_BASE_THREAD_H
 #define TELEX_BASE_THREAD_H
@@ -22,7 +25,8 @@
 
 enum { THREAD_STACK_BYTES = 256 * 1024 };
 
-/* A mutex; must not be held over I/O or a callback. Failure of the system's mutex breaks an invariant. */
+/* A mutex; must not be held over I/O or a callback. Failure of the system's mutex breaks an
+ * invariant. */
 struct TSA(capability("mutex")) lock {
     pthread_mutex_t mutex;
 };
@@ -42,7 +46,8 @@ void cond_release(struct cond *c);
 void cond_signal(struct cond *c);
 void cond_broadcast(struct cond *c);
 
-/* Waits until signalled or <deadline_mono_ns>; false when the deadline passed. Wakes spuriously, as all do. */
+/* Waits until signalled or <deadline_mono_ns>; false when the deadline passed. Wakes spuriously, as
+ * all do. */
 bool cond_wait_until(struct cond *c, struct lock *l, int64_t deadline_mono_ns) REQUIRES(l);
 
 /* A thread; <name> (15 bytes at most) is what the system's tools show. */
@@ -68,7 +73,8 @@ DEFINE_AUTOFREE(cancel)
 void cancel_fire(struct cancel *c);
 bool cancel_is_set(const struct cancel *c);
 
-/* Has <wake>(arg) called when the token fires (at once if it has). Unhook before <arg> dies; afterwards wake is not running. */
+/* Has <wake>(arg) called when the token fires (at once if it has). Unhook before <arg> dies;
+ * afterwards wake is not running. */
 struct cancel_hook {
     struct cancel_hook *prev;
     struct cancel_hook *next;
@@ -102,7 +108,8 @@ struct queue;
 struct queue *queue_new(size_t capacity);
 void queue_free(struct queue *q);
 
-/* false when the queue stayed full (or closed) until the wait was over. A deadline of 0 does not wait. */
+/* false when the queue stayed full (or closed) until the wait was over. A deadline of 0 does not
+ * wait. */
 MUST_USE bool queue_push(struct queue *q, void *item, struct wait w);
 
 /* NULL when it stayed empty until the wait was over, or is closed and empty. */

@@ -28,7 +28,8 @@ struct civil {
 struct civil civil_of(int64_t wall_ns);
 int64_t civil_to_ns(struct civil c);
 
-/* "2024-01-15T10:30:00Z", with as many fraction digits as needed (none, or up to 9, without trailing zeros). */
+/* "2024-01-15T10:30:00Z", with as many fraction digits as needed (none, or up to 9, without
+ * trailing zeros). */
 void buf_add_rfc3339(struct buf *b, int64_t wall_ns);
 
 /* RFC3339 with Z or offset and optional fraction. */
@@ -41,8 +42,9 @@ MUST_USE bool time_parse_http(struct str s, int64_t *ret_wall_ns, struct err *e)
 MUST_USE bool time_parse_any(struct str s, int64_t *ret_wall_ns, struct err *e);
 
 /*
- * Prometheus durations: "5m", "1h30m", "100ms", "1d", "1w", "1y", "0"; units once each, in falling order. In
- * <lenient> mode also fractions ("1.5h") and plain seconds ("30"), as VictoriaMetrics and our options take.
+ * Prometheus durations: "5m", "1h30m", "100ms", "1d", "1w", "1y", "0"; units once each, in falling
+ * order. In <lenient> mode also fractions ("1.5h") and plain seconds ("30"), as VictoriaMetrics and
+ * our options take.
  */
 MUST_USE bool duration_parse(struct str s, bool lenient, int64_t *ret_ns, struct err *e);
 

@@ -3,13 +3,14 @@
  *
  *     trace_warn(t, "queue full", T_STR("exporter", name), T_U64("dropped", n));
  *
- * A struct trace is a component's handle ("rules", "export") with its own level; handles share one sink, which writes
- * whole lines to a file descriptor. Each call site is rate limited (TRACE_BURST lines per TRACE_WINDOW_S, then one line
- * that says how many were suppressed). Field keys are literals; there is no field type for a secret, and values of keys
- * named like one (password, token, secret, authorization, api_key) are replaced by "[redacted]". URLs lose userinfo.
+ * A struct trace is a component's handle ("rules", "export") with its own level; handles share one
+ * sink, which writes whole lines to a file descriptor. Each call site is rate limited (TRACE_BURST
+ * lines per TRACE_WINDOW_S, then one line that says how many were suppressed). Field keys are
+ * literals; there is no field type for a secret, and values of keys named like one (password,
+ * token, secret, authorization, api_key) are replaced by "[redacted]". URLs lose userinfo.
  *
- * Ownership: sink by its creator; handles by whoever made them; fields are borrowed for the call. Threads: any.
- * Limits: TRACE_LINE_MAX bytes per line (values are cut), TRACE_FIELDS_MAX fields.
+ * Ownership: sink by its creator; handles by whoever made them; fields are borrowed for the call.
+ * Threads: any. Limits: TRACE_LINE_MAX bytes per line (values are cut), TRACE_FIELDS_MAX fields.
  */
 #ifndef TELEX_BASE_TRACE_H
 #define TELEX_BASE_TRACE_H

@@ -1,8 +1,8 @@
 /*
  * vec.h - a growing array of any type, typed by its declaration: VEC(struct rule) rules = {0};
  *
- * Ownership: the vector owns the array, not what elements point to. Threads: confined. Limits: none of its own; a
- * count that an outsider chooses is checked by the caller before it pushes.
+ * Ownership: the vector owns the array, not what elements point to. Threads: confined. Limits: none
+ * of its own; a count that an outsider chooses is checked by the caller before it pushes.
  */
 #ifndef TELEX_BASE_VEC_H
 #define TELEX_BASE_VEC_H

@@ -1,14 +1,15 @@
 /*
  * yaml.h - YAML as a tree in which every node knows its exact place.
  *
- * libyaml's events become a tree in the caller's arena. Refused, each with file, line, column, source line and caret:
- * duplicate keys, keys that are not scalars, unknown or recursive aliases, tabs as indentation, and anything libyaml
- * refuses. Merge keys (<<) and anchors work. Scalars stay text; typing is the reader's business (options.h, or the
- * helpers below, which know that a quoted "true" is text).
+ * libyaml's events become a tree in the caller's arena. Refused, each with file, line, column,
+ * source line and caret: duplicate keys, keys that are not scalars, unknown or recursive aliases,
+ * tabs as indentation, and anything libyaml refuses. Merge keys (<<) and anchors work. Scalars stay
+ * text; typing is the reader's business (options.h, or the helpers below, which know that a quoted
+ * "true" is text).
  *
- * Ownership: nodes and texts live in the arena; the source must outlive them for carets. Threads: confined while
- * parsing, immutable after. Limits: YAML_DEPTH_MAX levels, YAML_NODES_MAX nodes after alias expansion, and the caller's
- * cap on the source.
+ * Ownership: nodes and texts live in the arena; the source must outlive them for carets. Threads:
+ * confined while parsing, immutable after. Limits: YAML_DEPTH_MAX levels, YAML_NODES_MAX nodes
+ * after alias expansion, and the caller's cap on the source.
  */
 #ifndef TELEX_BASE_YAML_H
 #define TELEX_BASE_YAML_H
@@ -50,8 +51,8 @@ struct yaml_node {
 };
 
 /*
- * Parses all documents of <source> (borrowed, kept); *ret_documents is a sequence node of them, in order. Empty
- * documents are left out.
+ * Parses all documents of <source> (borrowed, kept); *ret_documents is a sequence node of them, in
+ * order. Empty documents are left out.
  */
 MUST_USE bool yaml_parse(struct arena *a, const struct yaml_source *source,
                          const struct yaml_node **ret_documents, struct err *e);
@@ -69,16 +70,18 @@ MUST_USE bool yaml_i64(const struct yaml_node *node, int64_t *ret_value, struct 
 MUST_USE bool yaml_double(const struct yaml_node *node, double *ret_value, struct err *e);
 MUST_USE bool yaml_duration(const struct yaml_node *node, int64_t *ret_ns, struct err *e);
 
-/* Sets an error at the node (or its key) with file, position, source line and caret. Always false. */
+/* Sets an error at the node (or its key) with file, position, source line and caret. Always false.
+ */
 bool yaml_err(const struct yaml_node *node, struct err *e, enum err_code code, const char *fmt, ...)
     PRINTF_LIKE(4, 5) COLD;
 bool yaml_key_err(const struct yaml_node *node, struct err *e, enum err_code code, const char *fmt,
                   ...) PRINTF_LIKE(4, 5) COLD;
 
 /*
- * Moves an error that points into the text of scalar <node> (line and column relative to it, 1-based, as a PromQL or
- * template error does) to its place in the file; right for plain, single-quoted one-liners and block scalars, and to
- * the start of the scalar where escapes make it ambiguous.
+ * Moves an error that points into the text of scalar <node> (line and column relative to it,
+ * 1-based, as a PromQL or template error does) to its place in the file; right for plain,
+ * single-quoted one-liners and block scalars, and to the start of the scalar where escapes make it
+ * ambiguous.
  */
 void yaml_err_inside(const struct yaml_node *node, struct err *e) COLD;
 
