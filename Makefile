@@ -1,19 +1,44 @@
-# Names for the things that are done often. Meson does the work.
+# Names for the things that are done often. Meson and ninja do the work.
 B ?= build
 JOBS ?= $(shell nproc)
-CC ?= gcc
+FUZZ_SECONDS ?= 30
+CC = gcc
 
 .DEFAULT_GOAL := build
-.PHONY: build test lint format fuzz fault bench docs clean
+.PHONY: help build test lint format asan tsan fuzz fault bench clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 $(B)/build.ninja:
-	meson setup $(B)
+	CC=$(CC) meson setup $(B)
 
-build: $(B)/build.ninja ## build the program ($(B)/telex) and the library beside it
+build: $(B)/build.ninja ## build the program, build/telex, and the library beside it
 	ninja -C $(B) -j $(JOBS)
 
-test: build ## run the unit tests and the corpus replay of the plain build
+test: build ## unit tests and corpus replay of the plain build (everything: ./test)
 	meson test -C $(B) --no-rebuild --print-errorlogs --num-processes $(JOBS)
+
+lint: build ## all gates; GATES="tidy format" for some
+	tools/lint/run $(GATES)
+
+format: ## lay out all C files
+	find src include tests bench -name '*.[ch]' 2>/dev/null | xargs clang-format-14 -i
+
+asan: ## unit tests and corpus replay under the address, leak and undefined-behaviour sanitizers
+	tools/sanitized asan
+
+tsan: ## the same under the thread sanitizer
+	tools/sanitized tsan
+
+fuzz: ## every fuzz harness for FUZZ_SECONDS; HARNESS=name for one
+	tools/fuzz $(FUZZ_SECONDS) $(HARNESS)
+
+fault: build ## kill, cut and corrupt; SHORT=1 for the form that ./test runs
+	tests/fault/run $(if $(SHORT),--short)
+
+bench: build ## measure side by side with the peers
+	bench/run
 
 clean: ## remove everything built
 	rm -rf build build-* out
