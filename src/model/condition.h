@@ -1,0 +1,62 @@
+/*
+ * condition.h - a small language over one record: severity == "critical" and avg_latency_ms > 100.
+ *
+ * Operands are fields of the record, strings and numbers (with duration and % not special).
+ * Operators, loosest first: or; and, unless; comparison (== != < <= > >= =~ !~); unary not;
+ * parentheses. Tokens and precedence are PromQL's. A field is a name: kind, then labels,
+ * annotations and record fields by their name; labels.NAME and annotations.NAME (or labels["any
+ * name"]) say which; a field that a record lacks is the empty string. Comparing text with a number
+ * reads the text as a number; when it is none, every comparison but != is false. Types that can
+ * never compare are compile errors with position.
+ *
+ * Ownership: compiled once into its own memory; immutable. Threads: any may evaluate. Limits:
+ * CONDITION_TEXT_MAX bytes, depth CONDITION_DEPTH_MAX; regular expressions as base/regex.h bounds
+ * them (a match past its limit is false, counted by the caller through ret_limited).
+ */
+#ifndef TELEX_MODEL_CONDITION_H
+#define TELEX_MODEL_CONDITION_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+
+enum { CONDITION_TEXT_MAX = 64 * 1024, CONDITION_DEPTH_MAX = 64 };
+
+enum field_scope { FIELD_ANY, FIELD_LABEL, FIELD_ANNOTATION };
+
+/* A field's value: text, or a number when is_number. */
+struct field_value {
+    bool is_number;
+    double number;
+    struct str text;
+};
+
+/* One record as conditions and templates see it. */
+struct record_view {
+    /* Fills *ret_value and returns true when the record has the field. */
+    bool (*field)(const void *record, enum field_scope scope, struct str name,
+                  struct field_value *ret_value);
+    const void *record;
+};
+
+struct condition;
+
+/* Errors point into <text>. */
+MUST_USE bool condition_compile(struct str text, struct condition **ret_condition, struct err *e);
+void condition_free(struct condition *c);
+
+/* Does the record meet it? */
+bool condition_holds(const struct condition *c, const struct record_view *record);
+
+/*
+ * Does the outcome depend only on fields for which <is_static> says true? Then one evaluation
+ * serves a whole batch.
+ */
+bool condition_only_uses(const struct condition *c,
+                         bool (*is_static)(const void *arg, enum field_scope scope,
+                                           struct str name),
+                         const void *arg);
+
+#endif
