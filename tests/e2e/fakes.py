@@ -9,6 +9,7 @@ A strict server answers what a real one would and also keeps what was wrong in `
 be empty. All listen on loopback with one thread per connection; recorded lists are only appended to.
 """
 
+import contextlib
 import gzip
 import json
 import socket
@@ -23,7 +24,6 @@ import snappy
 import lineproto
 import net
 import remote_write
-from servers import parse_rfc3339
 
 
 class Answer:
@@ -133,6 +133,10 @@ class _HTTPServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def process_request_thread(self, request, client_address):
+        with self.fake.connected():
+            super().process_request_thread(request, client_address)
+
     def handle_error(self, request, client_address):
         """A client that was killed mid-request is part of the tests, not worth a traceback."""
 
@@ -147,6 +151,7 @@ class Fake:
         self.script = []
         self.lock = threading.Lock()
         self.closing = threading.Event()
+        self.connections = 0
         self._server = None
 
     @property
@@ -170,6 +175,17 @@ class Fake:
             self._server = None
 
     start, stop = up, down
+
+    @contextlib.contextmanager
+    def connected(self):
+        """Counts the open connections in `connections`."""
+        with self.lock:
+            self.connections += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.connections -= 1
 
     def receive(self, request):
         """Records a request and decides its answer: the script first, then answer()."""
@@ -377,7 +393,7 @@ def value_text(value):
 def parse_time(text):
     """A query's time argument (seconds with fraction, or RFC 3339) in nanoseconds, without float rounding."""
     if "T" in text:
-        return parse_rfc3339(text)
+        return net.parse_rfc3339(text)
     whole, _, fraction = text.partition(".")
     sign = -1 if whole.startswith("-") else 1
     if "e" in text.lower():

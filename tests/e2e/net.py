@@ -1,9 +1,10 @@
-"""Plain HTTP, free ports and deadlines for the end-to-end tests.
+"""Plain HTTP, free ports, deadlines and exact times for the end-to-end tests.
 
 Only the standard library, no proxies and no redirects: a test sees exactly the bytes that were exchanged.
 Every wait has a deadline and says what it was waiting for when that passes.
 """
 
+import datetime
 import http.client
 import json
 import random
@@ -99,3 +100,15 @@ def wait_until(what, probe, deadline=20.0, every=0.05):
         if time.monotonic() >= end:
             raise TimeoutError(f"waited {deadline:g} s for {what}; {last}")
         time.sleep(every)
+
+
+def parse_rfc3339(text):
+    """Nanoseconds since the epoch of an RFC 3339 time, exact to the nanosecond."""
+    head, _, rest = text.partition("T")
+    zone_at = max(rest.find("Z"), rest.find("+"), rest.find("-"))
+    assert zone_at > 0, f"no zone in {text!r}"
+    clock, zone = rest[:zone_at], rest[zone_at:].replace("Z", "+00:00")
+    clock, _, fraction = clock.partition(".")
+    whole = datetime.datetime.fromisoformat(f"{head}T{clock}{zone}")
+    assert fraction.isdigit() or not fraction, text
+    return int(whole.timestamp()) * 10**9 + int((fraction + "000000000")[:9])

@@ -5,7 +5,6 @@ influxdb. `start` returns a server that answers; `stop` ends it by its process i
 not installed makes the test skip with the package's name.
 """
 
-import datetime
 import json
 import shutil
 import time
@@ -259,15 +258,3 @@ def _prometheus_data(base, path, params):
     body = answer.json()
     assert body["status"] == "success", body
     return body["data"]
-
-
-def parse_rfc3339(text):
-    """Nanoseconds since the epoch of an RFC 3339 time, exact to the nanosecond."""
-    head, _, rest = text.partition("T")
-    zone_at = max(rest.find("Z"), rest.find("+"), rest.find("-"))
-    assert zone_at > 0, f"no zone in {text!r}"
-    clock, zone = rest[:zone_at], rest[zone_at:].replace("Z", "+00:00")
-    clock, _, fraction = clock.partition(".")
-    whole = datetime.datetime.fromisoformat(f"{head}T{clock}{zone}")
-    assert fraction.isdigit() or not fraction, text
-    return int(whole.timestamp()) * 10**9 + int((fraction + "000000000")[:9])

@@ -10,7 +10,6 @@ import pathlib
 import signal
 import subprocess
 
-import pytest
 import yaml
 
 import net
@@ -74,6 +73,16 @@ def is_edge(record):
     return record.get("kind") == "alert"
 
 
+def is_final_edge(record):
+    """An edge that somebody is told of: firing or resolved, not pending."""
+    return is_edge(record) and record["state"] in ("firing", "resolved")
+
+
+def decided_ns(edge):
+    """The evaluation time (ns) at which an edge was decided."""
+    return net.parse_rfc3339(edge["timestamp"])
+
+
 def is_sample(record):
     return record.get("kind") == "sample"
 
@@ -85,13 +94,14 @@ def edge_key(edge):
 
 # ---- the program ---------------------------------------------------------------------------------
 
-def require():
-    """Skips the test when the program is not there, or cannot `run` yet."""
+def missing():
+    """Why nothing can be run (no program, or it cannot `run` yet), else None."""
     if not BINARY.exists():
-        pytest.skip(f"{BINARY} is not built")
+        return f"{BINARY} is not built"
     usage = subprocess.run([BINARY, "--help"], capture_output=True, text=True, timeout=20)
     if "run" not in (usage.stdout + usage.stderr).split():
-        pytest.skip(f"{BINARY} has no `run` subcommand yet")
+        return f"{BINARY} has no `run` subcommand yet"
+    return None
 
 
 class Telex:
@@ -146,9 +156,13 @@ class Telex:
         return self
 
     def is_ready(self):
+        self.check_running()
+        return net.get(self.url + "/-/ready", timeout=2).status == 200
+
+    def check_running(self):
+        """Fails when the program ended by itself."""
         if not self.process.running():
             raise RuntimeError(f"telex exited with {self.process.child.returncode}:\n{self.process.log_tail()}")
-        return net.get(self.url + "/-/ready", timeout=2).status == 200
 
     def wait_ready(self, deadline=READY_DEADLINE):
         net.wait_until("telex to be ready", self.is_ready, deadline, every=0.02)

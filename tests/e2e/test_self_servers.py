@@ -7,7 +7,6 @@ import snappy
 
 import net
 import remote_write
-from servers import parse_rfc3339
 
 HEADERS = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf",
            "X-Prometheus-Remote-Write-Version": "0.1.0", "User-Agent": "test/1"}
@@ -88,7 +87,7 @@ def test_alertmanager(start_alertmanager):
     assert net.post(manager.url + "/api/v2/alerts", json.dumps([alert]), headers=headers).status == 200
     held, = net.wait_until("the alert", lambda: manager.alerts(alertname="Harness"))
     assert held["labels"] == alert["labels"] and held["annotations"] == {"summary": "s"}
-    assert parse_rfc3339(held["startsAt"]) == parse_rfc3339(alert["startsAt"])
+    assert net.parse_rfc3339(held["startsAt"]) == net.parse_rfc3339(alert["startsAt"])
     assert manager.alerts(alertname="Other") == []
     alert["endsAt"] = "2024-01-15T10:31:00.000Z"
     assert net.post(manager.url + "/api/v2/alerts", json.dumps([alert]), headers=headers).status == 200

@@ -14,7 +14,6 @@ import fakes
 import lineproto
 import net
 import remote_write
-from servers import parse_rfc3339
 
 GOOD_LINES = [
     ("m v=1 1", ("m", {}, {"v": 1.0}, 1)),
@@ -245,8 +244,8 @@ def test_fake_prom_misbehaves(fake_prom):
 
 
 def test_times():
-    assert parse_rfc3339("1970-01-01T00:00:01Z") == 10**9
-    assert parse_rfc3339("2024-01-15T10:30:00.123456789+01:00") == 1705311000123456789
+    assert net.parse_rfc3339("1970-01-01T00:00:01Z") == 10**9
+    assert net.parse_rfc3339("2024-01-15T10:30:00.123456789+01:00") == 1705311000123456789
     assert fakes.parse_time("1705311000.123") == 1705311000123000000
     with pytest.raises(AssertionError):
-        parse_rfc3339("2024-01-15T10:30:00")
+        net.parse_rfc3339("2024-01-15T10:30:00")
