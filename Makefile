@@ -14,9 +14,10 @@ $(B)/build.ninja:
 	CC=$(CC) meson setup $(B)
 
 build: $(B)/build.ninja ## build the program, build/telex, and the library beside it
-	ninja -C $(B) -j $(JOBS)
+	ninja -C $(B) -j $(JOBS) telex libtelex.a
 
-test: build ## unit tests and corpus replay of the plain build (everything: ./test)
+test: $(B)/build.ninja ## unit tests and corpus replay of the plain build (everything: ./test)
+	ninja -C $(B) -j $(JOBS)
 	meson test -C $(B) --no-rebuild --print-errorlogs --num-processes $(JOBS)
 
 lint: build ## all gates; GATES="tidy format" for some
