@@ -96,6 +96,25 @@ bool wait_is_over(struct wait w, const struct clock *c);
 /* As <w>, but at most <ms> from now. */
 struct wait wait_limit_ms(struct wait w, const struct clock *c, int64_t ms);
 
+/*
+ * Waits on a condition of one's own until it holds or <wait> is over. waiter_begin() and waiter_end() are called without
+ * the lock (a token that fires calls back and takes it); between them, with the lock held:
+ *
+ *     while (!holds && waiter_pause(&waiter)) {
+ *     }
+ *
+ * waiter_pause() is false when the wait is over; look at the condition once more then.
+ */
+struct waiter {
+    struct wait wait;
+    struct lock *lock;
+    struct cond *cond;
+    struct cancel_hook hook;
+};
+void waiter_begin(struct waiter *waiter, struct wait w, struct lock *l, struct cond *c);
+bool waiter_pause(struct waiter *waiter);
+void waiter_end(struct waiter *waiter);
+
 /* Sleeps until the wait is over (deadline: true; cancelled: false). Real time only. */
 bool wait_sleep(struct wait w);
 
