@@ -1,0 +1,99 @@
+/*
+ * datasource.h - "answer this query": what rules ask, whoever answers.
+ *
+ * A datasource kind is one const table (here: prometheus; later graphite, embedded, self). An
+ * instance answers instant queries by calling a row function per series, straight from the answer's
+ * bytes, so that a caller who remembers the raw bytes of a series' labels never parses them again.
+ *
+ * Ownership: datasource_open()'s caller closes it; raw label bytes are borrowed for the row call.
+ * Threads: any number of threads may query one instance at once. Limits: max_concurrent queries in
+ * flight (others wait their turn within their deadline), max_response_bytes per answer, taken from
+ * the process budget while it is read.
+ */
+#ifndef TELEX_DATASOURCE_DATASOURCE_H
+#define TELEX_DATASOURCE_DATASOURCE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/options.h"
+#include "base/str.h"
+#include "base/thread.h"
+#include "model/labels.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct env;
+struct datasource;
+
+/* A name and value sent with every query of a group (vmalert's params and headers). */
+struct query_param {
+    struct str name;
+    struct str value;
+};
+
+struct query {
+    struct str expr;
+    int64_t time_ns; /* evaluation time */
+    const struct query_param *params;
+    size_t param_count;
+    const struct query_param *headers;
+    size_t header_count;
+    struct wait wait;
+};
+
+/* Receives the series of an answer. Returning false ends the query with the error that row set. */
+struct answer_sink {
+    bool (*row)(void *arg, struct str raw_labels, int64_t time_ns, double value, struct err *e);
+    void *arg;
+};
+
+struct answer_info {
+    bool is_scalar;         /* one row, without labels */
+    bool is_partial;        /* the store says that it did not see everything */
+    bool has_histograms;    /* native histograms were there and passed over */
+    int64_t series_fetched; /* -1 when the store does not say */
+    uint32_t rows;
+    size_t bytes;
+};
+
+struct datasource_kind {
+    const char *name;
+    const char *help;
+    const struct option_table *options;
+    bool (*open)(const struct env *env, const void *config, struct str name,
+                 struct datasource **ret_datasource, struct err *e);
+};
+
+struct datasource_ops {
+    bool (*query)(struct datasource *d, const struct query *q, const struct answer_sink *sink,
+                  struct answer_info *ret_info, struct err *e);
+    /* Pushes the pairs that <raw_labels> of a row stand for; texts live in <raw_labels> or <a>. */
+    bool (*parse_labels)(struct datasource *d, struct str raw_labels, struct arena *a,
+                         struct labels_builder *b, struct err *e);
+    bool (*probe)(struct datasource *d, struct wait wait, struct err *e);
+    void (*close)(struct datasource *d);
+};
+
+/* Instances embed this first. */
+struct datasource {
+    const struct datasource_ops *ops;
+    const struct datasource_kind *kind;
+};
+
+/* All kinds, NULL-terminated. */
+extern const struct datasource_kind *const datasource_kinds[];
+
+const struct datasource_kind *datasource_kind_find(struct str name);
+
+/* As the ops say. Errors of a query keep their class: NET, TIMEOUT, AUTH, LIMIT, PARSE (its message
+ * is the store's). */
+MUST_USE bool datasource_query(struct datasource *d, const struct query *q,
+                               const struct answer_sink *sink, struct answer_info *ret_info,
+                               struct err *e);
+MUST_USE bool datasource_parse_labels(struct datasource *d, struct str raw_labels, struct arena *a,
+                                      struct labels_builder *b, struct err *e);
+MUST_USE bool datasource_probe(struct datasource *d, struct wait wait, struct err *e);
+void datasource_close(struct datasource *d); /* NULL is fine */
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * exporter.h - an exporter kind: one const table per destination, and the registry of them.
+ *
+ * A kind says its name, which records it takes, its options and how to open a leaf. Parsing,
+ * validation, environment overrides, help and the reference page all come from the options table.
+ * Adding a destination is adding one file with one table and one line in registry.c
+ * (CONTRIBUTING.md shows it).
+ *
+ * Ownership: tables are static; a config struct belongs to the graph that parsed it and outlives
+ * its sinks. Threads: tables are const. Limits: per kind, in its table.
+ */
+#ifndef TELEX_EXPORT_EXPORTER_H
+#define TELEX_EXPORT_EXPORTER_H
+
+#include "base/err.h"
+#include "base/options.h"
+#include "base/str.h"
+#include "export/sink.h"
+#include "model/batch.h"
+
+#include <stdbool.h>
+
+struct env;
+
+#define TAKES(kind) (1U << (kind))
+
+enum exporter_caps {
+    EXPORTER_SERIES = 1, /* a time series store: gets ALERTS and ALERTS_FOR_STATE too */
+    EXPORTER_LEVEL = 2,  /* wants the level of alerts, not their edges: export/level.h */
+    EXPORTER_STALE = 4,  /* takes staleness markers; for others the plan leaves them out */
+};
+
+/* Where a leaf stands: what it may keep and how it is called. */
+struct exporter_place {
+    const struct env *env;
+    struct str name;        /* the exporter's name in the config */
+    struct str data_folder; /* its own, below state.path */
+};
+
+struct exporter_kind {
+    const char *name;
+    const char *help;    /* one sentence */
+    const char *example; /* YAML of one exporter, for the docs; a test runs check on it */
+    unsigned takes;      /* TAKES(RECORD_SAMPLE) | ... */
+    unsigned caps;
+    const struct option_table *options;
+    /* Checks what the table cannot say; NULL when it says all. Points errors at <node>. */
+    bool (*check)(const void *config, const struct yaml_node *node, struct err *e);
+    /* Opens a leaf; does not talk to the destination. For a LEVEL kind, level_open instead. */
+    bool (*open)(const struct exporter_place *place, const void *config, struct sink **ret_sink,
+                 struct err *e);
+};
+
+/* All kinds, NULL-terminated, in the order of the docs. */
+extern const struct exporter_kind *const exporter_kinds[];
+
+const struct exporter_kind *exporter_kind_find(struct str name);
+
+/* The names of all kinds, for suggestions. Static. */
+const char *const *exporter_kind_names(size_t *ret_count);
+
+#endif

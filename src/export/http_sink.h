@@ -1,0 +1,91 @@
+/*
+ * http_sink.h - the one leaf over HTTP; an HTTP exporter is two pure functions and a table of
+ * statuses.
+ *
+ * The sink owns URL, auth, TLS, proxy, compression and connections (net/http_client.h). The
+ * exporter says what the next request is, taking as many rows as fit the destination's limits, and
+ * what an answer means. No thread, no lock, no socket in the exporter's file.
+ *
+ * Ownership: request parts are borrowed until the next call of next_request or the end of deliver.
+ * Threads: as sink.h. Limits: the destination's, in http_limits.
+ */
+#ifndef TELEX_EXPORT_HTTP_SINK_H
+#define TELEX_EXPORT_HTTP_SINK_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "export/exporter.h"
+#include "export/sink.h"
+
+struct http_client_config;
+
+enum { HTTP_EXPORT_HEADERS_MAX = 8 };
+
+enum body_encoding { BODY_PLAIN, BODY_GZIP, BODY_ZSTD, BODY_SNAPPY };
+
+struct export_header {
+    struct str name;
+    struct str value;
+};
+
+/* One request. The sink clears it and gives it an arena and an empty body before next_request fills
+ * it. */
+struct export_request {
+    const char *method;
+    struct str path; /* appended to the exporter's URL; with query; empty: the URL itself */
+    struct export_header headers[HTTP_EXPORT_HEADERS_MAX];
+    size_t header_count;
+    enum body_encoding encoding; /* what the sink does to the body before it is sent */
+    bool body_is_encoded;        /* the bytes are in that encoding already */
+    struct str whole_body; /* used instead of <body> when ptr is set: bytes that travel untouched */
+    struct buf body;
+    struct arena *arena;
+    uint32_t skipped_rows; /* rows passed over (NaN, stale markers), already excepted */
+};
+
+struct export_answer {
+    int status;
+    struct str body; /* cut at 64 KiB */
+    int64_t retry_after_ms;
+};
+
+/* first..last (inclusive) -> verdict; the first row that fits wins; the last row of a table covers
+ * everything. */
+struct status_rule {
+    int first;
+    int last;
+    enum verdict verdict;
+};
+
+struct http_exporter {
+    /*
+     * Fills <ret> with the request for rows from *row on and moves *row past them. Rows that cannot
+     * be sent are excepted in <out> (index into the view). With no row left to send it leaves
+     * ret->method NULL.
+     */
+    bool (*next_request)(const void *config, struct view view, uint32_t *row,
+                         struct export_request *ret, struct outcome *out, struct err *e);
+    const struct status_rule *statuses;
+    /*
+     * For answers that say more than their status (a partial write): may change the verdict of rows
+     * first..end-1; NULL when statuses say all.
+     */
+    void (*judge)(const void *config, struct view view, uint32_t first, uint32_t end,
+                  const struct export_answer *answer, struct outcome *out);
+    const char *probe_method; /* NULL: no probe */
+    const char *probe_path;
+    size_t client_offset; /* of struct http_client_config in the config struct */
+};
+
+/* A leaf for <exporter>; <config> is borrowed. */
+MUST_USE bool http_sink_open(const struct http_exporter *exporter,
+                             const struct exporter_place *place, const void *config,
+                             struct sink **ret_sink, struct err *e);
+
+/* The usual table: 2xx DELIVERED, 401 403 410 415 HALT, 408 425 429 5xx RETRY, 3xx HALT, other 4xx
+ * REJECTED. */
+extern const struct status_rule http_statuses_usual[];
+
+enum verdict status_verdict(const struct status_rule *rules, int status);
+
+#endif

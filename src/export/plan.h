@@ -1,0 +1,140 @@
+/*
+ * plan.h - the delivery plan: routes choose outputs, the log holds, consumers deliver.
+ *
+ *     give (rules, receivers) -> plan_give(): routes -> mask -> one append to ledger or bulk
+ *     consumer per output: reader -> batch -> retry(leaf) -> cursor
+ *
+ * A record is HELD when plan_give() returns true with durable set; the giver may forget it then.
+ * One output never blocks, starves or duplicates another: each has its own cursor and thread.
+ * Rejected rows go to the output's dead letters with the reason before the cursor passes them.
+ *
+ * Ownership: the plan owns outputs, consumers and logs and borrows env and the config. Threads:
+ * plan_give() from any thread. Limits: 64 outputs (the frame's mask).
+ */
+#ifndef TELEX_EXPORT_PLAN_H
+#define TELEX_EXPORT_PLAN_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/options.h"
+#include "base/thread.h"
+#include "base/yaml.h"
+#include "export/exporter.h"
+#include "export/level.h"
+#include "model/batch.h"
+#include "model/condition.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct env;
+struct plan;
+
+enum { PLAN_OUTPUTS_MAX = 64 };
+
+/* One exporter of the config, parsed and checked. */
+struct output_config {
+    struct str name;
+    const struct exporter_kind *kind;
+    void *config;       /* of kind->options */
+    const void *common; /* retry, buffer: export/output.h */
+    const struct yaml_node *node;
+};
+
+/* One line of `routes`. */
+struct route_config {
+    struct condition *match; /* NULL: everything */
+    uint64_t to;             /* bits: index into outputs */
+    bool also_next;          /* continue: true */
+    const struct yaml_node *node;
+};
+
+struct plan_config {
+    const struct output_config *outputs;
+    size_t output_count;
+    const struct route_config *routes; /* none: every output that takes the kind gets it */
+    size_t route_count;
+    struct str state_path;
+};
+
+/* Parses `exporters` (map or list) and `routes`; either node may be NULL. Fills what plan_open()
+ * needs. */
+MUST_USE bool plan_parse(const struct yaml_node *exporters, const struct yaml_node *routes,
+                         const struct option_source *source, struct arena *a,
+                         struct plan_config *ret_config, struct err *e);
+void plan_config_release(struct plan_config *config);
+
+/* Index of the output that <datastore> means: a name, else the only one of that type; -1 with the
+ * reason in e. */
+int plan_find_output(const struct plan_config *config, struct str datastore, struct err *e);
+
+/* Opens logs, recovers, starts the consumers. */
+MUST_USE bool plan_open(const struct env *env, const struct plan_config *config,
+                        struct plan **ret_plan, struct err *e);
+
+/*
+ * Replaces outputs and routes by those of <config>, keeping the logs and the cursors of outputs
+ * whose name stays; all or nothing.
+ */
+MUST_USE bool plan_change(struct plan *p, const struct plan_config *config, struct err *e);
+
+/* What plan_give() needs to know beside the batch. */
+struct give {
+    uint64_t
+        only; /* these outputs and no routes (a rule's own annotations); 0: the routes decide */
+    uint64_t except;   /* never these (an output thinned by export_interval) */
+    bool alert_series; /* ALERTS and ALERTS_FOR_STATE: only to outputs with EXPORTER_SERIES */
+    bool state_only;   /* append to the ledger, deliver to nobody */
+    bool durable;      /* wait until the log has it on disk (always so for the ledger) */
+    struct wait wait;
+};
+
+/*
+ * Gives a batch to the outputs that routes choose. true: appended (and synced, where durable);
+ * *ret_seq is the frame's sequence, 0 when no output wants it and nothing was written. false:
+ * nothing was taken.
+ */
+MUST_USE bool plan_give(struct plan *p, struct batch *b, const struct give *how, uint64_t *ret_seq,
+                        struct err *e);
+
+/*
+ * Replays the ledger's frames of alert edges with sequence > <after> in order, before plan users
+ * start.
+ */
+MUST_USE bool plan_replay_alerts(struct plan *p, uint64_t after,
+                                 bool (*visit)(void *arg, uint64_t seq, struct batch *b,
+                                               struct err *e),
+                                 void *arg, struct err *e);
+
+/* Frames up to <seq> are in a snapshot: the ledger need not keep them for replay. */
+MUST_USE bool plan_alerts_saved(struct plan *p, uint64_t seq, struct err *e);
+uint64_t plan_ledger_seq(struct plan *p);
+
+/* Where the level outputs find alerts; set once before the first evaluation. */
+void plan_set_levels(struct plan *p, const struct level_source *levels);
+
+/* Tells level outputs that something changed. */
+void plan_levels_changed(struct plan *p);
+
+/* State of an output, for the API and the status page. */
+struct output_status {
+    struct str name;
+    const char *kind;
+    const char *state; /* "ok", "retrying", "halted", "idle" */
+    uint64_t pending_frames;
+    uint64_t delivered_rows;
+    uint64_t rejected_rows;
+    uint64_t retries;
+    int64_t last_success_ns;
+    char last_error[256];
+};
+size_t plan_status(struct plan *p, struct output_status *ret, size_t max);
+
+/*
+ * Stops: consumers deliver what they can until <wait> is over, then stop; *ret_left is the number
+ * of frames still owed, which the logs keep for the next start.
+ */
+void plan_drain(struct plan *p, struct wait wait, uint64_t *ret_left);
+void plan_close(struct plan *p); /* NULL is fine */
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * sink.h - the contract between the delivery plan and what delivers: a leaf that talks to one
+ * destination.
+ *
+ * deliver() hands over a view and gets back what became of each row. The plan above it owns
+ * retries, order, dead letters and metrics; the leaf owns the wire. Ownership: the view is borrowed
+ * for the call; the sink is closed by whoever opened it. Threads: a leaf belongs to one lane and is
+ * never called by two threads at once, so it needs no lock. Limits: every call ends soon after its
+ * wait is over.
+ */
+#ifndef TELEX_EXPORT_SINK_H
+#define TELEX_EXPORT_SINK_H
+
+#include "base/err.h"
+#include "base/thread.h"
+#include "base/vec.h"
+#include "model/batch.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What became of a row. */
+enum verdict {
+    VERDICT_DELIVERED, /* the destination has it */
+    VERDICT_HELD,      /* a log of ours has it; the destination will */
+    VERDICT_REJECTED,  /* the destination will never take it: dead letter */
+    VERDICT_RETRY,     /* not now */
+    VERDICT_UNKNOWN,   /* sent, no answer: retried, counted as a possible duplicate */
+    VERDICT_HALT, /* credentials or address refused (401, 403, 410, 415): stop, say so, spend no
+                     retry */
+    VERDICTS
+};
+
+const char *verdict_name(enum verdict verdict);
+
+/* Rows whose verdict differs from the rest; index is into the view. */
+struct exception {
+    uint32_t index;
+    enum verdict verdict;
+    char reason[120];
+};
+
+struct exceptions {
+    VEC(struct exception) list;
+};
+
+struct outcome {
+    enum verdict rest;
+    struct exceptions except;
+    int64_t retry_after_ms; /* a floor for the next try; 0: none said */
+    int status;             /* the protocol's own code (HTTP status), 0: none */
+    uint32_t requests;      /* made during the call */
+    uint64_t bytes;         /* sent */
+    struct err err;         /* why rest is not DELIVERED */
+};
+
+void outcome_init(struct outcome *o);
+void outcome_release(struct outcome *o);
+
+/* Adds an exception; reason is cut to fit. */
+void outcome_except(struct outcome *o, uint32_t index, enum verdict verdict, const char *reason);
+
+struct sink;
+struct position;
+
+struct sink_ops {
+    void (*deliver)(struct sink *s, struct view view, struct wait wait, struct outcome *ret);
+    /* Destinations that commit our position with the rows; NULL for all others. */
+    bool (*resume)(struct sink *s, struct position *ret_position, struct err *e);
+    /* Is the destination there and willing? NULL when there is nothing to ask. */
+    bool (*probe)(struct sink *s, struct wait wait, struct err *e);
+    /* Makes what was delivered complete and readable (a file: close, sync, rename) before a stop;
+     * may be NULL. */
+    bool (*flush)(struct sink *s, struct err *e);
+    void (*close)(struct sink *s);
+};
+
+/* Leaves embed this first. */
+struct sink {
+    const struct sink_ops *ops;
+};
+
+static inline void sink_close(struct sink *s)
+{
+    if (s != NULL) {
+        s->ops->close(s);
+    }
+}
+
+#endif
