@@ -1,0 +1,99 @@
+/*
+ * engine.h - rule groups evaluated: queries in, samples and alert edges out.
+ *
+ * The engine holds the runtime of each group (series tables, alert tables) and evaluates one group
+ * at one slot when told to; what is due when is the scheduler's business (app/scheduler.h). An
+ * evaluation runs its rules in file order: query, labels, alert_step, then the edges go to the
+ * ledger, and only when they are durable does the new state become visible; recorded samples,
+ * ALERTS and ALERTS_FOR_STATE go to the bulk log as one batch per rule. When the plan refuses, the
+ * rule's state stays as it was and the evaluation counts as missed.
+ *
+ * Ownership: the engine owns runtimes and refs the rule set; it borrows env, datasource and the
+ * give function. Threads: different groups may be evaluated by different threads at once; one group
+ * never is. Views (API, level outputs) may be taken by any thread at any time. Limits: series per
+ * rule and process from the budget.
+ */
+#ifndef TELEX_RULES_ENGINE_H
+#define TELEX_RULES_ENGINE_H
+
+#include "base/err.h"
+#include "base/thread.h"
+#include "datasource/datasource.h"
+#include "export/level.h"
+#include "model/batch.h"
+#include "rules/rule.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct env;
+struct engine;
+struct group_run; /* the runtime of one group */
+
+/* Where outputs go: implemented over export/plan.h by app. */
+struct engine_output {
+    /* Alert edges: durable when it returns true. told: deliver; else only state. */
+    bool (*edges)(void *arg, const struct rule *rule, struct batch *b, bool told, struct wait wait,
+                  uint64_t *ret_seq, struct err *e);
+    /* Samples of one rule. alert_series: ALERTS and ALERTS_FOR_STATE. thinned: export_interval is
+     * not due. */
+    bool (*samples)(void *arg, const struct rule *rule, struct batch *b, bool alert_series,
+                    bool thinned, struct wait wait, struct err *e);
+    /* Something changed for level outputs. */
+    void (*changed)(void *arg);
+    void *arg;
+};
+
+struct engine_options {
+    const struct labels *external_labels;
+    struct str external_url;
+    int64_t keep_resolved_ns; /* 15 min */
+    int64_t query_timeout_ns;
+    int64_t max_series_per_rule;
+};
+
+MUST_USE bool engine_new(const struct env *env, const struct engine_options *options,
+                         struct datasource *d, const struct engine_output *output,
+                         struct engine **ret_engine, struct err *e);
+void engine_free(struct engine *en);
+
+/* The rule set to run. Groups and rules that stay (by id) keep their state. Call only while nothing
+ * evaluates. */
+MUST_USE bool engine_set_rules(struct engine *en, struct rule_set *set, struct err *e);
+
+/* Groups of the current set, in file order; valid until the next engine_set_rules(). */
+size_t engine_group_count(struct engine *en);
+struct group_run *engine_group(struct engine *en, size_t i);
+const struct rule_group *group_run_rules(const struct group_run *g);
+
+/* First slot >= <after_ns> of a group: spread by hash over its interval, or its eval_offset. */
+int64_t group_next_slot(const struct rule_group *g, int64_t after_ns);
+
+/* Evaluates the group at <slot_ns>. Never fails as a whole: each rule's outcome is in its state and
+ * metrics. */
+void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait);
+
+/* Counts <slots> that passed without an evaluation. */
+void group_count_missed(struct group_run *g, uint64_t slots);
+
+/* State by snapshot and replay: alerts of rules not in the set are kept until a snapshot without
+ * them. */
+MUST_USE bool engine_restore_snapshot(struct engine *en, struct str path, uint64_t *ret_seq,
+                                      struct err *e);
+MUST_USE bool engine_restore_edge(struct engine *en, uint64_t seq, struct batch *edges,
+                                  struct err *e);
+MUST_USE bool engine_save_snapshot(struct engine *en, struct str path, uint64_t *ret_seq,
+                                   struct err *e);
+
+/* Firing and recently resolved alerts, for level outputs. */
+struct level_source engine_levels(struct engine *en);
+
+/* Views for the API, streamed to <out> as JSON values (the object Prometheus documents). */
+struct engine_filter {
+    struct str type; /* "alert", "record" or empty */
+    bool exclude_alerts;
+};
+void engine_print_rules(struct engine *en, const struct engine_filter *filter, struct buf *out);
+void engine_print_alerts(struct engine *en, struct buf *out);
+
+#endif

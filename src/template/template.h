@@ -1,0 +1,97 @@
+/*
+ * template.h - the part of Go's text/template that alert rules use, compiled once.
+ *
+ * A template is compiled at load: text, actions, pipelines, variables,
+ * if/else/with/range/define/template/block, comments, trim markers, the functions that vmalert and
+ * Prometheus share and Go's own. Compiling also finds what the text depends on, so that a caller
+ * renders again only when that changed. Rendering never loses an alert: a failure leaves what was
+ * rendered so far replaced by an error text and returns false with the reason.
+ *
+ * Ownership: a template owns its compiled form; data is borrowed for a call; output goes to the
+ * caller's buf. Threads: a compiled template is immutable, any thread may render. Limits:
+ * TEMPLATE_TEXT_MAX bytes of source, nesting TEMPLATE_DEPTH_MAX, TEMPLATE_STEPS_MAX steps per
+ * rendering, and the cap of the output buf.
+ */
+#ifndef TELEX_TEMPLATE_TEMPLATE_H
+#define TELEX_TEMPLATE_TEMPLATE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "base/thread.h"
+#include "model/labels.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { TEMPLATE_TEXT_MAX = 256 * 1024, TEMPLATE_DEPTH_MAX = 64, TEMPLATE_STEPS_MAX = 1000000 };
+
+/* What a rendering depends on. */
+enum template_uses {
+    USES_NOTHING = 0,
+    USES_LABELS = 1,    /* $labels, .Labels */
+    USES_VALUE = 2,     /* $value, .Value, strvalue */
+    USES_QUERY = 4,     /* query */
+    USES_TIME = 8,      /* now, $activeAt */
+    USES_EXTERNAL = 16, /* $externalLabels, $externalURL, externalURL, pathPrefix */
+    USES_ALERT = 32,    /* $for, $expr, $alertID, $groupID, $interval, $type, $isPartial */
+};
+
+/* The series of a query's answer. */
+struct template_sample {
+    struct labels *labels;
+    double value;
+};
+
+/* What templates may ask of the outside; the table is injected, any entry may be NULL (its
+ * functions fail safely). */
+struct template_world {
+    /* Answers `query`: samples live in <a>. */
+    bool (*query)(void *arg, struct str expr, struct arena *a,
+                  const struct template_sample **ret_samples, size_t *ret_count, struct err *e);
+    void *arg;
+    const struct labels *external_labels;
+    struct str external_url;
+};
+
+/* What a rendering is about. */
+struct template_data {
+    const struct labels *labels;       /* of the series, with __name__ */
+    const struct labels *alert_labels; /* rule labels and alertname, seen through $labels where not
+                                          in conflict; or NULL */
+    double value;
+    int64_t now_ns; /* evaluation time */
+    int64_t active_at_ns;
+    int64_t for_ns;
+    int64_t interval_ns;
+    struct str expr;
+    struct str type; /* "prometheus" */
+    struct str alert_id;
+    struct str group_id;
+    bool is_partial;
+};
+
+struct template;
+
+/* Compiles <text>; <name> is for error texts. Errors point into <text> with line, column and caret.
+ */
+MUST_USE bool template_compile(struct str name, struct str text, struct template **ret_template,
+                               struct err *e);
+void template_free(struct template *t);
+DEFINE_AUTOFREE(template)
+
+/* Bits of enum template_uses. */
+unsigned template_uses(const struct template *t);
+
+/* Is it plain text, without any action? Then *ret_text is it, as long as the template lives. */
+bool template_is_text(const struct template *t, struct str *ret_text);
+
+/*
+ * Appends the rendering to <out>. On failure appends "<error expanding template: ...>" instead and
+ * returns false with the reason.
+ */
+bool template_render(const struct template *t, const struct template_data *data,
+                     const struct template_world *world, struct buf *out, struct err *e);
+
+#endif
