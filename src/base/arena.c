@@ -16,7 +16,7 @@ enum { ARENA_BLOCK_MIN = 4096, ARENA_BLOCK_MAX = 1 << 20 };
 struct arena_block {
     struct arena_block *older;
     size_t size; /* of data */
-    _Alignas(64) char data[];
+    _Alignas(ARENA_ALIGN) char data[];
 };
 
 void arena_init(struct arena *a, size_t cap_bytes)
@@ -61,19 +61,28 @@ size_t arena_bytes(const struct arena *a)
     return a->used_bytes;
 }
 
+/* What may still be taken before the cap is passed. */
+static size_t arena_room(const struct arena *a)
+{
+    return a->cap_bytes > a->used_bytes ? a->cap_bytes - a->used_bytes : 0;
+}
+
+/* Never so large that the spare part alone would pass the cap. */
 static size_t arena_block_size(const struct arena *a, size_t need)
 {
     size_t size = a->used_bytes / 2;
+    size_t room = arena_room(a);
 
     size = size < ARENA_BLOCK_MIN ? ARENA_BLOCK_MIN : size;
     size = size > ARENA_BLOCK_MAX ? ARENA_BLOCK_MAX : size;
+    size = size > room ? room : size;
     return size > need ? size : need;
 }
 
 void *arena_alloc_slow(struct arena *a, size_t size, size_t align)
 {
     INVARIANT(size < SIZE_MAX / 4 && align <= 64);
-    size_t data_size = arena_block_size(a, size + align);
+    size_t data_size = arena_block_size(a, align > ARENA_ALIGN ? size + align : size);
     struct arena_block *block = mem_alloc(sizeof(struct arena_block) + data_size);
 
     block->older = a->head;
@@ -96,10 +105,10 @@ void *arena_try_alloc(struct arena *a, size_t count, size_t size)
     if (size != 0 && count > SIZE_MAX / 8 / size) {
         return NULL;
     }
-    size_t room = a->cap_bytes > a->used_bytes ? a->cap_bytes - a->used_bytes : 0;
     size_t left = a->next != NULL ? (size_t)(a->end - a->next) : 0;
+    size_t pad = (0 - (uintptr_t)a->next) & (ARENA_ALIGN - 1);
 
-    if (count * size > left && count * size > room) {
+    if (count * size + pad > left && count * size > arena_room(a)) {
         return NULL;
     }
     return arena_alloc(a, count * size);

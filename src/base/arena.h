@@ -29,6 +29,8 @@ struct arena {
 
 #define ARENA_UNLIMITED SIZE_MAX
 
+enum { ARENA_ALIGN = 16 };
+
 void arena_init(struct arena *a, size_t cap_bytes);
 void arena_release(struct arena *a);
 void arena_reset(struct arena *a);
@@ -60,7 +62,7 @@ static inline void *arena_alloc_aligned(struct arena *a, size_t size, size_t ali
 
 static inline void *arena_alloc(struct arena *a, size_t size)
 {
-    return arena_alloc_aligned(a, size, 16);
+    return arena_alloc_aligned(a, size, ARENA_ALIGN);
 }
 
 /* <count> * <size> cleared bytes. Never NULL. */

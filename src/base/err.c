@@ -41,12 +41,27 @@ PRINTF_LIKE(3, 0) static void vformat(char *text, size_t size, const char *fmt, 
     }
 }
 
+/* Adds ": <more>" behind a text. */
+static void append(char *text, size_t size, const char *more)
+{
+    size_t len = strlen(text);
+    int need = snprintf(text + len, size - len, ": %s", more);
+
+    if (need >= 0 && (size_t)need >= size - len) {
+        mark_cut(text, size);
+    }
+}
+
 PRINTF_LIKE(4, 0)
 static void err_vset(struct err *e, enum err_code code, struct pos pos, const char *fmt,
                      va_list args)
 {
+    char message[ERR_TEXT];
+
+    /* Formatted aside, since the arguments may be texts of the error that is replaced. */
+    vformat(message, sizeof(message), fmt, args);
     *e = (struct err){.code = code, .pos = pos, .caret_len = 1};
-    vformat(e->message, sizeof(e->message), fmt, args);
+    memcpy(e->message, message, sizeof(message));
 }
 
 bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
@@ -78,27 +93,22 @@ bool err_set_errno(struct err *e, enum err_code code, int errnum, const char *fm
     err_vset(e, code, (struct pos){0}, fmt, args);
     va_end(args);
     const char *text = strerror_r(errnum, reason, sizeof(reason));
-    size_t len = strlen(e->message);
-    (void)snprintf(e->message + len, sizeof(e->message) - len, ": %s", text);
+    append(e->message, sizeof(e->message), text);
     return false;
 }
 
 bool err_wrap(struct err *e, const char *fmt, ...)
 {
-    char inner[ERR_TEXT];
+    char outer[ERR_TEXT];
     va_list args;
 
-    memcpy(inner, e->context, sizeof(inner));
     va_start(args, fmt);
-    vformat(e->context, sizeof(e->context), fmt, args);
+    vformat(outer, sizeof(outer), fmt, args);
     va_end(args);
-    size_t len = strlen(e->context);
-    if (inner[0] != '\0') {
-        int need = snprintf(e->context + len, sizeof(e->context) - len, ": %s", inner);
-        if (need >= 0 && (size_t)need >= sizeof(e->context) - len) {
-            mark_cut(e->context, sizeof(e->context));
-        }
+    if (e->context[0] != '\0') {
+        append(outer, sizeof(outer), e->context);
     }
+    memcpy(e->context, outer, sizeof(outer));
     return false;
 }
 

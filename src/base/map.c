@@ -78,6 +78,7 @@ static void map_make_room(struct map *m)
     if (m->cap != 0 && m->used + 1 <= m->cap / 4 * 3) {
         return;
     }
+    INVARIANT(m->len < UINT32_C(1) << 30);
     struct map old = *m;
     m->cap = old.cap == 0 ? 8 : old.len >= old.cap / 2 ? old.cap * 2 : old.cap;
     m->slots = mem_alloc0(m->cap, sizeof(*m->slots));

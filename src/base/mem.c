@@ -18,14 +18,17 @@ NO_RETURN COLD static void mem_exhausted(size_t count, size_t size)
     abort();
 }
 
+/* No object is larger: pointer differences would overflow. */
+#define MEM_MAX ((size_t)PTRDIFF_MAX)
+
 static bool mem_overflows(size_t count, size_t size)
 {
-    return size != 0 && count > (SIZE_MAX / 2) / size;
+    return size != 0 && count > MEM_MAX / size;
 }
 
 void *mem_alloc(size_t size)
 {
-    void *ptr = malloc(size ? size : 1);
+    void *ptr = mem_overflows(1, size) ? NULL : malloc(size ? size : 1);
 
     if (unlikely(ptr == NULL)) {
         mem_exhausted(1, size);
@@ -65,7 +68,7 @@ void *mem_resize(void *ptr, size_t count, size_t size)
 
 void *mem_try_alloc(size_t size)
 {
-    return malloc(size ? size : 1);
+    return mem_overflows(1, size) ? NULL : malloc(size ? size : 1);
 }
 
 void *mem_dup(const void *src, size_t size)

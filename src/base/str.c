@@ -39,7 +39,7 @@ bool str_starts(struct str s, struct str prefix)
 
 bool str_ends(struct str s, struct str suffix)
 {
-    return s.len >= suffix.len && str_eq(str_make(s.ptr + s.len - suffix.len, suffix.len), suffix);
+    return s.len >= suffix.len && str_eq(str_slice(s, s.len - suffix.len, suffix.len), suffix);
 }
 
 size_t str_find_byte(struct str s, char byte)
@@ -51,6 +51,9 @@ size_t str_find_byte(struct str s, char byte)
 
 size_t str_find(struct str s, struct str needle)
 {
+    if (needle.len == 0) {
+        return 0;
+    }
     const char *hit = s.len ? memmem(s.ptr, s.len, needle.ptr, needle.len) : NULL;
 
     return hit ? (size_t)(hit - s.ptr) : s.len;
@@ -64,7 +67,7 @@ struct str str_slice(struct str s, size_t from, size_t len)
     if (len > s.len - from) {
         len = s.len - from;
     }
-    return str_make(s.ptr + from, len);
+    return str_make(from > 0 ? s.ptr + from : s.ptr, len);
 }
 
 static bool ascii_space(char c)
