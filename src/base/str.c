@@ -145,32 +145,44 @@ const char *str_nearest(struct str name, const char *const *names, size_t count)
     return best;
 }
 
-/* Length of the well-formed UTF-8 sequence at <p>, 0 if there is none (Unicode 15, table 3-7). */
+/* The well-formed UTF-8 sequences of two bytes and more (Unicode 15, table 3-7): ranges of the first and
+ * the second byte; the others are 80..BF. */
+static const struct utf8_form {
+    unsigned char first_low, first_high;
+    unsigned char second_low, second_high;
+    unsigned char len;
+} utf8_forms[] = {
+    {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3}, {0xE1, 0xEC, 0x80, 0xBF, 3},
+    {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3}, {0xF0, 0xF0, 0x90, 0xBF, 4},
+    {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4},
+};
+
+static const struct utf8_form *utf8_form_of(unsigned char first)
+{
+    for (size_t i = 0; i < sizeof utf8_forms / sizeof *utf8_forms; i++) {
+        if (first >= utf8_forms[i].first_low && first <= utf8_forms[i].first_high) {
+            return &utf8_forms[i];
+        }
+    }
+    return NULL;
+}
+
+/* Length of the well-formed UTF-8 sequence at <p>, 0 if there is none. */
 static size_t utf8_length(const unsigned char *p, size_t left)
 {
-    unsigned char low = 0x80;
-    unsigned char high = 0xBF;
-    size_t n = p[0] < 0x80   ? 1
-               : p[0] < 0xC2 ? 0
-               : p[0] < 0xE0 ? 2
-               : p[0] < 0xF0 ? 3
-               : p[0] < 0xF5 ? 4
-                             : 0;
-
-    if (n < 2 || n > left) {
-        return n == 1 ? 1 : 0;
+    if (p[0] < 0x80) {
+        return 1;
     }
-    low = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : low;
-    high = p[0] == 0xED ? 0x9F : p[0] == 0xF4 ? 0x8F : high;
-    if (p[1] < low || p[1] > high) {
+    const struct utf8_form *form = utf8_form_of(p[0]);
+    if (form == NULL || form->len > left || p[1] < form->second_low || p[1] > form->second_high) {
         return 0;
     }
-    for (size_t i = 2; i < n; i++) {
+    for (size_t i = 2; i < form->len; i++) {
         if ((p[i] & 0xC0) != 0x80) {
             return 0;
         }
     }
-    return n;
+    return form->len;
 }
 
 bool str_is_utf8(struct str s)
