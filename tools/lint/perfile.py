@@ -45,7 +45,7 @@ class Compiler:
                 skip = False
             elif word in ("-o", "-MF", "-MQ", "-c"):
                 skip = True
-            elif word not in ("-MD", "-g"):
+            elif word not in ("-MD", "-g", "-fcolor-diagnostics", "-fdiagnostics-color=always"):
                 kept.append(word)
         return kept
 
@@ -194,7 +194,8 @@ GATES = [
          lambda path, args: ["clang-14", *args, "-Werror", "-c", "-o", "/dev/null", path],
          [NARROWED, UNUSED], compiler="clang-14"),
     Gate("headers", "clang-14", lambda: [p for p in c_files(ROOT, "src", "include") if p.endswith(".h")],
-         lambda path, args: ["clang-14", *args, "-Werror", "-fsyntax-only", "-x", "c-header", path],
+         lambda path, args: ["clang-14", *args, "-Werror", "-fsyntax-only", "-include", path,
+                             "-x", "c", os.devnull],
          ["size_t f(void);\n"], compiler="clang-14", suffix=".h"),
     Gate("shell", "shellcheck", scripts,
          lambda path, _: ["shellcheck", "--exclude=SC2317", path],
