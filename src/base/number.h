@@ -1,7 +1,9 @@
 /*
  * number.h - numbers as text, in the C locale always.
  *
- * Ownership: values. Threads: any. Limits: NUMBER_TEXT_MAX bytes hold any double.
+ * Formatting gives the shortest decimal that reads back as the same double, laid out in one of Go's forms, because
+ * Prometheus and its peers print with Go. Parsing takes what Go's ParseFloat takes and rounds correctly. Ownership:
+ * values. Threads: any. Limits: NUMBER_TEXT_MAX bytes hold any double, but NUMBER_PLAIN_MAX without exponents.
  */
 #ifndef TELEX_BASE_NUMBER_H
 #define TELEX_BASE_NUMBER_H
@@ -12,25 +14,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { NUMBER_TEXT_MAX = 32 };
+enum { NUMBER_TEXT_MAX = 32, NUMBER_PLAIN_MAX = 352 };
 
 /*
- * The shortest decimal that reads back as <value>; NaN, +Inf, -Inf. Exponent form below 1e-6 and
- * from 1e21 on, as JavaScript and Prometheus's 'f'/'g' mix do. Writes at most NUMBER_TEXT_MAX
- * bytes, no NUL; gives the length. Algorithm: Ryu-like or Grisu with exact fallback; the oracle in
- * tests is printf("%.17g") tried from 1 digit up.
+ * All forms: NaN, +Inf, -Inf; -0 keeps its sign; an exponent has a sign and at least two digits; no NUL is written;
+ * the length is given.
+ *
+ * number_format: as Prometheus's JSON API prints sample values: plain, with an exponent below 1e-6 and from 1e21 on.
  */
 size_t number_format(double value, char *out);
 void buf_add_double(struct buf *b, double value);
 
-/* As Go's strconv.FormatFloat(v, 'g', -1, 64): exponent form below 1e-4 and from 1e21 on, "1e+06"
- * style exponents. */
+/* FormatFloat(v, 'g', -1, 64), so also {{ $value }} and the text exposition: an exponent below 1e-4 and from 1e6 on. */
 size_t number_format_go(double value, char *out);
 
+/* FormatFloat(v, 'e', -1, 64): always an exponent, as in "value" of /api/v1/alerts: "1e+00". */
+size_t number_format_exponent(double value, char *out);
+
+/* FormatFloat(v, 'f', -1, 64): never an exponent. Writes at most NUMBER_PLAIN_MAX bytes. */
+size_t number_format_plain(double value, char *out);
+
 /*
- * All of <s> as a double: Go's ParseFloat forms (decimal, exponent, hexadecimal float, underscores
- * not allowed, Inf, +Inf, infinity, NaN in any case). false when it is anything else. Correctly
- * rounded. Fast path for <= 19 digits and small exponents.
+ * All of <s> as a double, in the forms of Go's ParseFloat: decimal with optional exponent, hexadecimal with a binary
+ * exponent, inf and infinity with optional sign, nan; in any case, without underscores. Rounded to the nearest, ties to
+ * even. false when it is anything else or too large for a double.
  */
 bool number_parse(struct str s, double *ret_value);
 
@@ -38,8 +45,10 @@ bool number_parse(struct str s, double *ret_value);
 bool number_parse_i64(struct str s, int64_t *ret_value);
 bool number_parse_u64(struct str s, uint64_t *ret_value);
 
-/* Sizes "64", "10k", "50MB", "1GiB" -> bytes (KB/MB/GB are powers of 1000, K/M/G and KiB/MiB/GiB of
- * 1024). */
+/*
+ * Sizes "64", "10k", "50MB", "1.5GiB" -> bytes, in any case: KB, MB, GB, TB are powers of 1000; K, M, G, T and KiB, MiB,
+ * GiB, TiB are powers of 1024. false on anything else or overflow; a fraction of a byte is cut.
+ */
 bool number_parse_bytes(struct str s, int64_t *ret_bytes);
 
 /* The staleness marker of Prometheus, a NaN of one bit pattern, and whether <value> is exactly
