@@ -1,0 +1,163 @@
+/* The scheduler against the real clock, in millisecond slots, and its arithmetic of missed slots.
+ */
+#include "app/scheduler.h"
+#include "base/env.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct probe {
+    int64_t interval_ns;
+    int64_t run_us;
+    _Atomic uint64_t runs;
+    _Atomic uint64_t missed;
+    _Atomic int inside;
+    _Atomic int overlapped;
+    _Atomic int64_t last_slot_ns;
+    _Atomic int went_back;
+};
+
+static int64_t probe_next(const void *arg, int64_t after_ns)
+{
+    const struct probe *p = arg;
+
+    return (time_floor_div(after_ns - 1, p->interval_ns) + 1) * p->interval_ns;
+}
+
+static void probe_run(void *arg, int64_t slot_ns, struct wait wait)
+{
+    struct probe *p = arg;
+
+    (void)wait;
+    if (atomic_fetch_add(&p->inside, 1) != 0) {
+        atomic_store(&p->overlapped, 1);
+    }
+    if (slot_ns <= atomic_exchange(&p->last_slot_ns, slot_ns)) {
+        atomic_store(&p->went_back, 1);
+    }
+    (void)usleep((useconds_t)p->run_us);
+    atomic_fetch_add(&p->runs, 1);
+    atomic_fetch_sub(&p->inside, 1);
+}
+
+static void probe_missed(void *arg, uint64_t slots)
+{
+    struct probe *p = arg;
+
+    atomic_fetch_add(&p->missed, slots);
+}
+
+static struct job probe_job(struct probe *p)
+{
+    return (struct job){probe_next, probe_run, probe_missed, p};
+}
+
+static struct scheduler *start(const struct env *env, struct probe *probes, size_t count)
+{
+    struct scheduler *s = NULL;
+    struct err e = ERR_INIT;
+    struct job jobs[64];
+
+    for (size_t i = 0; i < count; i++) {
+        jobs[i] = probe_job(&probes[i]);
+    }
+    assert_true(scheduler_new(env, 4, &s, &e));
+    scheduler_set_jobs(s, jobs, count);
+    scheduler_resume(s);
+    return s;
+}
+
+static void pause_all(struct scheduler *s)
+{
+    assert_true(scheduler_pause(s, (struct wait){DEADLINE_NEVER, NULL}));
+}
+
+static void every_job_runs_and_none_overlaps(void **state)
+{
+    struct env env = {.clock = clock_system()};
+    struct probe probes[40] = {0};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(probes); i++) {
+        probes[i].interval_ns = (int64_t)(5 + i) * NS_PER_MS;
+    }
+    struct scheduler *s = start(&env, probes, ARRAY_LEN(probes));
+    (void)usleep(300 * 1000);
+    pause_all(s);
+    for (size_t i = 0; i < ARRAY_LEN(probes); i++) {
+        assert_true(probes[i].runs > 0);
+        assert_int_equal(probes[i].overlapped, 0);
+        assert_int_equal(probes[i].went_back, 0);
+    }
+    scheduler_free(s);
+}
+
+static void runs_and_missed_slots_add_up(void **state)
+{
+    struct env env = {.clock = clock_system()};
+    struct probe slow = {.interval_ns = 10 * NS_PER_MS, .run_us = 35 * 1000};
+
+    (void)state;
+    int64_t first_slot = probe_next(&slow, clock_wall_ns(env.clock));
+    struct scheduler *s = start(&env, &slow, 1);
+    (void)usleep(400 * 1000);
+    pause_all(s);
+    /* The slots from the first to the last one run were each run or missed; those after it may be
+     * missed already. */
+    uint64_t slots = (uint64_t)((slow.last_slot_ns - first_slot) / slow.interval_ns) + 1;
+    assert_true(slow.runs + slow.missed >= slots);
+    assert_true(slow.runs + slow.missed <= slots + 5);
+    assert_true(slow.missed > slow.runs);
+    scheduler_free(s);
+}
+
+static void nothing_runs_while_paused(void **state)
+{
+    struct env env = {.clock = clock_system()};
+    struct probe p = {.interval_ns = 2 * NS_PER_MS};
+
+    (void)state;
+    struct scheduler *s = start(&env, &p, 1);
+    (void)usleep(50 * 1000);
+    pause_all(s);
+    uint64_t runs = p.runs;
+    (void)usleep(50 * 1000);
+    assert_int_equal(p.runs, runs);
+    scheduler_resume(s);
+    (void)usleep(100 * 1000);
+    assert_true(p.runs > runs);
+    scheduler_free(s);
+}
+
+static void pause_gives_up_when_its_wait_is_over(void **state)
+{
+    struct env env = {.clock = clock_system()};
+    struct probe p = {.interval_ns = 2 * NS_PER_MS, .run_us = 300 * 1000};
+
+    (void)state;
+    struct scheduler *s = start(&env, &p, 1);
+    (void)usleep(50 * 1000);
+    struct wait soon = {clock_deadline_ms(env.clock, 20), NULL};
+    assert_false(scheduler_pause(s, soon));
+    assert_int_equal(scheduler_running(s), 1);
+    pause_all(s);
+    assert_int_equal(scheduler_running(s), 0);
+    scheduler_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_job_runs_and_none_overlaps),
+        cmocka_unit_test(runs_and_missed_slots_add_up),
+        cmocka_unit_test(nothing_runs_while_paused),
+        cmocka_unit_test(pause_gives_up_when_its_wait_is_over),
+    };
+
+    return cmocka_run_group_tests_name("app/scheduler", tests, NULL, NULL);
+}
