@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import fakes  # noqa: E402
+import scene as scene_module  # noqa: E402
 import servers  # noqa: E402
 import telex as telex_module  # noqa: E402
 
@@ -109,3 +110,8 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip(f"public test data not found at {folder} (set TELEX_SHARED_DATA)")
     return folder
+
+
+@pytest.fixture
+def scene(fake_prom, webhook, start_telex):
+    return scene_module.Scene(fake_prom, webhook, start_telex)

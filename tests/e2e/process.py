@@ -83,8 +83,8 @@ class Process:
 
 
 def burn_cpu(folder, seconds, workers):
-    """Starts `workers` busy processes that end by themselves after `seconds`; returns them."""
-    code = "import time\nend = time.monotonic() + %g\nwhile time.monotonic() < end: pass" % seconds
+    """Starts `workers` busy processes of the lowest priority that end by themselves after `seconds`."""
+    code = "import os, time\nos.nice(19)\nend = time.monotonic() + %g\nwhile time.monotonic() < end: pass" % seconds
     return [Process(f"burn{number}", [sys.executable, "-S", "-c", code], folder).start()
             for number in range(workers)]
 

@@ -1,0 +1,70 @@
+"""Alertmanager as a level output: it holds what fires, as long as it fires."""
+
+import net
+from telex import alerting, alertmanager_exporter
+
+UP = [({"instance": "a", "job": "n"}, 1.0)]
+
+
+def play(scene, manager, *rules, **options):
+    exporters = {"am": alertmanager_exporter(manager.url, **options), "hook": scene.config()["exporters"]["hook"]}
+    return scene.play(*rules, exporters=exporters, routes=[{"match": 'kind == "alert"', "to": ["hook", "am"]}])
+
+
+def test_fires_and_resolves(scene, start_alertmanager):
+    manager = start_alertmanager()
+    play(scene, manager, alerting("Plain", "plain", labels={"severity": "page"},
+                                  annotations={"summary": "{{ $labels.instance }} is up"}))
+    scene.vectors["plain"] = UP
+    edge, = scene.wait_states("firing")
+    held, = net.wait_until("the alert", lambda: manager.alerts(alertname="Plain"))
+    assert held["labels"] == {"alertname": "Plain", "instance": "a", "job": "n", "severity": "page"} == edge["labels"]
+    assert held["annotations"] == {"summary": "a is up"}
+    assert abs(net.parse_rfc3339(held["startsAt"]) - net.parse_rfc3339(edge["starts_at"])) < 10**6 * 2
+    assert net.parse_rfc3339(held["endsAt"]) > net.parse_rfc3339(held["updatedAt"])
+    assert held["generatorURL"].startswith("http")
+    scene.vectors["plain"] = []
+    scene.wait_states("firing", "resolved")
+    net.wait_until("the end", lambda: not manager.alerts(alertname="Plain"))
+
+
+def test_pending_alerts_are_not_sent(scene, start_alertmanager):
+    manager = start_alertmanager()
+    program = play(scene, manager, alerting("Waits", "waits", for_="60s"))
+    scene.vectors["waits"] = UP
+    net.wait_until("pending", lambda: program.alert_states("Waits") == ["pending"])
+    scene.wait_evaluations("waits", 4)
+    assert manager.alerts() == []
+
+
+def test_down_when_it_fires(scene, start_alertmanager):
+    manager = start_alertmanager()
+    manager.stop()
+    play(scene, manager, alerting("Plain", "plain"), alerting("Gone", "gone"))
+    scene.vectors["plain"] = scene.vectors["gone"] = UP
+    scene.wait_states("firing", rule="Plain")
+    scene.wait_states("firing", rule="Gone")
+    scene.vectors["gone"] = []
+    scene.wait_states("firing", "resolved", rule="Gone")
+    manager.restart()
+    net.wait_until("the alert", lambda: manager.alerts(alertname="Plain"))
+    scene.wait_evaluations("plain", 5)
+    assert manager.alerts(alertname="Gone") == [], "only what still holds is sent"
+
+
+def test_repeated_while_firing(scene, webhook, start_alertmanager, start_webhook):
+    """An Alertmanager that forgot (started anew without data) is told again."""
+    receiver = start_webhook()
+    play(scene, receiver, alerting("Plain", "plain"), resend_delay="1s")
+    scene.vectors["plain"] = UP
+    net.wait_until("three sends", lambda: len(receiver.requests) >= 3, 20)
+    posts = [request for request in receiver.requests if request.path == "/api/v2/alerts"]
+    bodies = [request.json() for request in posts]
+    assert len(posts) == len(receiver.requests)
+    assert all(isinstance(body, list) and len(body) == 1 for body in bodies)
+    assert len({body[0]["startsAt"] for body in bodies}) == 1, "the same alert"
+    ends = [net.parse_rfc3339(body[0]["endsAt"]) for body in bodies]
+    assert ends == sorted(ends) and ends[0] < ends[-1], "each send extends it"
+    gaps = [later.when - earlier.when for earlier, later in zip(posts, posts[1:])]
+    assert all(gap >= 0.8 for gap in gaps), gaps
+    assert scene.states() == ["firing"], "an edge output is told once"
