@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh GROUP...: install what Debian 12 lacks for a group: build, test or run.
+# deps.sh GROUP...: install what Debian 12 lacks for a group: build, test, run or bench.
 #
 # Says what it will install, then does it, as root or through sudo; with nothing missing it does nothing.
 # Services that come with a package are neither started now nor enabled at boot: Telex's scripts start
@@ -14,13 +14,14 @@ test_packages="libcmocka-dev binutils util-linux git
     python3-pytest python3-pytest-timeout python3-pytest-xdist python3-yaml python3-snappy
     prometheus prometheus-node-exporter prometheus-alertmanager victoria-metrics influxdb"
 run_packages="prometheus prometheus-node-exporter"
+bench_packages="victoria-metrics"
 
 policy=/usr/sbin/policy-rc.d
 policy_kept=$policy.kept-by-telex
 policy_mark="Put here by tools/deps.sh of Telex for the time of an installation."
 
 usage() {
-    echo "usage: $0 build|test|run..." >&2
+    echo "usage: $0 build|test|run|bench..." >&2
     exit 2
 }
 
@@ -30,6 +31,7 @@ packages_of() {
         build) echo "$build_packages" ;;
         test) echo "$test_packages" ;;
         run) echo "$run_packages" ;;
+        bench) echo "$bench_packages" ;;
         *) usage ;;
         esac
     done
