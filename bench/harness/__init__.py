@@ -1,0 +1,1 @@
+"""Parts of the rule benchmark; bench/rules.py puts them together, docs/bench.md explains them."""
