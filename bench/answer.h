@@ -6,7 +6,7 @@
  *
  * Threads: one answer is patched and sent by one thread at a time; the caller holds its lock.
  *
- * Limits: 100,000 series per answer (about 25 MB); values are positive and never exponential.
+ * Limits: 100,000 series per answer (about 25 MB); times from 2001-09-09 on (ten digits).
  */
 #ifndef BENCH_ANSWER_H
 #define BENCH_ANSWER_H
