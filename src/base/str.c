@@ -185,6 +185,11 @@ static size_t utf8_length(const unsigned char *p, size_t left)
     return form->len;
 }
 
+size_t str_utf8_length(struct str s)
+{
+    return s.len == 0 ? 0 : utf8_length((const unsigned char *)s.ptr, s.len);
+}
+
 bool str_is_utf8(struct str s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;

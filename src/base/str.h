@@ -82,4 +82,7 @@ const char *str_nearest(struct str name, const char *const *names, size_t count)
 /* Is <s> valid UTF-8 (no overlong forms, no surrogates)? */
 bool str_is_utf8(struct str s);
 
+/* Bytes of the well-formed UTF-8 character that <s> begins with; 0 when it begins with none. */
+size_t str_utf8_length(struct str s);
+
 #endif

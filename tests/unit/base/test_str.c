@@ -168,6 +168,27 @@ static void utf8(void **state)
     assert_true(str_is_utf8(STR_NONE));
 }
 
+static void test_utf8_length(void **state)
+{
+    (void)state;
+    static const struct {
+        struct str s;
+        size_t len;
+    } rows[] = {
+        {STR_INIT(""), 0},
+        {STR_INIT("ab"), 1},
+        {STR_INIT("\0"), 1},
+        {STR_INIT("\xc3\xa9x"), 2},
+        {STR_INIT("\xc3"), 0},
+        {STR_INIT("\x80"), 0},
+        {STR_INIT("\xed\xa0\x80"), 0},
+        {STR_INIT("\xf0\x9f\x98\x80"), 4},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(str_utf8_length(rows[i].s), rows[i].len);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +199,7 @@ int main(void)
         cmocka_unit_test(hashing),
         cmocka_unit_test(nearest),
         cmocka_unit_test(utf8),
+        cmocka_unit_test(test_utf8_length),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
