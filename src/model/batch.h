@@ -72,8 +72,8 @@ struct alert_export {
  * evaluation slots; 0 when not reached. Its id is (rule_id, labels, episode_ns, to).
  */
 struct alert {
-    struct str
-        rule_id; /* stable across edits of the expression: 32 hex digits of group + name + labels */
+    /* Stable across edits of the expression: 32 hex digits of group + name + labels. */
+    struct str rule_id;
     struct labels *labels; /* final: series, rule, alertname */
     const struct label *annotations;
     size_t annotation_count;
@@ -125,11 +125,14 @@ struct batch_codec {
     enum record_kind kind;
     /* Fills <b>'s columns with batch_set_samples() or batch_set_alerts(). */
     bool (*decode)(struct str encoded, struct batch *b, struct err *e);
+    /* Reads the columns with batch_own_samples() or batch_own_alerts(). */
     bool (*encode)(const struct batch *b, struct buf *out, struct err *e);
 };
 
-/* A batch of bytes; they are copied when <copy>, else moved: a heap block freed with mem_free().
- * <info> is copied. */
+/*
+ * A batch of bytes that hold <rows> rows; decoding fails when they hold another number. The bytes
+ * are copied when <copy>, else moved: a heap block freed with mem_free(). <info> is copied.
+ */
 struct batch *batch_from_bytes(const struct batch_codec *codec, struct str encoded, bool copy,
                                const struct batch_info *info, uint32_t rows);
 
@@ -141,6 +144,10 @@ struct batch *batch_new(const struct batch_codec *codec, const struct batch_info
 struct arena *batch_arena(struct batch *b);
 void batch_set_samples(struct batch *b, struct samples samples);
 void batch_set_alerts(struct batch *b, struct alerts alerts);
+
+/* Columns that are there already, without decoding: for a codec's encode(). */
+const struct samples *batch_own_samples(const struct batch *b);
+const struct alerts *batch_own_alerts(const struct batch *b);
 
 struct batch *batch_ref(struct batch *b);
 void batch_unref(struct batch *b); /* NULL is fine */
@@ -165,16 +172,17 @@ MUST_USE bool batch_alerts(struct batch *b, const struct alerts **ret_alerts, st
 /* The encoded form in the batch's own codec, encoded on first use. */
 MUST_USE bool batch_encoded(struct batch *b, struct str *ret_bytes, struct err *e);
 
-/* Some rows of a batch, in order; rows NULL means the first n. Borrowed. */
+/* Some rows of a batch, in order: those listed, or without a list <n> from <first> on. Borrowed. */
 struct view {
     struct batch *batch;
     const uint32_t *rows;
     uint32_t n;
+    uint32_t first;
 };
 
 static inline uint32_t view_row(struct view v, uint32_t i)
 {
-    return v.rows ? v.rows[i] : i;
+    return v.rows ? v.rows[i] : v.first + i;
 }
 
 static inline bool view_is_whole(struct view v)
@@ -187,10 +195,7 @@ struct view view_all(struct batch *b);
 /* The part of <v> from <from> on, at most <n> rows. */
 struct view view_slice(struct view v, uint32_t from, uint32_t n);
 
-/*
- * Orders two rows of alert ids: writes the id "rule_id:labels-hash:episode:state" of an edge as
- * text.
- */
+/* The id of an edge as text: "rule_id:labels-hash:episode_ns:state". */
 void alert_print_id(const struct alert *a, struct buf *out);
 
 #endif

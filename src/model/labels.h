@@ -74,6 +74,9 @@ void labels_print(const struct labels *l, struct buf *out);
  */
 MUST_USE bool labels_from_bytes(struct str packed, struct labels **ret_labels, struct err *e);
 
+/* Copies <count> pairs and their texts into <a>, for lists that are not sets (annotations). */
+const struct label *label_pairs_dup(struct arena *a, const struct label *pairs, size_t count);
+
 /* Collects pairs, then builds a set. Names and values are borrowed until built, unless copied into
  * an arena. */
 struct labels_builder {
@@ -102,17 +105,20 @@ struct str labels_builder_get(const struct labels_builder *b, struct str name);
 MUST_USE bool labels_build(struct labels_builder *b, struct labels **ret_labels, struct err *e);
 
 /*
- * Interned sets: one object per content, so that holders share memory and compare pointers. The
- * table holds no reference of its own: a set leaves it when its last holder drops it with
- * label_table_unref().
+ * Interned sets: one object per content, so that holders share memory and compare pointers. Each
+ * label_table_intern() is one hold and is given back by one label_table_unref(); the set leaves the
+ * table with its last hold. Whoever outlives its hold (a batch in flight) takes a labels_ref() of its
+ * own.
  */
 struct label_table;
 
 struct label_table *label_table_new(uint64_t seed);
 void label_table_free(struct label_table *t);
 
-/* The shared set with the content of <l>; takes over the caller's reference. */
+/* The shared set with the content of <l>, held; takes over the caller's reference. */
 struct labels *label_table_intern(struct label_table *t, struct labels *l);
+
+/* Gives one hold back; NULL is fine. */
 void label_table_unref(struct label_table *t, struct labels *l);
 size_t label_table_count(struct label_table *t);
 
