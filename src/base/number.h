@@ -1,9 +1,10 @@
 /*
  * number.h - numbers as text, in the C locale always.
  *
- * Formatting gives the shortest decimal that reads back as the same double, laid out in one of Go's forms, because
- * Prometheus and its peers print with Go. Parsing takes what Go's ParseFloat takes and rounds correctly. Ownership:
- * values. Threads: any. Limits: NUMBER_TEXT_MAX bytes hold any double, but NUMBER_PLAIN_MAX without exponents.
+ * Formatting gives the shortest decimal that reads back as the same double, laid out in one of Go's
+ * forms, because Prometheus and its peers print with Go. Parsing takes what Go's ParseFloat takes
+ * and rounds correctly. Ownership: values. Threads: any. Limits: NUMBER_TEXT_MAX bytes hold any
+ * double, but NUMBER_PLAIN_MAX without exponents.
  */
 #ifndef TELEX_BASE_NUMBER_H
 #define TELEX_BASE_NUMBER_H
@@ -17,15 +18,19 @@
 enum { NUMBER_TEXT_MAX = 32, NUMBER_PLAIN_MAX = 352 };
 
 /*
- * All forms: NaN, +Inf, -Inf; -0 keeps its sign; an exponent has a sign and at least two digits; no NUL is written;
- * the length is given.
+ * All forms: NaN, +Inf, -Inf; -0 keeps its sign; an exponent has a sign and at least two digits; no
+ * NUL is written; the length is given.
  *
- * number_format: as Prometheus's JSON API prints sample values: plain, with an exponent below 1e-6 and from 1e21 on.
+ * number_format: as Prometheus's JSON API prints sample values: plain, with an exponent below 1e-6
+ * and from 1e21 on.
  */
 size_t number_format(double value, char *out);
 void buf_add_double(struct buf *b, double value);
 
-/* FormatFloat(v, 'g', -1, 64), so also {{ $value }} and the text exposition: an exponent below 1e-4 and from 1e6 on. */
+/*
+ * FormatFloat(v, 'g', -1, 64), so also {{ $value }} and the text exposition: an exponent below 1e-4
+ * and from 1e6 on.
+ */
 size_t number_format_go(double value, char *out);
 
 /* FormatFloat(v, 'e', -1, 64): always an exponent, as in "value" of /api/v1/alerts: "1e+00". */
@@ -35,9 +40,10 @@ size_t number_format_exponent(double value, char *out);
 size_t number_format_plain(double value, char *out);
 
 /*
- * All of <s> as a double, in the forms of Go's ParseFloat: decimal with optional exponent, hexadecimal with a binary
- * exponent, inf and infinity with optional sign, nan; in any case, without underscores. Rounded to the nearest, ties to
- * even. false when it is anything else or too large for a double.
+ * All of <s> as a double, in the forms of Go's ParseFloat: decimal with optional exponent,
+ * hexadecimal with a binary exponent, inf and infinity with optional sign, nan; in any case,
+ * without underscores. Rounded to the nearest, ties to even. false when it is anything else or too
+ * large for a double.
  */
 bool number_parse(struct str s, double *ret_value);
 
@@ -46,8 +52,9 @@ bool number_parse_i64(struct str s, int64_t *ret_value);
 bool number_parse_u64(struct str s, uint64_t *ret_value);
 
 /*
- * Sizes "64", "10k", "50MB", "1.5GiB" -> bytes, in any case: KB, MB, GB, TB are powers of 1000; K, M, G, T and KiB, MiB,
- * GiB, TiB are powers of 1024. false on anything else or overflow; a fraction of a byte is cut.
+ * Sizes "64", "10k", "50MB", "1.5GiB" -> bytes, in any case: KB, MB, GB, TB are powers of 1000; K,
+ * M, G, T and KiB, MiB, GiB, TiB are powers of 1024. false on anything else or overflow; a fraction
+ * of a byte is cut.
  */
 bool number_parse_bytes(struct str s, int64_t *ret_bytes);
 

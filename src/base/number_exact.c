@@ -1,10 +1,11 @@
 /*
- * Decimal text to double by exact integers: the judge of last resort for texts whose value lies so near the middle
- * between two doubles that 128-bit arithmetic cannot tell. A value is N / M with N and M large integers; the first 64
- * bits of the quotient are found by shifting and subtracting, and whatever remains makes it odd.
+ * Decimal text to double by exact integers: the judge of last resort for texts whose value lies so
+ * near the middle between two doubles that 128-bit arithmetic cannot tell. A value is N / M with N
+ * and M large integers; the first 64 bits of the quotient are found by shifting and subtracting,
+ * and whatever remains makes it odd.
  *
- * DIGITS_MAX digits are enough: the middle between two doubles has at most 767 significant digits, so of what follows
- * only "something or nothing" matters.
+ * DIGITS_MAX digits are enough: the middle between two doubles has at most 767 significant digits,
+ * so of what follows only "something or nothing" matters.
  */
 #include "base/attr.h"
 #include "base/number_int.h"
@@ -95,7 +96,10 @@ static void big_subtract(struct big *a, const struct big *b)
     }
 }
 
-/* The first DIGITS_MAX digits, and a 1 if one of the others is not 0. Gives the exponent of the last one taken. */
+/*
+ * The first DIGITS_MAX digits, and a 1 if one of the others is not 0. Gives the exponent of the
+ * last one taken.
+ */
 static int64_t big_from_digits(struct big *b, const struct decimal_text *d)
 {
     int64_t taken = 0;
@@ -118,7 +122,9 @@ static int64_t big_from_digits(struct big *b, const struct decimal_text *d)
     return d->first_exponent - (taken - 1);
 }
 
-/* <numerator> / <denominator>, both not 0, with quotient bits until there are 64. Both are used up. */
+/*
+ * <numerator> / <denominator>, both not 0, with quotient bits until there are 64. Both are used up.
+ */
 static double big_divide(struct big *numerator, struct big *denominator)
 {
     int64_t exponent = big_bits(numerator) - big_bits(denominator);

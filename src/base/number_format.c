@@ -1,8 +1,9 @@
 /*
- * The shortest decimal that reads back, by Raffaele Giulietti's Schubfach: the interval of reals that round to the
- * double is scaled by a power of ten so that at most two candidates of the shortest length lie in it; all three of its
- * points (lower end, value, upper end) come from one multiplication each with a 128-bit power, "rounded to odd" so
- * that every later comparison is exact. No loop, no fallback.
+ * The shortest decimal that reads back, by Raffaele Giulietti's Schubfach: the interval of reals
+ * that round to the double is scaled by a power of ten so that at most two candidates of the
+ * shortest length lie in it; all three of its points (lower end, value, upper end) come from one
+ * multiplication each with a 128-bit power, "rounded to odd" so that every later comparison is
+ * exact. No loop, no fallback.
  */
 #include "base/number_int.h"
 
@@ -13,14 +14,20 @@ struct shortest {
     int32_t exponent; /* value = digits * 10^exponent */
 };
 
-/* The digits of a value laid out: d[0..count) with the decimal point after the first <point> of them. */
+/*
+ * The digits of a value laid out: d[0..count) with the decimal point after the first <point> of
+ * them.
+ */
 struct layout {
     char digits[20];
     int32_t count;
     int32_t point;
 };
 
-/* floor(log10(2^q)), or of 3/4 * 2^q at the lower edge of a binade, where the gap below is half as wide. */
+/*
+ * floor(log10(2^q)), or of 3/4 * 2^q at the lower edge of a binade, where the gap below is half as
+ * wide.
+ */
 static int32_t pow2_log10(int32_t q, bool edge)
 {
     return (q * 1262611 - (edge ? 524031 : 0)) >> 22;

@@ -45,7 +45,10 @@ static inline struct product number_multiply(uint64_t a, uint64_t b)
     return (struct product){(uint64_t)(p >> 64), (uint64_t)p};
 }
 
-/* A decimal text taken apart: <mantissa> * 10^<exponent>, unless <truncated>: then the value is of <digits>. */
+/*
+ * A decimal text taken apart: <mantissa> * 10^<exponent>, unless <truncated>: then the value is of
+ * <digits>.
+ */
 struct decimal_text {
     uint64_t mantissa;      /* the first 19 significant digits */
     int64_t exponent;       /* of ten, for the last digit of <mantissa> */
@@ -54,10 +57,16 @@ struct decimal_text {
     int64_t first_exponent; /* of ten, for the first of <digits> */
 };
 
-/* The double nearest to <d>, ties to even, by exact integers; infinity when it is too large. No sign. */
+/*
+ * The double nearest to <d>, ties to even, by exact integers; infinity when it is too large. No
+ * sign.
+ */
 double number_from_digits(const struct decimal_text *d);
 
-/* The double of <mantissa> * 2^<exponent>, ties to even; <sticky> says that a bit below was lost. No sign. */
+/*
+ * The double of <mantissa> * 2^<exponent>, ties to even; <sticky> says that a bit below was lost.
+ * No sign.
+ */
 double number_from_binary(uint64_t mantissa, int64_t exponent, bool sticky);
 
 #endif

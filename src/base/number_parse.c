@@ -1,9 +1,9 @@
 /*
  * Decimal text to double in three steps, each only when the one before cannot decide:
- *   1. William Clinger's: a mantissa below 2^53 and a power of ten up to 10^22 are exact doubles, so one multiplication
- *      or division rounds correctly.
- *   2. Daniel Lemire's: the mantissa times a 128-bit power of ten gives the first 64 bits of the result unless the next
- *      64 are all ones, since the error of the power cannot carry further.
+ *   1. William Clinger's: a mantissa below 2^53 and a power of ten up to 10^22 are exact doubles,
+ *      so one multiplication or division rounds correctly.
+ *   2. Daniel Lemire's: the mantissa times a 128-bit power of ten gives the first 64 bits of the
+ *      result unless the next 64 are all ones, since the error of the power cannot carry further.
  *   3. number_from_digits(): large integers.
  */
 #include "base/attr.h"
@@ -23,7 +23,10 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* "e", sign, digits at <at>: moves it past them and adds to *exponent; false when no digit follows the e. */
+/*
+ * "e", sign, digits at <at>: moves it past them and adds to *exponent; false when no digit follows
+ * the e.
+ */
 static bool scan_exponent(struct str s, size_t *at, int64_t *exponent)
 {
     size_t i = *at + 1;
@@ -86,7 +89,10 @@ static bool scan_decimal(struct str s, struct decimal_text *d)
     return any && i == s.len;
 }
 
-/* Step 2; false when it cannot tell. The power is rounded down, so the product is too small by less than 2^64. */
+/*
+ * Step 2; false when it cannot tell. The power is rounded down, so the product is too small by less
+ * than 2^64.
+ */
 static bool from_product(uint64_t mantissa, int64_t exponent, double *ret_value)
 {
     if (mantissa == 0 || exponent < POW10_MIN) {
@@ -143,7 +149,10 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* What follows "0x": digits with an optional point, then p and a binary exponent, which Go requires. */
+/*
+ * What follows "0x": digits with an optional point, then p and a binary exponent, which Go
+ * requires.
+ */
 static bool parse_hex(struct str s, double *ret_value)
 {
     uint64_t mantissa = 0;

@@ -1,6 +1,6 @@
 /*
- * Number text against tables of Go's answers, against the C library, and the power table against exact integers.
- * TELEX_TEST_ROUNDS=50000000 makes the random tests long.
+ * Number text against tables of Go's answers, against the C library, and the power table against
+ * exact integers. TELEX_TEST_ROUNDS=50000000 makes the random tests long.
  */
 #include "base/number.h"
 #include "base/number_int.h"
@@ -102,8 +102,9 @@ static void forms_are_those_of_go(void **state)
 }
 
 /*
- * The oracle: the first of %.0e to %.16e that reads back. Of several shortest texts that is the nearest. At a power of
- * two, where the gap below is half as wide, a shorter text that is not the nearest of its length may read back too.
+ * The oracle: the first of %.0e to %.16e that reads back. Of several shortest texts that is the
+ * nearest. At a power of two, where the gap below is half as wide, a shorter text that is not the
+ * nearest of its length may read back too.
  */
 static void shortest_by_loop(double value, char *out, size_t size)
 {
