@@ -1,0 +1,111 @@
+#include "net/http_options.h"
+
+const char *const http_alias_url[] = {"endpoint", NULL};
+const char *const http_alias_timeout[] = {"timeout_seconds", "export_timeout_seconds", NULL};
+const char *const http_alias_connect_timeout[] = {"connect_timeout_seconds", NULL};
+const char *const http_alias_tls[] = {"tls_config", NULL};
+const char *const http_alias_oauth2[] = {"oidc", NULL};
+
+static const char *const alias_skip_verify[] = {"insecureSkipVerify", NULL};
+static const char *const alias_token_url[] = {"tokenUrl", NULL};
+static const char *const alias_client_id[] = {"clientId", NULL};
+static const char *const alias_scopes[] = {"scope", NULL};
+static const char *const styles[] = {"header", "body", NULL};
+
+static const struct option tls_rows[] = {
+    {.name = "ca_file",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct http_tls_config, ca_file),
+     .help = "PEM file of the authorities to trust; default: the system's."},
+    {.name = "cert_file",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct http_tls_config, cert_file),
+     .help = "PEM file of our own certificate, for servers that ask for one."},
+    {.name = "key_file",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct http_tls_config, key_file),
+     .help = "PEM file of its private key."},
+    {.name = "server_name",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct http_tls_config, server_name),
+     .help = "The name to ask for and to verify, when it is not the URL's host."},
+    {.name = "insecure_skip_verify",
+     .aliases = alias_skip_verify,
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct http_tls_config, insecure_skip_verify),
+     .fallback = "false",
+     .help = "Accept any certificate. Anyone on the way can then read and change what is sent."},
+};
+
+const struct option_table http_tls_options = {
+    .name = "tls",
+    .help = "TLS of an https URL.",
+    .options = tls_rows,
+    .count = ARRAY_LEN(tls_rows),
+    .config_size = sizeof(struct http_tls_config),
+};
+
+static const struct option oauth2_rows[] = {
+    {.name = "token_url",
+     .aliases = alias_token_url,
+     .type = OPTION_URL,
+     .offset = offsetof(struct http_oauth2_config, token_url),
+     .help = "Where tokens are issued."},
+    {.name = "client_id",
+     .aliases = alias_client_id,
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct http_oauth2_config, client_id),
+     .help = "Who we are there."},
+    {.name = "client_secret",
+     .type = OPTION_SECRET,
+     .offset = offsetof(struct http_oauth2_config, client_secret),
+     .help = "The secret that proves it."},
+    {.name = "client_secret_file",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct http_oauth2_config, client_secret_file),
+     .help = "File with the secret, read again when it changes."},
+    {.name = "scopes",
+     .aliases = alias_scopes,
+     .type = OPTION_LIST,
+     .offset = offsetof(struct http_oauth2_config, scopes),
+     .help = "Scopes to ask for."},
+    {.name = "endpoint_params",
+     .type = OPTION_MAP,
+     .offset = offsetof(struct http_oauth2_config, endpoint_params),
+     .help = "More form fields of the token request, such as `audience`."},
+    {.name = "style",
+     .type = OPTION_ENUM,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct http_oauth2_config, style),
+     .fallback = "header",
+     .choices = styles,
+     .help = "Where the secret goes: a basic `Authorization` header, or the form's body."},
+    {.name = "tls",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct http_oauth2_config, tls),
+     .table = &http_tls_options,
+     .help = "TLS of the token URL."},
+};
+
+const struct option_table http_oauth2_options = {
+    .name = "oauth2",
+    .help = "OAuth2 client credentials: a token is fetched, kept, and renewed before it expires.",
+    .options = oauth2_rows,
+    .count = ARRAY_LEN(oauth2_rows),
+    .config_size = sizeof(struct http_oauth2_config),
+};
+
+static const struct option client_rows[] = {
+    HTTP_URL_ROW(0, 0),
+    HTTP_CLIENT_ROWS(0, "30s", "16MB"),
+};
+
+const struct option_table http_client_options = {
+    .name = "http",
+    .help = "A destination reached over HTTP.",
+    .options = client_rows,
+    .count = ARRAY_LEN(client_rows),
+    .config_size = sizeof(struct http_client_config),
+};
+
+_Static_assert(ARRAY_LEN(client_rows) == HTTP_CLIENT_ROW_COUNT + 1, "count the rows of the macro");
