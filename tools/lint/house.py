@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The small rules of the house that no compiler knows.
 
-Headers open with a comment and are guarded; a .c file includes its own header first; every source file
-is built; every folder has its page in docs/internals; no check is switched off anywhere.
+A header opens with what it is, ownership, threads and limits, and is guarded; a .c file includes its own
+header first; every source file is built; every folder has its page in docs/internals; no check is
+switched off anywhere.
 """
 import os
 import re
@@ -16,8 +17,11 @@ EXEMPTION = re.compile("|".join((
 
 
 def header_problems(path, text):
-    if not text.startswith("/*"):
-        yield "%s:1: a header opens with a comment: what it is, ownership, threads, limits" % path
+    opening = text[:text.find("*/")].lower() if text.startswith("/*") else ""
+    for word in ("owner", "thread", "limit"):
+        if word not in opening:
+            yield "%s:1: the comment that opens a header tells ownership, threads, limits: no \"%s\"" % (
+                path, word)
     if not re.search(r"^#\s*(pragma once|ifndef \w+\n#\s*define \w+)", text, re.M):
         yield "%s:1: no include guard" % path
 
@@ -68,12 +72,13 @@ def check(root):
 
 
 def self_test(tree):
-    header = "/*\n * What.\n */\n#ifndef A_H\n#define A_H\n#endif\n"
+    header = "/*\n * What. Ownership: a. Threads: b. Limits: c.\n */\n#ifndef A_H\n#define A_H\n#endif\n"
     clean = {"src/base/a.h": header, "src/base/a.c": '/* x */\n#include "base/a.h"\n',
              "src/base/meson.build": "files('a.c')", "docs/internals/base.md": "x"}
     tree.expect(clean)
-    tree.expect({**clean, "src/base/a.h": header[3:]}, "opens with a comment")
-    tree.expect({**clean, "src/base/a.h": "/* x */\n"}, "no include guard")
+    for word in ("owner", "thread", "limit"):
+        tree.expect({**clean, "src/base/a.h": re.sub("(?i)" + word, "x", header)}, "no .%s" % word)
+    tree.expect({**clean, "src/base/a.h": "/* Owner, threads, limits */\n"}, "no include guard")
     tree.expect({**clean, "src/base/a.c": '#include <stdio.h>\n#include "base/a.h"\n'}, "own header")
     tree.expect({**clean, "src/base/meson.build": "files('aa.c')"}, "no meson.build names it")
     tree.expect({**clean, "docs/internals/base.md": "x", "src/net/n.c": "",
