@@ -5,12 +5,14 @@
  *
  * A struct trace is a component's handle ("rules", "export") with its own level; handles share one
  * sink, which writes whole lines to a file descriptor. Each call site is rate limited (TRACE_BURST
- * lines per TRACE_WINDOW_S, then one line that says how many were suppressed). Field keys are
+ * lines per TRACE_WINDOW_S; the next line after the window is preceded by one that says how many were
+ * suppressed). Field keys are
  * literals; there is no field type for a secret, and values of keys named like one (password,
  * token, secret, authorization, api_key) are replaced by "[redacted]". URLs lose userinfo.
  *
  * Ownership: sink by its creator; handles by whoever made them; fields are borrowed for the call.
- * Threads: any. Limits: TRACE_LINE_MAX bytes per line (values are cut), TRACE_FIELDS_MAX fields.
+ * Threads: any; a line is written under the sink's lock, which is the one exception to "no lock over
+ * I/O". Limits: TRACE_LINE_MAX bytes per line (values are cut), TRACE_FIELDS_MAX fields.
  */
 #ifndef TELEX_BASE_TRACE_H
 #define TELEX_BASE_TRACE_H
@@ -76,25 +78,23 @@ struct trace_field {
 #define T_F64(k, v) ((struct trace_field){(k), TRACE_FIELD_F64, {.f64 = (v)}})
 #define T_ERR(e) ((struct trace_field){"error", TRACE_FIELD_ERR, {.err = (e)}})
 
-/* Per call site; static at each use of the macros below. */
-struct trace_site {
-    _Atomic int64_t window_start_ns;
-    _Atomic uint32_t lines;
-    _Atomic uint32_t suppressed;
-};
+#define T_END ((struct trace_field){0})
 
-void trace_write(struct trace *t, enum trace_level level, struct trace_site *site,
-                 const char *message, const struct trace_field *fields, size_t count);
+/*
+ * What the macros below call when the level is on: <site> is a literal unique to the call, for the rate
+ * limit; the fields end with T_END.
+ */
+void trace_write(struct trace *t, enum trace_level level, const char *site, const char *message,
+                 ...);
 
-#define trace_at(t, level_, message, ...)                                               \
-    do {                                                                                \
-        static struct trace_site site_;                                                 \
-        const struct trace_field fields_[] = {__VA_ARGS__};                             \
-        if ((t)->sink != NULL &&                                                        \
-            (int)(level_) >= atomic_load_explicit(&(t)->level, memory_order_relaxed)) { \
-            trace_write((t), (level_), &site_, (message), fields_, ARRAY_LEN(fields_)); \
-        }                                                                               \
-    } while (0)
+#define TRACE_LINE_TEXT(line) #line
+#define TRACE_SITE(file, line) file ":" TRACE_LINE_TEXT(line)
+
+/* trace_at(t, level, message, fields...): fields are only evaluated when the level is on. */
+#define trace_at(t, level_, ...)                                                                   \
+    ((t)->sink != NULL && (int)(level_) >= atomic_load_explicit(&(t)->level, memory_order_relaxed) \
+         ? trace_write((t), (level_), TRACE_SITE(__FILE__, __LINE__), __VA_ARGS__, T_END)          \
+         : (void)0)
 
 #define trace_debug(t, ...) trace_at((t), TRACE_DEBUG, __VA_ARGS__)
 #define trace_info(t, ...) trace_at((t), TRACE_INFO, __VA_ARGS__)
