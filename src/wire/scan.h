@@ -1,0 +1,77 @@
+/*
+ * scan.h - finding the few bytes that matter in a run of text, 16 at a time where there is SSE2.
+ *
+ * JSON, line protocol and Prometheus text spend their time looking for the end of a string. Ownership:
+ * views only. Threads: any. Limits: never reads at or behind <end>.
+ */
+#ifndef TELEX_WIRE_SCAN_H
+#define TELEX_WIRE_SCAN_H
+
+#include "base/attr.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+/* Is <c> a byte that ends the plain part of a JSON string: a quote, a backslash or a control? */
+static inline bool scan_is_special(unsigned char c)
+{
+    return c < 0x20 || c == '"' || c == '\\';
+}
+
+#ifdef __SSE2__
+/* A bit per byte of <block> that scan_is_special(). */
+static inline unsigned scan_special_bits(__m128i block)
+{
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x1F)), block);
+    __m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
+    __m128i slash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
+
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, slash)));
+}
+
+static inline __m128i scan_load(const char *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+#endif
+
+/* The first special byte from <p> on, or <end>. */
+static inline const char *scan_special(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    for (; end - p >= 16; p += 16) {
+        unsigned bits = scan_special_bits(scan_load(p));
+        if (bits != 0) {
+            return p + __builtin_ctz(bits);
+        }
+    }
+#endif
+    while (p < end && !scan_is_special((unsigned char)*p)) {
+        p++;
+    }
+    return p;
+}
+
+/* The first byte from <p> on that is special or not ASCII, or <end>. */
+static inline const char *scan_special_or_high(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    for (; end - p >= 16; p += 16) {
+        __m128i block = scan_load(p);
+        unsigned bits = scan_special_bits(block) | (unsigned)_mm_movemask_epi8(block);
+        if (bits != 0) {
+            return p + __builtin_ctz(bits);
+        }
+    }
+#endif
+    while (p < end && !scan_is_special((unsigned char)*p) && (unsigned char)*p < 0x80) {
+        p++;
+    }
+    return p;
+}
+
+#endif
