@@ -64,7 +64,7 @@ static void date_of_days(int64_t days, struct civil *c)
 struct civil civil_of(int64_t wall_ns)
 {
     int64_t days = time_floor_div(wall_ns, NS_PER_DAY);
-    int64_t rest = wall_ns - days * NS_PER_DAY;
+    int64_t rest = (wall_ns % NS_PER_DAY + NS_PER_DAY) % NS_PER_DAY; /* no overflow at the ends */
     int64_t seconds = rest / NS_PER_S;
     struct civil c = {
         .hour = (int32_t)(seconds / 3600),
