@@ -4,6 +4,7 @@ Environment: TELEX_BIN (default build/telex), TELEX_SHARED_DATA (public test dat
 When a test fails, the ends of all logs below its folder are added to the report.
 """
 
+import fcntl
 import os
 import pathlib
 import sys
@@ -17,6 +18,24 @@ import fakes  # noqa: E402
 import scene as scene_module  # noqa: E402
 import servers  # noqa: E402
 import telex as telex_module  # noqa: E402
+
+
+# The seed's alert waits two minutes: begun first, other tests run beside it. Its short form loads the CPU too, so
+# it comes last.
+PLACES = {"test_seed_rules_unchanged": -1, "test_seed_rules_with_a_short_for": 1}
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: PLACES.get(item.name, 0))
+
+
+@pytest.fixture
+def whole_cpu(tmp_path_factory, worker_id):
+    """Held by one test at a time, also across the workers of a run: who measures the CPU wants it for itself."""
+    base = tmp_path_factory.getbasetemp()
+    with open((base if worker_id == "master" else base.parent) / "cpu.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.hookimpl(hookwrapper=True)

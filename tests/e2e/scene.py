@@ -56,6 +56,11 @@ class Scene:
         """The evaluation times (ns) of an expression that were answered completely."""
         return [query.time_ns for query in list(self.prom.queries) if query.text == expr and query.request.completed]
 
+    def accounted(self, expr, times_ms):
+        """Whether these are the times of all evaluations of an expression; a stop may have cut the last one."""
+        asked = {time_ns // 10**6 for time_ns in self.slots(expr)}
+        return set(times_ms) in (asked, asked - {max(asked)})
+
     def wait_evaluations(self, expr, count=3, deadline=SETTLE):
         """Waits until an expression has been asked and answered `count` more times."""
         before = len(self.slots(expr))

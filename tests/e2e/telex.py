@@ -136,10 +136,14 @@ class Telex:
             (self.folder / "rules" / name).write_text(text)
 
     def jsonl(self, folder):
-        """All records of a file exporter's folder, in file order; a torn last line is an error."""
+        """All records of a file exporter's folder, in file order. Once Telex has ended, a torn last line is an error;
+        while it runs, such a line is one being written."""
+        running = self.process is not None and self.process.running()
         records = []
         for path in sorted(pathlib.Path(folder).glob("*.jsonl")):
-            records += [json.loads(line) for line in path.read_text().splitlines()]
+            text = path.read_text()
+            whole = text[:text.rfind("\n") + 1] if running else text
+            records += [json.loads(line) for line in whole.splitlines()]
         return records
 
     # -- the process
