@@ -64,7 +64,7 @@ static void err_vset(struct err *e, enum err_code code, struct pos pos, const ch
     memcpy(e->message, message, sizeof(message));
 }
 
-bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
+bool(err_set)(struct err *e, enum err_code code, const char *fmt, ...)
 {
     va_list args;
 
@@ -74,7 +74,7 @@ bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
     return false;
 }
 
-bool err_set_at(struct err *e, enum err_code code, struct pos pos, const char *fmt, ...)
+bool(err_set_at)(struct err *e, enum err_code code, struct pos pos, const char *fmt, ...)
 {
     va_list args;
 
@@ -84,7 +84,7 @@ bool err_set_at(struct err *e, enum err_code code, struct pos pos, const char *f
     return false;
 }
 
-bool err_set_errno(struct err *e, enum err_code code, int errnum, const char *fmt, ...)
+bool(err_set_errno)(struct err *e, enum err_code code, int errnum, const char *fmt, ...)
 {
     char reason[128];
     va_list args;
@@ -97,7 +97,7 @@ bool err_set_errno(struct err *e, enum err_code code, int errnum, const char *fm
     return false;
 }
 
-bool err_wrap(struct err *e, const char *fmt, ...)
+bool(err_wrap)(struct err *e, const char *fmt, ...)
 {
     char outer[ERR_TEXT];
     va_list args;
@@ -112,7 +112,7 @@ bool err_wrap(struct err *e, const char *fmt, ...)
     return false;
 }
 
-bool err_in_file(struct err *e, struct str file)
+bool(err_in_file)(struct err *e, struct str file)
 {
     if (e->file[0] == '\0') {
         (void)snprintf(e->file, sizeof(e->file), "%.*s", STR_FMT(file));

@@ -86,6 +86,21 @@ void err_print(const struct err *e, struct buf *out);
 /* The same on one line, without source and caret, for logs and API answers. */
 void err_print_line(const struct err *e, struct buf *out);
 
+/*
+ * The compilers' analysers cannot see that the functions above never return true, and would follow the
+ * path on which they do. A function that wraps one can be told the same way.
+ */
+static inline bool err_false(bool result)
+{
+    (void)result;
+    return false;
+}
+#define err_set(...) err_false(err_set(__VA_ARGS__))
+#define err_set_at(...) err_false(err_set_at(__VA_ARGS__))
+#define err_set_errno(...) err_false(err_set_errno(__VA_ARGS__))
+#define err_wrap(...) err_false(err_wrap(__VA_ARGS__))
+#define err_in_file(...) err_false(err_in_file(__VA_ARGS__))
+
 /* "timeout", "parse", ...: a stable word per code, for labels of metrics. */
 const char *err_code_name(enum err_code code);
 

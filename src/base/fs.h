@@ -54,6 +54,9 @@ struct fs {
 
 const struct fs *fs_system(void);
 
+/* Makes what was created, renamed or removed in folder <path> durable: 0 or -errno. */
+int fs_sync_folder(const struct fs *fs, const char *path);
+
 /* Creates <path> and its parents. */
 MUST_USE bool fs_make_path(const struct fs *fs, struct str path, struct err *e);
 
