@@ -92,6 +92,15 @@ def edge_key(edge):
     return (edge["group"], edge["rule"], tuple(sorted(edge["labels"].items())))
 
 
+def samples_by_series(records):
+    """Sample records as {sorted label pairs with __name__: {milliseconds: value}}."""
+    series = {}
+    for record in filter(is_sample, records):
+        key = tuple(sorted({"__name__": record["name"], **record["labels"]}.items()))
+        series.setdefault(key, {})[net.parse_rfc3339(record["timestamp"]) // 10**6] = record["value"]
+    return series
+
+
 # ---- the program ---------------------------------------------------------------------------------
 
 def missing():
