@@ -181,7 +181,10 @@ struct metric *metrics_get(struct metrics *m, const struct metric_desc *desc,
 
 struct metric *metrics_get0(struct metrics *m, const struct metric_desc *desc)
 {
-    return metrics_get(m, desc, NULL);
+    const struct str none = STR_NONE;
+
+    INVARIANT(metric_label_count(desc) == 0);
+    return metrics_get(m, desc, &none);
 }
 
 struct metric *metrics_get1(struct metrics *m, const struct metric_desc *desc, struct str value)

@@ -22,19 +22,22 @@
 /* The array moved to hold one more than <len> elements of <size> bytes; updates <cap>. */
 void *vec_grow(void *items, size_t len, size_t *cap, size_t size) __attribute__((returns_nonnull));
 
+/* The type, not the expression: clang-tidy suspects sizeof of a pointer, but pointers are stored too. */
+#define VEC_ITEM_BYTES(v) sizeof(__typeof__((v)->items[0]))
+
 /* Appends a copy of <item>. Evaluates <v> more than once. */
-#define vec_push(v, item)                                                               \
-    ((v)->items = (v)->len < (v)->cap                                                   \
-                      ? (v)->items                                                      \
-                      : vec_grow((v)->items, (v)->len, &(v)->cap, sizeof(*(v)->items)), \
+#define vec_push(v, item)                                                             \
+    ((v)->items = (v)->len < (v)->cap                                                 \
+                      ? (v)->items                                                    \
+                      : vec_grow((v)->items, (v)->len, &(v)->cap, VEC_ITEM_BYTES(v)), \
      (v)->items[(v)->len++] = (item))
 
 /* Appends a cleared element and gives its address. */
-#define vec_add(v)                                                                      \
-    ((v)->items = (v)->len < (v)->cap                                                   \
-                      ? (v)->items                                                      \
-                      : vec_grow((v)->items, (v)->len, &(v)->cap, sizeof(*(v)->items)), \
-     memset(&(v)->items[(v)->len], 0, sizeof(*(v)->items)), &(v)->items[(v)->len++])
+#define vec_add(v)                                                                    \
+    ((v)->items = (v)->len < (v)->cap                                                 \
+                      ? (v)->items                                                    \
+                      : vec_grow((v)->items, (v)->len, &(v)->cap, VEC_ITEM_BYTES(v)), \
+     memset(&(v)->items[(v)->len], 0, VEC_ITEM_BYTES(v)), &(v)->items[(v)->len++])
 
 #define vec_last(v) (&(v)->items[(v)->len - 1])
 #define vec_pop(v) ((v)->items[--(v)->len])
