@@ -35,16 +35,21 @@ static const char *found_text(const char *p, const char *end, char *out, size_t 
     return out;
 }
 
+void json_stop(struct json_reader *r)
+{
+    r->failed = true;
+    r->at = r->end;
+}
+
 static bool fail_at(struct json_reader *r, const char *p, const char *expected)
 {
     char found[16];
 
     if (!r->failed) {
-        r->failed = true;
         json_err_at(str_make(r->start, (size_t)(r->end - r->start)), (size_t)(p - r->start), r->err,
                     ERR_PARSE, "expected %s, found %s", expected,
                     found_text(p, r->end, found, sizeof(found)));
-        r->at = r->end;
+        json_stop(r);
     }
     return false;
 }
@@ -58,10 +63,9 @@ bool json_fail(struct json_reader *r, enum err_code code, const char *fmt, ...)
     (void)vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
     if (!r->failed) {
-        r->failed = true;
         json_err_at(str_make(r->start, (size_t)(r->end - r->start)), (size_t)(r->at - r->start),
                     r->err, code, "%s", message);
-        r->at = r->end;
+        json_stop(r);
     }
     return false;
 }
