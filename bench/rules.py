@@ -10,6 +10,7 @@ import datetime
 import json
 import pathlib
 import shutil
+import signal
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -92,6 +93,7 @@ def save(results, out):
 
 def main(argv):
     args = parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))
     out = args.build / "bench"
     folder = out / "run"
     shutil.rmtree(folder, ignore_errors=True)

@@ -47,12 +47,21 @@ class Result:
     rest: Memory = field(default_factory=Memory)
     busy_rss: int = 0
     peak_rss: int = 0
+    loop_ms: float = 0.0
     stats: dict = field(default_factory=dict)
     notes: dict = field(default_factory=dict)
     problems: list = field(default_factory=list)
 
     def as_dict(self):
         return asdict(self)
+
+
+@dataclass
+class Watched:
+    """What was seen while waiting."""
+    rss: list
+    loop_ms: list
+    at_rest: float
 
 
 class Session:
@@ -83,17 +92,18 @@ class Session:
 
     def wait_done(self):
         """Until every allowed query is answered, every sample is in, and the engine rests."""
-        rss = []
+        rss, loops = [], []
         until = time.monotonic() + self.plan.step_max_s
         while not done(self.plan, self.full_passes, self.passes_asked, self.peer.stats()):
             self.child.check()
             rss.append(process.memory(self.child.pid).rss)
+            loops.append(process.loop_ms())
             if time.monotonic() > until:
                 self._give_up()
             time.sleep(POLL_S)
         at_rest = time.monotonic()
         self._wait_rest()
-        return rss, at_rest
+        return Watched(rss or [process.memory(self.child.pid).rss], loops or [process.loop_ms()], at_rest)
 
     def _wait_rest(self):
         until = time.monotonic() + REST_WAIT_MAX_S
@@ -153,12 +163,13 @@ def _measured_passes(session, result):
     process.reset_peak(pid)
     cpu_before, started = process.cpu_seconds(pid), time.monotonic()
     session.allow(plan.passes)
-    rss, at_rest = session.wait_done()
+    seen = session.wait_done()
     result.cpu_s = process.cpu_seconds(pid) - cpu_before
-    result.wall_s = at_rest - started
+    result.wall_s = seen.at_rest - started
     result.units_done = plan.passes * plan.units
     result.rest = process.memory(pid, with_pss=True)
-    result.busy_rss = int(statistics.median(rss or [result.rest.rss]))
+    result.busy_rss = int(statistics.median(seen.rss))
+    result.loop_ms = statistics.median(seen.loop_ms)
     result.peak_rss = result.rest.hwm
 
 

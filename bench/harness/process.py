@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from dataclasses import dataclass
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -98,3 +99,12 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def loop_ms():
+    """CPU time of a fixed piece of work now: it grows when others share the core and its caches."""
+    started = time.thread_time_ns()
+    total = 0
+    for i in range(40000):
+        total += i ^ total & 0xff
+    return (time.thread_time_ns() - started) / 1e6

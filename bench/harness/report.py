@@ -63,6 +63,7 @@ def rows_of(kind, results):
         row("RSS before the first series", "MiB", lambda r: r.base.rss / MIB),
         row("CPU of the measured passes", "s", lambda r: r.cpu_s),
         row("wall time of the measured passes", "s", lambda r: r.wall_s),
+        row("CPU of a fixed loop meanwhile", "ms", lambda r: r.loop_ms),
         row("bytes per remote-write sample on the wire", "bytes", _wire_bytes),
     ]
 
