@@ -186,6 +186,8 @@ static void the_ends_of_time_print(void **state)
     buf_add_rfc3339(&b, INT64_MAX);
     assert_string_equal(buf_text(&b),
                         "1677-09-21T00:12:43.145224192Z 2262-04-11T23:47:16.854775807Z");
+    assert_true(civil_to_ns(civil_of(INT64_MIN)) == INT64_MIN);
+    assert_true(civil_to_ns(civil_of(INT64_MAX)) == INT64_MAX);
     assert_true(civil_to_ns((struct civil){.year = 9999, .month = 1, .day = 1}) == INT64_MAX);
     assert_true(civil_to_ns((struct civil){.year = 1, .month = 1, .day = 1}) == INT64_MIN);
 }
