@@ -53,6 +53,9 @@ static void fill_chars(struct yaml_places *p)
             chars++;
         }
     }
+    if (chars % CHARS_PER_ROW == 0) {
+        p->chars[chars / CHARS_PER_ROW] = (uint32_t)p->text.len;
+    }
 }
 
 bool yaml_places_init(struct yaml_places *p, struct str text, struct err *e)

@@ -355,6 +355,23 @@ static const struct yaml_node *follow(const struct yaml_node *node, const char *
     return node;
 }
 
+/* The table of characters has a row per 64: ends on a row, one before and one after. */
+static void places_hold_at_any_length(void **state)
+{
+    (void)state;
+    for (size_t len = 60; len <= 200; len++) {
+        AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+        AUTO(parsed_release) struct parsed p;
+        buf_add_text(&text, "\xc3\xa4: ");
+        buf_add_repeat(&text, 'x', len);
+        buf_add_text(&text, "\nb:");
+        const struct yaml_node *b = yaml_get(parse(&p, buf_text(&text)), STR("b"));
+        assert_int_equal(b->offset, text.len);
+        assert_int_equal(b->pos.line, 2);
+        assert_int_equal(b->pos.column, 3);
+    }
+}
+
 static void nodes_know_their_place(void **state)
 {
     (void)state;
@@ -561,6 +578,7 @@ int main(void)
         cmocka_unit_test(depth_counts_through_aliases),
         cmocka_unit_test(memory_has_a_cap),
         cmocka_unit_test(nodes_know_their_place),
+        cmocka_unit_test(places_hold_at_any_length),
         cmocka_unit_test(errors_inside_scalars_move),
         cmocka_unit_test(an_error_inside_shows_the_source),
         cmocka_unit_test(values_are_read_as_types),
