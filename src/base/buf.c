@@ -100,6 +100,22 @@ void buf_add_repeat(struct buf *b, char byte, size_t count)
     }
 }
 
+void buf_add_rune(struct buf *b, uint32_t rune)
+{
+    unsigned char bytes[4];
+    size_t len = rune < 0x80 ? 1 : rune < 0x800 ? 2 : rune < 0x10000 ? 3 : 4;
+
+    if (rune > 0x10FFFF || (rune >= 0xD800 && rune < 0xE000)) {
+        buf_add_text(b, "\xEF\xBF\xBD");
+        return;
+    }
+    for (size_t i = len; i-- > 1; rune >>= 6) {
+        bytes[i] = (unsigned char)(0x80 | (rune & 0x3F));
+    }
+    bytes[0] = (unsigned char)(rune | (len == 1 ? 0U : 0xF00U >> len & 0xFFU));
+    buf_add(b, bytes, len);
+}
+
 void buf_add_u64(struct buf *b, uint64_t value)
 {
     char digits[20];

@@ -74,6 +74,8 @@ void buf_add_str(struct buf *b, struct str s);
 void buf_add_text(struct buf *b, const char *text);
 void buf_add_byte(struct buf *b, char byte);
 void buf_add_repeat(struct buf *b, char byte, size_t count);
+/* As UTF-8; U+FFFD for what is no character. */
+void buf_add_rune(struct buf *b, uint32_t rune);
 void buf_add_u64(struct buf *b, uint64_t value);
 void buf_add_i64(struct buf *b, int64_t value);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
