@@ -1,18 +1,19 @@
 /*
  * Invariants
- *   1. A child is in its family's map under its key as long as somebody holds it, unless it is hidden or shadowed by a
- *      newer watch of the same key.
- *   2. Counting touches only the child's atomics; the maps are only touched under the registry's lock.
+ *   1. A child is in its family's map under its key as long as somebody holds it, unless it is
+ * hidden or shadowed by a newer watch of the same key.
+ *   2. Counting touches only the child's atomics; the maps are only touched under the registry's
+ * lock.
  *   3. A family has at most METRIC_CHILDREN_MAX children and one more, the overflow child.
  */
-#include "base/metrics_int.h"
+#include "base/metrics.h"
 
 #include "base/mem.h"
+#include "base/metrics_int.h"
 #include "base/number.h"
 
-const double metric_seconds_buckets[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
-                                         0.5,   1,      2.5,   5,    10,    25,   60};
-const size_t metric_seconds_bucket_count = ARRAY_LEN(metric_seconds_buckets);
+const double metric_seconds_buckets[METRIC_SECONDS_BUCKETS] = {
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60};
 
 struct metrics *metrics_new(void)
 {

@@ -35,8 +35,8 @@ struct metric_desc {
 };
 
 /* Buckets from 1 ms to about 1 minute, for durations in seconds. */
-extern const double metric_seconds_buckets[];
-extern const size_t metric_seconds_bucket_count;
+enum { METRIC_SECONDS_BUCKETS = 15 };
+extern const double metric_seconds_buckets[METRIC_SECONDS_BUCKETS];
 
 struct metrics; /* the registry */
 struct metric;  /* one child */
