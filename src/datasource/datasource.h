@@ -81,6 +81,9 @@ struct datasource {
     const struct datasource_kind *kind;
 };
 
+/* The kinds, each in a file of its own. */
+extern const struct datasource_kind datasource_prometheus;
+
 /* All kinds, NULL-terminated. */
 extern const struct datasource_kind *const datasource_kinds[];
 

@@ -1,0 +1,37 @@
+#include "datasource/datasource.h"
+
+const struct datasource_kind *const datasource_kinds[] = {&datasource_prometheus, NULL};
+
+const struct datasource_kind *datasource_kind_find(struct str name)
+{
+    for (const struct datasource_kind *const *kind = datasource_kinds; *kind != NULL; kind++) {
+        if (str_eq(name, str_of((*kind)->name))) {
+            return *kind;
+        }
+    }
+    return NULL;
+}
+
+bool datasource_query(struct datasource *d, const struct query *q, const struct answer_sink *sink,
+                      struct answer_info *ret_info, struct err *e)
+{
+    return d->ops->query(d, q, sink, ret_info, e);
+}
+
+bool datasource_parse_labels(struct datasource *d, struct str raw_labels, struct arena *a,
+                             struct labels_builder *b, struct err *e)
+{
+    return d->ops->parse_labels(d, raw_labels, a, b, e);
+}
+
+bool datasource_probe(struct datasource *d, struct wait wait, struct err *e)
+{
+    return d->ops->probe(d, wait, e);
+}
+
+void datasource_close(struct datasource *d)
+{
+    if (d != NULL) {
+        d->ops->close(d);
+    }
+}
