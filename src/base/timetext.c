@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/number.h"
 
-#define NS_PER_DAY (INT64_C(86400) * NS_PER_S)
+enum { S_PER_DAY = 86400 };
 
 enum {
     YEAR_MIN = 1678,
@@ -63,14 +63,14 @@ static void date_of_days(int64_t days, struct civil *c)
 
 struct civil civil_of(int64_t wall_ns)
 {
-    int64_t days = time_floor_div(wall_ns, NS_PER_DAY);
-    int64_t rest = (wall_ns % NS_PER_DAY + NS_PER_DAY) % NS_PER_DAY; /* no overflow at the ends */
-    int64_t seconds = rest / NS_PER_S;
+    int64_t seconds = time_floor_div(wall_ns, NS_PER_S);
+    int64_t days = time_floor_div(seconds, S_PER_DAY);
+    int64_t rest = seconds - days * S_PER_DAY;
     struct civil c = {
-        .hour = (int32_t)(seconds / 3600),
-        .minute = (int32_t)(seconds / 60 % 60),
-        .second = (int32_t)(seconds % 60),
-        .ns = (int32_t)(rest % NS_PER_S),
+        .hour = (int32_t)(rest / 3600),
+        .minute = (int32_t)(rest / 60 % 60),
+        .second = (int32_t)(rest % 60),
+        .ns = (int32_t)((wall_ns % NS_PER_S + NS_PER_S) % NS_PER_S),
     };
 
     date_of_days(days, &c);
@@ -80,10 +80,12 @@ struct civil civil_of(int64_t wall_ns)
 int64_t civil_to_ns(struct civil c)
 {
     int64_t clock_s = (int64_t)c.hour * 3600 + (int64_t)c.minute * 60 + c.second;
-    int64_t seconds = days_of_date(c.year, c.month, c.day) * 86400 + clock_s;
+    int64_t seconds = days_of_date(c.year, c.month, c.day) * S_PER_DAY + clock_s;
+    int64_t borrow = seconds < 0; /* so that the product does not pass the end that the sum keeps */
     int64_t ns;
 
-    if (__builtin_mul_overflow(seconds, NS_PER_S, &ns) || __builtin_add_overflow(ns, c.ns, &ns)) {
+    if (__builtin_mul_overflow(seconds + borrow, NS_PER_S, &ns) ||
+        __builtin_add_overflow(ns, c.ns - borrow * NS_PER_S, &ns)) {
         return seconds < 0 ? INT64_MIN : INT64_MAX;
     }
     return ns;
