@@ -12,6 +12,7 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "datasource/datasource_options.h"
 #include "net/http_client.h"
 #include "net/http_options.h"
 #include "net/url.h"
@@ -20,6 +21,7 @@
 enum { ERROR_BODY_SHOWN = 300, QUERY_HEADERS_MAX = 32 };
 
 struct prometheus_config {
+    struct datasource_common common;
     struct http_client_config client;
     struct str query_path;
     int64_t query_step_ns;
@@ -327,6 +329,7 @@ static bool prometheus_open(const struct env *env, const void *config, struct st
 }
 
 static const struct option rows[] = {
+    DATASOURCE_COMMON_ROWS,
     HTTP_URL_ROW(offsetof(struct prometheus_config, client), OPTION_REQUIRED),
     HTTP_CLIENT_ROWS(offsetof(struct prometheus_config, client), "30s", "1GB"),
     {.name = "query_path",
