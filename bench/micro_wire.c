@@ -5,8 +5,10 @@
  */
 #include "base/buf.h"
 #include "base/mem.h"
+#include "wire/compress.h"
 #include "wire/json.h"
 #include "wire/prom_answer.h"
+#include "wire/remote_write.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -105,8 +107,130 @@ static void measure_answers(void)
     printf("json_skip    %6.1f ns per series, %6.0f MB/s\n", skip * 1e9 / SERIES, mb / skip);
 }
 
+/* SERIES series of ten labels, one sample each, as batches of BATCH rows go out. */
+enum { BATCH = 2000 };
+
+static struct labels *make_set(int number)
+{
+    static const char *const names[] = {"cluster", "code",   "env",    "handler", "instance",
+                                        "job",     "method", "region", "zone"};
+    AUTO(labels_builder_release) struct labels_builder b;
+    struct labels *l = NULL;
+    struct err e = ERR_INIT;
+    char instance[40];
+
+    (void)snprintf(instance, sizeof(instance), "server-%05d.example.org:9100", number);
+    labels_builder_init(&b);
+    labels_builder_push(&b, STR("__name__"), STR("http_request_duration_seconds_bucket"));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        bool unique = strcmp(names[i], "instance") == 0;
+        labels_builder_push(&b, str_of(names[i]), unique ? str_of(instance) : STR("production-1"));
+    }
+    INVARIANT(labels_build(&b, &l, &e));
+    return l;
+}
+
+struct samples_run {
+    struct samples samples;
+    struct buf message;
+    struct buf body;
+    size_t bytes;
+};
+
+static void make_samples(struct samples_run *run, struct arena *a)
+{
+    uint32_t *series_of = arena_array(a, uint32_t, SERIES);
+    int64_t *time_ns = arena_array(a, int64_t, SERIES);
+    double *value = arena_array(a, double, SERIES);
+
+    run->samples.series = arena_array(a, struct labels *, SERIES);
+    for (uint32_t i = 0; i < SERIES; i++) {
+        run->samples.series[i] = make_set((int)i);
+        series_of[i] = i;
+        time_ns[i] = 1705314600123000000;
+        value[i] = (double)((uint64_t)i * 2654435761 % 100000) / 1000.0;
+    }
+    run->samples.series_count = SERIES;
+    run->samples.count = SERIES;
+    run->samples.series_of = series_of;
+    run->samples.time_ns = time_ns;
+    run->samples.value = value;
+    run->message = BUF_INIT(BUF_UNLIMITED);
+    run->body = BUF_INIT(BUF_UNLIMITED);
+}
+
+static void free_samples(struct samples_run *run)
+{
+    for (uint32_t i = 0; i < run->samples.series_count; i++) {
+        labels_unref(run->samples.series[i]);
+    }
+    buf_release(&run->message);
+    buf_release(&run->body);
+}
+
+static void each_batch(struct samples_run *run, bool pack)
+{
+    struct err e = ERR_INIT;
+
+    run->bytes = 0;
+    for (uint32_t from = 0; from < SERIES; from += BATCH) {
+        struct view v = {.n = BATCH, .first = from};
+        buf_clear(&run->message);
+        buf_clear(&run->body);
+        INVARIANT(rw1_encode(&run->samples, v, 0, SIZE_MAX, &run->message) == BATCH);
+        INVARIANT(!pack || compression_snappy.pack(buf_str(&run->message), &run->body, &e));
+        run->bytes += pack ? run->body.len : run->message.len;
+    }
+}
+
+static void encode_plain(void *arg)
+{
+    each_batch(arg, false);
+}
+
+static void encode_snappy(void *arg)
+{
+    each_batch(arg, true);
+}
+
+static void decode_message(void *arg)
+{
+    AUTO(arena_release) struct arena a;
+    const struct samples_run *run = arg;
+    struct samples s;
+    struct err e = ERR_INIT;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    INVARIANT(rw1_decode(buf_str(&run->message), RW1_LENIENT, &a, &s, NULL, &e));
+    for (uint32_t i = 0; i < s.series_count; i++) {
+        labels_unref(s.series[i]);
+    }
+}
+
+static void print_rate(const char *name, double seconds, double rows, size_t bytes)
+{
+    printf("%-12s %6.2f M samples/s, %6.1f B/sample\n", name, rows / seconds * 1e-6,
+           (double)bytes / rows);
+}
+
+static void measure_samples(void)
+{
+    AUTO(arena_release) struct arena a;
+    struct samples_run run = {0};
+
+    arena_init(&a, ARENA_UNLIMITED);
+    make_samples(&run, &a);
+    double plain = best_of(encode_plain, &run);
+    print_rate("rw1 encode", plain, SERIES, run.bytes);
+    double packed = best_of(encode_snappy, &run);
+    print_rate("rw1+snappy", packed, SERIES, run.bytes);
+    print_rate("rw1 decode", best_of(decode_message, &run), BATCH, run.message.len);
+    free_samples(&run);
+}
+
 int main(void)
 {
     measure_answers();
+    measure_samples();
     return 0;
 }

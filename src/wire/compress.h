@@ -1,0 +1,30 @@
+/*
+ * compress.h - the compressions that protocols use, behind one table: snappy (block form), gzip, zstd.
+ *
+ * Whole bodies in memory, both ways. Ownership: output is appended to the caller's buf. Threads: any.
+ * Limits: unpacking gives at most <max_bytes> and says LIMIT beyond that, before it takes the memory where
+ * the format tells its size; packing is limited by the buf.
+ */
+#ifndef TELEX_WIRE_COMPRESS_H
+#define TELEX_WIRE_COMPRESS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+
+struct compression {
+    const char *name; /* as in Content-Encoding */
+    bool (*pack)(struct str in, struct buf *out, struct err *e);
+    bool (*unpack)(struct str in, size_t max_bytes, struct buf *out, struct err *e);
+};
+
+extern const struct compression compression_snappy;
+extern const struct compression compression_gzip;
+extern const struct compression compression_zstd;
+
+/* By its name, in any case; "x-gzip" too. NULL when there is none. */
+const struct compression *compression_find(struct str name);
+
+#endif

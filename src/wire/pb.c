@@ -1,0 +1,167 @@
+#include "wire/pb.h"
+
+#include "base/number.h"
+
+static void add_varint(struct buf *out, uint64_t value)
+{
+    char *room = buf_reserve(out, VARINT_MAX);
+
+    if (room != NULL) {
+        buf_added(out, (size_t)(varint_put(room, value) - room));
+    }
+}
+
+static void add_tag(struct buf *out, uint32_t field, enum pb_type type)
+{
+    add_varint(out, (uint64_t)field << 3 | (uint64_t)type);
+}
+
+void pb_add_u64(struct buf *out, uint32_t field, uint64_t value)
+{
+    if (value != 0) {
+        add_tag(out, field, PB_VARINT);
+        add_varint(out, value);
+    }
+}
+
+void pb_add_i64(struct buf *out, uint32_t field, int64_t value)
+{
+    pb_add_u64(out, field, (uint64_t)value);
+}
+
+void pb_add_sint(struct buf *out, uint32_t field, int64_t value)
+{
+    pb_add_u64(out, field, varint_zigzag(value));
+}
+
+void pb_add_fixed(struct buf *out, uint32_t field, uint64_t value)
+{
+    char bytes[8];
+
+    if (value != 0) {
+        (void)pb_store64(bytes, value);
+        add_tag(out, field, PB_FIXED64);
+        buf_add(out, bytes, sizeof(bytes));
+    }
+}
+
+void pb_add_double(struct buf *out, uint32_t field, double value)
+{
+    pb_add_fixed(out, field, number_bits(value));
+}
+
+void pb_add_bytes(struct buf *out, uint32_t field, struct str value)
+{
+    add_tag(out, field, PB_BYTES);
+    add_varint(out, value.len);
+    buf_add_str(out, value);
+}
+
+void pb_add_str(struct buf *out, uint32_t field, struct str value)
+{
+    if (value.len != 0) {
+        pb_add_bytes(out, field, value);
+    }
+}
+
+/*
+ * The length is known only at the end. One byte is kept for it, which is nearly always enough; a longer
+ * length moves the message.
+ */
+size_t pb_begin(struct buf *out, uint32_t field)
+{
+    add_tag(out, field, PB_BYTES);
+    buf_add_byte(out, 0);
+    return out->len;
+}
+
+void pb_end(struct buf *out, size_t begun)
+{
+    if (!buf_ok(out)) {
+        return;
+    }
+    size_t len = out->len - begun;
+    size_t more = varint_size(len) - 1;
+
+    if (more > 0) {
+        if (buf_reserve(out, more) == NULL) {
+            return;
+        }
+        memmove(out->ptr + begun + more, out->ptr + begun, len);
+        buf_added(out, more);
+    }
+    (void)varint_put(out->ptr + begun - 1, len);
+}
+
+void pb_read_init(struct pb_reader *r, struct str message)
+{
+    const char *start = message.len > 0 ? message.ptr : "";
+
+    *r = (struct pb_reader){.start = start, .at = start, .end = start + message.len};
+}
+
+/* Stops at <at>, where the field that is none begins. */
+static bool fail(struct pb_reader *r, const char *at)
+{
+    r->failed = true;
+    r->at = at;
+    r->end = at;
+    return false;
+}
+
+static bool take_fixed(struct pb_reader *r, size_t size, uint64_t *ret_value)
+{
+    char bytes[8] = {0};
+
+    if ((size_t)(r->end - r->at) < size) {
+        return false;
+    }
+    memcpy(bytes, r->at, size);
+    r->at += size;
+    *ret_value = pb_load64(bytes);
+    return true;
+}
+
+static bool take_value(struct pb_reader *r, struct pb_field *f)
+{
+    if (f->type == PB_VARINT) {
+        return varint_get(&r->at, r->end, &f->value);
+    }
+    if (f->type == PB_BYTES) {
+        const char *at = r->at;
+        if (!varint_get(&at, r->end, &f->value) || f->value > (uint64_t)(r->end - at)) {
+            return false;
+        }
+        f->bytes = str_make(at, (size_t)f->value);
+        r->at = at + f->value;
+        return true;
+    }
+    if (f->type == PB_FIXED64 || f->type == PB_FIXED32) {
+        return take_fixed(r, f->type == PB_FIXED64 ? 8 : 4, &f->value);
+    }
+    return false;
+}
+
+bool pb_next(struct pb_reader *r, struct pb_field *ret_field)
+{
+    const char *from = r->at;
+    uint64_t tag;
+
+    if (r->at >= r->end) {
+        return false;
+    }
+    if (!varint_get(&r->at, r->end, &tag) || tag >> 3 == 0 || tag > UINT32_MAX) {
+        return fail(r, from);
+    }
+    struct pb_field f = {.number = (uint32_t)(tag >> 3), .type = (enum pb_type)(tag & 7)};
+    if (!take_value(r, &f)) {
+        return fail(r, from);
+    }
+    *ret_field = f;
+    return true;
+}
+
+double pb_double(const struct pb_field *f)
+{
+    return number_from_bits(f->value);
+}

@@ -1,0 +1,50 @@
+/*
+ * Any bytes as a WriteRequest. What decodes encodes again, decodes the same and, being written by us,
+ * meets the strict rules that concern order and form whenever the names are legal.
+ */
+#include "base/number.h"
+#include "wire/remote_write.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void release(struct samples *s)
+{
+    for (uint32_t i = 0; i < s->series_count; i++) {
+        labels_unref(s->series[i]);
+    }
+}
+
+static void check_same(const struct samples *s, const struct samples *t)
+{
+    INVARIANT(s->count == t->count);
+    for (uint32_t i = 0; i < s->count; i++) {
+        INVARIANT(labels_eq(s->series[s->series_of[i]], t->series[t->series_of[i]]));
+        INVARIANT(s->time_ns[i] == t->time_ns[i]);
+        INVARIANT(number_bits(s->value[i]) == number_bits(t->value[i]));
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    AUTO(arena_release) struct arena a;
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
+    struct samples s;
+    struct samples again;
+    struct err e = ERR_INIT;
+    struct str message = str_make((const char *)data, size);
+
+    arena_init(&a, ARENA_UNLIMITED);
+    if (rw1_decode(message, RW1_STRICT, &a, &s, NULL, &e)) {
+        release(&s);
+        INVARIANT(rw1_decode(message, RW1_LENIENT, &a, &s, NULL, &e));
+    } else if (!rw1_decode(message, RW1_LENIENT, &a, &s, NULL, &e)) {
+        return 0;
+    }
+    uint32_t rows = rw1_encode(&s, (struct view){.n = s.count}, 0, SIZE_MAX, &out);
+    INVARIANT(rows == s.count);
+    INVARIANT(rw1_decode(buf_str(&out), RW1_LENIENT, &a, &again, NULL, &e));
+    check_same(&s, &again);
+    release(&s);
+    release(&again);
+    return 0;
+}
