@@ -28,7 +28,7 @@ def parse_args(argv):
     p.add_argument("--rules", type=int, default=100, help="rules of each kind")
     p.add_argument("--series", type=int, default=10000, help="series in each answer")
     p.add_argument("--vmalert-alert-rules", type=int, default=10, metavar="N",
-                   help="fewer alerting rules for vmalert (0: as many as for Telex, takes half an hour)")
+                   help="fewer alerting rules for vmalert (0: as many as for Telex, takes most of an hour)")
     p.add_argument("--interval", type=int, default=15, help="evaluation interval in seconds")
     p.add_argument("--warm", type=int, default=2, help="passes before the measured ones, at least 2")
     p.add_argument("--passes", type=int, default=2, help="measured passes")

@@ -7,6 +7,9 @@ import urllib.request
 
 from harness.process import BenchError, Child, free_port
 
+# Never full here, and small beside the state: Go counts its room in the heap (48 bytes each).
+VMALERT_QUEUE = 400000
+
 TELEX_CONFIG = """\
 server:
   listen: 127.0.0.1:{port}
@@ -26,7 +29,7 @@ routes:
 
 
 class Vmalert:
-    """Queue for two whole passes, large batches, no repeated notifications: all in its favour."""
+    """A queue that holds, large batches, no repeated notifications: all in its favour."""
     name = "vmalert"
 
     def __init__(self, program="vmalert"):
@@ -47,7 +50,7 @@ class Vmalert:
             f"-notifier.url={peer}", f"-httpListenAddr=127.0.0.1:{port}",
             f"-evaluationInterval={plan.interval_s}s", "-rule.resendDelay=24h",
             "-datasource.queryTimeAlignment=false",
-            f"-remoteWrite.maxQueueSize={plan.rules * plan.series * 4 + 100000}",
+            f"-remoteWrite.maxQueueSize={VMALERT_QUEUE}",
             "-remoteWrite.maxBatchSize=10000", "-remoteWrite.concurrency=2",
             "-remoteWrite.flushInterval=1s", "-loggerLevel=WARN",
         ], folder / "vmalert.log", folder)
