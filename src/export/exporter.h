@@ -21,6 +21,7 @@
 #include <stdbool.h>
 
 struct env;
+struct level_exporter;
 
 #define TAKES(kind) (1U << (kind))
 
@@ -46,7 +47,9 @@ struct exporter_kind {
     const struct option_table *options;
     /* Checks what the table cannot say; NULL when it says all. Points errors at <node>. */
     bool (*check)(const void *config, const struct yaml_node *node, struct err *e);
-    /* Opens a leaf; does not talk to the destination. For a LEVEL kind, level_open instead. */
+    /* For a kind with EXPORTER_LEVEL: what the level runner sends; then open is NULL. */
+    const struct level_exporter *level;
+    /* Opens a leaf; does not talk to the destination. */
     bool (*open)(const struct exporter_place *place, const void *config, struct sink **ret_sink,
                  struct err *e);
 };

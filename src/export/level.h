@@ -14,6 +14,8 @@
 #define TELEX_EXPORT_LEVEL_H
 
 #include "base/buf.h"
+#include "base/err.h"
+#include "base/thread.h"
 #include "model/labels.h"
 
 #include <stdbool.h>
@@ -21,15 +23,20 @@
 
 enum { LEVEL_BATCH = 256 };
 
+struct env;
+struct export_request;
+struct exporter_place;
+struct status_rule;
+
 /* One alert as it stands. */
 struct level_alert {
-    uint64_t key;          /* stable identity of (rule, labels) while the process runs */
+    const void *owner;     /* the source's own mark */
+    uint64_t key;          /* identity of (rule, labels, episode) while the process runs */
     struct labels *labels; /* borrowed: ref to keep */
     bool firing;           /* false: resolved */
     int64_t starts_at_ns;  /* when it fired */
     int64_t ends_at_ns;    /* when it resolved; for a firing one 0 */
     int64_t interval_ns;   /* of its group, for endsAt */
-    struct str generator_url;
 };
 
 /* Where alerts are found: implemented by rules, injected by app. */
@@ -37,9 +44,60 @@ struct level_source {
     /* Visits firing alerts and those resolved less than 15 minutes ago. <visit> must not block. */
     void (*walk)(void *arg, void (*visit)(void *visit_arg, const struct level_alert *alert),
                  void *visit_arg);
-    /* Renders the annotations of an alert into <out> as a JSON object; false when it is gone. */
-    bool (*annotations)(void *arg, uint64_t key, struct buf *out);
+    /* Appends the annotations of an alert as a JSON object and its generator URL; false when it is
+     * gone. */
+    bool (*describe)(void *arg, const struct level_alert *alert, struct buf *annotations,
+                     struct buf *generator_url);
     void *arg;
 };
+
+/* An alert ready to be encoded: what the exporter's file sees. */
+struct level_item {
+    struct level_alert alert;
+    int64_t ends_at_ns; /* for a firing one: when the destination may take it as resolved if nothing
+                           comes */
+    struct str annotations; /* JSON object */
+    struct str generator_url;
+};
+
+/* What a level exporter's file provides: the body for some alerts and what answers mean. Pure. */
+struct level_exporter {
+    bool (*request)(const void *config, const struct level_item *items, size_t count,
+                    struct export_request *ret, struct err *e);
+    const struct status_rule *statuses;
+    size_t client_offset;  /* of struct http_client_config in the config */
+    size_t options_offset; /* of struct level_options in the config */
+};
+
+struct level_options {
+    int64_t resend_delay_ns; /* between two tellings of an unchanged alert */
+};
+
+struct level_output;
+
+/* Starts the thread; it does nothing until there is a source. */
+MUST_USE bool level_output_open(const struct level_exporter *exporter,
+                                const struct exporter_place *place, const void *config,
+                                struct level_output **ret_output, struct err *e);
+
+/* Where alerts are found from now on; NULL: nowhere (while rules are replaced). Returns when no
+ * walk uses the old one. */
+void level_output_set_source(struct level_output *o, const struct level_source *source);
+
+/* Something changed: walk soon. */
+void level_output_wake(struct level_output *o);
+
+/* Counts for status. */
+struct level_status {
+    uint64_t sent;
+    uint64_t errors;
+    int64_t last_success_ns;
+    bool failing;
+    char last_error[256];
+};
+void level_output_status(struct level_output *o, struct level_status *ret);
+
+/* Tells what changed until <wait> is over, then stops the thread. */
+void level_output_close(struct level_output *o, struct wait wait); /* NULL is fine */
 
 #endif

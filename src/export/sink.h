@@ -44,8 +44,15 @@ struct exceptions {
     VEC(struct exception) list;
 };
 
+/*
+ * Rows before <settled> are DELIVERED, save the excepted; rows from there on are <rest>. A leaf
+ * that stops in the middle of a view so keeps what it has done.
+ */
 struct outcome {
     enum verdict rest;
+    uint32_t settled;
+    uint32_t
+        dropped; /* settled rows that the destination took and threw away without saying which */
     struct exceptions except;
     int64_t retry_after_ms; /* a floor for the next try; 0: none said */
     int status;             /* the protocol's own code (HTTP status), 0: none */
@@ -56,6 +63,9 @@ struct outcome {
 
 void outcome_init(struct outcome *o);
 void outcome_release(struct outcome *o);
+
+/* Says that all <n> rows of the view are settled. */
+void outcome_settle(struct outcome *o, uint32_t n);
 
 /* Adds an exception; reason is cut to fit. */
 void outcome_except(struct outcome *o, uint32_t index, enum verdict verdict, const char *reason);

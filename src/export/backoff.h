@@ -1,0 +1,44 @@
+/*
+ * backoff.h - how long to wait before the next try.
+ *
+ * Delays grow from initial by the multiplier up to the cap; jitter spreads them so that a fleet
+ * does not come back at once: full picks in [0, delay], fraction in [delay/2, delay], false takes
+ * the delay itself. What the destination asked for (Retry-After) is a floor, itself capped at
+ * BACKOFF_ASKED_MAX_MS.
+ *
+ * Ownership: value. Threads: confined. Limits: delays up to a day.
+ */
+#ifndef TELEX_EXPORT_BACKOFF_H
+#define TELEX_EXPORT_BACKOFF_H
+
+#include "base/options.h"
+#include "base/rand.h"
+
+#include <stdint.h>
+
+enum { BACKOFF_ASKED_MAX_MS = 3600 * 1000 };
+
+enum backoff_jitter { JITTER_FULL, JITTER_FRACTION, JITTER_FALSE };
+
+struct backoff_config {
+    int64_t initial_delay_ns;
+    int64_t max_delay_ns;
+    double multiplier;
+    int jitter; /* enum backoff_jitter */
+};
+
+struct backoff {
+    const struct backoff_config *config;
+    double delay_ns; /* of the next try, before jitter */
+    uint32_t tries;
+};
+
+void backoff_init(struct backoff *b, const struct backoff_config *config);
+
+/* Forgets the failures: something was delivered. */
+void backoff_reset(struct backoff *b);
+
+/* The delay before the next try, in ms; at least <asked_ms>. */
+int64_t backoff_next_ms(struct backoff *b, struct rng *rng, int64_t asked_ms);
+
+#endif

@@ -1,0 +1,91 @@
+#include "export/exporter_options.h"
+
+const char *const exporter_alias_retry[] = {"retry_config", NULL};
+
+static const char *const jitters[] = {"full", "fraction", "false", NULL};
+static const char *const fsyncs[] = {"always", "interval", "never", NULL};
+static const char *const alias_initial[] = {"initial_delay_seconds", NULL};
+static const char *const alias_max[] = {"max_delay_seconds", "max_backoff_seconds", NULL};
+static const char *const alias_multiplier[] = {"backoff_multiplier", NULL};
+static const char *const alias_max_age[] = {"max_elapsed_time", "max_age_seconds", NULL};
+
+static const struct option retry_rows[] = {
+    {.name = "initial_delay",
+     .aliases = alias_initial,
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct exporter_retry, backoff.initial_delay_ns),
+     .fallback = "1s",
+     .min = 0.001,
+     .max = 3600,
+     .unit = "s",
+     .help = "Delay before the first retry."},
+    {.name = "max_delay",
+     .aliases = alias_max,
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct exporter_retry, backoff.max_delay_ns),
+     .fallback = "60s",
+     .min = 0.001,
+     .max = 86400,
+     .unit = "s",
+     .help = "Longest delay between two tries."},
+    {.name = "multiplier",
+     .aliases = alias_multiplier,
+     .type = OPTION_DOUBLE,
+     .offset = offsetof(struct exporter_retry, backoff.multiplier),
+     .fallback = "2",
+     .min = 1,
+     .max = 100,
+     .help = "Each delay is this many times the one before."},
+    {.name = "jitter",
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct exporter_retry, backoff.jitter),
+     .fallback = "fraction",
+     .choices = jitters,
+     .help =
+         "`full` picks between 0 and the delay, `fraction` between half of it and all of it, `false` takes it "
+         "as it is."},
+    {.name = "max_retries",
+     .type = OPTION_INT,
+     .offset = offsetof(struct exporter_retry, max_retries),
+     .fallback = "0",
+     .min = 0,
+     .max = 1e6,
+     .help =
+         "Tries after the first one, then the record becomes a dead letter; 0: only its age ends it."},
+    {.name = "max_age",
+     .aliases = alias_max_age,
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct exporter_retry, max_age_ns),
+     .fallback = "7d",
+     .min = 1,
+     .max = 10 * 365 * 86400.0,
+     .unit = "s",
+     .help = "A record held for this long becomes a dead letter."},
+};
+
+const struct option_table exporter_retry_options = {
+    .name = "retry",
+    .help = "Delays between tries, and when to give up.",
+    .options = retry_rows,
+    .count = ARRAY_LEN(retry_rows),
+    .config_size = sizeof(struct exporter_retry),
+};
+
+static const struct option buffer_rows[] = {
+    {.name = "fsync",
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct exporter_buffer, fsync),
+     .fallback = "interval",
+     .choices = fsyncs,
+     .help =
+         "When samples are synced to disk: before they count as held (`always`), once a second (`interval`), or "
+         "when the system likes (`never`). Alerts are always synced. The strictest exporter decides for all."},
+};
+
+const struct option_table exporter_buffer_options = {
+    .name = "buffer",
+    .help = "How records are held until they are delivered.",
+    .options = buffer_rows,
+    .count = ARRAY_LEN(buffer_rows),
+    .config_size = sizeof(struct exporter_buffer),
+};

@@ -1,0 +1,17 @@
+/*
+ * exporters.h - every kind's table, for the registry alone.
+ *
+ * Ownership: static. Threads: const. Limits: none.
+ */
+#ifndef TELEX_EXPORT_EXPORTERS_EXPORTERS_H
+#define TELEX_EXPORT_EXPORTERS_EXPORTERS_H
+
+#include "export/exporter.h"
+
+extern const struct exporter_kind exporter_alertmanager;
+extern const struct exporter_kind exporter_file;
+extern const struct exporter_kind exporter_influxdb;
+extern const struct exporter_kind exporter_remote_write;
+extern const struct exporter_kind exporter_webhook;
+
+#endif

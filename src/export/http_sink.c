@@ -1,0 +1,266 @@
+/*
+ * deliver() sends request after request until the view is used up or one fails. What was settled
+ * before a failure stays settled: the plan comes back with the rest.
+ */
+#include "export/http_sink.h"
+
+#include "base/env.h"
+#include "base/mem.h"
+#include "net/http_client.h"
+#include "wire/compress.h"
+
+enum {
+    ANSWER_SEEN_MAX = 64 * 1024,   /* bytes of an answer that judge and error texts see */
+    ANSWER_KEPT_MAX = 1024 * 1024, /* bytes of an answer at all */
+    REASON_MAX = 120,
+};
+
+struct http_sink {
+    struct sink super;
+    const struct http_exporter *exporter;
+    const void *config;
+    const struct env *env;
+    struct http_client *client;
+    struct arena arena;
+    struct buf body;
+    struct buf encoded;
+    struct buf answer;
+};
+
+const struct status_rule http_statuses_usual[] = {
+    {200, 299, VERDICT_DELIVERED}, {300, 399, VERDICT_HALT},  {401, 401, VERDICT_HALT},
+    {403, 403, VERDICT_HALT},      {408, 408, VERDICT_RETRY}, {410, 410, VERDICT_HALT},
+    {415, 415, VERDICT_HALT},      {425, 425, VERDICT_RETRY}, {429, 429, VERDICT_RETRY},
+    {400, 499, VERDICT_REJECTED},  {0, 999, VERDICT_RETRY},
+};
+
+enum verdict status_verdict(const struct status_rule *rules, int status)
+{
+    while (status < rules->first || status > rules->last) {
+        rules++;
+    }
+    return rules->verdict;
+}
+
+/* ---- one request ---- */
+
+static const struct compression *const encodings[] = {
+    [BODY_PLAIN] = NULL,
+    [BODY_GZIP] = &compression_gzip,
+    [BODY_ZSTD] = &compression_zstd,
+    [BODY_SNAPPY] = &compression_snappy,
+};
+
+static bool encode_body(struct http_sink *s, const struct export_request *req, struct str *ret_body,
+                        struct err *e)
+{
+    struct str body = req->whole_body.ptr != NULL ? req->whole_body : buf_str(&req->body);
+
+    if (req->encoding == BODY_PLAIN || req->body_is_encoded) {
+        *ret_body = body;
+        return true;
+    }
+    buf_clear(&s->encoded);
+    if (!encodings[req->encoding]->pack(body, &s->encoded, e)) {
+        return false;
+    }
+    *ret_body = buf_str(&s->encoded);
+    return true;
+}
+
+static size_t add_headers(const struct export_request *req, struct http_header *headers)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < req->header_count; i++) {
+        headers[count++] = (struct http_header){req->headers[i].name, req->headers[i].value};
+    }
+    if (encodings[req->encoding] != NULL) {
+        headers[count++] =
+            (struct http_header){STR("Content-Encoding"), str_of(encodings[req->encoding]->name)};
+    }
+    return count;
+}
+
+/* What it means that there is no answer: never sent (retry), or perhaps received (unknown). */
+static enum verdict failure_verdict(const struct http_response *res)
+{
+    if (res->failure == HTTP_FAILURE_AUTH) {
+        return VERDICT_HALT;
+    }
+    if (res->failure == HTTP_FAILURE_REQUEST) {
+        return VERDICT_REJECTED;
+    }
+    return res->request_sent ? VERDICT_UNKNOWN : VERDICT_RETRY;
+}
+
+/* The destination's own words, for the error: its status and the start of its body on one line. */
+static void describe_answer(struct outcome *out, int status, struct str body)
+{
+    char text[REASON_MAX];
+    struct str start = str_trim(str_slice(body, 0, REASON_MAX - 1));
+
+    for (size_t i = 0; i < start.len; i++) {
+        text[i] = (unsigned char)start.ptr[i] < 0x20 ? ' ' : start.ptr[i];
+    }
+    (void)err_set(&out->err, status == 401 || status == 403 ? ERR_AUTH : ERR_NET,
+                  "answered %d%s%.*s", status, start.len > 0 ? ": " : "", (int)start.len, text);
+}
+
+static enum verdict judge(struct http_sink *s, struct view view, uint32_t first, uint32_t end,
+                          const struct http_response *res, struct outcome *out)
+{
+    struct export_answer answer = {
+        .status = res->status,
+        .body = str_slice(buf_str(&s->answer), 0, ANSWER_SEEN_MAX),
+        .retry_after_ms = http_response_retry_after_ms(res, clock_wall_ns(s->env->clock)),
+    };
+
+    out->status = res->status;
+    out->retry_after_ms = answer.retry_after_ms;
+    out->rest = status_verdict(s->exporter->statuses, res->status);
+    if (out->rest != VERDICT_DELIVERED) {
+        describe_answer(out, res->status, answer.body);
+    }
+    if (s->exporter->judge != NULL) {
+        s->exporter->judge(s->config, view, first, end, &answer, out);
+    }
+    return out->rest;
+}
+
+static enum verdict send_one(struct http_sink *s, struct view view, uint32_t first, uint32_t end,
+                             const struct export_request *req, struct wait wait,
+                             struct outcome *out)
+{
+    struct http_header headers[HTTP_EXPORT_HEADERS_MAX + 1];
+    struct http_response res;
+    struct str body;
+
+    if (!encode_body(s, req, &body, &out->err)) {
+        return VERDICT_REJECTED;
+    }
+    struct http_request request = {.method = req->method,
+                                   .path = req->path,
+                                   .headers = headers,
+                                   .header_count = add_headers(req, headers),
+                                   .parts = &body,
+                                   .part_count = 1};
+    http_response_init(&res, &s->answer);
+    bool answered = http_client_call(s->client, &request, wait, &res, &out->err);
+    out->requests++;
+    out->bytes += body.len;
+    enum verdict verdict = answered ? judge(s, view, first, end, &res, out) : failure_verdict(&res);
+    http_response_release(&res);
+    return verdict;
+}
+
+/* ---- the sink ---- */
+
+/* Rows first..end-1 will never be taken: each is excepted, so that the plan can go on behind them.
+ */
+static void reject_rows(struct outcome *out, uint32_t first, uint32_t end)
+{
+    for (uint32_t i = first; i < end; i++) {
+        outcome_except(out, i, VERDICT_REJECTED, out->err.message);
+    }
+}
+
+/* Settles one request's rows; false when the view must stop here. */
+static bool settle(struct outcome *out, enum verdict verdict, uint32_t first, uint32_t end)
+{
+    if (verdict == VERDICT_REJECTED) {
+        reject_rows(out, first, end);
+    } else if (verdict != VERDICT_DELIVERED) {
+        out->rest = verdict;
+        return false;
+    }
+    outcome_settle(out, end);
+    return true;
+}
+
+static void http_sink_deliver(struct sink *sink, struct view view, struct wait wait,
+                              struct outcome *ret)
+{
+    struct http_sink *s = container_of(sink, struct http_sink, super);
+    uint32_t row = 0;
+    bool goes_on = true;
+
+    while (goes_on && row < view.n) {
+        uint32_t first = row;
+        arena_reset(&s->arena);
+        buf_clear(&s->body);
+        struct export_request req = {.arena = &s->arena, .body = s->body};
+        bool made = s->exporter->next_request(s->config, view, &row, &req, ret, &ret->err);
+        s->body = req.body;
+        if (!made) {
+            row = row > first ? row : view.n;
+            goes_on = settle(ret, VERDICT_REJECTED, first, row);
+        } else if (req.method == NULL) {
+            outcome_settle(ret, view.n);
+            return;
+        } else {
+            goes_on = settle(ret, send_one(s, view, first, row, &req, wait, ret), first, row);
+        }
+    }
+}
+
+static bool http_sink_probe(struct sink *sink, struct wait wait, struct err *e)
+{
+    struct http_sink *s = container_of(sink, struct http_sink, super);
+    struct http_request request = {.method = s->exporter->probe_method,
+                                   .path = str_of(s->exporter->probe_path)};
+    struct http_response res;
+
+    if (request.method == NULL) {
+        return true;
+    }
+    http_response_init(&res, &s->answer);
+    bool ok = http_client_call(s->client, &request, wait, &res, e);
+    if (ok && res.status >= 400) {
+        ok = err_set(e, ERR_NET, "the health check was answered %d", res.status);
+    }
+    http_response_release(&res);
+    return ok;
+}
+
+static void http_sink_close(struct sink *sink)
+{
+    struct http_sink *s = container_of(sink, struct http_sink, super);
+
+    http_client_free(s->client);
+    arena_release(&s->arena);
+    buf_release(&s->body);
+    buf_release(&s->encoded);
+    buf_release(&s->answer);
+    mem_free(s);
+}
+
+static const struct sink_ops http_sink_ops = {
+    .deliver = http_sink_deliver,
+    .probe = http_sink_probe,
+    .close = http_sink_close,
+};
+
+bool http_sink_open(const struct http_exporter *exporter, const struct exporter_place *place,
+                    const void *config, struct sink **ret_sink, struct err *e)
+{
+    const struct http_client_config *client_config =
+        (const void *)((const char *)config + exporter->client_offset);
+    struct http_client *client = NULL;
+
+    if (!http_client_new(place->env, client_config, &client, e)) {
+        return err_wrap(e, "exporter %.*s", STR_FMT(place->name));
+    }
+    struct http_sink *s = mem_new(struct http_sink);
+    s->super.ops = &http_sink_ops;
+    s->exporter = exporter;
+    s->config = config;
+    s->env = place->env;
+    s->client = client;
+    arena_init(&s->arena, ARENA_UNLIMITED);
+    buf_init(&s->body, BUF_UNLIMITED);
+    buf_init(&s->encoded, BUF_UNLIMITED);
+    buf_init(&s->answer, ANSWER_KEPT_MAX);
+    *ret_sink = &s->super;
+    return true;
+}
