@@ -232,7 +232,7 @@ static bool call_with_token(struct http_client *c, const struct http_request *re
         return err_wrap(e, "fetching a token");
     }
     bool answered = call_once(c, req, wait, buf_str(&token), ret, e);
-    explicit_bzero(token.ptr, token.cap);
+    buf_wipe(&token);
     return answered;
 }
 

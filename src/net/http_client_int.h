@@ -31,6 +31,9 @@ MUST_USE bool http_credentials_init(struct http_credentials *c,
                                     const struct http_client_config *config, struct err *e);
 void http_credentials_release(struct http_credentials *c);
 
+/* Empties a buffer that held a secret and leaves no trace of it. */
+void buf_wipe(struct buf *b);
+
 /* Header lines for libcurl, built without copies that stay in memory. */
 struct header_lines {
     struct curl_slist *list;

@@ -38,7 +38,7 @@ void header_lines_init(struct header_lines *h)
     buf_init(&h->scratch, HTTP_AUTHORIZATION_MAX + 256);
 }
 
-static void wipe(struct buf *b)
+void buf_wipe(struct buf *b)
 {
     if (b->ptr != NULL) {
         explicit_bzero(b->ptr, b->cap);
@@ -53,7 +53,7 @@ void header_lines_release(struct header_lines *h)
     }
     curl_slist_free_all(h->list);
     h->list = NULL;
-    wipe(&h->scratch);
+    buf_wipe(&h->scratch);
     buf_release(&h->scratch);
 }
 
@@ -82,7 +82,7 @@ bool header_lines_add(struct header_lines *h, struct str name, struct str value,
     if (fits) {
         append_line(h, buf_text(&h->scratch));
     }
-    wipe(&h->scratch);
+    buf_wipe(&h->scratch);
     return fits || err_set(e, ERR_LIMIT, "header '%.*s' is longer than %d bytes", STR_FMT(name),
                            HTTP_AUTHORIZATION_MAX);
 }
@@ -200,7 +200,7 @@ static bool add_secret(struct header_lines *h, struct str name, struct str prefi
     buf_add_str(&value, prefix);
     secret_reveal(secret, &value);
     bool fine = header_lines_add(h, name, buf_str(&value), e);
-    wipe(&value);
+    buf_wipe(&value);
     return fine;
 }
 
@@ -217,8 +217,8 @@ static bool add_basic(const struct http_credentials *c, struct header_lines *h, 
     buf_add_text(&value, "Basic ");
     base64_encode(buf_str(&plain), &value);
     bool fine = header_lines_add(h, STR("Authorization"), buf_str(&value), e);
-    wipe(&plain);
-    wipe(&value);
+    buf_wipe(&plain);
+    buf_wipe(&value);
     return fine;
 }
 

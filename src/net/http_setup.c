@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/env.h"
+#include "base/secret.h"
 
 #include <string.h>
 
@@ -143,7 +144,7 @@ static bool add_token(struct transfer *t, struct str token, struct err *e)
     buf_add_text(&value, "Bearer ");
     buf_add_str(&value, token);
     bool fine = header_lines_add(&t->headers, STR("Authorization"), buf_str(&value), e);
-    explicit_bzero(value.ptr, value.cap);
+    buf_wipe(&value);
     return fine;
 }
 
@@ -256,6 +257,23 @@ static void set_method_and_body(struct transfer *t)
     SET(easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
+/* Set each time: the secret may have changed. */
+static void set_proxy_user(struct transfer *t)
+{
+    const struct http_client_config *config = t->client->config;
+    struct buf AUTO(buf_release) password = BUF_INIT(HTTP_AUTHORIZATION_MAX);
+
+    if (config->proxy_username.len == 0) {
+        return;
+    }
+    if (config->proxy_password != NULL) {
+        secret_reveal(config->proxy_password, &password);
+    }
+    set_text(t->pair->easy, CURLOPT_PROXYUSERNAME, config->proxy_username);
+    SET(t->pair->easy, CURLOPT_PROXYPASSWORD, buf_text(&password));
+    buf_wipe(&password);
+}
+
 void transfer_configure(struct transfer *t, int64_t left_ns)
 {
     CURL *easy = t->pair->easy;
@@ -273,4 +291,5 @@ void transfer_configure(struct transfer *t, int64_t left_ns)
     SET(easy, CURLOPT_HEADERDATA, t);
     SET(easy, CURLOPT_WRITEDATA, t);
     set_method_and_body(t);
+    set_proxy_user(t);
 }

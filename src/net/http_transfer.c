@@ -247,7 +247,9 @@ static enum http_failure classify(const struct transfer *t, CURLcode code)
         return canceled ? HTTP_FAILURE_CANCELED : HTTP_FAILURE_TIMEOUT;
     }
     for (size_t i = 0; i < ARRAY_LEN(failures); i++) {
-        if (failures[i].code == code) {
+        /* "Unsupported protocol" is also what an answer that is not HTTP is called. */
+        bool is_theirs = failures[i].failure == HTTP_FAILURE_REQUEST && t->may_be_sent;
+        if (failures[i].code == code && !is_theirs) {
             return failures[i].failure;
         }
     }

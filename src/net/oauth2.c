@@ -84,14 +84,6 @@ bool oauth2_new(const struct env *env, const struct http_client_config *config,
     return true;
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->ptr != NULL) {
-        explicit_bzero(b->ptr, b->cap);
-    }
-    buf_clear(b);
-}
-
 void oauth2_free(struct oauth2 *o)
 {
     if (o == NULL) {
@@ -100,7 +92,7 @@ void oauth2_free(struct oauth2 *o)
     http_client_free(o->client);
     secret_free(o->own_secret);
     lock_take(&o->lock);
-    wipe(&o->token);
+    buf_wipe(&o->token);
     buf_release(&o->token);
     lock_give(&o->lock);
     cond_release(&o->changed);
@@ -141,7 +133,7 @@ static void build_form(struct oauth2 *o, struct buf *form)
         if (o->secret != NULL) {
             secret_reveal(o->secret, &plain);
             form_add_param(form, STR("client_secret"), buf_str(&plain));
-            wipe(&plain);
+            buf_wipe(&plain);
         }
     }
 }
@@ -160,8 +152,8 @@ static void build_basic(struct oauth2 *o, struct buf *out)
     }
     buf_add_text(out, "Basic ");
     base64_encode(buf_str(&pair), out);
-    wipe(&plain);
-    wipe(&pair);
+    buf_wipe(&plain);
+    buf_wipe(&pair);
 }
 
 static bool ask(struct oauth2 *o, struct wait wait, struct http_response *answer, struct err *e)
@@ -184,8 +176,8 @@ static bool ask(struct oauth2 *o, struct wait wait, struct http_response *answer
     struct str part = buf_str(&form);
     request.parts = &part;
     bool answered = http_client_call(o->client, &request, wait, answer, e);
-    wipe(&form);
-    wipe(&basic);
+    buf_wipe(&form);
+    buf_wipe(&basic);
     return answered;
 }
 
@@ -204,10 +196,10 @@ static bool refuse_answer(int status, struct str why, enum http_failure *ret_fai
                    STR_FMT(str_slice(why, 0, 256)));
 }
 
-static bool read_answer(int status, struct str body, struct buf *scratch, struct oauth2_answer *ret,
+static bool read_answer(int status, struct str body, struct arena *a, struct oauth2_answer *ret,
                         enum http_failure *ret_failure, struct err *e)
 {
-    bool is_json = oauth2_parse_answer(body, scratch, ret);
+    bool is_json = oauth2_parse_answer(body, a, ret);
 
     if (status != 200) {
         return refuse_answer(status, is_json ? ret->error : STR_NONE, ret_failure, e);
@@ -225,7 +217,7 @@ static void keep_token(struct oauth2 *o, const struct oauth2_answer *answer)
     int64_t life_ns = answer->expires_in_ns;
 
     lock_take(&o->lock);
-    wipe(&o->token);
+    buf_wipe(&o->token);
     buf_add_str(&o->token, answer->token);
     o->generation++;
     o->renew_at_ns = DEADLINE_NEVER;
@@ -235,7 +227,7 @@ static void keep_token(struct oauth2 *o, const struct oauth2_answer *answer)
         int64_t leeway_max_ns = LEEWAY_MAX_MS * NS_PER_MS;
         int64_t spare_ns = SPARE_MS * NS_PER_MS;
         leeway_ns = leeway_ns < leeway_max_ns ? leeway_ns : leeway_max_ns;
-        spare_ns = spare_ns < leeway_ns ? spare_ns : leeway_ns;
+        spare_ns = spare_ns < leeway_ns / 2 ? spare_ns : leeway_ns / 2;
         o->renew_at_ns = now_ns + life_ns - leeway_ns;
         o->expires_at_ns = now_ns + life_ns - spare_ns;
     }
@@ -245,21 +237,21 @@ static void keep_token(struct oauth2 *o, const struct oauth2_answer *answer)
 static bool fetch(struct oauth2 *o, struct wait wait, enum http_failure *ret_failure, struct err *e)
 {
     struct buf AUTO(buf_release) body = BUF_INIT(OAUTH2_ANSWER_MAX);
-    struct buf AUTO(buf_release) scratch = BUF_INIT(OAUTH2_ANSWER_MAX);
+    struct arena AUTO(arena_release) arena = {0};
     struct http_response AUTO(http_response_release) answer = {0};
     struct oauth2_answer parsed;
 
+    arena_init(&arena, ARENA_UNLIMITED); /* the answer is capped */
     http_response_init(&answer, &body);
     bool fine = ask(o, wait, &answer, e);
     *ret_failure = answer.failure;
     if (fine) {
-        fine = read_answer(answer.status, buf_str(&body), &scratch, &parsed, ret_failure, e);
+        fine = read_answer(answer.status, buf_str(&body), &arena, &parsed, ret_failure, e);
     }
     if (fine) {
         keep_token(o, &parsed);
     }
-    wipe(&body);
-    wipe(&scratch);
+    buf_wipe(&body);
     return fine;
 }
 
@@ -365,7 +357,7 @@ void oauth2_refused(struct oauth2 *o, uint64_t generation)
 {
     lock_take(&o->lock);
     if (o->generation == generation) {
-        wipe(&o->token);
+        buf_wipe(&o->token);
     }
     lock_give(&o->lock);
 }

@@ -11,6 +11,7 @@
 #ifndef TELEX_NET_OAUTH2_H
 #define TELEX_NET_OAUTH2_H
 
+#include "base/arena.h"
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -42,16 +43,16 @@ MUST_USE bool oauth2_token(struct oauth2 *o, struct wait wait, struct buf *out,
  * one. */
 void oauth2_refused(struct oauth2 *o, uint64_t generation);
 
-/* What a token server's answer says. */
+/* What a token server's answer says; texts live in the answer or the arena. */
 struct oauth2_answer {
-    struct str token;      /* in <scratch> */
+    struct str token;
     int64_t expires_in_ns; /* -1: not said */
-    struct str error;      /* "invalid_client", with its description; in <scratch> */
+    struct str error;      /* "invalid_client", with its description */
 };
 
 /* Reads the JSON of an answer; false when it is not a JSON object. Parts that are missing are
  * empty. */
-MUST_USE bool oauth2_parse_answer(struct str json, struct buf *scratch,
+MUST_USE bool oauth2_parse_answer(struct str json, struct arena *a,
                                   struct oauth2_answer *ret_answer);
 
 #endif
