@@ -50,10 +50,15 @@ void pb_add_double(struct buf *out, uint32_t field, double value)
     pb_add_fixed(out, field, number_bits(value));
 }
 
-void pb_add_bytes(struct buf *out, uint32_t field, struct str value)
+void pb_add_length(struct buf *out, uint32_t field, size_t len)
 {
     add_tag(out, field, PB_BYTES);
-    add_varint(out, value.len);
+    add_varint(out, len);
+}
+
+void pb_add_bytes(struct buf *out, uint32_t field, struct str value)
+{
+    pb_add_length(out, field, value.len);
     buf_add_str(out, value);
 }
 

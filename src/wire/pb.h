@@ -29,6 +29,9 @@ void pb_add_str(struct buf *out, uint32_t field, struct str value);
 /* Appends a length-delimited field even when it is empty: an element of a repeated field. */
 void pb_add_bytes(struct buf *out, uint32_t field, struct str value);
 
+/* Appends the tag and length of a length-delimited field whose <len> bytes the caller writes elsewhere. */
+void pb_add_length(struct buf *out, uint32_t field, size_t len);
+
 /* Appends an embedded message: everything between begin and end. */
 size_t pb_begin(struct buf *out, uint32_t field);
 void pb_end(struct buf *out, size_t begun);

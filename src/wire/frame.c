@@ -1,0 +1,221 @@
+/*
+ * Field numbers are the format: they are never given another meaning. The payload is the last field, and
+ * the only one that readers need the rest for.
+ */
+#include "wire/frame.h"
+
+#include "base/number.h"
+#include "wire/edges.h"
+#include "wire/pb.h"
+#include "wire/pb_labels.h"
+#include "wire/remote_write.h"
+
+enum { FRAME_CODEC = 1, FRAME_ROWS = 2, FRAME_INFO = 3, FRAME_PAYLOAD = 15 };
+enum {
+    INFO_KIND = 1,
+    INFO_TENANT = 2,
+    INFO_ORIGIN = 3,
+    INFO_EPOCH = 4,
+    INFO_TIME = 5,
+    INFO_RULE = 6,
+    INFO_GROUP = 7,
+    INFO_FILE = 8,
+    INFO_EXPR = 9,
+    INFO_DATABASE = 10,
+    INFO_MEASUREMENT = 11,
+    INFO_METRIC_TYPE = 12,
+    INFO_GENERATOR_URL = 13,
+    INFO_HAS_THRESHOLD = 14,
+    INFO_ANNOTATION = 15,
+    INFO_THRESHOLD = 16,
+};
+
+static const struct batch_codec *const codecs[] = {&codec_rw1, &codec_edges};
+
+const struct batch_codec *batch_codec_find(uint8_t id)
+{
+    for (size_t i = 0; i < ARRAY_LEN(codecs); i++) {
+        if (codecs[i]->id == id) {
+            return codecs[i];
+        }
+    }
+    return NULL;
+}
+
+/* The text of <info> that field <number> holds; NULL when it holds none. */
+static struct str *info_text(struct batch_info *info, uint32_t number)
+{
+    struct str *const texts[] = {
+        [INFO_TENANT] = &info->tenant,
+        [INFO_ORIGIN] = &info->origin,
+        [INFO_RULE] = &info->rule,
+        [INFO_GROUP] = &info->group,
+        [INFO_FILE] = &info->file,
+        [INFO_EXPR] = &info->expr,
+        [INFO_DATABASE] = &info->database,
+        [INFO_MEASUREMENT] = &info->measurement,
+        [INFO_METRIC_TYPE] = &info->metric_type,
+        [INFO_GENERATOR_URL] = &info->generator_url,
+    };
+    return number < ARRAY_LEN(texts) ? texts[number] : NULL;
+}
+
+static void put_info(struct batch_info info, struct buf *out)
+{
+    size_t begun = pb_begin(out, FRAME_INFO);
+
+    pb_add_u64(out, INFO_KIND, (uint64_t)info.kind);
+    for (uint32_t number = INFO_TENANT; number <= INFO_GENERATOR_URL; number++) {
+        const struct str *text = info_text(&info, number);
+        if (text != NULL) {
+            pb_add_str(out, number, *text);
+        }
+    }
+    pb_add_u64(out, INFO_EPOCH, info.epoch);
+    pb_add_fixed(out, INFO_TIME, (uint64_t)info.time_ns);
+    pb_add_u64(out, INFO_HAS_THRESHOLD, info.has_threshold);
+    pb_add_double(out, INFO_THRESHOLD, info.threshold);
+    pb_add_pairs(out, INFO_ANNOTATION, info.annotations, info.annotation_count);
+    pb_end(out, begun);
+}
+
+bool batch_to_frame(struct batch *b, struct buf *head, struct str *ret_payload, struct err *e)
+{
+    struct str payload;
+
+    if (!batch_encoded(b, &payload, e)) {
+        return false;
+    }
+    pb_add_u64(head, FRAME_CODEC, batch_codec(b)->id);
+    pb_add_u64(head, FRAME_ROWS, batch_rows(b));
+    put_info(*batch_info(b), head);
+    pb_add_length(head, FRAME_PAYLOAD, payload.len);
+    if (!buf_ok(head)) {
+        return err_set(e, ERR_LIMIT, "what the rows of a batch share is too large for a frame");
+    }
+    *ret_payload = payload;
+    return true;
+}
+
+static bool fail(struct err *e, const char *what)
+{
+    return err_set(e, ERR_PARSE, "frame is no batch: %s", what);
+}
+
+static void take_number(struct batch_info *info, const struct pb_field *f)
+{
+    if (f->number == INFO_EPOCH && f->type == PB_VARINT) {
+        info->epoch = f->value;
+    } else if (f->number == INFO_TIME && f->type == PB_FIXED64) {
+        info->time_ns = (int64_t)f->value;
+    } else if (f->number == INFO_HAS_THRESHOLD && f->type == PB_VARINT) {
+        info->has_threshold = f->value != 0;
+    } else if (f->number == INFO_THRESHOLD && f->type == PB_FIXED64) {
+        info->threshold = pb_double(f);
+    }
+}
+
+/* Annotations gather in <pairs>, which grows as they come. */
+struct info_reader {
+    struct batch_info info;
+    VEC(struct label) pairs;
+};
+
+static bool take_info_field(struct info_reader *in, const struct pb_field *f, struct err *e)
+{
+    struct str *text = f->type == PB_BYTES ? info_text(&in->info, f->number) : NULL;
+    struct label pair;
+
+    if (text != NULL) {
+        *text = f->bytes;
+    } else if (f->number == INFO_KIND && f->type == PB_VARINT) {
+        if (f->value >= RECORD_KINDS) {
+            return fail(e, "a kind of record that this version does not know");
+        }
+        in->info.kind = (enum record_kind)f->value;
+    } else if (f->number == INFO_ANNOTATION && f->type == PB_BYTES) {
+        if (!pb_read_pair(f->bytes, &pair)) {
+            return fail(e, "an annotation");
+        }
+        vec_push(&in->pairs, pair);
+    } else {
+        take_number(&in->info, f);
+    }
+    return true;
+}
+
+static bool take_info(struct info_reader *in, struct str bytes, struct err *e)
+{
+    struct pb_reader r;
+    struct pb_field f;
+
+    pb_read_init(&r, bytes);
+    while (pb_next(&r, &f)) {
+        if (!take_info_field(in, &f, e)) {
+            return false;
+        }
+    }
+    return pb_ok(&r) || fail(e, "what the rows share");
+}
+
+struct frame {
+    uint64_t codec;
+    uint64_t rows;
+    struct str info;
+    struct str payload;
+};
+
+static bool take_frame(struct str bytes, struct frame *ret_frame, struct err *e)
+{
+    struct frame frame = {.info = STR(""), .payload = STR("")};
+    struct pb_reader r;
+    struct pb_field f;
+
+    pb_read_init(&r, bytes);
+    while (pb_next(&r, &f)) {
+        if (f.number == FRAME_CODEC && f.type == PB_VARINT) {
+            frame.codec = f.value;
+        } else if (f.number == FRAME_ROWS && f.type == PB_VARINT) {
+            frame.rows = f.value;
+        } else if (f.number == FRAME_INFO && f.type == PB_BYTES) {
+            frame.info = f.bytes;
+        } else if (f.number == FRAME_PAYLOAD && f.type == PB_BYTES) {
+            frame.payload = f.bytes;
+        }
+    }
+    *ret_frame = frame;
+    return pb_ok(&r) || fail(e, "not a protobuf message");
+}
+
+static bool make_batch(const struct frame *frame, const struct batch_codec *codec,
+                       struct info_reader *in, struct batch **ret_batch, struct err *e)
+{
+    if (!take_info(in, frame->info, e)) {
+        return false;
+    }
+    if (in->info.kind != codec->kind) {
+        return fail(e, "its codec is for another kind of record");
+    }
+    in->info.annotations = in->pairs.items;
+    in->info.annotation_count = in->pairs.len;
+    *ret_batch = batch_from_bytes(codec, frame->payload, true, &in->info, (uint32_t)frame->rows);
+    return true;
+}
+
+bool batch_from_frame(struct str bytes, struct batch **ret_batch, struct err *e)
+{
+    struct info_reader in = {.info = {.kind = RECORD_SAMPLE}};
+    struct frame frame;
+
+    if (!take_frame(bytes, &frame, e)) {
+        return false;
+    }
+    const struct batch_codec *codec =
+        frame.codec <= UINT8_MAX ? batch_codec_find((uint8_t)frame.codec) : NULL;
+    if (codec == NULL || frame.rows > BATCH_ROWS_MAX) {
+        return fail(e, codec == NULL ? "a codec that this version does not know" : "too many rows");
+    }
+    bool ok = make_batch(&frame, codec, &in, ret_batch, e);
+    vec_release(&in.pairs);
+    return ok;
+}

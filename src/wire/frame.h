@@ -1,0 +1,30 @@
+/*
+ * frame.h - a batch as the payload of a log frame, and back.
+ *
+ * A protobuf message: which codec, how many rows, what all rows share, and last the codec's bytes; so a
+ * frame is written as a small head and the batch's own bytes, without copying them.
+ * docs/internals/wire.md lists its fields. Ownership: a payload given out lives as long as its batch.
+ * Threads: any. Limits: those of the batch's codec.
+ */
+#ifndef TELEX_WIRE_FRAME_H
+#define TELEX_WIRE_FRAME_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "model/batch.h"
+
+/* The codec with <id>; NULL when this version has none. */
+const struct batch_codec *batch_codec_find(uint8_t id);
+
+/*
+ * Appends the head of <b>'s frame to <head>; *ret_payload is the bytes that follow it in the frame. Encodes
+ * the batch if need be; fails as batch_encoded() does.
+ */
+MUST_USE bool batch_to_frame(struct batch *b, struct buf *head, struct str *ret_payload,
+                             struct err *e);
+
+/* A batch from the bytes of a frame, which are copied; its rows are decoded on first use. */
+MUST_USE bool batch_from_frame(struct str frame, struct batch **ret_batch, struct err *e);
+
+#endif
