@@ -1,0 +1,168 @@
+#include "wire/record_json.h"
+
+#include "base/number.h"
+#include "wire/json.h"
+#include "wire/json_labels.h"
+
+/* What an edge leads to, as people call it. */
+static const char *const state_names[ALERT_STATES] = {
+    [ALERT_READY] = "inactive",     [ALERT_PENDING] = "pending",   [ALERT_ALERTING] = "firing",
+    [ALERT_SUPPRESSING] = "firing", [ALERT_RESOLVED] = "resolved",
+};
+
+/* A member that is there only when it says something. */
+static void add_text_unless_empty(struct json_writer *w, const char *key, struct str value)
+{
+    if (value.len > 0) {
+        json_key(w, str_of(key));
+        json_add_str(w, value);
+    }
+}
+
+/* A member that is always there; null when empty. */
+static void add_text_or_null(struct json_writer *w, const char *key, struct str value)
+{
+    json_key(w, str_of(key));
+    if (value.len > 0) {
+        json_add_str(w, value);
+    } else {
+        json_add_null(w);
+    }
+}
+
+static void add_time_or_null(struct json_writer *w, const char *key, int64_t ns)
+{
+    json_key(w, str_of(key));
+    if (ns != 0) {
+        json_add_time(w, ns);
+    } else {
+        json_add_null(w);
+    }
+}
+
+/* The members that end every sample's object, each with its comma in front, and the bracket. */
+static void make_tail(const struct batch_info *info, struct buf *tail)
+{
+    struct json_writer w;
+
+    json_write_init(&w, tail);
+    json_begin_object(&w);
+    add_text_unless_empty(&w, "rule", info->rule);
+    add_text_unless_empty(&w, "group", info->group);
+    add_text_unless_empty(&w, "measurement", info->measurement);
+    add_text_unless_empty(&w, "database", info->database);
+    if (info->annotation_count > 0) {
+        json_key(&w, STR("annotations"));
+        json_add_pairs(&w, info->annotations, info->annotation_count);
+    }
+    json_end_object(&w);
+    if (tail->len > 2) {
+        tail->ptr[0] = ',';
+    } else {
+        buf_clear(tail);
+        buf_add_byte(tail, '}');
+    }
+}
+
+void record_json_init(struct record_json *r, const struct batch_info *info)
+{
+    *r = (struct record_json){.info = info, .tail = BUF_INIT(BUF_UNLIMITED)};
+    make_tail(info, &r->tail);
+}
+
+void record_json_release(struct record_json *r)
+{
+    buf_release(&r->tail);
+}
+
+uint32_t record_json_objects(const struct alert *a)
+{
+    return a->export_count > 0 ? (uint32_t)a->export_count : 1;
+}
+
+/* The eight members that webhook services know. */
+static void add_known(struct json_writer *w, const struct batch_info *info, const struct alert *a,
+                      const struct alert_export *x)
+{
+    struct str name = labels_get(a->labels, STR("alertname"));
+
+    json_key(w, STR("timestamp"));
+    json_add_time(w, x != NULL ? x->time_ns : a->time_ns);
+    json_key(w, STR("alert_name"));
+    json_add_str(w, name.len > 0 ? name : info->rule);
+    add_text_or_null(w, "instance", labels_get(a->labels, STR("instance")));
+    json_key(w, STR("value"));
+    json_add_double_or_text(w, x != NULL ? x->value : a->value);
+    json_key(w, STR("threshold"));
+    if (info->has_threshold) {
+        json_add_double_or_text(w, info->threshold);
+    } else {
+        json_add_null(w);
+    }
+    add_text_or_null(w, "severity", labels_get(a->labels, STR("severity")));
+    json_key(w, STR("labels"));
+    json_add_labels(w, a->labels, false);
+    json_key(w, STR("annotations"));
+    json_add_pairs(w, a->annotations, a->annotation_count);
+}
+
+static void add_id(struct json_writer *w, const struct alert *a)
+{
+    AUTO(buf_release) struct buf id = BUF_INIT(BUF_SMALL);
+
+    alert_print_id(a, &id);
+    json_key(w, STR("id"));
+    json_add_str(w, buf_str(&id));
+}
+
+void record_json_alert(const struct record_json *r, const struct alert *a, uint32_t i,
+                       struct buf *out)
+{
+    const struct alert_export *x = i < a->export_count ? &a->exports[i] : NULL;
+    struct json_writer w;
+
+    json_write_init(&w, out);
+    json_begin_object(&w);
+    add_known(&w, r->info, a, x);
+    json_key(&w, STR("kind"));
+    json_add_text(&w, record_kind_name(RECORD_ALERT));
+    add_id(&w, a);
+    json_key(&w, STR("state"));
+    json_add_text(&w, state_names[a->to]);
+    json_key(&w, STR("rule"));
+    json_add_str(&w, r->info->rule);
+    json_key(&w, STR("group"));
+    json_add_str(&w, r->info->group);
+    add_time_or_null(&w, "starts_at", a->fired_at_ns != 0 ? a->fired_at_ns : a->active_at_ns);
+    add_time_or_null(&w, "ends_at", a->resolved_at_ns);
+    if (x != NULL) {
+        json_key(&w, STR("query_labels"));
+        json_add_labels(&w, x->labels, false);
+    }
+    json_end_object(&w);
+}
+
+bool record_json_sample(const struct record_json *r, const struct samples *s, uint32_t row,
+                        struct buf *out)
+{
+    const struct labels *labels = s->series[s->series_of[row]];
+    struct json_writer w;
+
+    if (number_is_stale_nan(s->value[row])) {
+        return false;
+    }
+    json_write_init(&w, out);
+    json_begin_object(&w);
+    json_key(&w, STR("kind"));
+    json_add_text(&w, record_kind_name(RECORD_SAMPLE));
+    json_key(&w, STR("timestamp"));
+    json_add_time(&w, s->time_ns[row]);
+    json_key(&w, STR("name"));
+    json_add_str(&w, labels_get(labels, STR("__name__")));
+    json_key(&w, STR("labels"));
+    json_add_labels(&w, labels, true);
+    json_key(&w, STR("value"));
+    json_add_double_or_text(&w, s->value[row]);
+    buf_add_str(out, buf_str(&r->tail));
+    return true;
+}

@@ -1,0 +1,37 @@
+/*
+ * record_json.h - the JSON of records, for webhooks and files: one object per alert edge or sample.
+ *
+ * An alert has the eight fields that webhook services expect, in order ("timestamp", "alert_name",
+ * "instance", "value", "threshold", "severity", "labels", "annotations"), then ours. docs/internals/wire.md
+ * lists all. Ownership: the printer borrows the batch's info. Threads: confined. Limits: the buf's.
+ */
+#ifndef TELEX_WIRE_RECORD_JSON_H
+#define TELEX_WIRE_RECORD_JSON_H
+
+#include "base/buf.h"
+#include "model/batch.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What does not change from row to row of a batch, written once. */
+struct record_json {
+    const struct batch_info *info;
+    struct buf tail; /* the end of every sample's object */
+};
+
+void record_json_init(struct record_json *r, const struct batch_info *info);
+void record_json_release(struct record_json *r);
+
+/* Objects that an alert edge makes: one, or one per row of its export_query's answer. */
+uint32_t record_json_objects(const struct alert *a);
+
+/* Appends object <i> of an alert edge. */
+void record_json_alert(const struct record_json *r, const struct alert *a, uint32_t i,
+                       struct buf *out);
+
+/* Appends the object of a sample; false, and nothing, for a staleness marker. */
+bool record_json_sample(const struct record_json *r, const struct samples *s, uint32_t row,
+                        struct buf *out);
+
+#endif
