@@ -29,8 +29,15 @@ struct site {
     uint32_t suppressed;
 };
 
+struct component_level {
+    char name[32]; /* "": all that are not named */
+    enum trace_level level;
+};
+
 struct trace_sink {
     struct lock lock;
+    struct component_level levels[TRACE_COMPONENTS_MAX];
+    size_t level_count;
     const struct clock *clock;
     enum trace_format format;
     int fd;
@@ -81,12 +88,50 @@ void trace_sink_counts(const struct trace_sink *s, uint64_t *ret_written, uint64
     *ret_suppressed = atomic_load_explicit(&s->suppressed_total, memory_order_relaxed);
 }
 
+/* The entry of <name>; NULL when there is none. */
+static struct component_level *find_level(struct trace_sink *s, struct str name) REQUIRES(s->lock)
+{
+    for (size_t i = 0; i < s->level_count; i++) {
+        if (str_eq(str_of(s->levels[i].name), name)) {
+            return &s->levels[i];
+        }
+    }
+    return NULL;
+}
+
+void trace_sink_set_level(struct trace_sink *s, struct str component, enum trace_level level)
+{
+    lock_take(&s->lock);
+    struct component_level *entry = find_level(s, component);
+    if (entry == NULL && s->level_count < ARRAY_LEN(s->levels) &&
+        component.len < sizeof entry->name) {
+        entry = &s->levels[s->level_count++];
+        memcpy(entry->name, component.ptr != NULL ? component.ptr : "", component.len);
+        entry->name[component.len] = '\0';
+    }
+    if (entry != NULL) {
+        entry->level = level;
+    }
+    lock_give(&s->lock);
+}
+
+static enum trace_level level_of(struct trace_sink *s, const char *component,
+                                 enum trace_level level)
+{
+    lock_take(&s->lock);
+    const struct component_level *entry = find_level(s, str_of(component));
+    entry = entry != NULL ? entry : find_level(s, STR_NONE);
+    level = entry != NULL ? entry->level : level;
+    lock_give(&s->lock);
+    return level;
+}
+
 void trace_init(struct trace *t, struct trace_sink *sink, const char *component,
                 enum trace_level level)
 {
     t->sink = sink;
     t->component = component;
-    atomic_init(&t->level, (int)level);
+    atomic_init(&t->level, (int)(sink != NULL ? level_of(sink, component, level) : level));
 }
 
 bool trace_level_parse(struct str name, enum trace_level *ret_level)

@@ -28,13 +28,25 @@
 
 enum trace_level { TRACE_DEBUG, TRACE_INFO, TRACE_WARN, TRACE_ERROR, TRACE_OFF };
 enum trace_format { TRACE_LOGFMT, TRACE_JSON };
-enum { TRACE_LINE_MAX = 8192, TRACE_FIELDS_MAX = 16, TRACE_BURST = 10, TRACE_WINDOW_S = 10 };
+enum {
+    TRACE_LINE_MAX = 8192,
+    TRACE_FIELDS_MAX = 16,
+    TRACE_BURST = 10,
+    TRACE_WINDOW_S = 10,
+    TRACE_COMPONENTS_MAX = 32
+};
 
 struct trace_sink;
 
 /* A sink on <fd> (not closed). */
 struct trace_sink *trace_sink_new(int fd, enum trace_format format, const struct clock *clock);
 void trace_sink_free(struct trace_sink *s);
+
+/*
+ * What handles made from now on on <component> start with, whatever their maker says; an empty
+ * <component>: all that are not named. At most TRACE_COMPONENTS_MAX are told apart.
+ */
+void trace_sink_set_level(struct trace_sink *s, struct str component, enum trace_level level);
 
 /* Lines written and lines suppressed by rate limit, for our own metrics. */
 void trace_sink_counts(const struct trace_sink *s, uint64_t *ret_written, uint64_t *ret_suppressed);
@@ -45,6 +57,7 @@ struct trace {
     _Atomic int level;
 };
 
+/* A handle of <component>, with <level> unless the sink has one for it. */
 void trace_init(struct trace *t, struct trace_sink *sink, const char *component,
                 enum trace_level level);
 

@@ -151,6 +151,29 @@ static void levels_filter(void **state)
     assert_int_equal(level, TRACE_WARN);
 }
 
+static void sink_says_levels(void **state)
+{
+    (void)state;
+    AUTO(capture_free) struct capture *c = capture_new(TRACE_LOGFMT);
+    struct trace rules, others;
+
+    trace_sink_set_level(c->sink, STR("rules"), TRACE_DEBUG);
+    trace_sink_set_level(c->sink, STR_NONE, TRACE_INFO);
+    trace_sink_set_level(c->sink, STR_NONE, TRACE_ERROR);
+    trace_init(&rules, c->sink, "rules", TRACE_INFO);
+    trace_init(&others, c->sink, "others", TRACE_INFO);
+    trace_debug(&rules, "shown");
+    trace_warn(&others, "hidden");
+    assert_string_equal(read_all(c),
+                        "ts=2023-11-14T22:13:20Z level=debug component=rules msg=shown\n");
+    for (int i = 0; i < 2 * TRACE_COMPONENTS_MAX; i++) {
+        trace_sink_set_level(
+            c->sink,
+            str_make("abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz", (size_t)i % 52),
+            TRACE_OFF);
+    }
+}
+
 static void write_one(struct capture *c, uint64_t n)
 {
     trace_warn(&c->trace, "again", T_U64("n", n));
@@ -203,7 +226,7 @@ int main(void)
         cmocka_unit_test(logfmt_fields),          cmocka_unit_test(json_fields),
         cmocka_unit_test(outsiders_cannot_forge), cmocka_unit_test(secrets_are_refused),
         cmocka_unit_test(levels_filter),          cmocka_unit_test(sites_are_limited),
-        cmocka_unit_test(long_values_are_cut),
+        cmocka_unit_test(long_values_are_cut),    cmocka_unit_test(sink_says_levels),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
