@@ -6,6 +6,11 @@
 
 #include <gnutls/gnutls.h>
 
+static const struct http_server_config *access_of(const struct http_exchange *x)
+{
+    return atomic_load_explicit(&x->server->access, memory_order_acquire);
+}
+
 static bool is_safe(struct str method)
 {
     return str_eq(method, STR("GET")) || str_eq(method, STR("HEAD"));
@@ -35,13 +40,15 @@ static enum MHD_Result note_header(void *arg, enum MHD_ValueKind kind, const cha
 static bool check_host(struct http_exchange *x, struct str *ret_host)
 {
     struct header_search host = {.name = MHD_HTTP_HEADER_HOST};
+    const struct host_rules rules = {.listen_host = buf_str(&x->server->listen_host),
+                                     .names = access_of(x)->allowed_hosts};
 
     (void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, note_header, &host);
     if (host.count != 1) {
         http_exchange_error(x, 400, "bad_data", "expected one Host header, found %u", host.count);
         return false;
     }
-    if (!host_is_allowed(host.value, &x->server->hosts)) {
+    if (!host_is_allowed(host.value, &rules)) {
         http_exchange_error(x, 403, "forbidden",
                             "the Host '%.*s' is not one of ours; if it should be, add it to "
                             "server.allowed_hosts",
@@ -141,7 +148,7 @@ static bool refuse_credentials(struct http_exchange *x, struct str scheme, const
 
 static bool check_admin(struct http_exchange *x)
 {
-    struct secret *token = x->server->config->admin_token;
+    struct secret *token = access_of(x)->admin_token;
 
     if (secret_is_empty(token)) {
         http_exchange_error(x, 403, "forbidden",
@@ -154,9 +161,9 @@ static bool check_admin(struct http_exchange *x)
 
 static bool check_client(struct http_exchange *x)
 {
-    const struct http_server_config *config = x->server->config;
+    const struct http_server_config *config = access_of(x);
     const struct http_server_auth_config *auth = &config->auth;
-    bool certificate = config->tls.client_ca_file.len > 0;
+    bool certificate = x->server->config->tls.client_ca_file.len > 0;
     bool password = auth->username.len > 0;
     bool token = !secret_is_empty(auth->bearer_token);
 
@@ -172,6 +179,11 @@ static bool check_client(struct http_exchange *x)
         "credentials are needed: see server.auth");
 }
 
+static bool check_reload(struct http_exchange *x)
+{
+    return secret_is_empty(access_of(x)->admin_token) ? check_client(x) : check_admin(x);
+}
+
 static bool check_open(struct http_exchange *x)
 {
     (void)x;
@@ -182,6 +194,7 @@ static bool (*const access_checks[])(struct http_exchange *) = {
     [HTTP_ACCESS_OPEN] = check_open,
     [HTTP_ACCESS_CLIENT] = check_client,
     [HTTP_ACCESS_ADMIN] = check_admin,
+    [HTTP_ACCESS_RELOAD] = check_reload,
 };
 
 /* --- the body --- */

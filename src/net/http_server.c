@@ -191,7 +191,6 @@ static bool start_parts(struct http_server *s, struct err *e)
         !http_listen(s->config->listen, &s->listen_fd, &s->port, &s->listen_host, e)) {
         return false;
     }
-    s->hosts.listen_host = buf_str(&s->listen_host);
     s->stats = http_stats_new(s->env, &s->router, s);
     return http_connections_start(&s->connections, s->env->clock, e) && start_daemon(s, e);
 }
@@ -212,12 +211,17 @@ bool http_server_start(const struct env *env, const struct http_server_config *c
     buf_init(&s->listen_host, BUF_SMALL);
     s->tables = mem_dup(tables, count * sizeof(*tables));
     s->router = (struct http_router){s->tables, count};
-    s->hosts.names = config->allowed_hosts;
+    atomic_init(&s->access, config);
     if (!start_parts(s, e)) {
         return false;
     }
     *ret_server = TAKE(s);
     return true;
+}
+
+void http_server_change_access(struct http_server *s, const struct http_server_config *config)
+{
+    atomic_store_explicit(&s->access, config, memory_order_release);
 }
 
 uint16_t http_server_port(const struct http_server *s)
@@ -227,7 +231,7 @@ uint16_t http_server_port(const struct http_server *s)
 
 void http_server_add_url(const struct http_server *s, struct buf *out)
 {
-    struct str host = s->hosts.listen_host;
+    struct str host = buf_str(&s->listen_host);
     bool any = host.len == 0 || str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("::"));
     bool brackets = !any && str_find_byte(host, ':') < host.len;
 

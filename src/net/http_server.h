@@ -77,6 +77,7 @@ enum http_access {
     HTTP_ACCESS_OPEN,   /* anyone who reaches us */
     HTTP_ACCESS_CLIENT, /* the auth section, where there is one; a client certificate likewise */
     HTTP_ACCESS_ADMIN,  /* the admin token; refused where none is configured */
+    HTTP_ACCESS_RELOAD, /* as CLIENT, but where there is an admin token, that is needed */
 };
 
 struct http_handler {
@@ -112,6 +113,12 @@ struct http_routes {
 MUST_USE bool http_server_start(const struct env *env, const struct http_server_config *config,
                                 const struct http_routes *tables, size_t count,
                                 struct http_server **ret_server, struct err *e);
+
+/*
+ * Who may ask is from now on what <config> says: allowed hosts, admin token, auth. It outlives the
+ * server; the rest of it is not looked at.
+ */
+void http_server_change_access(struct http_server *s, const struct http_server_config *config);
 
 /* The port that it listens on, also where the config said 0. */
 uint16_t http_server_port(const struct http_server *s);

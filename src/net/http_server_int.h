@@ -96,9 +96,9 @@ struct http_server {
     struct http_routes *tables;
     struct http_router router;
     struct http_stats *stats;
-    struct host_rules hosts;
-    struct buf listen_host; /* what hosts.listen_host views */
-    struct buf cert;        /* PEM texts, until the daemon runs */
+    _Atomic(const struct http_server_config *) access; /* who may ask; the config until changed */
+    struct buf listen_host;
+    struct buf cert; /* PEM texts, until the daemon runs */
     struct buf key;
     struct buf client_ca;
     struct http_connections connections;

@@ -229,6 +229,7 @@ static const struct http_route routes[] = {
     {.method = "GET", .pattern = "/text", .handler = &text},
     {.method = "GET", .pattern = "/long", .handler = &long_text},
     {.method = "POST", .pattern = "/admin", .handler = &text, .access = HTTP_ACCESS_ADMIN},
+    {.method = "POST", .pattern = "/reload", .handler = &text, .access = HTTP_ACCESS_RELOAD},
     {.method = "POST", .pattern = "/client", .handler = &text, .access = HTTP_ACCESS_CLIENT},
 };
 
