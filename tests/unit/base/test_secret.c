@@ -165,7 +165,7 @@ static void a_file_that_cannot_be_read_is_an_error(void **state)
 
     assert_false(secret_from_file(str_of(f->file), &s, &e));
     assert_int_equal(e.code, ERR_IO);
-    assert_non_null(strstr(e.message, f->file));
+    assert_true(str_find(str_of(e.message), str_of(f->file)) < strlen(e.message));
     write_file(f->file, str_make(big, SECRET_MAX + 1));
     assert_false(secret_from_file(str_of(f->file), &s, &e));
     assert_int_equal(e.code, ERR_LIMIT);
