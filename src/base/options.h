@@ -30,12 +30,12 @@ enum option_type {
     OPTION_BOOL,     /* bool */
     OPTION_INT,      /* int64_t */
     OPTION_DOUBLE,   /* double */
-    OPTION_DURATION, /* int64_t ns; unit "s" or "ms" says what a bare number means */
-    OPTION_BYTES,    /* int64_t; unit "mb" says what a bare number means */
+    OPTION_DURATION, /* int64_t ns; <unit> says what a bare number means, else it is seconds */
+    OPTION_BYTES,    /* int64_t; <unit> says what a bare number means, else it is bytes */
     OPTION_ENUM,     /* int: index into choices */
-    OPTION_SECRET,   /* struct secret *: a text, or {file: path}, or {env: NAME} */
+    OPTION_SECRET,   /* struct secret * or NULL: see options_parse() */
     OPTION_URL,      /* struct str: http or https, host present; userinfo refused with a hint */
-    OPTION_LIST,     /* struct option_list: texts */
+    OPTION_LIST,     /* struct option_list: texts; one text counts as a list of one */
     OPTION_MAP,      /* struct option_map: text -> text, in file order */
     OPTION_INT_LIST, /* struct option_ints */
     OPTION_TABLE,    /* a sub-struct described by <table> */
@@ -75,14 +75,13 @@ struct option {
     const char *const *aliases; /* NULL-terminated, or NULL */
     enum option_type type;
     unsigned flags;
-    size_t offset; /* in the config struct */
-    const char
-        *fallback; /* default as it would be written in YAML (flow style); NULL: zero value */
-    const char *const *choices;       /* OPTION_ENUM: NULL-terminated */
+    size_t offset;              /* in the config struct */
+    const char *fallback;       /* default as written in YAML (flow style); NULL: zero value */
+    const char *const *choices; /* OPTION_ENUM: NULL-terminated */
     const struct option_table *table; /* OPTION_TABLE */
     double min;                       /* numbers, durations (s), bytes: checked when max > min */
     double max;
-    const char *unit; /* "s", "ms", "bytes", "mb", "%"; or NULL */
+    const char *unit; /* "ms", "s", "m", "h"; "bytes", "kb", "mb"; "%"; or NULL */
     const char *help; /* one sentence; Markdown */
 };
 
@@ -98,14 +97,28 @@ struct option_table {
 struct option_source {
     const char *(*lookup)(void *arg, const char *name);
     void *arg;
-    const char *prefix;      /* e.g. "TELEX_EXPORTER_INFLUX_", or NULL for no overrides */
-    struct str secrets_path; /* folder for <name>_secret references; or empty */
+    const char *prefix;        /* e.g. "TELEX_EXPORTER_INFLUX_", or NULL for no overrides */
+    struct str secrets_path;   /* folder for <name>_secret references; or empty */
+    const char *const *others; /* NULL-terminated keys of the mapping that somebody else reads */
 };
 
 /*
  * Fills <config> (config_size bytes) from defaults, then <node> (a mapping, or NULL), then the
- * environment. A text may hold ${VAR} or ${VAR:-default}; $${ is a literal ${. An error has the
- * place of the key or value.
+ * environment. On failure <config> holds nothing to release, and the error has the place of the key
+ * or value.
+ *
+ * - A key is an option's name or alias. An alias that ends in _seconds, _ms, _mb and so on says
+ * what
+ * a bare number under it means. A null value leaves the default.
+ * - A text may hold ${VAR} or ${VAR:-default}; $${ is a literal ${, and a ${ that no name follows
+ * (${1}) is left alone. What was expanded may be read as number or boolean in spite of quotes.
+ * - The variable of option `name` is <prefix>NAME; of `subName` in table `sub`,
+ * <prefix>SUB_SUB_NAME.
+ * A list is written there as a,b or as YAML, a map as a=b,c=d or as YAML.
+ * - A secret `key` is a text, {file: path} or {env: NAME}; or instead of `key`, `key_file` is a
+ * path
+ * and `key_secret` is the name of a file in <secrets_path> or else of a variable, as it is or in
+ * capitals (my-key: MY_KEY).
  */
 MUST_USE bool options_parse(const struct option_table *table, const struct yaml_node *node,
                             const struct option_source *source, struct arena *a, void *config,

@@ -1,0 +1,350 @@
+/*
+ * A table is read in three passes: the keys of the mapping are matched with rows, so that an
+ * unknown key is the first thing to be told; then each row takes its default, its value and its
+ * override; then what is missing is looked for.
+ */
+#include "base/options.h"
+
+#include "base/options_int.h"
+#include "base/secret.h"
+
+enum { NAMES_MAX = 4 * OPTIONS_MAX, LISTED_MAX = 12 };
+
+/* What stands in the mapping for one row. */
+enum given_as { GIVEN_VALUE, GIVEN_FILE, GIVEN_SECRET };
+
+struct given {
+    const struct yaml_node *node; /* NULL: nothing */
+    const char *name;             /* the row's spelling of the key */
+    enum given_as as;
+};
+
+struct table_run {
+    const struct options_run *run;
+    const struct option_table *table;
+    const struct yaml_node *node; /* the mapping, or NULL */
+    const char *prefix;           /* of variables, or NULL */
+    char *config;
+    struct given given[OPTIONS_MAX];
+    bool is_root;    /* not a table in a table */
+    bool overridden; /* did a variable set something? */
+};
+
+void options_add_shouted(struct buf *out, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool is_lower = c >= 'a' && c <= 'z';
+        bool is_upper = c >= 'A' && c <= 'Z';
+        bool is_digit = c >= '0' && c <= '9';
+        bool after_lower = i > 0 && text.ptr[i - 1] >= 'a' && text.ptr[i - 1] <= 'z';
+        if (is_upper && after_lower) {
+            buf_add_byte(out, '_');
+        }
+        buf_add_byte(out, is_lower ? (char)(c - 0x20) : is_upper || is_digit ? c : '_');
+    }
+}
+
+/* Matching keys with rows */
+
+/* The spelling of <o> that is <key>, or NULL. */
+static const char *spelling_of(const struct option *o, struct str key)
+{
+    if (str_eq(key, str_of(o->name))) {
+        return o->name;
+    }
+    for (size_t i = 0; o->aliases != NULL && o->aliases[i] != NULL; i++) {
+        if (str_eq(key, str_of(o->aliases[i]))) {
+            return o->aliases[i];
+        }
+    }
+    return NULL;
+}
+
+/* The row that <key> means as a value. */
+static const struct option *find_value_row(const struct option_table *t, struct str key)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (spelling_of(&t->options[i], key) != NULL) {
+            return &t->options[i];
+        }
+    }
+    return NULL;
+}
+
+/* The secret that <key> means as name or path: key less <suffix> is a secret's name. */
+static const struct option *find_secret_row(const struct option_table *t, struct str key,
+                                            struct str suffix)
+{
+    if (!str_ends(key, suffix)) {
+        return NULL;
+    }
+    const struct option *o = find_value_row(t, str_slice(key, 0, key.len - suffix.len));
+    return o != NULL && o->type == OPTION_SECRET ? o : NULL;
+}
+
+static bool is_other(const struct table_run *t, struct str key)
+{
+    const char *const *others = t->is_root ? t->run->source->others : NULL;
+
+    for (size_t i = 0; others != NULL && others[i] != NULL; i++) {
+        if (str_eq(key, str_of(others[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All spellings, for suggestions. */
+static size_t collect_names(const struct option_table *t, const char **names)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < t->count; i++) {
+        const struct option *o = &t->options[i];
+        if ((o->flags & OPTION_HIDDEN) == 0 && count < NAMES_MAX) {
+            names[count++] = o->name;
+        }
+        for (size_t a = 0; o->aliases != NULL && o->aliases[a] != NULL && count < NAMES_MAX; a++) {
+            names[count++] = o->aliases[a];
+        }
+    }
+    return count;
+}
+
+static bool err_unknown(const struct table_run *t, const struct yaml_node *child)
+{
+    const char *names[NAMES_MAX];
+    size_t count = collect_names(t->table, names);
+    const char *near = str_nearest(child->key, names, count);
+    AUTO(buf_release) struct buf known = BUF_INIT(BUF_SMALL);
+
+    if (near != NULL) {
+        buf_addf(&known, ": did you mean '%s'?", near);
+    } else if (t->table->count <= LISTED_MAX) {
+        for (size_t i = 0; i < t->table->count; i++) {
+            buf_addf(&known, "%s%s", i == 0 ? "; it has " : ", ", t->table->options[i].name);
+        }
+    }
+    return yaml_key_err(child, t->run->e, ERR_CONFIG, "unknown option '%.*s' of %s%s",
+                        STR_FMT(str_slice(child->key, 0, 60)), t->table->name, buf_text(&known));
+}
+
+static bool match_key(struct table_run *t, const struct yaml_node *child)
+{
+    static const struct {
+        struct str suffix;
+        enum given_as as;
+    } suffixes[] = {{STR_INIT("_secret"), GIVEN_SECRET}, {STR_INIT("_file"), GIVEN_FILE}};
+    struct given given = {.node = child, .as = GIVEN_VALUE};
+    const struct option *o = find_value_row(t->table, child->key);
+
+    for (size_t i = 0; o == NULL && i < ARRAY_LEN(suffixes); i++) {
+        o = find_secret_row(t->table, child->key, suffixes[i].suffix);
+        given.as = suffixes[i].as;
+    }
+    if (o == NULL) {
+        return is_other(t, child->key) || err_unknown(t, child);
+    }
+    given.as = spelling_of(o, child->key) != NULL ? GIVEN_VALUE : given.as;
+    given.name = arena_text(t->run->arena, child->key);
+    struct given *place = &t->given[o - t->table->options];
+    if (place->node != NULL) {
+        return yaml_key_err(child, t->run->e, ERR_CONFIG,
+                            "'%s' means the same as '%s' in line %u: remove one of them",
+                            given.name, place->name, place->node->key_pos.line);
+    }
+    *place = given;
+    return true;
+}
+
+static bool match_keys(struct table_run *t)
+{
+    static const char *const kinds[] = {[YAML_SCALAR] = "a text", [YAML_SEQUENCE] = "a list"};
+
+    if (t->node == NULL || yaml_is_null(t->node)) {
+        return true;
+    }
+    if (t->node->kind != YAML_MAPPING) {
+        return yaml_err(t->node, t->run->e, ERR_CONFIG, "expected the options of %s, found %s",
+                        t->table->name, kinds[t->node->kind]);
+    }
+    for (const struct yaml_node *child = t->node->first; child != NULL; child = child->next) {
+        if (!match_key(t, child)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Variables */
+
+/* "TELEX_EXPORTER_INFLUX_" and "max_age": the variable's name, in the arena. */
+static const char *variable_of(const struct table_run *t, const struct option *o)
+{
+    AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
+
+    if (t->prefix == NULL) {
+        return NULL;
+    }
+    buf_add_text(&name, t->prefix);
+    options_add_shouted(&name, str_of(o->name));
+    return arena_text(t->run->arena, buf_str(&name));
+}
+
+static bool set_from_env(struct table_run *t, const struct option *o, void *field, bool *ret_set)
+{
+    const char *name = variable_of(t, o);
+    const char *value = name != NULL ? options_lookup(t->run, name) : NULL;
+
+    *ret_set = value != NULL;
+    if (value == NULL) {
+        return true;
+    }
+    t->overridden = true;
+    struct str file = arena_printf(t->run->arena, "environment variable %s", name);
+    return options_set_from_text(t->run, o, file, arena_dup(t->run->arena, str_of(value)), field);
+}
+
+/* Rows */
+
+static bool parse_table(struct table_run *t);
+
+static bool set_table(struct table_run *t, const struct option *o, const struct given *given,
+                      void *field, bool *ret_set)
+{
+    AUTO(buf_release) struct buf prefix = BUF_INIT(BUF_SMALL);
+    struct table_run *inner = arena_new(t->run->arena, struct table_run);
+    const char *variable = variable_of(t, o);
+
+    if (variable != NULL) {
+        buf_addf(&prefix, "%s_", variable);
+    }
+    inner->run = t->run;
+    inner->table = o->table;
+    inner->node = given->node;
+    inner->prefix = variable != NULL ? buf_text(&prefix) : NULL;
+    inner->config = field;
+    if (!parse_table(inner)) {
+        return false;
+    }
+    t->overridden = t->overridden || inner->overridden;
+    *ret_set = given->node != NULL || inner->overridden;
+    return true;
+}
+
+static bool set_from_node(const struct options_run *r, const struct option *o,
+                          const struct given *given, void *field)
+{
+    struct option_value value = {given->node, given->name, false};
+
+    if (given->as == GIVEN_FILE) {
+        return options_set_secret_file(r, value, field);
+    }
+    if (given->as == GIVEN_SECRET) {
+        return options_set_secret_ref(r, value, field);
+    }
+    return option_types[o->type].set(r, o, value, field);
+}
+
+static bool set_scalar_row(struct table_run *t, const struct option *o, const struct given *given,
+                           void *field, bool *ret_set)
+{
+    const struct options_run *r = t->run;
+    bool is_given = given->node != NULL && !yaml_is_null(given->node);
+    struct str file = STR("default");
+    bool from_env = false;
+
+    if (o->fallback != NULL && !options_set_from_text(r, o, file, str_of(o->fallback), field)) {
+        return false;
+    }
+    if (is_given && !set_from_node(r, o, given, field)) {
+        return false;
+    }
+    if (o->type != OPTION_NODE && !set_from_env(t, o, field, &from_env)) {
+        return false;
+    }
+    *ret_set = is_given || from_env || o->fallback != NULL;
+    return true;
+}
+
+static bool is_empty(const struct option *o, const void *field)
+{
+    bool is_text = o->type == OPTION_TEXT || o->type == OPTION_URL;
+
+    return is_text && ((const struct str *)field)->len == 0;
+}
+
+static bool err_missing(const struct table_run *t, const struct option *o)
+{
+    bool has_variable = o->type != OPTION_TABLE && o->type != OPTION_NODE && t->prefix != NULL;
+    const char *or_set = has_variable ? ", or set " : "";
+    const char *variable = has_variable ? variable_of(t, o) : "";
+
+    if (t->node == NULL) {
+        return err_set(t->run->e, ERR_CONFIG, "%s needs '%s': add it%s%s", t->table->name, o->name,
+                       or_set, variable);
+    }
+    return yaml_key_err(t->node, t->run->e, ERR_CONFIG, "%s needs '%s': add it here%s%s",
+                        t->table->name, o->name, or_set, variable);
+}
+
+static bool parse_table(struct table_run *t)
+{
+    const struct option *missing = NULL;
+
+    INVARIANT(t->table->count <= OPTIONS_MAX);
+    if (!match_keys(t)) {
+        return false;
+    }
+    for (size_t i = 0; i < t->table->count; i++) {
+        const struct option *o = &t->table->options[i];
+        void *field = t->config + o->offset;
+        bool is_set = false;
+        if (!(o->type == OPTION_TABLE ? set_table(t, o, &t->given[i], field, &is_set)
+                                      : set_scalar_row(t, o, &t->given[i], field, &is_set))) {
+            return false;
+        }
+        bool is_missing = (o->flags & OPTION_REQUIRED) && (!is_set || is_empty(o, field));
+        missing = is_missing && missing == NULL ? o : missing;
+    }
+    /* A table in a table that nobody mentions may lack what it needs. */
+    bool is_mentioned = t->node != NULL && !yaml_is_null(t->node);
+    bool is_used = t->is_root || is_mentioned || t->overridden;
+    return missing == NULL || !is_used || err_missing(t, missing);
+}
+
+bool options_parse(const struct option_table *table, const struct yaml_node *node,
+                   const struct option_source *source, struct arena *a, void *config, struct err *e)
+{
+    struct options_run run = {.source = source, .arena = a, .e = e};
+    struct table_run *t = arena_new(a, struct table_run);
+
+    memset(config, 0, table->config_size);
+    *t = (struct table_run){.run = &run,
+                            .table = table,
+                            .node = node,
+                            .prefix = source->prefix,
+                            .config = config,
+                            .is_root = true};
+    if (!parse_table(t)) {
+        options_release(table, config);
+        return false;
+    }
+    return true;
+}
+
+void options_release(const struct option_table *table, void *config)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct option *o = &table->options[i];
+        void *field = (char *)config + o->offset;
+        if (o->type == OPTION_TABLE) {
+            options_release(o->table, field);
+        } else if (o->type == OPTION_SECRET) {
+            struct secret **secret = field;
+            secret_free(*secret);
+            *secret = NULL;
+        }
+    }
+}
