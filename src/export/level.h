@@ -30,7 +30,7 @@ struct status_rule;
 
 /* One alert as it stands. */
 struct level_alert {
-    const void *owner;     /* the source's own mark */
+    char rule_id[40];      /* the source's own mark */
     uint64_t key;          /* identity of (rule, labels, episode) while the process runs */
     struct labels *labels; /* borrowed: ref to keep */
     bool firing;           /* false: resolved */

@@ -65,6 +65,7 @@ struct rule {
     unsigned label_uses; /* bits of template_uses over all labels */
     unsigned annotation_uses;
     struct rule_export export;
+    bool needs_series; /* annotations look at the metric name or at all labels of the series */
     bool debug;
     int64_t limit; /* series; 0: the group's */
     const struct rule_group *group;

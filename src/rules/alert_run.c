@@ -1,0 +1,330 @@
+/*
+ * An alerting rule: alert_step() for every series that is there or was there, then the edges, then
+ * the series ALERTS and ALERTS_FOR_STATE.
+ *
+ * Invariants
+ *   1. The status of an item changes only after the edge that says so is durable (or when no edge
+ * is due: a value).
+ *   2. Items are added, dropped and changed under run->lock; only the evaluating thread does so.
+ *   3. An evaluation that fails before its edges were given leaves every status as it was.
+ *   4. <written> is the state under which the item's ALERTS series was last given; a series that
+ * ends, or goes on under another state, gets one stale marker.
+ */
+#include "rules/engine_int.h"
+
+#include "base/env.h"
+#include "base/number.h"
+
+struct row {
+    uint32_t item;
+    double value;
+};
+
+struct alert_evaluation {
+    struct evaluation *ev;
+    VEC(struct row) rows;
+    VEC(struct pending_edge) edges;
+};
+
+static struct alert_item *item_at(const struct series_table *t, uint32_t id)
+{
+    return (struct alert_item *)(void *)series_at(t, id);
+}
+
+/* ---- the answer ---- */
+
+/* Do annotations need the series' own labels beside the final ones: a metric name, or a label that
+ * the rule replaced? */
+static bool needs_series(const struct rule *rule, const struct labels *series,
+                         const struct labels *final)
+{
+    struct label pair;
+
+    if ((rule->annotation_uses & USES_LABELS) == 0) {
+        return false;
+    }
+    if (rule->needs_series) {
+        return true;
+    }
+    for (uint32_t at = 0; labels_next(series, &at, &pair);) {
+        if (!str_eq(pair.name, STR("__name__")) &&
+            !str_eq(labels_get(final, pair.name), pair.value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Finds or makes the item of a series whose own labels are <series>. */
+static bool item_of_series(struct evaluation *ev, struct labels *series, double value,
+                           uint32_t *ret_id, struct err *e)
+{
+    struct rule_run *run = ev->run;
+    struct labels *final = NULL;
+
+    labels_builder_start(&ev->builder, series);
+    if (!rule_final_labels(ev, series, value, &final, e)) {
+        return false;
+    }
+    bool keeps = needs_series(run->rule, series, final);
+    lock_take(&run->lock);
+    struct alert_item *item = alert_item_for(run, final);
+    if (keeps && item->series == NULL) {
+        item->series = labels_ref(series);
+    }
+    *ret_id = (uint32_t)(((char *)item - run->table.items) / run->table.item_size);
+    lock_give(&run->lock);
+    return true;
+}
+
+static bool meet_series(struct evaluation *ev, struct str raw, double value, uint32_t *ret_id,
+                        struct err *e)
+{
+    struct rule_run *run = ev->run;
+    struct labels *series = NULL;
+
+    labels_builder_clear(&ev->builder);
+    if (!datasource_parse_labels(run->engine->datasource, raw, &ev->arena, &ev->builder, e) ||
+        !labels_build(&ev->builder, &series, e)) {
+        return err_wrap(e, "series %.*s", STR_FMT(str_slice(raw, 0, 300)));
+    }
+    bool ok = item_of_series(ev, series, value, ret_id, e);
+    labels_unref(series);
+    arena_reset(&ev->arena);
+    /* Labels that follow the value name another alert when it changes: such bytes are parsed each
+     * time. */
+    if (ok && (run->rule->label_uses & ~(unsigned)(USES_LABELS | USES_EXTERNAL)) == 0) {
+        series_link_raw(&run->table, raw, *ret_id);
+    }
+    return ok;
+}
+
+static bool alert_row(void *arg, struct str raw, int64_t time_ns, double value, struct err *e)
+{
+    struct alert_evaluation *ae = arg;
+    struct rule_run *run = ae->ev->run;
+    uint32_t id = series_find_raw(&run->table, raw);
+
+    (void)time_ns;
+    if (id == HINDEX_NONE && !meet_series(ae->ev, raw, value, &id, e)) {
+        return false;
+    }
+    struct alert_item *item = item_at(&run->table, id);
+    if (item->head.seen == run->evaluation) {
+        return rule_fail_duplicate(item->head.labels, e);
+    }
+    item->head.seen = run->evaluation;
+    struct row row = {id, value};
+    vec_push(&ae->rows, row);
+    return !rule_is_over_limit(run, ae->rows.len) || rule_fail_limit(run, e);
+}
+
+/* ---- transitions ---- */
+
+static void step_item(struct alert_evaluation *ae, uint32_t id, enum observation seen, double value)
+{
+    struct rule_run *run = ae->ev->run;
+    struct alert_item *item = item_at(&run->table, id);
+    struct alert_transition t =
+        alert_step(&item->status, seen, value, ae->ev->slot_ns, &run->rule->policy);
+
+    if (t.edge == EDGE_NONE) {
+        item->status = t.next;
+        return;
+    }
+    struct pending_edge edge = {.item = id, .next = t.next, .kind = t.edge};
+    vec_push(&ae->edges, edge);
+}
+
+/* Steps every item; statuses change here only where no edge is due. */
+static void step_all(struct alert_evaluation *ae)
+{
+    struct rule_run *run = ae->ev->run;
+    enum observation missing = ae->ev->info.is_partial ? OBSERVED_PARTIAL : OBSERVED_FALSE;
+
+    lock_take(&run->lock);
+    for (size_t i = 0; i < ae->rows.len; i++) {
+        step_item(ae, ae->rows.items[i].item, OBSERVED_TRUE, ae->rows.items[i].value);
+    }
+    for (uint32_t i = 0; i < run->table.count; i++) {
+        const struct alert_item *item = item_at(&run->table, i);
+        if (item->head.labels != NULL && item->head.seen != run->evaluation) {
+            step_item(ae, i, missing, item->status.value);
+        }
+    }
+    lock_give(&run->lock);
+}
+
+/* Makes the edges of one kind durable, then visible. */
+static bool commit_edges(struct alert_evaluation *ae, enum edge_kind kind, struct err *e)
+{
+    struct rule_run *run = ae->ev->run;
+    struct engine *en = run->engine;
+    uint64_t seq = 0;
+
+    struct batch *b = edges_build(ae->ev, ae->edges.items, ae->edges.len, kind);
+    if (b == NULL) {
+        return true;
+    }
+    bool ok =
+        en->output.edges(en->output.arg, run->rule, b, kind == EDGE_TOLD, ae->ev->wait, &seq, e);
+    uint32_t count = batch_rows(b);
+    batch_unref(b);
+    if (!ok) {
+        return err_wrap(e, "keeping %u changes of alert state", count);
+    }
+    lock_take(&run->lock);
+    for (size_t i = 0; i < ae->edges.len; i++) {
+        if (ae->edges.items[i].kind == kind) {
+            item_at(&run->table, ae->edges.items[i].item)->status = ae->edges.items[i].next;
+        }
+    }
+    lock_give(&run->lock);
+    lock_take(&en->lock);
+    en->last_seq = seq > en->last_seq ? seq : en->last_seq;
+    lock_give(&en->lock);
+    metric_add(en->edges, count);
+    return true;
+}
+
+/* ---- ALERTS and ALERTS_FOR_STATE ---- */
+
+/* The alert's labels with a metric name and, for ALERTS, the state. */
+static struct labels *alert_series(struct evaluation *ev, const struct labels *labels,
+                                   const char *name, const char *state)
+{
+    struct labels *series = NULL;
+    struct err e = ERR_INIT;
+
+    labels_builder_start(&ev->builder, labels);
+    labels_builder_set(&ev->builder, STR("__name__"), str_of(name));
+    if (state != NULL) {
+        labels_builder_set(&ev->builder, STR("alertstate"), str_of(state));
+    }
+    INVARIANT(labels_build(&ev->builder, &series, &e)); /* the labels were a set before */
+    return series;
+}
+
+static void add_alerts(struct sample_set *set, const struct labels *labels, uint8_t state,
+                       double value)
+{
+    const char *name = alert_state_prometheus((enum alert_state)state);
+
+    sample_set_add(set, alert_series(set->ev, labels, "ALERTS", name), value);
+}
+
+uint8_t alert_written_state(const struct alert_status *s)
+{
+    static const uint8_t written[ALERT_STATES] = {
+        [ALERT_READY] = ALERT_READY,       [ALERT_PENDING] = ALERT_PENDING,
+        [ALERT_ALERTING] = ALERT_ALERTING, [ALERT_SUPPRESSING] = ALERT_ALERTING,
+        [ALERT_RESOLVED] = ALERT_READY,
+    };
+
+    return written[s->state];
+}
+
+static void add_item_series(struct sample_set *set, struct alert_item *item)
+{
+    uint8_t state = alert_written_state(&item->status);
+    const struct labels *labels = item->head.labels;
+
+    if (item->written != ALERT_READY && item->written != state) {
+        add_alerts(set, labels, item->written, number_stale_nan());
+    }
+    if (state != ALERT_READY) {
+        double since = (double)(item->status.active_at_ns / NS_PER_S);
+        add_alerts(set, labels, state, 1);
+        sample_set_add(set, alert_series(set->ev, labels, "ALERTS_FOR_STATE", NULL), since);
+    } else if (item->written != ALERT_READY) {
+        sample_set_add(set, alert_series(set->ev, labels, "ALERTS_FOR_STATE", NULL),
+                       number_stale_nan());
+    }
+}
+
+static bool write_series(struct evaluation *ev, struct err *e)
+{
+    struct sample_set set = {.ev = ev};
+    struct series_table *table = &ev->run->table;
+
+    for (uint32_t i = 0; i < table->count; i++) {
+        if (series_at(table, i)->labels != NULL) {
+            add_item_series(&set, item_at(table, i));
+        }
+    }
+    bool ok = sample_set_give(&set, true, false, e);
+    for (uint32_t i = 0; ok && i < table->count; i++) {
+        struct alert_item *item = item_at(table, i);
+        item->written = alert_written_state(&item->status);
+    }
+    sample_set_release(&set);
+    return ok;
+}
+
+/* ---- the evaluation ---- */
+
+/* Forgets alerts that are over. */
+static void drop_over(struct evaluation *ev)
+{
+    struct rule_run *run = ev->run;
+
+    lock_take(&run->lock);
+    for (uint32_t i = 0; i < run->table.count; i++) {
+        struct alert_item *item = item_at(&run->table, i);
+        if (item->head.labels != NULL && item->written == ALERT_READY &&
+            alert_status_is_over(&item->status, ev->slot_ns,
+                                 run->engine->options.keep_resolved_ns)) {
+            labels_unref(item->series);
+            item->series = NULL;
+            series_drop(&run->table, i);
+        }
+    }
+    series_compact(&run->table);
+    lock_give(&run->lock);
+}
+
+bool alert_evaluate(struct evaluation *ev, struct err *e)
+{
+    struct alert_evaluation ae = {.ev = ev};
+
+    series_begin(&ev->run->table);
+    bool ok = evaluation_query(ev, alert_row, &ae, e);
+    if (ok) {
+        step_all(&ae);
+        ok = commit_edges(&ae, EDGE_QUIET, e) && commit_edges(&ae, EDGE_TOLD, e);
+    }
+    if (ok) {
+        ok = write_series(ev, e);
+        drop_over(ev);
+    }
+    vec_release(&ae.rows);
+    vec_release(&ae.edges);
+    return ok;
+}
+
+void rule_run_retire(struct rule_run *run, int64_t now_ns)
+{
+    struct evaluation ev;
+    struct sample_set set = {.ev = &ev};
+    struct err e = ERR_INIT;
+
+    evaluation_begin(&ev, run, now_ns, (struct wait){DEADLINE_NEVER, NULL});
+    for (uint32_t i = 0; i < run->table.count; i++) {
+        if (series_at(&run->table, i)->labels == NULL) {
+            continue;
+        }
+        if (run->kind == RULE_ALERT) {
+            struct alert_item *item = item_at(&run->table, i);
+            item->status = (struct alert_status){0};
+            add_item_series(&set, item);
+        } else if (((struct record_item *)(void *)series_at(&run->table, i))->written) {
+            sample_set_add(&set, labels_ref(series_at(&run->table, i)->labels), number_stale_nan());
+        }
+    }
+    if (!sample_set_give(&set, run->kind == RULE_ALERT, false, &e)) {
+        trace_warn(&run->engine->trace, "a removed rule's series stay until they age out",
+                   T_STR("rule", run->rule->name), T_ERR(&e));
+    }
+    sample_set_release(&set);
+    evaluation_end(&ev);
+}

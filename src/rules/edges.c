@@ -1,0 +1,261 @@
+/*
+ * Edges as a batch: what is delivered, and what a restart replays. Texts are rendered here, once
+ * per edge that is told; a text that fails becomes an error text, never a lost alert.
+ *
+ * export_query runs once per evaluation and distinct text, at the evaluation's time. An alert gets
+ * the series of the answer that agree with its labels on every name that both have.
+ */
+#include "rules/engine_int.h"
+
+#include "base/env.h"
+#include "base/mem.h"
+#include "wire/edges.h"
+
+enum { EXPORT_QUERIES_MAX = 10000, EXPORT_ROWS_MAX = 10000 };
+
+/* One answer of export_query. */
+struct export_answer_set {
+    struct str expr;
+    VEC(struct alert_export) rows;
+    bool failed;
+};
+
+struct edge_builder {
+    struct evaluation *ev;
+    struct arena *arena; /* the batch's */
+    struct template_world world;
+    struct map answers; /* by expr, of struct export_answer_set */
+    struct export_answer_set *filling;
+};
+
+/* ---- annotations ---- */
+
+static struct str render_text(struct evaluation *ev, const struct rule_text *text,
+                              const struct template_data *data, const struct template_world *world,
+                              struct arena *arena)
+{
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_SMALL);
+    struct err e = ERR_INIT;
+    struct str plain;
+
+    if (template_is_text(text->text, &plain)) {
+        return arena_dup(arena, plain);
+    }
+    if (!template_render(text->text, data, world, &out, &e)) {
+        metric_add(ev->run->engine->template_errors, 1);
+        trace_warn(&ev->run->engine->trace, "an annotation's template failed",
+                   T_STR("rule", ev->run->rule->name), T_STR("annotation", text->name), T_ERR(&e));
+    }
+    return arena_dup(arena, buf_str(&out));
+}
+
+static struct template_data alert_data(const struct evaluation *ev, const struct alert_item *item,
+                                       const struct alert_status *status)
+{
+    const struct labels *own = item->series != NULL ? item->series : item->head.labels;
+
+    struct template_data data = rule_template_data(ev->run, own, item->head.labels, status->value,
+                                                   ev->slot_ns, status->active_at_ns);
+    data.is_partial = ev->info.is_partial;
+    return data;
+}
+
+const struct label *alert_annotations(struct evaluation *ev, const struct alert_item *item,
+                                      const struct alert_status *status, struct arena *arena,
+                                      size_t *ret_count)
+{
+    const struct rule *rule = ev->run->rule;
+    struct template_world world = evaluation_world(ev);
+    struct template_data data = alert_data(ev, item, status);
+    struct label *pairs = arena_array(arena, struct label, rule->annotation_count);
+
+    for (size_t i = 0; i < rule->annotation_count; i++) {
+        pairs[i].name = arena_dup(arena, rule->annotations[i].name);
+        pairs[i].value = render_text(ev, &rule->annotations[i], &data, &world, arena);
+    }
+    *ret_count = rule->annotation_count;
+    return pairs;
+}
+
+/* ---- export_query ---- */
+
+static bool export_row(void *arg, struct str raw, int64_t time_ns, double value, struct err *e)
+{
+    struct edge_builder *eb = arg;
+    struct evaluation *ev = eb->ev;
+    struct alert_export row = {.time_ns = time_ns, .value = value};
+
+    if (eb->filling->rows.len >= EXPORT_ROWS_MAX) {
+        return err_set(e, ERR_LIMIT, "export_query gave more than %d series", EXPORT_ROWS_MAX);
+    }
+    labels_builder_clear(&ev->query_builder);
+    if (!datasource_parse_labels(ev->run->engine->datasource, raw, eb->arena, &ev->query_builder,
+                                 e) ||
+        !labels_build(&ev->query_builder, &row.labels, e)) {
+        return false;
+    }
+    vec_push(&eb->filling->rows, row);
+    return true;
+}
+
+static struct export_answer_set *ask(struct edge_builder *eb, struct str expr)
+{
+    struct evaluation *ev = eb->ev;
+    const struct rule_group *group = ev->run->rule->group;
+    struct export_answer_set *set = mem_new(struct export_answer_set);
+    struct query q = {.expr = expr,
+                      .time_ns = ev->slot_ns,
+                      .params = group->params,
+                      .param_count = group->param_count,
+                      .headers = group->headers,
+                      .header_count = group->header_count,
+                      .wait = ev->wait};
+    struct answer_sink sink = {export_row, eb};
+    struct answer_info info;
+    struct err e = ERR_INIT;
+
+    set->expr = str_make(mem_dup_text(expr.ptr, expr.len), expr.len);
+    eb->filling = set;
+    if (!datasource_query(ev->run->engine->datasource, &q, &sink, &info, &e)) {
+        set->failed = true;
+        trace_warn(&ev->run->engine->trace,
+                   "export_query failed; the alert's own value is exported",
+                   T_STR("rule", ev->run->rule->name), T_ERR(&e));
+    }
+    (void)map_put(&eb->answers, set->expr, set);
+    return set;
+}
+
+/* The text of export_query for this alert. */
+static struct str export_text(struct edge_builder *eb, const struct alert_item *item,
+                              const struct alert_status *status)
+{
+    const struct rule_export *x = &eb->ev->run->rule->export;
+    struct template_data data = alert_data(eb->ev, item, status);
+    struct rule_text text = {.name = STR("export_query"), .text = x->query_text};
+
+    return x->query_text != NULL ? render_text(eb->ev, &text, &data, &eb->world, eb->arena)
+                                 : x->query;
+}
+
+/* Do the two agree on every name that both have? The metric name says nothing. */
+static bool agree(const struct labels *row, const struct labels *alert)
+{
+    struct label pair;
+
+    for (uint32_t at = 0; labels_next(row, &at, &pair);) {
+        struct str other = labels_get(alert, pair.name);
+        if (other.len != 0 && !str_eq(other, pair.value) && !str_eq(pair.name, STR("__name__"))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Attaches what export_query gave for this alert; nothing when it failed or no series agrees. */
+static void attach_exports(struct edge_builder *eb, const struct alert_item *item,
+                           struct alert *alert)
+{
+    const struct rule_export *x = &eb->ev->run->rule->export;
+    if (!x->enabled || x->query.len == 0 || alert->to != ALERT_ALERTING) {
+        return;
+    }
+    struct alert_status status = item->status;
+    status.value = alert->value;
+    struct str expr = export_text(eb, item, &status);
+    struct export_answer_set *set = map_get(&eb->answers, expr);
+    if (set == NULL && eb->answers.len < EXPORT_QUERIES_MAX) {
+        set = ask(eb, expr);
+    }
+    if (set == NULL || set->failed) {
+        return;
+    }
+    struct alert_export *rows = arena_array(eb->arena, struct alert_export, set->rows.len);
+    for (size_t i = 0; i < set->rows.len; i++) {
+        if (agree(set->rows.items[i].labels, alert->labels)) {
+            rows[alert->export_count] = set->rows.items[i];
+            rows[alert->export_count].labels = labels_ref(set->rows.items[i].labels);
+            rows[alert->export_count].time_ns = eb->ev->slot_ns;
+            alert->export_count++;
+        }
+    }
+    alert->exports = rows;
+}
+
+static void release_answers(struct edge_builder *eb)
+{
+    uint32_t at = 0;
+    void *value = NULL;
+
+    while (map_next(&eb->answers, &at, NULL, &value)) {
+        struct export_answer_set *set = value;
+        for (size_t i = 0; i < set->rows.len; i++) {
+            labels_unref(set->rows.items[i].labels);
+        }
+        vec_release(&set->rows);
+        mem_free(set->expr.ptr);
+        mem_free(set);
+    }
+    map_release(&eb->answers);
+}
+
+/* ---- the batch ---- */
+
+static struct alert make_alert(struct edge_builder *eb, const struct pending_edge *edge)
+{
+    struct evaluation *ev = eb->ev;
+    const struct alert_item *item =
+        (const struct alert_item *)(const void *)series_at(&ev->run->table, edge->item);
+    const struct alert_status *next = &edge->next;
+    struct alert alert = {.rule_id = arena_dup(eb->arena, ev->run->rule->id),
+                          .labels = labels_ref(item->head.labels),
+                          .from = item->status.state,
+                          .to = next->state,
+                          .episode_ns = next->episode_ns,
+                          .time_ns = ev->slot_ns,
+                          .active_at_ns = next->active_at_ns,
+                          .fired_at_ns = next->fired_at_ns,
+                          .keep_since_ns = next->keep_since_ns,
+                          .resolved_at_ns = next->resolved_at_ns,
+                          .value = next->value};
+
+    if (edge->kind == EDGE_TOLD) {
+        alert.annotations = alert_annotations(ev, item, next, eb->arena, &alert.annotation_count);
+        attach_exports(eb, item, &alert);
+    }
+    return alert;
+}
+
+static size_t count_kind(const struct pending_edge *edges, size_t count, enum edge_kind kind)
+{
+    size_t of_kind = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        of_kind += edges[i].kind == kind;
+    }
+    return of_kind;
+}
+
+struct batch *edges_build(struct evaluation *ev, const struct pending_edge *edges, size_t count,
+                          enum edge_kind kind)
+{
+    struct batch_info info = rule_batch_info(ev->run, RECORD_ALERT, ev->slot_ns);
+    size_t of_kind = count_kind(edges, count, kind);
+    uint32_t filled = 0;
+
+    if (of_kind == 0) {
+        return NULL;
+    }
+    struct batch *b = batch_new(&codec_edges, &info);
+    struct edge_builder eb = {.ev = ev, .arena = batch_arena(b), .world = evaluation_world(ev)};
+    map_init(&eb.answers, 0);
+    struct alert *rows = arena_array(eb.arena, struct alert, of_kind);
+    for (size_t i = 0; i < count; i++) {
+        if (edges[i].kind == kind) {
+            rows[filled++] = make_alert(&eb, &edges[i]);
+        }
+    }
+    release_answers(&eb);
+    batch_set_alerts(b, (struct alerts){rows, filled});
+    return b;
+}

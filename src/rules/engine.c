@@ -1,0 +1,327 @@
+/*
+ * The engine: runtimes by rule id, groups evaluated at slots, rules replaced under way.
+ *
+ * Invariants
+ *   1. A rule run belongs to at most one group and is evaluated by one thread at a time.
+ *   2. groups, runs and their rule pointers change only in engine_set_rules(), while nothing
+ *      evaluates and nobody views.
+ *   3. Lock order: engine, group, run. None is held over a query, a render with `query`, or an
+ * output.
+ */
+#include "rules/engine.h"
+
+#include "base/env.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "rules/engine_int.h"
+
+#include <stdio.h>
+
+static const struct metric_desc evaluations_desc = {
+    .name = "telex_rule_evaluations_total", .help = "Rules evaluated.", .type = METRIC_COUNTER};
+static const struct metric_desc failures_desc = {
+    .name = "telex_rule_evaluation_failures_total",
+    .help = "Rule evaluations that failed; alert states were kept.",
+    .type = METRIC_COUNTER};
+static const struct metric_desc edges_desc = {.name = "telex_alert_edges_total",
+                                              .help =
+                                                  "Changes of alert state that were made durable.",
+                                              .type = METRIC_COUNTER};
+static const struct metric_desc samples_desc = {.name = "telex_rule_samples_total",
+                                                .help = "Samples given to the outputs by rules.",
+                                                .type = METRIC_COUNTER};
+static const struct metric_desc template_errors_desc = {
+    .name = "telex_template_errors_total",
+    .help = "Templates that failed and left an error text.",
+    .type = METRIC_COUNTER};
+static const struct metric_desc iterations_desc = {.name = "telex_rule_group_iterations_total",
+                                                   .help = "Evaluations of a rule group.",
+                                                   .type = METRIC_COUNTER,
+                                                   .labels = {"group", "file"}};
+static const struct metric_desc missed_desc = {.name = "telex_rule_group_iterations_missed_total",
+                                               .help = "Slots that passed without an evaluation.",
+                                               .type = METRIC_COUNTER,
+                                               .labels = {"group", "file"}};
+static const struct metric_desc duration_desc = {.name = "telex_rule_group_duration_seconds_total",
+                                                 .help =
+                                                     "Time spent in evaluations of a rule group.",
+                                                 .type = METRIC_COUNTER,
+                                                 .labels = {"group", "file"}};
+
+bool engine_new(const struct env *env, const struct engine_options *options, struct datasource *d,
+                const struct engine_output *output, struct engine **ret_engine, struct err *e)
+{
+    struct engine *en = mem_new(struct engine);
+
+    (void)e;
+    en->env = env;
+    en->options = *options;
+    en->datasource = d;
+    en->output = *output;
+    trace_init(&en->trace, env->trace, "rules", TRACE_INFO);
+    lock_init(&en->lock);
+    cond_init(&en->unviewed);
+    map_init(&en->runs, rng_u64(env->rng));
+    en->evaluations = metrics_get0(env->metrics, &evaluations_desc);
+    en->failures = metrics_get0(env->metrics, &failures_desc);
+    en->edges = metrics_get0(env->metrics, &edges_desc);
+    en->samples = metrics_get0(env->metrics, &samples_desc);
+    en->template_errors = metrics_get0(env->metrics, &template_errors_desc);
+    *ret_engine = en;
+    return true;
+}
+
+/* ---- groups ---- */
+
+static void group_init(struct group_run *g, struct engine *en, const struct rule_group *group)
+{
+    *g = (struct group_run){.group = group, .engine = en};
+    lock_init(&g->lock);
+    g->runs = mem_alloc0(group->rule_count, sizeof(struct rule_run *));
+    g->iterations = metrics_get2(en->env->metrics, &iterations_desc, group->name, group->file);
+    g->missed = metrics_get2(en->env->metrics, &missed_desc, group->name, group->file);
+    g->duration = metrics_get2(en->env->metrics, &duration_desc, group->name, group->file);
+}
+
+static void groups_free(struct group_run *groups, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        metric_drop(groups[i].iterations);
+        metric_drop(groups[i].missed);
+        metric_drop(groups[i].duration);
+        lock_release(&groups[i].lock);
+        mem_free(groups[i].runs);
+    }
+    mem_free(groups);
+}
+
+void engine_free(struct engine *en)
+{
+    uint32_t at = 0;
+    void *run = NULL;
+
+    if (en == NULL) {
+        return;
+    }
+    groups_free(en->groups, en->group_count);
+    while (map_next(&en->runs, &at, NULL, &run)) {
+        rule_run_free(run);
+    }
+    map_release(&en->runs);
+    metric_drop(en->evaluations);
+    metric_drop(en->failures);
+    metric_drop(en->edges);
+    metric_drop(en->samples);
+    metric_drop(en->template_errors);
+    rule_set_unref(en->set);
+    cond_release(&en->unviewed);
+    lock_release(&en->lock);
+    mem_free(en);
+}
+
+/* ---- views ---- */
+
+void engine_view_begin(struct engine *en)
+{
+    lock_take(&en->lock);
+    while (en->replacing) {
+        (void)cond_wait_until(&en->unviewed, &en->lock, DEADLINE_NEVER);
+    }
+    en->viewers++;
+    lock_give(&en->lock);
+}
+
+void engine_view_end(struct engine *en)
+{
+    lock_take(&en->lock);
+    en->viewers--;
+    cond_broadcast(&en->unviewed);
+    lock_give(&en->lock);
+}
+
+static void begin_replacing(struct engine *en)
+{
+    lock_take(&en->lock);
+    en->replacing = true;
+    while (en->viewers > 0) {
+        (void)cond_wait_until(&en->unviewed, &en->lock, DEADLINE_NEVER);
+    }
+    lock_give(&en->lock);
+}
+
+static void end_replacing(struct engine *en)
+{
+    lock_take(&en->lock);
+    en->replacing = false;
+    cond_broadcast(&en->unviewed);
+    lock_give(&en->lock);
+}
+
+/* ---- replacing the rules ---- */
+
+/* The runtime for <rule>: the one that has its id, with what it knows, or a new one. */
+static struct rule_run *adopt(struct engine *en, const struct rule *rule)
+{
+    struct rule_run *run = map_get(&en->runs, rule->id);
+
+    if (run != NULL && run->kind != rule->kind) {
+        (void)map_del(&en->runs, rule->id);
+        rule_run_free(run);
+        run = NULL;
+    }
+    if (run == NULL) {
+        run = rule_run_new(en, rule->id, rule->kind);
+        (void)map_put(&en->runs, run->id, run);
+    }
+    series_forget_raws(&run->table);
+    run->rule = rule;
+    run->kept = true;
+    return run;
+}
+
+/* Runs whose rule the new set does not have end their series and go. */
+static void retire_others(struct engine *en)
+{
+    uint32_t at = 0;
+    void *value = NULL;
+
+    while (map_next(&en->runs, &at, NULL, &value)) {
+        struct rule_run *run = value;
+        if (run->kept || run->rule == NULL) {
+            run->kept = false;
+            continue;
+        }
+        rule_run_retire(run, clock_wall_ns(en->env->clock));
+        (void)map_del(&en->runs, run->id);
+        rule_run_free(run);
+    }
+}
+
+bool engine_set_rules(struct engine *en, struct rule_set *set, struct err *e)
+{
+    struct group_run *groups = mem_alloc0(set->group_count, sizeof(*groups));
+    struct group_run *old_groups = en->groups;
+    struct rule_set *old_set = en->set;
+    size_t old_count = en->group_count;
+
+    (void)e;
+    begin_replacing(en);
+    for (size_t i = 0; i < set->group_count; i++) {
+        group_init(&groups[i], en, &set->groups[i]);
+        for (size_t r = 0; r < set->groups[i].rule_count; r++) {
+            groups[i].runs[r] = adopt(en, &set->groups[i].rules[r]);
+        }
+    }
+    en->set = rule_set_ref(set);
+    en->groups = groups;
+    en->group_count = set->group_count;
+    retire_others(en);
+    end_replacing(en);
+    groups_free(old_groups, old_count);
+    rule_set_unref(old_set);
+    return true;
+}
+
+size_t engine_group_count(struct engine *en)
+{
+    return en->group_count;
+}
+
+struct group_run *engine_group(struct engine *en, size_t i)
+{
+    return &en->groups[i];
+}
+
+const struct rule_group *group_run_rules(const struct group_run *g)
+{
+    return g->group;
+}
+
+/* ---- slots ---- */
+
+/* Where in its interval a group is evaluated: its eval_offset, or a place that its id spreads it
+ * to. */
+static int64_t group_phase(const struct rule_group *g)
+{
+    int64_t offset_ns = g->eval_offset_ns;
+
+    if (!g->has_eval_offset) {
+        return (int64_t)(str_hash(g->id, 0) % (uint64_t)g->interval_ns);
+    }
+    return offset_ns - time_floor_div(offset_ns, g->interval_ns) * g->interval_ns;
+}
+
+int64_t group_next_slot(const struct rule_group *g, int64_t after_ns)
+{
+    int64_t phase_ns = group_phase(g);
+
+    return (time_floor_div(after_ns - phase_ns - 1, g->interval_ns) + 1) * g->interval_ns +
+           phase_ns;
+}
+
+void group_count_missed(struct group_run *g, uint64_t slots)
+{
+    metric_add(g->missed, slots);
+    trace_warn(&g->engine->trace, "evaluations missed: the one before took too long",
+               T_STR("group", g->group->name), T_U64("slots", slots));
+}
+
+/* ---- evaluating ---- */
+
+static void note_outcome(struct rule_run *run, const struct rule_outcome *outcome,
+                         const struct err *e)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+
+    if (outcome->failed) {
+        err_print_line(e, &text);
+        metric_add(run->engine->failures, 1);
+        trace_warn(&run->engine->trace, "a rule failed; its alerts keep their state",
+                   T_STR("rule", run->rule->name), T_STR("group", run->rule->group->name),
+                   T_ERR(e));
+    }
+    metric_add(run->engine->evaluations, 1);
+    lock_take(&run->lock);
+    run->outcome = *outcome;
+    run->failures += outcome->failed;
+    (void)snprintf(run->outcome.error, sizeof(run->outcome.error), "%s", buf_text(&text));
+    lock_give(&run->lock);
+}
+
+static void evaluate_rule(struct rule_run *run, int64_t slot_ns, struct wait wait)
+{
+    const struct engine *en = run->engine;
+    int64_t start_ns = clock_mono_ns(en->env->clock);
+    struct err e = ERR_INIT;
+    struct evaluation ev;
+
+    wait = wait_limit_ms(wait, en->env->clock, en->options.query_timeout_ns / NS_PER_MS);
+    run->evaluation++;
+    evaluation_begin(&ev, run, slot_ns - run->rule->group->query_offset_ns, wait);
+    bool ok = run->kind == RULE_ALERT ? alert_evaluate(&ev, &e) : record_evaluate(&ev, &e);
+    struct rule_outcome outcome = {.time_ns = slot_ns,
+                                   .duration_ns = clock_mono_ns(en->env->clock) - start_ns,
+                                   .samples = ev.info.rows,
+                                   .series_fetched = ev.info.series_fetched,
+                                   .failed = !ok};
+    evaluation_end(&ev);
+    note_outcome(run, &outcome, &e);
+}
+
+void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait)
+{
+    struct engine *en = g->engine;
+    int64_t start_ns = clock_mono_ns(en->env->clock);
+
+    for (size_t i = 0; i < g->group->rule_count && !wait_is_over(wait, en->env->clock); i++) {
+        evaluate_rule(g->runs[i], slot_ns, wait);
+    }
+    int64_t duration_ns = clock_mono_ns(en->env->clock) - start_ns;
+    metric_add(g->iterations, 1);
+    metric_add_seconds(g->duration, duration_ns);
+    lock_take(&g->lock);
+    g->last_slot_ns = slot_ns;
+    g->last_duration_ns = duration_ns;
+    lock_give(&g->lock);
+    en->output.changed(en->output.arg);
+}

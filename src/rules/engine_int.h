@@ -1,0 +1,200 @@
+/*
+ * engine_int.h - the runtime of rules, shared by the files that evaluate them.
+ *
+ * Ownership: the engine owns group runs and rule runs; a rule run survives reloads for as long as
+ * its rule's id is in the set. Threads: a run is written by the one thread that evaluates its
+ * group, under <lock> where other threads read (alert items, outcome). Limits: engine_options.
+ */
+#ifndef TELEX_RULES_ENGINE_INT_H
+#define TELEX_RULES_ENGINE_INT_H
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "base/metrics.h"
+#include "base/trace.h"
+#include "rules/engine.h"
+#include "rules/series_table.h"
+
+enum { EVALUATION_BATCH_ROWS = 10000, RULE_ERROR_MAX = 512 };
+
+/* A series that a recording rule wrote. */
+struct record_item {
+    struct series_item head;
+    bool written; /* an output has samples of it: it needs a stale marker when it goes */
+};
+
+/* An alert. */
+struct alert_item {
+    struct series_item head;
+    struct labels *series; /* as the datasource gave it, where annotations need it; else NULL */
+    struct alert_status status;
+    uint8_t written; /* enum alert_state whose ALERTS series was written last; READY: none */
+};
+
+/* How the last evaluation of a rule went; for the API. */
+struct rule_outcome {
+    int64_t time_ns; /* slot; 0: never evaluated */
+    int64_t duration_ns;
+    int64_t samples;
+    int64_t series_fetched;
+    bool failed;
+    char error[RULE_ERROR_MAX];
+};
+
+struct rule_run {
+    struct str id;           /* of the rule; owned */
+    const struct rule *rule; /* NULL: restored, and not in the set */
+    struct engine *engine;
+    enum rule_kind kind;
+    struct series_table table; /* of record_item or alert_item, by the rule's kind */
+    uint32_t evaluation;       /* number of the current one */
+    int64_t last_export_ns;    /* slot that export_interval let through */
+    struct lock lock;
+    struct rule_outcome outcome GUARDED_BY(lock);
+    uint64_t failures GUARDED_BY(lock);
+    bool kept; /* while rules are replaced: the new set has it */
+};
+
+struct group_run {
+    const struct rule_group *group;
+    struct engine *engine;
+    struct rule_run **runs;
+    struct lock lock;
+    int64_t last_slot_ns GUARDED_BY(lock);
+    int64_t last_duration_ns GUARDED_BY(lock);
+    struct metric *iterations;
+    struct metric *missed;
+    struct metric *duration;
+};
+
+struct engine {
+    const struct env *env;
+    struct engine_options options;
+    struct datasource *datasource;
+    struct engine_output output;
+    struct trace trace;
+    struct rule_set *set;
+    struct group_run *groups;
+    size_t group_count;
+    struct map runs;   /* by rule id */
+    uint64_t last_seq; /* newest ledger frame that the state contains */
+    struct lock lock;      /* the three below, and last_seq */
+    struct cond unviewed;
+    uint32_t viewers GUARDED_BY(lock); /* threads that look at groups and runs */
+    bool replacing GUARDED_BY(lock);
+    struct metric *evaluations;
+    struct metric *edges;
+    struct metric *samples;
+    struct metric *template_errors;
+    struct metric *failures;
+};
+
+/* ---- one evaluation of one rule ---- */
+
+struct evaluation {
+    struct rule_run *run;
+    int64_t slot_ns; /* of the query and of the samples */
+    struct wait wait;
+    struct arena arena;
+    struct labels_builder builder;
+    struct labels_builder query_builder; /* of templates' own queries */
+    struct answer_info info;
+};
+
+void evaluation_begin(struct evaluation *ev, struct rule_run *run, int64_t slot_ns,
+                      struct wait wait);
+void evaluation_end(struct evaluation *ev);
+
+/* Runs the rule's query; rows go to <row>(arg). */
+MUST_USE bool evaluation_query(struct evaluation *ev,
+                               bool (*row)(void *arg, struct str raw, int64_t time_ns, double value,
+                                           struct err *e),
+                               void *arg, struct err *e);
+
+/* Has the answer more series than the rule may have? And the error that says so; always false. */
+bool rule_is_over_limit(const struct rule_run *run, uint64_t rows);
+bool rule_fail_limit(const struct rule_run *run, struct err *e);
+
+/* "two series of the answer become the same one". Always false. */
+bool rule_fail_duplicate(const struct labels *labels, struct err *e);
+
+/* What templates may ask of the outside in this evaluation. */
+struct template_world evaluation_world(struct evaluation *ev);
+
+/* What a template of the rule sees. */
+struct template_data rule_template_data(const struct rule_run *run, const struct labels *series,
+                                        const struct labels *final, double value, int64_t slot_ns,
+                                        int64_t active_at_ns);
+
+/*
+ * The rule's final labels for a series whose pairs are in ev->builder: the rule's own labels
+ * (rendered), its name, the external labels where absent. Renders with the series' own labels
+ * <series> (may be NULL when no label is a template).
+ */
+MUST_USE bool rule_final_labels(struct evaluation *ev, const struct labels *series, double value,
+                                struct labels **ret_labels, struct err *e);
+
+/* Samples collected into batches of EVALUATION_BATCH_ROWS, given away all at once when the
+ * evaluation succeeded. */
+struct sample_set {
+    struct evaluation *ev;
+    VEC(struct batch *) batches;
+    VEC(struct labels *) series;
+    VEC(double) values;
+    uint64_t total;
+};
+
+/* Adds a sample at the slot; takes over the reference. */
+void sample_set_add(struct sample_set *set, struct labels *labels, double value);
+
+/* Gives everything to the output; false when it refused a batch (the rest is not given). */
+MUST_USE bool sample_set_give(struct sample_set *set, bool alert_series, bool thinned,
+                              struct err *e);
+void sample_set_release(struct sample_set *set);
+
+MUST_USE bool record_evaluate(struct evaluation *ev, struct err *e);
+MUST_USE bool alert_evaluate(struct evaluation *ev, struct err *e);
+
+/* The state under which ALERTS is written: SUPPRESSING is firing; READY means no series. */
+uint8_t alert_written_state(const struct alert_status *s);
+
+/* Stale markers for all that a removed recording or alerting rule wrote. */
+void rule_run_retire(struct rule_run *run, int64_t now_ns);
+
+/* ---- edges ---- */
+
+/* A change of state that waits to be durable. */
+struct pending_edge {
+    uint32_t item;
+    struct alert_status next;
+    enum edge_kind kind;
+};
+
+/* A batch of the edges of one kind, annotations and export_query's answers included for told ones;
+ * NULL when none. */
+struct batch *edges_build(struct evaluation *ev, const struct pending_edge *edges, size_t count,
+                          enum edge_kind kind);
+
+/* What every batch of the rule says about itself. */
+struct batch_info rule_batch_info(const struct rule_run *run, enum record_kind kind,
+                                  int64_t slot_ns);
+
+/* Renders the annotations of an alert into <arena>. */
+const struct label *alert_annotations(struct evaluation *ev, const struct alert_item *item,
+                                      const struct alert_status *status, struct arena *arena,
+                                      size_t *ret_count);
+
+/* ---- views: other threads look at groups and runs between these two, and only then ---- */
+
+void engine_view_begin(struct engine *en);
+void engine_view_end(struct engine *en);
+
+/* ---- runs ---- */
+
+struct rule_run *rule_run_new(struct engine *en, struct str id, enum rule_kind kind);
+void rule_run_free(struct rule_run *run);
+
+/* The alert item with these labels, made when new; takes over the reference. Under run->lock. */
+struct alert_item *alert_item_for(struct rule_run *run, struct labels *labels);
+
+#endif

@@ -1,0 +1,326 @@
+/*
+ * What recording and alerting rules share: the query, the final labels, the samples given to the
+ * output.
+ */
+#include "rules/engine_int.h"
+
+#include "base/env.h"
+#include "base/mem.h"
+#include "wire/remote_write.h"
+
+void evaluation_begin(struct evaluation *ev, struct rule_run *run, int64_t slot_ns,
+                      struct wait wait)
+{
+    *ev = (struct evaluation){.run = run, .slot_ns = slot_ns, .wait = wait};
+    arena_init(&ev->arena, ARENA_UNLIMITED);
+    labels_builder_init(&ev->builder);
+    labels_builder_init(&ev->query_builder);
+}
+
+void evaluation_end(struct evaluation *ev)
+{
+    labels_builder_release(&ev->builder);
+    labels_builder_release(&ev->query_builder);
+    arena_release(&ev->arena);
+}
+
+static struct query rule_query(const struct evaluation *ev, struct str expr)
+{
+    const struct rule_group *group = ev->run->rule->group;
+
+    return (struct query){.expr = expr,
+                          .time_ns = ev->slot_ns,
+                          .params = group->params,
+                          .param_count = group->param_count,
+                          .headers = group->headers,
+                          .header_count = group->header_count,
+                          .wait = ev->wait};
+}
+
+bool evaluation_query(struct evaluation *ev,
+                      bool (*row)(void *arg, struct str raw, int64_t time_ns, double value,
+                                  struct err *e),
+                      void *arg, struct err *e)
+{
+    struct query q = rule_query(ev, ev->run->rule->expr);
+    struct answer_sink sink = {row, arg};
+
+    return datasource_query(ev->run->engine->datasource, &q, &sink, &ev->info, e);
+}
+
+/* ---- limits ---- */
+
+static int64_t rule_limit(const struct rule_run *run)
+{
+    int64_t limit = run->rule->limit > 0 ? run->rule->limit : run->rule->group->limit;
+    int64_t cap = run->engine->options.max_series_per_rule;
+
+    return limit > 0 && (cap <= 0 || limit < cap) ? limit : cap;
+}
+
+bool rule_is_over_limit(const struct rule_run *run, uint64_t rows)
+{
+    int64_t limit = rule_limit(run);
+
+    return limit > 0 && rows > (uint64_t)limit;
+}
+
+bool rule_fail_limit(const struct rule_run *run, struct err *e)
+{
+    return err_set(
+        e, ERR_LIMIT,
+        "the answer has more than %lld series, the limit of this rule; narrow the expression or raise "
+        "'limit'",
+        (long long)rule_limit(run));
+}
+
+bool rule_fail_duplicate(const struct labels *labels, struct err *e)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+
+    labels_print(labels, &text);
+    return err_set(
+        e, ERR_CONFLICT,
+        "two series of the answer become the same one, %s; keep a label that tells them apart",
+        buf_text(&text));
+}
+
+/* ---- `query` in templates ---- */
+
+enum { TEMPLATE_QUERY_ROWS_MAX = 100000 };
+
+struct template_rows {
+    struct evaluation *ev;
+    struct arena *arena;
+    VEC(struct template_sample) samples;
+};
+
+/* A label set that lives in <arena>: templates only look at it. */
+static struct labels *labels_into(struct arena *arena, const struct labels *l)
+{
+    struct labels *copy = arena_alloc(arena, sizeof(*l) + l->len);
+
+    memcpy(copy, l, sizeof(*l) + l->len);
+    return copy;
+}
+
+static bool template_row(void *arg, struct str raw, int64_t time_ns, double value, struct err *e)
+{
+    struct template_rows *rows = arg;
+    struct evaluation *ev = rows->ev;
+    struct labels *labels = NULL;
+
+    (void)time_ns;
+    if (rows->samples.len >= TEMPLATE_QUERY_ROWS_MAX) {
+        return err_set(e, ERR_LIMIT, "the query of a template gave more than %d series",
+                       TEMPLATE_QUERY_ROWS_MAX);
+    }
+    labels_builder_clear(&ev->query_builder);
+    if (!datasource_parse_labels(ev->run->engine->datasource, raw, rows->arena, &ev->query_builder,
+                                 e) ||
+        !labels_build(&ev->query_builder, &labels, e)) {
+        return false;
+    }
+    struct template_sample sample = {labels_into(rows->arena, labels), value};
+    labels_unref(labels);
+    vec_push(&rows->samples, sample);
+    return true;
+}
+
+static bool template_query(void *arg, struct str expr, struct arena *a,
+                           const struct template_sample **ret_samples, size_t *ret_count,
+                           struct err *e)
+{
+    struct evaluation *ev = arg;
+    struct template_rows rows = {.ev = ev, .arena = a};
+    struct query q = rule_query(ev, expr);
+    struct answer_sink sink = {template_row, &rows};
+    struct answer_info info;
+
+    bool ok = datasource_query(ev->run->engine->datasource, &q, &sink, &info, e);
+    if (ok) {
+        struct template_sample *samples = arena_array(a, struct template_sample, rows.samples.len);
+        if (rows.samples.len > 0) {
+            memcpy(samples, rows.samples.items, rows.samples.len * sizeof(*samples));
+        }
+        *ret_samples = samples;
+        *ret_count = rows.samples.len;
+    }
+    vec_release(&rows.samples);
+    return ok;
+}
+
+struct template_world evaluation_world(struct evaluation *ev)
+{
+    const struct engine_options *options = &ev->run->engine->options;
+
+    return (struct template_world){.query = template_query,
+                                   .arg = ev,
+                                   .external_labels = options->external_labels,
+                                   .external_url = options->external_url};
+}
+
+struct template_data rule_template_data(const struct rule_run *run, const struct labels *series,
+                                        const struct labels *final, double value, int64_t slot_ns,
+                                        int64_t active_at_ns)
+{
+    const struct rule *rule = run->rule;
+
+    return (struct template_data){.labels = series,
+                                  .alert_labels = final,
+                                  .value = value,
+                                  .now_ns = slot_ns,
+                                  .active_at_ns = active_at_ns,
+                                  .for_ns = rule->policy.for_ns,
+                                  .interval_ns = rule->group->interval_ns,
+                                  .expr = rule->expr,
+                                  .type = STR("prometheus"),
+                                  .alert_id = rule->id,
+                                  .group_id = rule->group->id};
+}
+
+/* ---- final labels ---- */
+
+/* Renders one rule label into the builder; the text lives in the evaluation's arena. */
+static void set_rule_label(struct evaluation *ev, const struct rule_text *label,
+                           const struct template_data *data, const struct template_world *world)
+{
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_SMALL);
+    struct err e = ERR_INIT;
+    struct str text;
+
+    if (!template_is_text(label->text, &text)) {
+        if (!template_render(label->text, data, world, &out, &e)) {
+            metric_add(ev->run->engine->template_errors, 1);
+            trace_warn(&ev->run->engine->trace, "a label's template failed",
+                       T_STR("rule", ev->run->rule->name), T_STR("label", label->name), T_ERR(&e));
+        }
+        text = arena_dup(&ev->arena, buf_str(&out));
+    }
+    labels_builder_set(&ev->builder, label->name, text);
+}
+
+static void add_external(struct evaluation *ev)
+{
+    const struct labels *external = ev->run->engine->options.external_labels;
+    struct label pair;
+
+    for (uint32_t at = 0; external != NULL && labels_next(external, &at, &pair);) {
+        if (labels_builder_get(&ev->builder, pair.name).len == 0) {
+            labels_builder_set(&ev->builder, pair.name, pair.value);
+        }
+    }
+}
+
+bool rule_final_labels(struct evaluation *ev, const struct labels *series, double value,
+                       struct labels **ret_labels, struct err *e)
+{
+    const struct rule *rule = ev->run->rule;
+    struct template_world world = evaluation_world(ev);
+    struct template_data data =
+        rule_template_data(ev->run, series, NULL, value, ev->slot_ns, ev->slot_ns);
+
+    for (size_t i = 0; i < rule->label_count; i++) {
+        if (rule->kind == RULE_RECORD) { /* engines do not expand these */
+            labels_builder_set(&ev->builder, rule->labels[i].name, rule->labels[i].source);
+        } else {
+            set_rule_label(ev, &rule->labels[i], &data, &world);
+        }
+    }
+    if (rule->kind == RULE_ALERT) {
+        labels_builder_del(&ev->builder, STR("__name__"));
+        labels_builder_set(&ev->builder, STR("alertname"), rule->name);
+    } else {
+        labels_builder_set(&ev->builder, STR("__name__"), rule->name);
+    }
+    add_external(ev);
+    return labels_build(&ev->builder, ret_labels, e);
+}
+
+/* ---- samples ---- */
+
+struct batch_info rule_batch_info(const struct rule_run *run, enum record_kind kind,
+                                  int64_t slot_ns)
+{
+    const struct rule *rule = run->rule;
+    const struct rule_export *x = &rule->export;
+
+    return (struct batch_info){.kind = kind,
+                               .origin = STR("rule"),
+                               .time_ns = slot_ns,
+                               .rule = rule->name,
+                               .group = rule->group->name,
+                               .file = rule->group->file,
+                               .expr = rule->expr,
+                               .database = x->database,
+                               .measurement = x->measurement,
+                               .metric_type = x->metric_type,
+                               .has_threshold = x->has_threshold,
+                               .threshold = x->threshold};
+}
+
+/* Closes the rows collected so far into a batch. */
+static void close_batch(struct sample_set *set)
+{
+    struct batch_info info = rule_batch_info(set->ev->run, RECORD_SAMPLE, set->ev->slot_ns);
+    uint32_t count = (uint32_t)set->series.len;
+
+    if (count == 0) {
+        return;
+    }
+    struct batch *b = batch_new(&codec_rw1, &info);
+    struct arena *a = batch_arena(b);
+    struct labels **series = arena_alloc(a, count * sizeof(struct labels *));
+    uint32_t *series_of = arena_alloc(a, count * sizeof(uint32_t));
+    int64_t *time_ns = arena_alloc(a, count * sizeof(int64_t));
+    double *value = arena_alloc(a, count * sizeof(double));
+    memcpy(series, set->series.items, count * sizeof(struct labels *));
+    memcpy(value, set->values.items, count * sizeof(double));
+    for (uint32_t i = 0; i < count; i++) {
+        series_of[i] = i;
+        time_ns[i] = set->ev->slot_ns;
+    }
+    batch_set_samples(b, (struct samples){series, count, count, series_of, time_ns, value});
+    vec_push(&set->batches, b);
+    vec_clear(&set->series);
+    vec_clear(&set->values);
+}
+
+void sample_set_add(struct sample_set *set, struct labels *labels, double value)
+{
+    vec_push(&set->series, labels);
+    vec_push(&set->values, value);
+    set->total++;
+    if (set->series.len == EVALUATION_BATCH_ROWS) {
+        close_batch(set);
+    }
+}
+
+bool sample_set_give(struct sample_set *set, bool alert_series, bool thinned, struct err *e)
+{
+    struct rule_run *run = set->ev->run;
+    const struct engine_output *output = &run->engine->output;
+
+    close_batch(set);
+    for (size_t i = 0; i < set->batches.len; i++) {
+        if (!output->samples(output->arg, run->rule, set->batches.items[i], alert_series, thinned,
+                             set->ev->wait, e)) {
+            return err_wrap(e, "giving samples to the outputs");
+        }
+    }
+    metric_add(run->engine->samples, set->total);
+    return true;
+}
+
+void sample_set_release(struct sample_set *set)
+{
+    for (size_t i = 0; i < set->batches.len; i++) {
+        batch_unref(set->batches.items[i]);
+    }
+    for (size_t i = 0; i < set->series.len; i++) {
+        labels_unref(set->series.items[i]);
+    }
+    vec_release(&set->batches);
+    vec_release(&set->series);
+    vec_release(&set->values);
+}

@@ -1,0 +1,138 @@
+/*
+ * Alerts as level outputs see them: a walk under each run's lock, texts rendered afterwards.
+ */
+#include "rules/engine_int.h"
+
+#include "base/env.h"
+#include "base/rand.h"
+#include "wire/json.h"
+
+#include <stdio.h>
+
+enum { DESCRIBE_TIMEOUT_MS = 5000 };
+
+/* Identity of an alert's episode while the process runs. */
+static uint64_t level_key(const struct rule_run *run, const struct alert_item *item)
+{
+    uint64_t parts[3] = {str_hash(run->id, 0), item->head.labels->hash,
+                         (uint64_t)item->status.episode_ns};
+
+    return str_hash(str_make((const char *)parts, sizeof(parts)), 0);
+}
+
+static bool level_of(const struct rule_run *run, const struct alert_item *item,
+                     struct level_alert *ret)
+{
+    const struct alert_status *s = &item->status;
+    bool firing = s->state == ALERT_ALERTING || s->state == ALERT_SUPPRESSING;
+    bool resolved = s->state == ALERT_RESOLVED && s->fired_at_ns != 0;
+
+    *ret = (struct level_alert){.key = level_key(run, item),
+                                .labels = item->head.labels,
+                                .firing = firing,
+                                .starts_at_ns = s->fired_at_ns,
+                                .ends_at_ns = firing ? 0 : s->resolved_at_ns,
+                                .interval_ns = run->rule->group->interval_ns};
+    (void)snprintf(ret->rule_id, sizeof(ret->rule_id), "%.*s", STR_FMT(run->id));
+    return firing || resolved;
+}
+
+static void walk_run(struct rule_run *run, void (*visit)(void *, const struct level_alert *),
+                     void *visit_arg)
+{
+    struct level_alert alert;
+
+    lock_take(&run->lock);
+    for (uint32_t i = 0; i < run->table.count; i++) {
+        const struct alert_item *item =
+            (const struct alert_item *)(const void *)series_at(&run->table, i);
+        if (item->head.labels != NULL && level_of(run, item, &alert)) {
+            visit(visit_arg, &alert);
+        }
+    }
+    lock_give(&run->lock);
+}
+
+static void walk(void *arg, void (*visit)(void *visit_arg, const struct level_alert *alert),
+                 void *visit_arg)
+{
+    struct engine *en = arg;
+
+    engine_view_begin(en);
+    for (size_t i = 0; i < en->group_count; i++) {
+        for (size_t r = 0; r < en->groups[i].group->rule_count; r++) {
+            if (en->groups[i].runs[r]->kind == RULE_ALERT) {
+                walk_run(en->groups[i].runs[r], visit, visit_arg);
+            }
+        }
+    }
+    engine_view_end(en);
+}
+
+/* A copy of the item, with references of its own; false when it is gone. */
+static bool copy_item(struct rule_run *run, const struct labels *labels, struct alert_item *ret)
+{
+    lock_take(&run->lock);
+    uint32_t id = series_find(&run->table, labels);
+    if (id != HINDEX_NONE) {
+        *ret = *(const struct alert_item *)(const void *)series_at(&run->table, id);
+        (void)labels_ref(ret->head.labels);
+        if (ret->series != NULL) {
+            (void)labels_ref(ret->series);
+        }
+    }
+    lock_give(&run->lock);
+    return id != HINDEX_NONE;
+}
+
+/* The page that shows the expression. */
+static void print_generator_url(const struct engine *en, const struct rule *rule, struct buf *out)
+{
+    buf_addf(out, "%.*s/?rule=%.*s", STR_FMT(en->options.external_url), STR_FMT(rule->id));
+}
+
+/* Texts of the alert, from a copy of its item; releases the copy. */
+static void describe_item(struct rule_run *run, struct alert_item *item, struct buf *annotations,
+                          struct buf *generator_url)
+{
+    const struct engine *en = run->engine;
+    struct wait wait = {clock_deadline_ms(en->env->clock, DESCRIBE_TIMEOUT_MS), NULL};
+    struct evaluation ev;
+    struct json_writer w;
+    size_t count = 0;
+
+    evaluation_begin(&ev, run, clock_wall_ns(en->env->clock), wait);
+    const struct label *pairs = alert_annotations(&ev, item, &item->status, &ev.arena, &count);
+    json_write_init(&w, annotations);
+    json_begin_object(&w);
+    for (size_t i = 0; i < count; i++) {
+        json_key(&w, pairs[i].name);
+        json_add_str(&w, pairs[i].value);
+    }
+    json_end_object(&w);
+    print_generator_url(en, run->rule, generator_url);
+    evaluation_end(&ev);
+    labels_unref(item->head.labels);
+    labels_unref(item->series);
+}
+
+static bool describe(void *arg, const struct level_alert *alert, struct buf *annotations,
+                     struct buf *generator_url)
+{
+    struct engine *en = arg;
+    struct alert_item item;
+
+    engine_view_begin(en);
+    struct rule_run *run = map_get(&en->runs, str_of(alert->rule_id));
+    bool found = run != NULL && run->rule != NULL && copy_item(run, alert->labels, &item);
+    if (found) {
+        describe_item(run, &item, annotations, generator_url);
+    }
+    engine_view_end(en);
+    return found;
+}
+
+struct level_source engine_levels(struct engine *en)
+{
+    return (struct level_source){.walk = walk, .describe = describe, .arg = en};
+}

@@ -1,0 +1,255 @@
+/*
+ * State over restarts: a snapshot file and the ledger's edges after it.
+ *
+ * The file: "TLXALERT", version u32, flags u32, seq u64 (the newest ledger frame it contains), then
+ * records {length u32, CRC-32C u32, bytes}, each a batch of alerts in the codec of edges, `from`
+ * and `to` being the state; a record of length 0 ends it. Numbers are little endian. It is replaced
+ * as a whole, so it is never half written.
+ */
+#include "rules/engine_int.h"
+
+#include "base/crc32c.h"
+#include "base/env.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "wire/edges.h"
+
+enum {
+    SNAPSHOT_VERSION = 1,
+    SNAPSHOT_HEADER = 24,
+    SNAPSHOT_RECORD_HEADER = 8,
+    SNAPSHOT_ROWS = 10000,
+};
+#define SNAPSHOT_MAGIC "TLXALERT"
+#define SNAPSHOT_BYTES_MAX (INT64_C(8) << 30)
+
+static void put_u32(struct buf *out, uint32_t v)
+{
+    const unsigned char bytes[4] = {(unsigned char)v, (unsigned char)(v >> 8),
+                                    (unsigned char)(v >> 16), (unsigned char)(v >> 24)};
+
+    buf_add(out, bytes, sizeof(bytes));
+}
+
+static uint32_t get_u32(const char *p)
+{
+    const unsigned char *b = (const unsigned char *)p;
+
+    return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
+static uint64_t get_u64(const char *p)
+{
+    return (uint64_t)get_u32(p) | (uint64_t)get_u32(p + 4) << 32;
+}
+
+/* ---- saving ---- */
+
+static struct alert alert_of(const struct rule_run *run, const struct alert_item *item,
+                             struct arena *a)
+{
+    const struct alert_status *s = &item->status;
+
+    return (struct alert){.rule_id = arena_dup(a, run->id),
+                          .labels = labels_ref(item->head.labels),
+                          .from = s->state,
+                          .to = s->state,
+                          .episode_ns = s->episode_ns,
+                          .time_ns = s->active_at_ns,
+                          .active_at_ns = s->active_at_ns,
+                          .fired_at_ns = s->fired_at_ns,
+                          .keep_since_ns = s->keep_since_ns,
+                          .resolved_at_ns = s->resolved_at_ns,
+                          .value = s->value};
+}
+
+static bool save_record(struct batch *b, struct buf *out, struct err *e)
+{
+    struct str bytes;
+
+    if (!batch_encoded(b, &bytes, e)) {
+        return false;
+    }
+    put_u32(out, (uint32_t)bytes.len);
+    put_u32(out, crc32c(0, bytes.ptr, bytes.len));
+    buf_add_str(out, bytes);
+    return true;
+}
+
+/* Up to SNAPSHOT_ROWS alerts from item *at on. */
+static struct batch *collect(struct rule_run *run, uint32_t *at)
+{
+    struct batch_info info = {.kind = RECORD_ALERT};
+    struct batch *b = batch_new(&codec_edges, &info);
+    struct alert *rows = arena_array(batch_arena(b), struct alert, SNAPSHOT_ROWS);
+    uint32_t count = 0;
+
+    lock_take(&run->lock);
+    for (; *at < run->table.count && count < SNAPSHOT_ROWS; (*at)++) {
+        const struct alert_item *item =
+            (const struct alert_item *)(const void *)series_at(&run->table, *at);
+        if (item->head.labels != NULL && item->status.state != ALERT_READY) {
+            rows[count++] = alert_of(run, item, batch_arena(b));
+        }
+    }
+    lock_give(&run->lock);
+    batch_set_alerts(b, (struct alerts){rows, count});
+    return b;
+}
+
+static bool save_run(struct rule_run *run, struct buf *out, struct err *e)
+{
+    bool ok = true;
+
+    for (uint32_t at = 0; ok && at < run->table.count;) {
+        struct batch *b = collect(run, &at);
+        ok = batch_rows(b) == 0 || save_record(b, out, e);
+        batch_unref(b);
+    }
+    return ok;
+}
+
+bool engine_save_snapshot(struct engine *en, struct str path, uint64_t *ret_seq, struct err *e)
+{
+    AUTO(buf_release) struct buf out = BUF_INIT((size_t)SNAPSHOT_BYTES_MAX);
+    uint32_t at = 0;
+    void *run = NULL;
+    bool ok = true;
+
+    lock_take(&en->lock);
+    uint64_t seq = en->last_seq;
+    lock_give(&en->lock);
+    buf_add_text(&out, SNAPSHOT_MAGIC);
+    put_u32(&out, SNAPSHOT_VERSION);
+    put_u32(&out, 0);
+    put_u32(&out, (uint32_t)seq);
+    put_u32(&out, (uint32_t)(seq >> 32));
+    while (ok && map_next(&en->runs, &at, NULL, &run)) {
+        ok = ((struct rule_run *)run)->kind != RULE_ALERT || save_run(run, &out, e);
+    }
+    put_u32(&out, 0);
+    put_u32(&out, 0);
+    if (ok && !buf_ok(&out)) {
+        ok = err_set(e, ERR_LIMIT, "the alert states make more than %lld bytes",
+                     (long long)SNAPSHOT_BYTES_MAX);
+    }
+    ok = ok && fs_replace_file(fs_system(), path, buf_str(&out), e);
+    if (ok) {
+        *ret_seq = seq;
+    }
+    return ok || err_wrap(e, "saving alert states to %.*s", STR_FMT(path));
+}
+
+/* ---- restoring ---- */
+
+static void restore_alert(struct engine *en, const struct alert *a)
+{
+    struct rule_run *run = map_get(&en->runs, a->rule_id);
+
+    if (run == NULL) {
+        run = rule_run_new(en, a->rule_id, RULE_ALERT);
+        (void)map_put(&en->runs, run->id, run);
+    }
+    if (run->kind != RULE_ALERT) {
+        return;
+    }
+    lock_take(&run->lock);
+    struct alert_item *item = alert_item_for(run, labels_ref(a->labels));
+    item->status = (struct alert_status){.state = a->to,
+                                         .episode_ns = a->episode_ns,
+                                         .active_at_ns = a->active_at_ns,
+                                         .fired_at_ns = a->fired_at_ns,
+                                         .keep_since_ns = a->keep_since_ns,
+                                         .resolved_at_ns = a->resolved_at_ns,
+                                         .value = a->value};
+    item->written = alert_written_state(&item->status);
+    lock_give(&run->lock);
+}
+
+static bool restore_batch(struct engine *en, struct batch *b, struct err *e)
+{
+    const struct alerts *alerts = NULL;
+
+    if (!batch_alerts(b, &alerts, e)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < alerts->count; i++) {
+        restore_alert(en, &alerts->rows[i]);
+    }
+    return true;
+}
+
+bool engine_restore_edge(struct engine *en, uint64_t seq, struct batch *edges, struct err *e)
+{
+    if (!restore_batch(en, edges, e)) {
+        return err_wrap(e, "replaying ledger frame %llu", (unsigned long long)seq);
+    }
+    lock_take(&en->lock);
+    en->last_seq = seq > en->last_seq ? seq : en->last_seq;
+    lock_give(&en->lock);
+    return true;
+}
+
+/* One record from *at on; false with an error, or with *ret_end at the end mark. */
+static bool restore_record(struct engine *en, struct str file, size_t *at, bool *ret_end,
+                           struct err *e)
+{
+    struct batch_info info = {.kind = RECORD_ALERT};
+
+    if (file.len - *at < SNAPSHOT_RECORD_HEADER) {
+        return err_set(e, ERR_PARSE, "the file ends at byte %zu, before its end mark", file.len);
+    }
+    uint32_t len = get_u32(file.ptr + *at);
+    uint32_t crc = get_u32(file.ptr + *at + 4);
+    *at += SNAPSHOT_RECORD_HEADER;
+    *ret_end = len == 0;
+    struct str bytes = str_slice(file, *at, len);
+    if (bytes.len < len || crc32c(0, bytes.ptr, bytes.len) != crc) {
+        return err_set(e, ERR_PARSE, "the record at byte %zu is damaged", *at);
+    }
+    *at += len;
+    if (*ret_end) {
+        return true;
+    }
+    struct batch *b = batch_from_bytes(&codec_edges, bytes, true, &info, 0);
+    bool ok = restore_batch(en, b, e);
+    batch_unref(b);
+    return ok;
+}
+
+static bool restore_file(struct engine *en, struct str file, uint64_t *ret_seq, struct err *e)
+{
+    size_t at = SNAPSHOT_HEADER;
+    bool end = false;
+
+    if (file.len < SNAPSHOT_HEADER || !str_starts(file, STR(SNAPSHOT_MAGIC))) {
+        return err_set(e, ERR_PARSE, "this is no snapshot of alert states");
+    }
+    if (get_u32(file.ptr + 8) != SNAPSHOT_VERSION) {
+        return err_set(e, ERR_CONFLICT, "it has format version %u, this program reads %d",
+                       get_u32(file.ptr + 8), SNAPSHOT_VERSION);
+    }
+    while (!end) {
+        if (!restore_record(en, file, &at, &end, e)) {
+            return false;
+        }
+    }
+    *ret_seq = get_u64(file.ptr + 16);
+    return true;
+}
+
+bool engine_restore_snapshot(struct engine *en, struct str path, uint64_t *ret_seq, struct err *e)
+{
+    AUTO(buf_release) struct buf file = BUF_INIT((size_t)SNAPSHOT_BYTES_MAX);
+    uint64_t seq = 0;
+
+    if (!fs_read_file(fs_system(), path, (size_t)SNAPSHOT_BYTES_MAX, &file, e) ||
+        !restore_file(en, buf_str(&file), &seq, e)) {
+        return err_wrap(e, "restoring alert states from %.*s", STR_FMT(path));
+    }
+    lock_take(&en->lock);
+    en->last_seq = seq;
+    lock_give(&en->lock);
+    *ret_seq = seq;
+    return true;
+}

@@ -1,0 +1,47 @@
+/*
+ * The life of a rule's runtime: made for a rule or for restored state, kept over reloads by the
+ * rule's id.
+ */
+#include "rules/engine_int.h"
+
+#include "base/env.h"
+#include "base/mem.h"
+
+struct rule_run *rule_run_new(struct engine *en, struct str id, enum rule_kind kind)
+{
+    struct rule_run *run = mem_new(struct rule_run);
+    size_t item_size = kind == RULE_ALERT ? sizeof(struct alert_item) : sizeof(struct record_item);
+
+    run->id = str_make(mem_dup_text(id.ptr, id.len), id.len);
+    run->engine = en;
+    run->kind = kind;
+    lock_init(&run->lock);
+    series_table_init(&run->table, (uint32_t)item_size);
+    return run;
+}
+
+void rule_run_free(struct rule_run *run)
+{
+    if (run == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; run->kind == RULE_ALERT && i < run->table.count; i++) {
+        labels_unref(((struct alert_item *)(void *)series_at(&run->table, i))->series);
+    }
+    series_table_release(&run->table);
+    lock_release(&run->lock);
+    mem_free(run->id.ptr);
+    mem_free(run);
+}
+
+struct alert_item *alert_item_for(struct rule_run *run, struct labels *labels)
+{
+    uint32_t id = series_find(&run->table, labels);
+
+    if (id == HINDEX_NONE) {
+        id = series_add(&run->table, labels);
+    } else {
+        labels_unref(labels);
+    }
+    return (struct alert_item *)(void *)series_at(&run->table, id);
+}
