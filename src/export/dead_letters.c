@@ -1,0 +1,104 @@
+#include "export/dead_letters.h"
+
+#include "base/env.h"
+#include "base/mem.h"
+#include "base/varint.h"
+#include "export/pick.h"
+#include "log/log.h"
+#include "wire/frame.h"
+
+enum { LETTER_BATCH = 1, LETTER_RAW = 2, REASON_MAX = 1024 };
+
+struct dead_letters {
+    const struct env *env;
+    struct str folder;
+    struct str name;
+    struct lock lock;
+    struct log *log GUARDED_BY(lock); /* NULL until the first letter */
+};
+
+struct dead_letters *dead_letters_new(const struct env *env, struct str folder, struct str name)
+{
+    struct dead_letters *d = mem_new(struct dead_letters);
+
+    d->env = env;
+    d->folder = str_make(mem_dup_text(folder.ptr, folder.len), folder.len);
+    d->name = str_make(mem_dup_text(name.ptr, name.len), name.len);
+    lock_init(&d->lock);
+    return d;
+}
+
+void dead_letters_free(struct dead_letters *d)
+{
+    if (d == NULL) {
+        return;
+    }
+    log_close(d->log);
+    lock_release(&d->lock);
+    mem_free(d->folder.ptr);
+    mem_free(d->name.ptr);
+    mem_free(d);
+}
+
+/* The log, opened on first use. The lock is held over the opening: letters are rare and must not
+ * open it twice. */
+static struct log *open_log(struct dead_letters *d, struct err *e)
+{
+    struct log_options options = {.name = d->name,
+                                  .path = d->folder,
+                                  .sync = LOG_SYNC_ALWAYS,
+                                  .memory_bytes = 1 << 20,
+                                  .env = d->env};
+    struct log_report report;
+
+    lock_take(&d->lock);
+    if (d->log == NULL && !log_open(&options, &d->log, &report, e)) {
+        d->log = NULL;
+    }
+    struct log *log = d->log;
+    lock_give(&d->lock);
+    return log;
+}
+
+static bool append(struct dead_letters *d, uint16_t type, struct str reason, struct str head,
+                   struct str bytes, struct wait wait, struct err *e)
+{
+    char size[VARINT_MAX];
+    struct log *log = open_log(d, e);
+    uint64_t seq = 0;
+
+    if (log == NULL) {
+        return err_wrap(e, "dead letters of %.*s", STR_FMT(d->name));
+    }
+    reason = str_slice(reason, 0, REASON_MAX);
+    const char *end = varint_put(size, reason.len);
+    struct iovec parts[] = {{size, (size_t)(end - size)},
+                            {(void *)(uintptr_t)reason.ptr, reason.len},
+                            {(void *)(uintptr_t)head.ptr, head.len},
+                            {(void *)(uintptr_t)bytes.ptr, bytes.len}};
+    struct log_record record = {.type = type, .parts = parts, .part_count = ARRAY_LEN(parts)};
+    return log_append(log, &record, wait, &seq, e) ||
+           err_wrap(e, "dead letters of %.*s", STR_FMT(d->name));
+}
+
+bool dead_letters_add(struct dead_letters *d, struct view view, struct str reason, struct wait wait,
+                      struct err *e)
+{
+    AUTO(buf_release) struct buf head = BUF_INIT(BUF_UNLIMITED);
+    struct batch *b = NULL;
+    struct str payload;
+
+    if (!batch_pick(view, &b, e)) {
+        return false;
+    }
+    bool ok = batch_to_frame(b, &head, &payload, e) &&
+              append(d, LETTER_BATCH, reason, buf_str(&head), payload, wait, e);
+    batch_unref(b);
+    return ok;
+}
+
+bool dead_letters_add_raw(struct dead_letters *d, struct str bytes, struct str reason,
+                          struct wait wait, struct err *e)
+{
+    return append(d, LETTER_RAW, reason, STR(""), bytes, wait, e);
+}

@@ -1,0 +1,31 @@
+/*
+ * dead_letters.h - what a destination will never take, kept on disk with the reason.
+ *
+ * One folder per output below the state folder, a log of its own that nothing deletes by itself; a
+ * frame is the reason and the record's batch. Ownership: the output's lanes share one. Threads:
+ * any. Limits: the disk.
+ */
+#ifndef TELEX_EXPORT_DEAD_LETTERS_H
+#define TELEX_EXPORT_DEAD_LETTERS_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "base/thread.h"
+#include "model/batch.h"
+
+struct env;
+struct dead_letters;
+
+/* Nothing is opened until the first letter; <folder> and <name> are copied. */
+struct dead_letters *dead_letters_new(const struct env *env, struct str folder, struct str name);
+void dead_letters_free(struct dead_letters *d);
+
+/* Keeps the rows of <view>; durable when true. */
+MUST_USE bool dead_letters_add(struct dead_letters *d, struct view view, struct str reason,
+                               struct wait wait, struct err *e);
+
+/* Keeps bytes that are no batch. */
+MUST_USE bool dead_letters_add_raw(struct dead_letters *d, struct str bytes, struct str reason,
+                                   struct wait wait, struct err *e);
+
+#endif

@@ -1,0 +1,151 @@
+#include "export/plan_int.h"
+
+#include "base/mem.h"
+#include "log/log.h"
+
+/* Which log a kind of record goes through. */
+static const unsigned log_of_kind[RECORD_KINDS] = {
+    [RECORD_SAMPLE] = PLAN_BULK, [RECORD_ALERT] = PLAN_LEDGER, [RECORD_EVENT] = PLAN_LEDGER,
+    [RECORD_SPAN] = PLAN_BULK,   [RECORD_PROFILE] = PLAN_BULK,
+};
+
+static bool uses_log(const struct exporter_kind *kind, unsigned log)
+{
+    for (unsigned k = 0; k < RECORD_KINDS; k++) {
+        if ((kind->takes & TAKES(k)) != 0 && log_of_kind[k] == log) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct str path_below(struct plan *p, const char *folder, struct str name, struct buf *out)
+{
+    buf_clear(out);
+    buf_addf(out, "%.*s/%s/%.*s", STR_FMT(p->state_path), folder, STR_FMT(name));
+    return buf_str(out);
+}
+
+static bool open_lane(struct plan *p, struct output *o, unsigned log, struct err *e)
+{
+    AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
+    struct lane_config config = {
+        .place = {p->env, o->config->name, path_below(p, "exporters", o->config->name, &folder)},
+        .kind = o->config->kind,
+        .config = o->config->config,
+        .log = p->logs[log],
+        .dead = o->dead,
+    };
+
+    if (!log_consumer_add(p->logs[log], o->config->name, &o->bits[log], e)) {
+        return false;
+    }
+    config.bit = o->bits[log];
+    return lane_open(&config, &o->lanes[log], e);
+}
+
+static bool open_output(struct plan *p, struct output *o, struct err *e)
+{
+    AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
+    struct exporter_place place = {p->env, o->config->name, STR("")};
+
+    if ((o->config->kind->caps & EXPORTER_LEVEL) != 0) {
+        return level_output_open(o->config->kind->level, &place, o->config->config, &o->level, e);
+    }
+    o->dead =
+        dead_letters_new(p->env, path_below(p, "dead", o->config->name, &folder), o->config->name);
+    for (unsigned log = 0; log < PLAN_LOGS; log++) {
+        if (uses_log(o->config->kind, log) && !open_lane(p, o, log, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool graph_open(struct plan *p, const struct plan_config *config, struct graph **ret_graph,
+                struct err *e)
+{
+    struct graph *g = mem_new(struct graph);
+
+    g->config = *config;
+    for (size_t i = 0; i < config->output_count; i++) {
+        g->outputs[i].config = &config->outputs[i];
+        if (!open_output(p, &g->outputs[i], e)) {
+            graph_free(g);
+            return false;
+        }
+    }
+    *ret_graph = g;
+    return true;
+}
+
+bool graph_start(struct plan *p, struct graph *g, struct err *e)
+{
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        struct output *o = &g->outputs[i];
+        for (unsigned log = 0; log < PLAN_LOGS; log++) {
+            if (o->lanes[log] != NULL && !lane_start(o->lanes[log], e)) {
+                return false;
+            }
+        }
+        if (o->level != NULL) {
+            level_output_set_source(o->level, p->levels);
+        }
+    }
+    return true;
+}
+
+void graph_stop(struct graph *g, struct wait wait)
+{
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        for (unsigned log = 0; log < PLAN_LOGS; log++) {
+            if (g->outputs[i].lanes[log] != NULL) {
+                lane_drain(g->outputs[i].lanes[log]);
+            }
+        }
+    }
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        struct output *o = &g->outputs[i];
+        for (unsigned log = 0; log < PLAN_LOGS; log++) {
+            if (o->lanes[log] != NULL) {
+                (void)lane_wait(o->lanes[log], wait);
+            }
+        }
+        level_output_close(o->level, wait);
+        o->level = NULL;
+    }
+}
+
+void graph_free(struct graph *g)
+{
+    if (g == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        struct output *o = &g->outputs[i];
+        for (unsigned log = 0; log < PLAN_LOGS; log++) {
+            lane_close(o->lanes[log]);
+        }
+        level_output_close(o->level, (struct wait){0, NULL});
+        dead_letters_free(o->dead);
+    }
+    mem_free(g);
+}
+
+struct graph *plan_use_graph(struct plan *p)
+{
+    lock_take(&p->lock);
+    struct graph *g = p->graph;
+    atomic_fetch_add(&g->users, 1);
+    lock_give(&p->lock);
+    return g;
+}
+
+void plan_release_graph(struct plan *p, struct graph *g)
+{
+    if (atomic_fetch_sub(&g->users, 1) == 1) {
+        lock_take(&p->lock);
+        cond_broadcast(&p->unused);
+        lock_give(&p->lock);
+    }
+}

@@ -1,0 +1,99 @@
+#include "export/pick.h"
+
+/* The series that a row refers to, in the new table; each old series is copied once. */
+static uint32_t pick_series(struct samples *out, const struct samples *in, uint32_t *moved,
+                            uint32_t series)
+{
+    if (moved[series] == UINT32_MAX) {
+        moved[series] = out->series_count;
+        out->series[out->series_count++] = labels_ref(in->series[series]);
+    }
+    return moved[series];
+}
+
+static bool pick_samples(struct view view, struct batch *b, struct err *e)
+{
+    const struct samples *in = NULL;
+    struct arena *a = batch_arena(b);
+
+    if (!batch_samples(view.batch, &in, e)) {
+        return false;
+    }
+    uint32_t *moved = arena_alloc(a, in->series_count * sizeof(uint32_t));
+    uint32_t *series_of = arena_alloc(a, view.n * sizeof(uint32_t));
+    int64_t *time_ns = arena_alloc(a, view.n * sizeof(int64_t));
+    double *value = arena_alloc(a, view.n * sizeof(double));
+    struct samples out = {.series = arena_alloc(a, in->series_count * sizeof(struct labels *)),
+                          .count = view.n,
+                          .series_of = series_of,
+                          .time_ns = time_ns,
+                          .value = value};
+    memset(moved, 0xFF, in->series_count * sizeof(uint32_t));
+    for (uint32_t i = 0; i < view.n; i++) {
+        uint32_t row = view_row(view, i);
+        series_of[i] = pick_series(&out, in, moved, in->series_of[row]);
+        time_ns[i] = in->time_ns[row];
+        value[i] = in->value[row];
+    }
+    batch_set_samples(b, out);
+    return true;
+}
+
+static struct str dup(struct arena *a, struct str s)
+{
+    return s.len > 0 ? arena_dup(a, s) : STR("");
+}
+
+static struct alert pick_alert(struct arena *a, const struct alert *in)
+{
+    struct alert out = *in;
+    struct label *annotations = arena_array(a, struct label, in->annotation_count);
+    struct alert_export *exports = arena_array(a, struct alert_export, in->export_count);
+
+    out.rule_id = dup(a, in->rule_id);
+    out.labels = labels_ref(in->labels);
+    for (size_t i = 0; i < in->annotation_count; i++) {
+        annotations[i] =
+            (struct label){dup(a, in->annotations[i].name), dup(a, in->annotations[i].value)};
+    }
+    for (size_t i = 0; i < in->export_count; i++) {
+        exports[i] = in->exports[i];
+        (void)labels_ref(exports[i].labels);
+    }
+    out.annotations = annotations;
+    out.exports = exports;
+    return out;
+}
+
+static bool pick_alerts(struct view view, struct batch *b, struct err *e)
+{
+    const struct alerts *in = NULL;
+
+    if (!batch_alerts(view.batch, &in, e)) {
+        return false;
+    }
+    struct alert *rows = arena_array(batch_arena(b), struct alert, view.n);
+    for (uint32_t i = 0; i < view.n; i++) {
+        rows[i] = pick_alert(batch_arena(b), &in->rows[view_row(view, i)]);
+    }
+    batch_set_alerts(b, (struct alerts){rows, view.n});
+    return true;
+}
+
+bool batch_pick(struct view view, struct batch **ret_batch, struct err *e)
+{
+    const struct batch_info *info = batch_info(view.batch);
+
+    if (view_is_whole(view)) {
+        *ret_batch = batch_ref(view.batch);
+        return true;
+    }
+    struct batch *b = batch_new(batch_codec(view.batch), info);
+    bool ok = info->kind == RECORD_ALERT ? pick_alerts(view, b, e) : pick_samples(view, b, e);
+    if (!ok) {
+        batch_unref(b);
+        return false;
+    }
+    *ret_batch = b;
+    return true;
+}

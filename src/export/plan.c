@@ -1,0 +1,368 @@
+/*
+ * The plan: two logs, a graph of outputs on them, and the way in.
+ *
+ * Invariants
+ *   1. A frame's mask holds the bits of the outputs that the routes chose, in the log that the
+ * record's kind goes through; frames with alert edges carry the state bit too, which a snapshot
+ * releases.
+ *   2. The logs outlive every graph; a graph is replaced only when nobody gives through it.
+ */
+#include "export/plan.h"
+
+#include "base/env.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "export/pick.h"
+#include "export/plan_int.h"
+#include "export/routing.h"
+#include "log/log.h"
+#include "wire/frame.h"
+
+enum { FRAME_BATCH = 1, CHANGE_WAIT_MS = 5000 };
+
+static const char *const log_names[PLAN_LOGS] = {[PLAN_LEDGER] = "ledger", [PLAN_BULK] = "bulk"};
+
+/* ---- opening ---- */
+
+/* The strictest policy that an output of samples asks for. */
+static enum log_sync bulk_sync(const struct plan_config *config)
+{
+    static const enum log_sync syncs[] = {[FSYNC_ALWAYS] = LOG_SYNC_ALWAYS,
+                                          [FSYNC_INTERVAL] = LOG_SYNC_INTERVAL,
+                                          [FSYNC_NEVER] = LOG_SYNC_NEVER};
+    int strictest = FSYNC_INTERVAL;
+
+    for (size_t i = 0; i < config->output_count; i++) {
+        const struct exporter_common *common = config->outputs[i].common;
+        if ((config->outputs[i].kind->takes & TAKES(RECORD_SAMPLE)) != 0) {
+            strictest =
+                i == 0 || common->buffer.fsync < strictest ? common->buffer.fsync : strictest;
+        }
+    }
+    return syncs[strictest];
+}
+
+static bool open_log(struct plan *p, unsigned which, enum log_sync sync, struct err *e)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    struct log_report report;
+
+    buf_addf(&path, "%.*s/%s", STR_FMT(p->state_path), log_names[which]);
+    struct log_options options = {
+        .name = str_of(log_names[which]), .path = buf_str(&path), .sync = sync, .env = p->env};
+    if (!log_open(&options, &p->logs[which], &report, e)) {
+        p->logs[which] = NULL;
+        return false;
+    }
+    if (report.damaged_ranges > 0 || report.torn_bytes > 0) {
+        trace_warn(&p->trace, "the log was not closed cleanly; what was damaged is copied aside",
+                   T_TEXT("log", log_names[which]), T_U64("torn_bytes", report.torn_bytes),
+                   T_U64("damaged_ranges", report.damaged_ranges), T_U64("frames", report.frames));
+    }
+    return true;
+}
+
+static bool open_logs(struct plan *p, const struct plan_config *config, struct err *e)
+{
+    return fs_make_path(fs_system(), p->state_path, e) &&
+           open_log(p, PLAN_LEDGER, LOG_SYNC_ALWAYS, e) &&
+           open_log(p, PLAN_BULK, bulk_sync(config), e) &&
+           log_consumer_add(p->logs[PLAN_LEDGER], STR("state"), &p->state_bit, e);
+}
+
+bool plan_open(const struct env *env, const struct plan_config *config, struct plan **ret_plan,
+               struct err *e)
+{
+    struct plan *p = mem_new(struct plan);
+
+    p->env = env;
+    p->state_path = str_make(mem_dup_text(config->state_path.ptr, config->state_path.len),
+                             config->state_path.len);
+    trace_init(&p->trace, env->trace, "export", TRACE_INFO);
+    lock_init(&p->lock);
+    cond_init(&p->unused);
+    if (!open_logs(p, config, e) || !graph_open(p, config, &p->graph, e) ||
+        !graph_start(p, p->graph, e)) {
+        plan_close(p);
+        return false;
+    }
+    *ret_plan = p;
+    return true;
+}
+
+/* ---- giving ---- */
+
+/* Output numbers -> consumer bits of the log. */
+static uint64_t log_mask(const struct graph *g, uint64_t outputs, unsigned log)
+{
+    uint64_t mask = 0;
+
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        if ((outputs & UINT64_C(1) << i) != 0 && g->outputs[i].lanes[log] != NULL) {
+            mask |= UINT64_C(1) << g->outputs[i].bits[log];
+        }
+    }
+    return mask;
+}
+
+static bool append(struct plan *p, unsigned log, struct batch *b, uint64_t mask,
+                   const struct give *how, uint64_t *ret_seq, struct err *e)
+{
+    AUTO(buf_release) struct buf head = BUF_INIT(BUF_UNLIMITED);
+    struct str payload;
+
+    if (!batch_to_frame(b, &head, &payload, e)) {
+        return false;
+    }
+    struct iovec parts[] = {{head.ptr, head.len}, {(void *)(uintptr_t)payload.ptr, payload.len}};
+    struct log_record record = {
+        .type = FRAME_BATCH, .mask = mask, .parts = parts, .part_count = ARRAY_LEN(parts)};
+    bool waits = how->durable || log == PLAN_LEDGER;
+    return waits ? log_append(p->logs[log], &record, how->wait, ret_seq, e)
+                 : log_append_async(p->logs[log], &record, how->wait, ret_seq, e);
+}
+
+/* The rows that go to the same outputs, appended as a frame of their own. */
+static bool give_rows(struct plan *p, const struct graph *g, struct view view, uint64_t outputs,
+                      const struct give *how, uint64_t *ret_seq, struct err *e)
+{
+    enum record_kind kind = batch_info(view.batch)->kind;
+    unsigned log = kind == RECORD_ALERT || kind == RECORD_EVENT ? PLAN_LEDGER : PLAN_BULK;
+    uint64_t takers = routing_takers(&g->config, kind, how->alert_series) & ~how->except;
+    uint64_t mask = how->state_only ? 0 : log_mask(g, outputs & takers, log);
+    struct batch *b = NULL;
+
+    if (kind == RECORD_ALERT) {
+        mask |= UINT64_C(1) << p->state_bit;
+    }
+    if (mask == 0) {
+        return true;
+    }
+    if (!batch_pick(view, &b, e)) {
+        return false;
+    }
+    bool ok = append(p, log, b, mask, how, ret_seq, e);
+    batch_unref(b);
+    return ok;
+}
+
+static bool give_routed(struct plan *p, const struct graph *g, struct batch *b,
+                        const struct give *how, uint64_t *ret_seq, struct err *e)
+{
+    const struct routed *groups = NULL;
+    struct arena arena;
+    size_t count = 0;
+
+    arena_init(&arena, ARENA_UNLIMITED);
+    bool ok = routing_split(&g->config, b, &arena, &groups, &count, e);
+    for (size_t i = 0; ok && i < count; i++) {
+        struct view view = {.batch = b, .rows = groups[i].rows, .n = groups[i].count};
+        ok = give_rows(p, g, view, groups[i].outputs, how, ret_seq, e);
+    }
+    arena_release(&arena);
+    return ok;
+}
+
+bool plan_give(struct plan *p, struct batch *b, const struct give *how, uint64_t *ret_seq,
+               struct err *e)
+{
+    struct graph *g = plan_use_graph(p);
+    uint64_t seq = 0;
+    bool ok = true;
+
+    if (how->only != 0 || how->state_only) {
+        ok = give_rows(p, g, view_all(b), how->only, how, &seq, e);
+    } else {
+        ok = give_routed(p, g, b, how, &seq, e);
+    }
+    plan_release_graph(p, g);
+    if (ok) {
+        *ret_seq = seq;
+    }
+    return ok;
+}
+
+/* ---- alert state ---- */
+
+bool plan_replay_alerts(struct plan *p, uint64_t after,
+                        bool (*visit)(void *arg, uint64_t seq, struct batch *b, struct err *e),
+                        void *arg, struct err *e)
+{
+    AUTO(log_reader_autofree)
+    struct log_reader *reader =
+        log_reader_new(p->logs[PLAN_LEDGER], after + 1, UINT64_C(1) << p->state_bit);
+    const struct log_frame *frame = NULL;
+    bool ok = true;
+
+    while (ok && log_reader_next(reader, (struct wait){0, NULL}, &frame, e)) {
+        struct batch *b = NULL;
+        if (frame == NULL) {
+            return true;
+        }
+        ok = batch_from_frame(frame->payload, &b, e) && visit(arg, frame->seq, b, e);
+        batch_unref(b);
+        log_frame_drop(frame);
+    }
+    return err_wrap(e, "replaying the ledger");
+}
+
+bool plan_alerts_saved(struct plan *p, uint64_t seq, struct err *e)
+{
+    log_cursor_set(p->logs[PLAN_LEDGER], p->state_bit, seq);
+    return log_cursor_sync(p->logs[PLAN_LEDGER], (struct wait){DEADLINE_NEVER, NULL}, e);
+}
+
+uint64_t plan_ledger_seq(struct plan *p)
+{
+    return log_durable_seq(p->logs[PLAN_LEDGER]);
+}
+
+/* ---- levels ---- */
+
+void plan_set_levels(struct plan *p, const struct level_source *levels)
+{
+    p->levels = levels;
+    for (size_t i = 0; i < p->graph->config.output_count; i++) {
+        if (p->graph->outputs[i].level != NULL) {
+            level_output_set_source(p->graph->outputs[i].level, levels);
+        }
+    }
+}
+
+void plan_levels_changed(struct plan *p)
+{
+    struct graph *g = plan_use_graph(p);
+
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        if (g->outputs[i].level != NULL) {
+            level_output_wake(g->outputs[i].level);
+        }
+    }
+    plan_release_graph(p, g);
+}
+
+/* ---- change, status, stop ---- */
+
+static void retire_consumer(struct plan *p, unsigned log, unsigned bit)
+{
+    struct err e = ERR_INIT;
+
+    if (!log_consumer_retire(p->logs[log], bit, &e)) {
+        trace_warn(&p->trace, "a removed exporter stays a consumer of the log",
+                   T_TEXT("log", log_names[log]), T_ERR(&e));
+    }
+}
+
+/* Consumers whose exporter is gone from the config: done ones are retired, others keep their frames
+ * and are named. */
+static void retire_removed(struct plan *p, const struct graph *old, const struct graph *now)
+{
+    for (size_t i = 0; i < old->config.output_count; i++) {
+        const struct output_config *config = old->outputs[i].config;
+        struct err e = ERR_INIT;
+        if (plan_find_output(&now->config, config->name, &e) >= 0) {
+            continue;
+        }
+        for (unsigned log = 0; log < PLAN_LOGS; log++) {
+            struct output_status status = {0};
+            if (old->outputs[i].lanes[log] == NULL) {
+                continue;
+            }
+            lane_status(old->outputs[i].lanes[log], &status);
+            if (status.pending_frames == 0) {
+                retire_consumer(p, log, old->outputs[i].bits[log]);
+            } else {
+                trace_warn(
+                    &p->trace,
+                    "a removed exporter still owes records; they stay until it is configured again",
+                    T_STR("exporter", config->name), T_U64("frames", status.pending_frames));
+            }
+        }
+    }
+}
+
+/* Puts <next> in place and waits until nobody gives through the old one. */
+static struct graph *swap_graph(struct plan *p, struct graph *next)
+{
+    lock_take(&p->lock);
+    struct graph *old = p->graph;
+    p->graph = next;
+    while (atomic_load(&old->users) > 0) {
+        (void)cond_wait_until(&p->unused, &p->lock, DEADLINE_NEVER);
+    }
+    lock_give(&p->lock);
+    return old;
+}
+
+bool plan_change(struct plan *p, const struct plan_config *config, struct err *e)
+{
+    struct graph *next = NULL;
+
+    /* Every leaf of the new graph is opened before the old graph is touched: what can fail, fails
+     * here. */
+    if (!graph_open(p, config, &next, e)) {
+        return false;
+    }
+    struct graph *old = swap_graph(p, next);
+    graph_stop(old, (struct wait){clock_deadline_ms(p->env->clock, CHANGE_WAIT_MS), NULL});
+    retire_removed(p, old, next);
+    graph_free(old);
+    return graph_start(p, next, e);
+}
+
+size_t plan_status(struct plan *p, struct output_status *ret, size_t max)
+{
+    struct graph *g = plan_use_graph(p);
+    size_t count = g->config.output_count < max ? g->config.output_count : max;
+
+    for (size_t i = 0; i < count; i++) {
+        struct output *o = &g->outputs[i];
+        ret[i] = (struct output_status){
+            .name = o->config->name, .kind = o->config->kind->name, .state = "idle"};
+        for (unsigned log = 0; log < PLAN_LOGS; log++) {
+            if (o->lanes[log] != NULL) {
+                lane_status(o->lanes[log], &ret[i]);
+            }
+        }
+        if (o->level != NULL) {
+            struct level_status level;
+            level_output_status(o->level, &level);
+            ret[i].state = level.failing ? "retrying" : level.sent > 0 ? "ok" : "idle";
+            ret[i].delivered_rows = level.sent;
+            ret[i].retries = level.errors;
+            ret[i].last_success_ns = level.last_success_ns;
+            memcpy(ret[i].last_error, level.last_error, sizeof(ret[i].last_error));
+        }
+    }
+    plan_release_graph(p, g);
+    return count;
+}
+
+void plan_drain(struct plan *p, struct wait wait, uint64_t *ret_left)
+{
+    struct output_status status[PLAN_OUTPUTS_MAX];
+    uint64_t left = 0;
+
+    graph_stop(p->graph, wait);
+    size_t count = plan_status(p, status, PLAN_OUTPUTS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        left += status[i].pending_frames;
+    }
+    *ret_left = left;
+}
+
+void plan_close(struct plan *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    graph_free(p->graph);
+    for (unsigned log = PLAN_LOGS; log-- > 0;) {
+        log_close(p->logs[log]);
+    }
+    cond_release(&p->unused);
+    lock_release(&p->lock);
+    mem_free(p->state_path.ptr);
+    mem_free(p);
+}

@@ -1,0 +1,59 @@
+/*
+ * plan_int.h - the plan as its files see it.
+ *
+ * Ownership: the plan owns a graph, which owns outputs; the logs outlive graphs. Threads: the graph
+ * is replaced under plan->lock; who gives holds a reference to it meanwhile. Limits: as plan.h.
+ */
+#ifndef TELEX_EXPORT_PLAN_INT_H
+#define TELEX_EXPORT_PLAN_INT_H
+
+#include "base/trace.h"
+#include "export/lane.h"
+#include "export/plan.h"
+
+#include <stdatomic.h>
+
+enum { PLAN_LEDGER, PLAN_BULK, PLAN_LOGS };
+
+/* One exporter at work: a lane per log that its kinds of records go through, or a level output. */
+struct output {
+    const struct output_config *config;
+    struct lane *lanes[PLAN_LOGS];
+    unsigned bits[PLAN_LOGS];
+    struct dead_letters *dead;
+    struct level_output *level;
+};
+
+/* Outputs and routes of one config. */
+struct graph {
+    _Atomic uint32_t users;
+    struct plan_config config;
+    struct output outputs[PLAN_OUTPUTS_MAX];
+};
+
+struct plan {
+    const struct env *env;
+    struct str state_path; /* owned */
+    struct log *logs[PLAN_LOGS];
+    unsigned state_bit; /* the ledger's consumer that keeps edges until a snapshot has them */
+    struct trace trace;
+    struct lock lock;
+    struct cond unused; /* a graph lost its last user */
+    struct graph *graph GUARDED_BY(lock);
+    const struct level_source *levels;
+};
+
+/* Opens what <config> says on the plan's logs; nothing runs yet. */
+MUST_USE bool graph_open(struct plan *p, const struct plan_config *config, struct graph **ret_graph,
+                         struct err *e);
+MUST_USE bool graph_start(struct plan *p, struct graph *g, struct err *e);
+
+/* Stops all outputs, delivering until <wait> is over. */
+void graph_stop(struct graph *g, struct wait wait);
+void graph_free(struct graph *g);
+
+/* The graph for a while; give it back with plan_release_graph(). */
+struct graph *plan_use_graph(struct plan *p);
+void plan_release_graph(struct plan *p, struct graph *g);
+
+#endif

@@ -1,0 +1,280 @@
+/*
+ * A record's fields, as conditions name them: kind, rule, group, measurement, database; value,
+ * state, name; then labels, then annotations.
+ */
+#include "export/routing.h"
+
+#include "base/vec.h"
+
+/* ---- fields ---- */
+
+struct record {
+    const struct batch_info *info;
+    const struct labels *labels;
+    const struct label *annotations;
+    size_t annotation_count;
+    double value;
+    const struct alert *alert; /* or NULL */
+};
+
+static bool field_text(struct str text, struct field_value *ret)
+{
+    *ret = (struct field_value){.text = text};
+    return true;
+}
+
+static bool field_kind(const struct record *r, struct field_value *ret)
+{
+    return field_text(str_of(record_kind_name(r->info->kind)), ret);
+}
+
+static bool field_rule(const struct record *r, struct field_value *ret)
+{
+    return field_text(r->info->rule, ret);
+}
+
+static bool field_group(const struct record *r, struct field_value *ret)
+{
+    return field_text(r->info->group, ret);
+}
+
+static bool field_measurement(const struct record *r, struct field_value *ret)
+{
+    return field_text(r->info->measurement, ret);
+}
+
+static bool field_database(const struct record *r, struct field_value *ret)
+{
+    return field_text(r->info->database, ret);
+}
+
+static bool field_name(const struct record *r, struct field_value *ret)
+{
+    return field_text(labels_get(r->labels, r->alert != NULL ? STR("alertname") : STR("__name__")),
+                      ret);
+}
+
+static bool field_record_value(const struct record *r, struct field_value *ret)
+{
+    *ret = (struct field_value){.is_number = true, .number = r->value};
+    return true;
+}
+
+static bool field_state(const struct record *r, struct field_value *ret)
+{
+    if (r->alert == NULL) {
+        return false;
+    }
+    return field_text(r->alert->to == ALERT_RESOLVED ? STR("resolved")
+                                                     : str_of(alert_state_prometheus(r->alert->to)),
+                      ret);
+}
+
+static const struct {
+    const char *name;
+    bool is_static; /* the same for all rows of a batch */
+    bool (*read)(const struct record *, struct field_value *);
+} fields[] = {
+    {"kind", true, field_kind},         {"rule", true, field_rule},
+    {"group", true, field_group},       {"measurement", true, field_measurement},
+    {"database", true, field_database}, {"value", false, field_record_value},
+    {"state", false, field_state},      {"name", false, field_name},
+};
+
+static bool find_label(const struct record *r, struct str name, struct field_value *ret)
+{
+    struct str value = labels_get(r->labels, name);
+
+    return value.len > 0 && field_text(value, ret);
+}
+
+static bool find_annotation(const struct record *r, struct str name, struct field_value *ret)
+{
+    for (size_t i = 0; i < r->annotation_count; i++) {
+        if (str_eq(r->annotations[i].name, name)) {
+            return field_text(r->annotations[i].value, ret);
+        }
+    }
+    return false;
+}
+
+static bool record_field(const void *record, enum field_scope scope, struct str name,
+                         struct field_value *ret)
+{
+    const struct record *r = record;
+
+    if (scope == FIELD_ANY) {
+        for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+            if (str_eq(name, str_of(fields[i].name))) {
+                return fields[i].read(r, ret);
+            }
+        }
+    }
+    return (scope != FIELD_ANNOTATION && find_label(r, name, ret)) ||
+           (scope != FIELD_LABEL && find_annotation(r, name, ret));
+}
+
+static bool is_static_field(const void *arg, enum field_scope scope, struct str name)
+{
+    (void)arg;
+    for (size_t i = 0; scope == FIELD_ANY && i < ARRAY_LEN(fields); i++) {
+        if (str_eq(name, str_of(fields[i].name))) {
+            return fields[i].is_static;
+        }
+    }
+    return false;
+}
+
+/* ---- routes ---- */
+
+uint64_t routing_takers(const struct plan_config *config, enum record_kind kind, bool alert_series)
+{
+    uint64_t takers = 0;
+
+    for (size_t i = 0; i < config->output_count; i++) {
+        const struct exporter_kind *k = config->outputs[i].kind;
+        if ((k->takes & TAKES(kind)) != 0 && (!alert_series || (k->caps & EXPORTER_SERIES) != 0)) {
+            takers |= UINT64_C(1) << i;
+        }
+    }
+    return takers;
+}
+
+static uint64_t route_record(const struct plan_config *config, const struct record *r)
+{
+    struct record_view view = {record_field, r};
+    uint64_t outputs = 0;
+
+    if (config->route_count == 0) {
+        return UINT64_MAX;
+    }
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct route_config *route = &config->routes[i];
+        if (route->match != NULL && !condition_holds(route->match, &view)) {
+            continue;
+        }
+        outputs |= route->to;
+        if (!route->also_next) {
+            break;
+        }
+    }
+    return outputs;
+}
+
+/* Does every route decide the same for all rows of a batch? */
+static bool routes_are_static(const struct plan_config *config)
+{
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct condition *match = config->routes[i].match;
+        if (match != NULL && !condition_only_uses(match, is_static_field, NULL)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- splitting ---- */
+
+struct group_rows {
+    uint64_t outputs;
+    VEC(uint32_t) rows;
+};
+
+struct splitter {
+    const struct plan_config *config;
+    const struct batch_info *info;
+    VEC(struct group_rows) groups;
+};
+
+static void add_row(struct splitter *s, uint64_t outputs, uint32_t row)
+{
+    size_t i = 0;
+
+    while (i < s->groups.len && s->groups.items[i].outputs != outputs) {
+        i++;
+    }
+    if (i == s->groups.len) {
+        struct group_rows *g = vec_add(&s->groups);
+        g->outputs = outputs;
+    }
+    vec_push(&s->groups.items[i].rows, row);
+}
+
+static struct record base_record(const struct batch_info *info)
+{
+    return (struct record){.info = info,
+                           .labels = labels_empty(),
+                           .annotations = info->annotations,
+                           .annotation_count = info->annotation_count};
+}
+
+static bool split_alerts(struct splitter *s, struct batch *b, struct err *e)
+{
+    const struct alerts *alerts = NULL;
+
+    if (!batch_alerts(b, &alerts, e)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < alerts->count; i++) {
+        const struct alert *a = &alerts->rows[i];
+        struct record r = {s->info, a->labels, a->annotations, a->annotation_count, a->value, a};
+        add_row(s, route_record(s->config, &r), i);
+    }
+    return true;
+}
+
+static bool split_samples(struct splitter *s, struct batch *b, struct err *e)
+{
+    const struct samples *samples = NULL;
+    struct record r = base_record(s->info);
+
+    if (!batch_samples(b, &samples, e)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < samples->count; i++) {
+        r.labels = samples->series[samples->series_of[i]];
+        r.value = samples->value[i];
+        add_row(s, route_record(s->config, &r), i);
+    }
+    return true;
+}
+
+/* Moves the groups into <a>; one group that has every row is the whole batch. */
+static void take_groups(struct splitter *s, uint32_t rows, struct arena *a,
+                        const struct routed **ret_groups, size_t *ret_count)
+{
+    struct routed *groups = arena_array(a, struct routed, s->groups.len);
+
+    for (size_t i = 0; i < s->groups.len; i++) {
+        struct group_rows *g = &s->groups.items[i];
+        groups[i] = (struct routed){.outputs = g->outputs, .count = (uint32_t)g->rows.len};
+        if (g->rows.len < rows) {
+            uint32_t *copy = arena_alloc(a, g->rows.len * sizeof(uint32_t));
+            memcpy(copy, g->rows.items, g->rows.len * sizeof(uint32_t));
+            groups[i].rows = copy;
+        }
+        vec_release(&g->rows);
+    }
+    *ret_groups = groups;
+    *ret_count = s->groups.len;
+    vec_release(&s->groups);
+}
+
+bool routing_split(const struct plan_config *config, struct batch *b, struct arena *a,
+                   const struct routed **ret_groups, size_t *ret_count, struct err *e)
+{
+    struct splitter s = {.config = config, .info = batch_info(b)};
+    bool ok = true;
+
+    if (routes_are_static(config)) {
+        struct record r = base_record(s.info);
+        struct routed *all = arena_new(a, struct routed);
+        *all = (struct routed){.outputs = route_record(config, &r), .count = batch_rows(b)};
+        *ret_groups = all;
+        *ret_count = 1;
+        return true;
+    }
+    ok = s.info->kind == RECORD_ALERT ? split_alerts(&s, b, e) : split_samples(&s, b, e);
+    take_groups(&s, batch_rows(b), a, ret_groups, ret_count);
+    return ok;
+}
