@@ -22,9 +22,6 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "net/http_server_int.h"
-#include "net/url.h"
-
-#include <stdarg.h>
 
 enum {
     SEND_LIMIT_S = 300, /* for an answer that is not a stream */
@@ -432,82 +429,4 @@ void http_exchange_on_completed(void *server, struct MHD_Connection *connection,
     unlist(x);
     lock_give(&x->server->lock);
     http_exchange_drop(x);
-}
-
-/* --- the request, for handlers --- */
-
-void *http_exchange_arg(const struct http_exchange *x)
-{
-    return x->match.arg;
-}
-
-struct str http_exchange_method(const struct http_exchange *x)
-{
-    return x->method;
-}
-
-struct str http_exchange_path(const struct http_exchange *x)
-{
-    return x->path;
-}
-
-struct str http_exchange_query(const struct http_exchange *x)
-{
-    return x->query;
-}
-
-struct str http_exchange_param(const struct http_exchange *x, size_t index)
-{
-    return index < HTTP_PARAMS_MAX ? x->match.params[index] : STR_NONE;
-}
-
-bool http_exchange_query_value(struct http_exchange *x, struct str name, struct str *ret_value)
-{
-    struct str rest = x->query;
-    struct str raw_name;
-    struct str raw_value;
-
-    while (url_next_param(&rest, &raw_name, &raw_value)) {
-        struct buf AUTO(buf_release) text = BUF_INIT(HTTP_EXCHANGE_ARENA_MAX);
-        if (!url_add_unescaped(&text, raw_name, URL_QUERY) || !str_eq(buf_str(&text), name)) {
-            continue;
-        }
-        buf_clear(&text);
-        if (!url_add_unescaped(&text, raw_value, URL_QUERY)) {
-            return false;
-        }
-        *ret_value = arena_dup(&x->arena, buf_str(&text));
-        return true;
-    }
-    return false;
-}
-
-struct str http_exchange_header(const struct http_exchange *x, const char *name)
-{
-    return str_of(MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name));
-}
-
-struct str http_exchange_remote(const struct http_exchange *x)
-{
-    return str_of(x->place->remote);
-}
-
-struct str http_exchange_body(const struct http_exchange *x)
-{
-    return buf_str(&x->body);
-}
-
-struct arena *http_exchange_arena(struct http_exchange *x)
-{
-    return &x->arena;
-}
-
-void http_exchange_set_state(struct http_exchange *x, void *state)
-{
-    x->state = state;
-}
-
-void *http_exchange_state(const struct http_exchange *x)
-{
-    return x->state;
 }

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "net/http_server_int.h"
 
+#include <gnutls/gnutls.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -83,6 +84,24 @@ static bool read_pem(struct str path, struct buf *out, const char *option, struc
            err_wrap(e, "tls: %s", option);
 }
 
+/* libmicrohttpd takes a file without a certificate for an authority, and then trusts nobody. */
+static bool check_authority(const struct buf *pem, struct err *e)
+{
+    gnutls_certificate_credentials_t scratch;
+    gnutls_datum_t bytes = {(unsigned char *)pem->ptr, (unsigned)pem->len};
+
+    if (pem->len == 0) {
+        return true;
+    }
+    if (gnutls_certificate_allocate_credentials(&scratch) != GNUTLS_E_SUCCESS) {
+        return err_set(e, ERR_INTERNAL, "tls: GnuTLS does not start");
+    }
+    int found = gnutls_certificate_set_x509_trust_mem(scratch, &bytes, GNUTLS_X509_FMT_PEM);
+    gnutls_certificate_free_credentials(scratch);
+    return found > 0 ||
+           err_set(e, ERR_CONFIG, "tls: client_ca_file holds no certificate in PEM form");
+}
+
 static bool read_tls(struct http_server *s, struct err *e)
 {
     const struct http_server_tls_config *tls = &s->config->tls;
@@ -95,7 +114,8 @@ static bool read_tls(struct http_server *s, struct err *e)
     }
     return read_pem(tls->cert_file, &s->cert, "cert_file", e) &&
            read_pem(tls->key_file, &s->key, "key_file", e) &&
-           read_pem(tls->client_ca_file, &s->client_ca, "client_ca_file", e);
+           read_pem(tls->client_ca_file, &s->client_ca, "client_ca_file", e) &&
+           check_authority(&s->client_ca, e);
 }
 
 enum { OPTIONS_ROOM = 24 };
