@@ -287,6 +287,14 @@ bool http_site_wait_count(_Atomic unsigned *count, unsigned want)
     return atomic_load(count) == want;
 }
 
+bool http_site_wait_idle(struct http_site *f, size_t in_flight)
+{
+    for (int i = 0; i < 1000 && http_server_in_flight(f->server) > in_flight; i++) {
+        http_peer_pause_ms(5);
+    }
+    return http_server_in_flight(f->server) == in_flight;
+}
+
 void http_site_exchange(struct http_site *f, const char *request, struct buf *out)
 {
     struct buf AUTO(buf_release) bytes = BUF_INIT(BUF_UNLIMITED);

@@ -35,6 +35,10 @@ void http_site_release(struct http_site *f);
 bool http_site_wait_held(struct http_site *f);
 bool http_site_wait_count(_Atomic unsigned *count, unsigned want);
 
+/* Waits until no more than <in_flight> exchanges are not over: an answer reaches the client before
+ * the exchange is. */
+bool http_site_wait_idle(struct http_site *f, size_t in_flight);
+
 /* Sends bytes as they are, with the right Host header at %s, and reads to the end. */
 void http_site_exchange(struct http_site *f, const char *request, struct buf *out);
 
