@@ -78,7 +78,7 @@ struct engine {
     size_t group_count;
     struct map runs;   /* by rule id */
     uint64_t last_seq; /* newest ledger frame that the state contains */
-    struct lock lock;      /* the three below, and last_seq */
+    struct lock lock;  /* the three below, and last_seq */
     struct cond unviewed;
     uint32_t viewers GUARDED_BY(lock); /* threads that look at groups and runs */
     bool replacing GUARDED_BY(lock);

@@ -1,9 +1,10 @@
 /*
- * template_int.h - what the files of this folder share: tokens, the tree, values, the function
- * table.
+ * template_int.h - what the files of this folder share: tokens, the tree, values, the function table.
  *
- * The tree lives in the template's arena and is immutable after compiling. Values are passed by
- * value and borrow from the data, the tree or the rendering's arena.
+ * Ownership: the tree lives in the template's arena and is immutable after compiling; values are
+ * passed by value and borrow from the data, the tree or the rendering's arena. Threads: a rendering is
+ * confined to one thread, the tree is for any. Limits: as template.h, TEMPLATE_SLOTS_MAX variables,
+ * TEMPLATE_ARGS_MAX arguments.
  */
 #ifndef TELEX_TEMPLATE_TEMPLATE_INT_H
 #define TELEX_TEMPLATE_TEMPLATE_INT_H
