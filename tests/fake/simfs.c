@@ -91,7 +91,9 @@ static void content_write(struct content *c, const char *bytes, size_t len, size
     if (offset + len > c->len) {
         content_resize(c, offset + len);
     }
-    memcpy(c->bytes + offset, bytes, len);
+    if (len > 0) {
+        memcpy(c->bytes + offset, bytes, len);
+    }
 }
 
 static void content_copy(struct content *to, const struct content *from)

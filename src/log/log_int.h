@@ -1,0 +1,181 @@
+/*
+ * log_int.h - what the sources of the log share.
+ *
+ * The parts: recovery.c makes the list of segments from a folder; commit.c takes frames in and waits for
+ * them; writer.c is the one thread that changes files; segment.c writes segments; cursor.c keeps
+ * consumers and their cursors; reader.c gives frames out.
+ *
+ * Ownership: struct log owns all. Threads: fields say which: set at open and constant, under the lock, or
+ * the writer's. The lock is never held over a file operation. Limits: see log.h.
+ */
+#ifndef TELEX_LOG_LOG_INT_H
+#define TELEX_LOG_LOG_INT_H
+
+#include "base/metrics.h"
+#include "base/trace.h"
+#include "base/vec.h"
+#include "log/frame.h"
+#include "log/log.h"
+#include "log/recent.h"
+
+#include <limits.h>
+
+/* Where frame <seq> begins; one every MARK_BYTES, so that a reader need not begin at the front. */
+struct mark {
+    uint64_t seq;
+    int64_t offset;
+};
+enum { MARK_BYTES = 256 * 1024 };
+
+/* A segment as readers and the remover see it; all under the log's lock once the log is open. */
+struct segment {
+    uint64_t serial;
+    uint64_t first_seq; /* from its header: older segments hold nothing from here on */
+    uint32_t salt;
+    bool active;       /* the writer adds to it */
+    struct footer sum; /* of the acknowledged frames; sum.end is where they end */
+    int64_t file_bytes;
+    VEC(struct mark) marks;
+};
+
+struct consumer {
+    char *name; /* NULL: the bit is free */
+    bool retired;
+    uint64_t cursor;
+    uint64_t written; /* as the cursor file has it */
+    uint64_t synced;
+};
+
+/* The segment that is written to; the writer's alone. */
+struct active {
+    struct segment *segment; /* NULL: none */
+    int fd;
+    uint32_t salt;
+    int64_t offset;
+    struct footer sum; /* of the written frames */
+};
+
+/* The file that cursors are added to. The writer's alone. */
+struct cursor_file {
+    int fd; /* -1: to be made anew */
+    uint32_t salt;
+    int64_t offset;
+    bool unsynced;
+};
+
+struct log_metrics {
+    struct metric *frames;
+    struct metric *bytes;
+    struct metric *syncs;
+    struct metric *sync_seconds;
+    struct metric *errors;
+    struct metric *damaged;
+    struct metric *disk_bytes;
+    struct metric *memory_bytes;
+};
+
+struct log {
+    /* constant */
+    const struct fs *fs;
+    const struct env *env;
+    struct trace trace;
+    char *name;
+    char *path;
+    enum log_sync sync;
+    int64_t interval_ns;
+    int64_t segment_bytes;
+    int64_t memory_bytes_max;
+    int64_t disk_bytes_max;
+    int lock_fd;
+    struct log_metrics metrics;
+    struct thread writer;
+
+    struct lock lock;
+    struct cond work;    /* something for the writer */
+    struct cond done;    /* the writer did something, or failed */
+    struct cond arrived; /* frames for readers */
+
+    /* under the lock */
+    struct recent recent;
+    uint64_t next_seq;
+    uint64_t taken_seq;   /* up to here frames cannot be withdrawn any more */
+    uint64_t durable_seq; /* acknowledged */
+    uint64_t kept_seq; /* up to here memory is not needed: synced, or written where nothing syncs */
+    int64_t waiting_bytes; /* in memory, of frames beyond kept_seq */
+    int64_t disk_bytes;
+    VEC(struct segment *) segments; /* by serial; the active one is last */
+    struct consumer consumers[LOG_CONSUMERS_MAX];
+    uint64_t consumers_version; /* raised by each change, saved_version follows */
+    uint64_t saved_version;
+    uint64_t cursors_version; /* raised by each cursor set; the two below follow */
+    uint64_t written_version;
+    uint64_t synced_version;
+    bool sync_cursors; /* somebody waits for synced_version */
+    uint64_t failures; /* in all */
+    bool failing;
+    char reason[256]; /* of the last failure */
+    bool closing;
+
+    /* the writer's */
+    struct active active;
+    struct cursor_file cursor_file;
+    uint64_t next_serial;
+    uint64_t written_seq;
+    int64_t unsynced_bytes;
+    int64_t synced_at_ns;
+    int64_t cursors_synced_at_ns;
+    int64_t retry_at_ns;
+    int64_t backoff_ms;
+};
+
+enum { LOG_TYPE_CURSOR = LOG_TYPE_RESERVED, LOG_TYPE_CONSUMER, LOG_FLAG_RETIRED = 1 };
+
+/* "<folder>/<name>" */
+void log_path(const struct log *l, const char *name, char path[PATH_MAX]);
+void segment_name(uint64_t serial, char name[32]);
+
+/* Tells of a failed file operation by trace and metric, and remembers it as the reason. Gives <result>. */
+int log_failed(struct log *l, const char *what, int result);
+
+struct segment *segment_new(uint64_t serial, uint32_t salt, uint64_t first_seq);
+void segment_free(struct segment *s);
+
+/* segment.c, the writer's: 0 or -errno, told of already. */
+MUST_USE int active_create(struct log *l, uint64_t first_seq);
+MUST_USE int active_write(struct log *l, struct held *const *frames, size_t count);
+MUST_USE int active_sync(struct log *l);
+void active_seal(struct log *l);
+
+/* No more is written to it, and nothing of it is trusted beyond what was acknowledged. */
+void active_abandon(struct log *l);
+
+/* Makes what was written visible; under the lock. */
+void active_publish(struct log *l) REQUIRES(&l->lock);
+
+/* Writes the footer of a segment and syncs it unless the log never does. */
+MUST_USE int footer_write(const struct log *l, int fd, uint32_t salt, struct footer *sum);
+
+/* recovery.c */
+MUST_USE bool log_recover(struct log *l, struct log_report *report, struct err *e);
+
+/* Copies a range of a file aside, unless it is all zeros. 0 or -errno. */
+int log_quarantine(struct log *l, int fd, uint64_t serial, int64_t from, int64_t to,
+                   const char *kind);
+
+/* cursor.c */
+MUST_USE bool cursors_load(struct log *l, struct log_report *report, struct err *e);
+MUST_USE int consumers_save(struct log *l);
+MUST_USE int cursors_write(struct log *l);
+MUST_USE int cursors_sync(struct log *l);
+
+/* Is every consumer done with the segment, going by the cursors as they are, or as they are synced? */
+bool segment_is_done(const struct log *l, const struct segment *s, bool synced);
+
+/* Bits that somebody has, and bits that held frames carry. */
+uint64_t named_mask(const struct log *l);
+uint64_t held_mask(const struct log *l);
+
+/* writer.c */
+void writer_run(void *log);
+
+#endif

@@ -1,0 +1,410 @@
+/*
+ * The one thread that changes the log's files.
+ *
+ *     idle --work--> writing --ok--> idle
+ *                       |  ^
+ *                     error | backoff over, or closing
+ *                       v  |
+ *                     failing
+ *
+ * One round saves consumers, writes and syncs frames, writes cursors, removes segments. A round that fails is told of,
+ * and the next one begins at the same place after a pause; appenders and readers go on as far as they can.
+ *
+ * Invariants
+ *   1. A frame is acknowledged after its write (and sync, if the policy says so) and never before.
+ *   2. After a failed sync, or a write that failed for another reason than room, the segment is abandoned and all frames
+ *      beyond kept_seq are written again, to a new one whose header says where it begins.
+ *   3. A segment is removed after the cursors that allow it are synced, and the newest segment never.
+ */
+#include "log/log_int.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+
+enum {
+    BATCH_FRAMES = 1024,
+    BATCH_BYTES = 16 * 1024 * 1024,
+    BATCHES_PER_SYNC = 4,
+    BACKOFF_MS = 100,
+    BACKOFF_MS_MAX = 5000
+};
+#define CURSOR_SYNC_NS NS_PER_S
+
+/* Frames to write next, referenced. */
+struct batch {
+    struct held *frames[BATCH_FRAMES];
+    size_t count;
+    uint64_t last_seq; /* withdrawn ones included; 0: there is nothing to write */
+    int64_t bytes;
+};
+
+static int64_t now_ns(void)
+{
+    return clock_mono_ns(clock_system());
+}
+
+/* Fits one more frame into the segment, or is the segment empty? */
+static bool fits(const struct log *l, int64_t offset, const struct held *h)
+{
+    return offset == FILE_DATA_START ||
+           offset + frame_bytes(h->length) <= l->segment_bytes - FOOTER_BYTES;
+}
+
+/* Takes the frames beyond written_seq that go into the segment at hand. */
+static void batch_take(struct log *l, struct batch *b) REQUIRES(&l->lock)
+{
+    int64_t offset = l->active.segment != NULL ? l->active.offset : FILE_DATA_START;
+
+    *b = (struct batch){0};
+    for (size_t i = recent_find(&l->recent, l->written_seq + 1); i < l->recent.len; i++) {
+        struct held *h = recent_at(&l->recent, i);
+        if (b->count == BATCH_FRAMES || b->bytes >= BATCH_BYTES) {
+            break;
+        }
+        if (!h->withdrawn) {
+            if (!fits(l, offset + b->bytes, h)) {
+                break;
+            }
+            (void)log_frame_ref(&h->frame);
+            b->frames[b->count++] = h;
+            b->bytes += frame_bytes(h->length);
+        }
+        b->last_seq = h->frame.seq;
+    }
+    l->taken_seq = b->last_seq > l->taken_seq ? b->last_seq : l->taken_seq;
+}
+
+static void batch_drop(struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        held_drop(b->frames[i]);
+    }
+}
+
+/* Forgets the oldest frames in memory as far as they may be forgotten and must. */
+static void trim(struct log *l) REQUIRES(&l->lock)
+{
+    while (l->recent.len > 0 && l->recent.bytes > l->memory_bytes_max &&
+           recent_at(&l->recent, 0)->frame.seq <= l->kept_seq) {
+        recent_shift(&l->recent);
+    }
+}
+
+/* Acknowledges up to <durable_seq>; memory is no longer needed up to <kept_seq>. */
+static void acknowledge(struct log *l, uint64_t durable_seq, uint64_t kept_seq)
+{
+    lock_take(&l->lock);
+    for (size_t i = recent_find(&l->recent, l->kept_seq + 1);
+         i < l->recent.len && recent_at(&l->recent, i)->frame.seq <= kept_seq; i++) {
+        l->waiting_bytes -= held_bytes(recent_at(&l->recent, i)->length);
+    }
+    l->kept_seq = kept_seq;
+    active_publish(l);
+    if (durable_seq > l->durable_seq) {
+        l->durable_seq = durable_seq;
+        cond_broadcast(&l->arrived);
+    }
+    trim(l);
+    cond_broadcast(&l->done);
+    lock_give(&l->lock);
+}
+
+/* What is not acknowledged or not synced goes to a new segment. */
+static void start_over(struct log *l)
+{
+    active_abandon(l);
+    l->written_seq = l->kept_seq;
+    l->unsynced_bytes = 0;
+}
+
+static int sync_now(struct log *l)
+{
+    int result = 0;
+
+    if (l->unsynced_bytes > 0) {
+        result = active_sync(l);
+        if (result != 0) {
+            start_over(l);
+            return result;
+        }
+        l->unsynced_bytes = 0;
+    }
+    l->synced_at_ns = now_ns();
+    acknowledge(l, l->written_seq, l->written_seq);
+    return 0;
+}
+
+/* Writes one batch; *ret_more: there was one. */
+static int write_batch(struct log *l, bool *ret_more)
+{
+    struct batch b;
+    int result = 0;
+
+    lock_take(&l->lock);
+    batch_take(l, &b);
+    bool next_segment = b.last_seq == 0 && l->active.segment != NULL &&
+                        recent_find(&l->recent, l->written_seq + 1) < l->recent.len;
+    lock_give(&l->lock);
+    if (next_segment) {
+        result = sync_now(l);
+        if (result == 0) {
+            active_seal(l);
+        }
+    } else if (b.count > 0) {
+        result = l->active.segment == NULL ? active_create(l, l->written_seq + 1) : 0;
+        result = result == 0 ? active_write(l, b.frames, b.count) : result;
+    }
+    batch_drop(&b);
+    if (result == 0 && b.last_seq > 0) {
+        l->written_seq = b.last_seq;
+        l->unsynced_bytes += l->sync == LOG_SYNC_NEVER ? 0 : b.bytes;
+        metric_add(l->metrics.frames, b.count);
+        metric_add(l->metrics.bytes, (uint64_t)b.bytes);
+    }
+    *ret_more = next_segment || b.last_seq > 0;
+    return result;
+}
+
+/*
+ * A write failed: for want of room it is tried again at the same place, and what it left there is cut off; after any
+ * other error the segment is not trusted any more.
+ */
+static int write_failed(struct log *l, int result)
+{
+    bool full = result == -ENOSPC || result == -EDQUOT;
+
+    if (!full || (l->active.segment != NULL &&
+                  l->fs->ops->truncate(l->fs, l->active.fd, l->active.offset) != 0)) {
+        start_over(l);
+    }
+    return result;
+}
+
+static bool sync_is_due(const struct log *l)
+{
+    return l->sync == LOG_SYNC_ALWAYS || l->unsynced_bytes >= l->memory_bytes_max / 2 ||
+           (l->unsynced_bytes > 0 && now_ns() - l->synced_at_ns >= l->interval_ns);
+}
+
+static int write_frames(struct log *l)
+{
+    bool more = true;
+
+    for (int i = 0; more && i < BATCHES_PER_SYNC; i++) {
+        int result = write_batch(l, &more);
+        if (result != 0) {
+            return write_failed(l, result);
+        }
+    }
+    if (l->sync == LOG_SYNC_NEVER) {
+        acknowledge(l, l->written_seq, l->written_seq);
+        return 0;
+    }
+    if (sync_is_due(l)) {
+        return sync_now(l);
+    }
+    acknowledge(l, l->written_seq, l->kept_seq);
+    return 0;
+}
+
+/* Takes the segments that nobody needs off the list. */
+static void take_done(struct log *l, uint64_t *serials, size_t max, size_t *ret_count)
+    REQUIRES(&l->lock)
+{
+    size_t kept = 0;
+    size_t count = 0;
+
+    for (size_t i = 0; i < l->segments.len; i++) {
+        struct segment *s = l->segments.items[i];
+        bool newest = i + 1 == l->segments.len;
+        if (!newest && !s->active && count < max && segment_is_done(l, s, true)) {
+            serials[count++] = s->serial;
+            l->disk_bytes -= s->file_bytes;
+            segment_free(s);
+        } else {
+            l->segments.items[kept++] = s;
+        }
+    }
+    l->segments.len = kept;
+    *ret_count = count;
+}
+
+static bool any_done(struct log *l)
+{
+    bool found = false;
+
+    lock_take(&l->lock);
+    for (size_t i = 0; i + 1 < l->segments.len && !found; i++) {
+        found = !l->segments.items[i]->active && segment_is_done(l, l->segments.items[i], false);
+    }
+    lock_give(&l->lock);
+    return found;
+}
+
+static int unlink_segments(struct log *l, const uint64_t *serials, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char name[32];
+        char path[PATH_MAX];
+        segment_name(serials[i], name);
+        log_path(l, name, path);
+        int result = l->fs->ops->unlink(l->fs, path);
+        if (result != 0 && result != -ENOENT) {
+            return log_failed(l, "removing a segment", result);
+        }
+    }
+    return 0;
+}
+
+static int remove_segments(struct log *l)
+{
+    uint64_t serials[64];
+    size_t count = 0;
+
+    if (!any_done(l)) {
+        return 0;
+    }
+    int result = cursors_write(l);
+    result = result == 0 ? cursors_sync(l) : result;
+    if (result != 0) {
+        return result;
+    }
+    lock_take(&l->lock);
+    take_done(l, serials, ARRAY_LEN(serials), &count);
+    cond_broadcast(&l->done);
+    lock_give(&l->lock);
+    result = unlink_segments(l, serials, count);
+    if (result == 0 && l->sync != LOG_SYNC_NEVER) {
+        result = fs_sync_folder(l->fs, l->path);
+        result = result == 0 ? 0 : log_failed(l, "syncing the folder", result);
+    }
+    return result;
+}
+
+static bool consumers_changed(struct log *l)
+{
+    lock_take(&l->lock);
+    bool changed = l->saved_version < l->consumers_version;
+    lock_give(&l->lock);
+    return changed;
+}
+
+static bool cursor_sync_is_due(struct log *l)
+{
+    lock_take(&l->lock);
+    bool due = l->sync_cursors;
+    lock_give(&l->lock);
+    return due || (l->cursor_file.unsynced && l->sync != LOG_SYNC_NEVER &&
+                   now_ns() - l->cursors_synced_at_ns >= CURSOR_SYNC_NS);
+}
+
+/* Every step is tried, whatever became of the others: removing segments may make the room that a write needs. */
+static int round_of_work(struct log *l)
+{
+    const int results[] = {
+        consumers_changed(l) ? consumers_save(l) : 0, write_frames(l),    cursors_write(l),
+        cursor_sync_is_due(l) ? cursors_sync(l) : 0,  remove_segments(l),
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(results); i++) {
+        if (results[i] != 0) {
+            return results[i];
+        }
+    }
+    return 0;
+}
+
+static bool has_work(const struct log *l) REQUIRES(&l->lock)
+{
+    return l->saved_version < l->consumers_version || l->written_version < l->cursors_version ||
+           l->sync_cursors || recent_find(&l->recent, l->written_seq + 1) < l->recent.len;
+}
+
+/* When the writer has to look again although nobody calls it. */
+static int64_t next_look_ns(const struct log *l)
+{
+    int64_t at = DEADLINE_NEVER;
+
+    if (l->failing) {
+        return l->retry_at_ns;
+    }
+    if (l->unsynced_bytes > 0) {
+        at = l->synced_at_ns + l->interval_ns;
+    }
+    if (l->cursor_file.unsynced && l->sync != LOG_SYNC_NEVER &&
+        l->cursors_synced_at_ns + CURSOR_SYNC_NS < at) {
+        at = l->cursors_synced_at_ns + CURSOR_SYNC_NS;
+    }
+    return at;
+}
+
+/* Sleeps until there is something to do; false when the log closes. */
+static bool await_work(struct log *l)
+{
+    lock_take(&l->lock);
+    while (!l->closing) {
+        bool may_work = !l->failing && has_work(l);
+        if (may_work || !cond_wait_until(&l->work, &l->lock, next_look_ns(l))) {
+            break;
+        }
+    }
+    bool open = !l->closing;
+    lock_give(&l->lock);
+    return open;
+}
+
+/* Remembers how the round went, and when to try again. */
+static void round_ended(struct log *l, int result)
+{
+    if (result == 0) {
+        l->backoff_ms = BACKOFF_MS;
+    } else {
+        l->retry_at_ns = now_ns() + l->backoff_ms * NS_PER_MS;
+        l->backoff_ms = l->backoff_ms * 2 < BACKOFF_MS_MAX ? l->backoff_ms * 2 : BACKOFF_MS_MAX;
+    }
+    lock_take(&l->lock);
+    l->failing = result != 0;
+    if (result != 0) {
+        l->taken_seq = l->written_seq;
+    }
+    cond_broadcast(&l->done);
+    lock_give(&l->lock);
+}
+
+/* The last round: everything out, synced and sealed, as far as the disk lets us. */
+static void finish(struct log *l)
+{
+    bool more = true;
+    int result = 0;
+
+    while (more && result == 0) {
+        result = round_of_work(l);
+        lock_take(&l->lock);
+        more = recent_find(&l->recent, l->written_seq + 1) < l->recent.len;
+        lock_give(&l->lock);
+    }
+    if (result == 0 && l->sync != LOG_SYNC_NEVER) {
+        result = sync_now(l);
+        result = result == 0 ? cursors_sync(l) : result;
+    }
+    if (result == 0) {
+        active_seal(l);
+    } else {
+        active_abandon(l);
+    }
+    round_ended(l, result);
+}
+
+void writer_run(void *arg)
+{
+    struct log *l = arg;
+
+    l->synced_at_ns = now_ns();
+    l->cursors_synced_at_ns = l->synced_at_ns;
+    l->backoff_ms = BACKOFF_MS;
+    while (await_work(l)) {
+        round_ended(l, round_of_work(l));
+    }
+    finish(l);
+}
