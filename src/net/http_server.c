@@ -227,7 +227,7 @@ bool http_server_start(const struct env *env, const struct http_server_config *c
     atomic_store(&s->refs, 1);
     lock_init(&s->lock);
     cond_init(&s->idle);
-    trace_init(&s->trace, env->trace, "http", TRACE_DEBUG);
+    trace_init(&s->trace, env->trace, "http", TRACE_INFO);
     buf_init(&s->listen_host, BUF_SMALL);
     s->tables = mem_dup(tables, count * sizeof(*tables));
     s->router = (struct http_router){s->tables, count};
@@ -242,6 +242,11 @@ bool http_server_start(const struct env *env, const struct http_server_config *c
 void http_server_change_access(struct http_server *s, const struct http_server_config *config)
 {
     atomic_store_explicit(&s->access, config, memory_order_release);
+}
+
+void http_server_set_level(struct http_server *s, enum trace_level level)
+{
+    atomic_store_explicit(&s->trace.level, (int)level, memory_order_relaxed);
 }
 
 uint16_t http_server_port(const struct http_server *s)

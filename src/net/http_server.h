@@ -23,6 +23,7 @@
 #include "base/options.h"
 #include "base/str.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "net/http_client.h"
 
 #include <stdbool.h>
@@ -119,6 +120,9 @@ MUST_USE bool http_server_start(const struct env *env, const struct http_server_
  * server; the rest of it is not looked at.
  */
 void http_server_change_access(struct http_server *s, const struct http_server_config *config);
+
+/* What it says about itself; at debug, a line per request. Info until changed. */
+void http_server_set_level(struct http_server *s, enum trace_level level);
 
 /* The port that it listens on, also where the config said 0. */
 uint16_t http_server_port(const struct http_server *s);

@@ -11,7 +11,6 @@
 #ifndef TELEX_NET_HTTP_SERVER_INT_H
 #define TELEX_NET_HTTP_SERVER_INT_H
 
-#include "base/trace.h"
 #include "net/http_guard.h"
 #include "net/http_server.h"
 
