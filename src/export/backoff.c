@@ -8,9 +8,16 @@ void backoff_init(struct backoff *b, const struct backoff_config *config)
     backoff_reset(b);
 }
 
+static double capped(const struct backoff *b, double delay_ns)
+{
+    double max_ns = (double)b->config->max_delay_ns;
+
+    return delay_ns < max_ns ? delay_ns : max_ns;
+}
+
 void backoff_reset(struct backoff *b)
 {
-    b->delay_ns = (double)b->config->initial_delay_ns;
+    b->delay_ns = capped(b, (double)b->config->initial_delay_ns);
     b->tries = 0;
 }
 
@@ -35,9 +42,6 @@ int64_t backoff_next_ms(struct backoff *b, struct rng *rng, int64_t asked_ms)
         asked_ms = BACKOFF_ASKED_MAX_MS;
     }
     b->tries++;
-    b->delay_ns *= b->config->multiplier;
-    if (b->delay_ns > (double)b->config->max_delay_ns) {
-        b->delay_ns = (double)b->config->max_delay_ns;
-    }
+    b->delay_ns = capped(b, b->delay_ns * b->config->multiplier);
     return delay_ms > asked_ms ? delay_ms : asked_ms;
 }

@@ -6,6 +6,8 @@
 
 #include "base/env.h"
 #include "base/mem.h"
+#include "export/exporter_options.h"
+#include "export/extra_labels.h"
 #include "net/http_client.h"
 #include "wire/compress.h"
 
@@ -156,10 +158,10 @@ static enum verdict send_one(struct http_sink *s, struct view view, uint32_t fir
 
 /* ---- the sink ---- */
 
-/* Rows first..end-1 will never be taken: each is excepted, so that the plan can go on behind them.
- */
+/* Rows first..end-1 will never be taken: each is excepted, so that the plan can go on behind them. */
 static void reject_rows(struct outcome *out, uint32_t first, uint32_t end)
 {
+    outcome_forget(out, first);
     for (uint32_t i = first; i < end; i++) {
         outcome_except(out, i, VERDICT_REJECTED, out->err.message);
     }
@@ -171,6 +173,7 @@ static bool settle(struct outcome *out, enum verdict verdict, uint32_t first, ui
     if (verdict == VERDICT_REJECTED) {
         reject_rows(out, first, end);
     } else if (verdict != VERDICT_DELIVERED) {
+        outcome_forget(out, first);
         out->rest = verdict;
         return false;
     }
@@ -178,29 +181,49 @@ static bool settle(struct outcome *out, enum verdict verdict, uint32_t first, ui
     return true;
 }
 
+/* Where deliver() is in its view. */
+struct progress {
+    uint32_t row;  /* the next */
+    uint32_t part; /* of that row */
+};
+
+/* One request from <at> on; false when the view must stop here. */
+static bool deliver_next(struct http_sink *s, struct view view, struct progress *at,
+                         struct wait wait, struct outcome *ret)
+{
+    uint32_t first = at->row;
+
+    arena_reset(&s->arena);
+    buf_clear(&s->body);
+    struct export_request req = {.arena = &s->arena, .body = s->body, .part = at->part};
+    bool made = s->exporter->next_request(s->config, view, &at->row, &req, ret, &ret->err);
+    s->body = req.body;
+    if (made && req.method == NULL) {
+        outcome_settle(ret, view.n);
+        return false;
+    }
+    enum verdict verdict =
+        made ? send_one(s, view, first, at->row, &req, wait, ret) : VERDICT_REJECTED;
+    if (verdict == VERDICT_REJECTED && at->row == first) {
+        at->row = made ? first + 1 : view.n; /* the row's other parts have no use */
+    }
+    at->part = at->row == first ? req.part : 0;
+    return settle(ret, verdict, first, at->row);
+}
+
 static void http_sink_deliver(struct sink *sink, struct view view, struct wait wait,
                               struct outcome *ret)
 {
     struct http_sink *s = container_of(sink, struct http_sink, super);
-    uint32_t row = 0;
-    bool goes_on = true;
+    const struct exporter_common *common = s->config;
+    AUTO(batch_autounref) struct batch *labelled = NULL;
+    struct progress at = {0};
 
-    while (goes_on && row < view.n) {
-        uint32_t first = row;
-        arena_reset(&s->arena);
-        buf_clear(&s->body);
-        struct export_request req = {.arena = &s->arena, .body = s->body};
-        bool made = s->exporter->next_request(s->config, view, &row, &req, ret, &ret->err);
-        s->body = req.body;
-        if (!made) {
-            row = row > first ? row : view.n;
-            goes_on = settle(ret, VERDICT_REJECTED, first, row);
-        } else if (req.method == NULL) {
-            outcome_settle(ret, view.n);
-            return;
-        } else {
-            goes_on = settle(ret, send_one(s, view, first, row, &req, wait, ret), first, row);
-        }
+    if (!extra_labels_view(&common->labels, &view, &labelled, &ret->err)) {
+        (void)settle(ret, VERDICT_REJECTED, 0, view.n);
+        return;
+    }
+    while (at.row < view.n && deliver_next(s, view, &at, wait, ret)) {
     }
 }
 

@@ -2,8 +2,8 @@
  * http_sink.h - the one leaf over HTTP; an HTTP exporter is two pure functions and a table of
  * statuses.
  *
- * The sink owns URL, auth, TLS, proxy, compression and connections (net/http_client.h). The
- * exporter says what the next request is, taking as many rows as fit the destination's limits, and
+ * The sink owns URL, auth, TLS, proxy, compression, connections (net/http_client.h) and the labels
+ * of the config, which begins with struct exporter_common. The exporter says what the next request is, taking as many rows as fit the destination's limits, and
  * what an answer means. No thread, no lock, no socket in the exporter's file.
  *
  * Ownership: request parts are borrowed until the next call of next_request or the end of deliver.
@@ -40,7 +40,11 @@ struct export_request {
     struct str whole_body; /* used instead of <body> when ptr is set: bytes that travel untouched */
     struct buf body;
     struct arena *arena;
-    uint32_t skipped_rows; /* rows passed over (NaN, stale markers), already excepted */
+    /*
+     * For rows that make several requests: which of them this is, from 0. When another one of *row is
+     * to come, next_request leaves *row where it is and adds one.
+     */
+    uint32_t part;
 };
 
 struct export_answer {
@@ -60,8 +64,8 @@ struct status_rule {
 struct http_exporter {
     /*
      * Fills <ret> with the request for rows from *row on and moves *row past them. Rows that cannot
-     * be sent are excepted in <out> (index into the view). With no row left to send it leaves
-     * ret->method NULL.
+     * be sent are excepted in <out> (index into the view); rows that mean nothing to the destination
+     * are passed over. With no row left to send it leaves ret->method NULL.
      */
     bool (*next_request)(const void *config, struct view view, uint32_t *row,
                          struct export_request *ret, struct outcome *out, struct err *e);

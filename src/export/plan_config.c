@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "export/exporter_options.h"
+#include "export/extra_labels.h"
 
 #include <stdio.h>
 
@@ -118,8 +119,9 @@ static bool read_exporter(struct reader *r, struct str name, const struct yaml_n
         return err_wrap(e, "exporter '%.*s'", STR_FMT(name));
     }
     r->output_count++;
-    return kind->check == NULL || kind->check(config, options, e) ||
-           err_wrap(e, "exporter '%.*s'", STR_FMT(name));
+    bool fine = extra_labels_check(&((const struct exporter_common *)config)->labels, e) &&
+                (kind->check == NULL || kind->check(config, options, e));
+    return fine || err_wrap(e, "exporter '%.*s'", STR_FMT(name));
 }
 
 /*

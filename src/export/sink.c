@@ -38,3 +38,15 @@ void outcome_except(struct outcome *o, uint32_t index, enum verdict verdict, con
     x->verdict = verdict;
     (void)snprintf(x->reason, sizeof(x->reason), "%s", reason);
 }
+
+void outcome_forget(struct outcome *o, uint32_t index)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < o->except.list.len; i++) {
+        if (o->except.list.items[i].index < index) {
+            o->except.list.items[kept++] = o->except.list.items[i];
+        }
+    }
+    o->except.list.len = kept;
+}

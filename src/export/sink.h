@@ -51,14 +51,13 @@ struct exceptions {
 struct outcome {
     enum verdict rest;
     uint32_t settled;
-    uint32_t
-        dropped; /* settled rows that the destination took and threw away without saying which */
+    uint32_t dropped; /* settled rows that the destination threw away without saying which */
     struct exceptions except;
     int64_t retry_after_ms; /* a floor for the next try; 0: none said */
     int status;             /* the protocol's own code (HTTP status), 0: none */
     uint32_t requests;      /* made during the call */
     uint64_t bytes;         /* sent */
-    struct err err;         /* why rest is not DELIVERED */
+    struct err err;         /* why rest is not DELIVERED, or rows were rejected or dropped */
 };
 
 void outcome_init(struct outcome *o);
@@ -69,6 +68,9 @@ void outcome_settle(struct outcome *o, uint32_t n);
 
 /* Adds an exception; reason is cut to fit. */
 void outcome_except(struct outcome *o, uint32_t index, enum verdict verdict, const char *reason);
+
+/* Forgets the exceptions from <index> on: those rows are tried again, or end otherwise. */
+void outcome_forget(struct outcome *o, uint32_t index);
 
 struct sink;
 struct position;
