@@ -2,12 +2,14 @@
  * regex.h - regular expressions as Prometheus means them: RE2 syntax, anchored or searching, in
  * bounded time.
  *
- * PCRE2 with JIT does the work. Constructs that RE2 does not have (backreferences, lookaround,
- * atomic groups, recursion, possessive quantifiers) are refused at compile time with their
- * position; patterns that are a literal, a prefix, a suffix or an alternation of literals never
- * reach PCRE2. A match that passes the step limit is an error, not a hang. Ownership: creator;
- * immutable. Threads: any. Limits: REGEX_PATTERN_MAX bytes, REGEX_STEPS_MAX steps, REGEX_GROUPS_MAX
- * groups.
+ * PCRE2 with JIT does the work, on a pattern that is read and written anew, so that everything
+ * means what it means in RE2 (\s, $, \12, scripts). In REGEX_FULL mode . matches every character,
+ * in REGEX_SEARCH every one but the newline, as Prometheus has it. Constructs that RE2 does not
+ * have (backreferences, lookaround, atomic groups, recursion, possessive quantifiers) are refused
+ * at compile time with their position; patterns that are a literal, a prefix, a suffix or an
+ * alternation of literals never reach PCRE2. A match that passes the step limit is an error, not a
+ * hang. Ownership: creator; immutable. Threads: any. Limits: REGEX_PATTERN_MAX bytes,
+ * REGEX_STEPS_MAX steps, REGEX_GROUPS_MAX groups.
  */
 #ifndef TELEX_BASE_REGEX_H
 #define TELEX_BASE_REGEX_H
@@ -25,7 +27,7 @@ enum regex_mode {
 
 struct regex;
 
-/* The error's position is the byte in <pattern>, as a column of line 1. */
+/* The error's position is the byte in <pattern>, as a column of line 1; 0 when it is all of it. */
 MUST_USE bool regex_compile(struct str pattern, enum regex_mode mode, struct regex **ret_regex,
                             struct err *e);
 void regex_free(struct regex *r);

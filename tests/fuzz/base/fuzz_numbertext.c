@@ -1,6 +1,6 @@
 /*
- * Any bytes as number, size, time and duration. What parses prints, and what was printed parses back
- * to the same value.
+ * Any bytes as number, size, time and duration. What parses prints, and what was printed parses
+ * back to the same value.
  */
 #include "base/number.h"
 #include "base/timetext.h"

@@ -1,6 +1,6 @@
 /*
- * Any bytes as the YAML of an options mapping, and, after a NUL, as the value of every variable. Not
- * as files of secrets: harnesses read none but their input.
+ * Any bytes as the YAML of an options mapping, and, after a NUL, as the value of every variable.
+ * Not as files of secrets: harnesses read none but their input.
  */
 #include "base/options.h"
 #include "base/secret.h"
