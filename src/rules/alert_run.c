@@ -94,7 +94,7 @@ static bool meet_series(struct evaluation *ev, struct str raw, double value, uin
     /* Labels that follow the value name another alert when it changes: such bytes are parsed each
      * time. */
     if (ok && (run->rule->label_uses & ~(unsigned)(USES_LABELS | USES_EXTERNAL)) == 0) {
-        series_link_raw(&run->table, raw, *ret_id);
+        series_link_raw(&run->table, raw_hash_of(raw), *ret_id);
     }
     return ok;
 }
@@ -103,7 +103,7 @@ static bool alert_row(void *arg, struct str raw, int64_t time_ns, double value, 
 {
     struct alert_evaluation *ae = arg;
     struct rule_run *run = ae->ev->run;
-    uint32_t id = series_find_raw(&run->table, raw);
+    uint32_t id = series_find_raw(&run->table, raw_hash_of(raw));
 
     (void)time_ns;
     if (id == HINDEX_NONE && !meet_series(ae->ev, raw, value, &id, e)) {
@@ -302,29 +302,13 @@ bool alert_evaluate(struct evaluation *ev, struct err *e)
     return ok;
 }
 
-void rule_run_retire(struct rule_run *run, int64_t now_ns)
+void alert_retire(struct rule_run *run, struct sample_set *set)
 {
-    struct evaluation ev;
-    struct sample_set set = {.ev = &ev};
-    struct err e = ERR_INIT;
-
-    evaluation_begin(&ev, run, now_ns, (struct wait){DEADLINE_NEVER, NULL});
     for (uint32_t i = 0; i < run->table.count; i++) {
-        if (series_at(&run->table, i)->labels == NULL) {
-            continue;
-        }
-        if (run->kind == RULE_ALERT) {
-            struct alert_item *item = item_at(&run->table, i);
+        struct alert_item *item = item_at(&run->table, i);
+        if (item->head.labels != NULL) {
             item->status = (struct alert_status){0};
-            add_item_series(&set, item);
-        } else if (((struct record_item *)(void *)series_at(&run->table, i))->written) {
-            sample_set_add(&set, labels_ref(series_at(&run->table, i)->labels), number_stale_nan());
+            add_item_series(set, item);
         }
     }
-    if (!sample_set_give(&set, run->kind == RULE_ALERT, false, &e)) {
-        trace_warn(&run->engine->trace, "a removed rule's series stay until they age out",
-                   T_STR("rule", run->rule->name), T_ERR(&e));
-    }
-    sample_set_release(&set);
-    evaluation_end(&ev);
 }

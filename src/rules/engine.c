@@ -174,6 +174,7 @@ static struct rule_run *adopt(struct engine *en, const struct rule *rule)
         (void)map_put(&en->runs, run->id, run);
     }
     series_forget_raws(&run->table);
+    run->memory.raws_hold = false;
     run->rule = rule;
     run->kept = true;
     return run;

@@ -13,15 +13,10 @@
 #include "base/metrics.h"
 #include "base/trace.h"
 #include "rules/engine.h"
+#include "rules/record_memory.h"
 #include "rules/series_table.h"
 
-enum { EVALUATION_BATCH_ROWS = 10000, RULE_ERROR_MAX = 512 };
-
-/* A series that a recording rule wrote. */
-struct record_item {
-    struct series_item head;
-    bool written; /* an output has samples of it: it needs a stale marker when it goes */
-};
+enum { EVALUATION_BATCH_ROWS = RECORD_BODY_ROWS, RULE_ERROR_MAX = 512 };
 
 /* An alert. */
 struct alert_item {
@@ -46,9 +41,10 @@ struct rule_run {
     const struct rule *rule; /* NULL: restored, and not in the set */
     struct engine *engine;
     enum rule_kind kind;
-    struct series_table table; /* of record_item or alert_item, by the rule's kind */
-    uint32_t evaluation;       /* number of the current one */
-    int64_t last_export_ns;    /* slot that export_interval let through */
+    struct series_table table;   /* of alert_item; for alerting rules */
+    struct record_memory memory; /* for recording rules */
+    uint32_t evaluation;         /* number of the current one */
+    int64_t last_export_ns;      /* slot that export_interval let through */
     struct lock lock;
     struct rule_outcome outcome GUARDED_BY(lock);
     uint64_t failures GUARDED_BY(lock);
@@ -147,6 +143,9 @@ struct sample_set {
 /* Adds a sample at the slot; takes over the reference. */
 void sample_set_add(struct sample_set *set, struct labels *labels, double value);
 
+/* Closes the rows added so far into batches; sample_set_give() does so too. */
+void sample_set_close(struct sample_set *set);
+
 /* Gives everything to the output; false when it refused a batch (the rest is not given). */
 MUST_USE bool sample_set_give(struct sample_set *set, bool alert_series, bool thinned,
                               struct err *e);
@@ -160,6 +159,8 @@ uint8_t alert_written_state(const struct alert_status *s);
 
 /* Stale markers for all that a removed recording or alerting rule wrote. */
 void rule_run_retire(struct rule_run *run, int64_t now_ns);
+void alert_retire(struct rule_run *run, struct sample_set *set);
+void record_retire(struct rule_run *run, struct sample_set *set);
 
 /* ---- edges ---- */
 

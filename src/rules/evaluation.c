@@ -259,8 +259,7 @@ struct batch_info rule_batch_info(const struct rule_run *run, enum record_kind k
                                .threshold = x->threshold};
 }
 
-/* Closes the rows collected so far into a batch. */
-static void close_batch(struct sample_set *set)
+void sample_set_close(struct sample_set *set)
 {
     struct batch_info info = rule_batch_info(set->ev->run, RECORD_SAMPLE, set->ev->slot_ns);
     uint32_t count = (uint32_t)set->series.len;
@@ -292,7 +291,7 @@ void sample_set_add(struct sample_set *set, struct labels *labels, double value)
     vec_push(&set->values, value);
     set->total++;
     if (set->series.len == EVALUATION_BATCH_ROWS) {
-        close_batch(set);
+        sample_set_close(set);
     }
 }
 
@@ -301,7 +300,7 @@ bool sample_set_give(struct sample_set *set, bool alert_series, bool thinned, st
     struct rule_run *run = set->ev->run;
     const struct engine_output *output = &run->engine->output;
 
-    close_batch(set);
+    sample_set_close(set);
     for (size_t i = 0; i < set->batches.len; i++) {
         if (!output->samples(output->arg, run->rule, set->batches.items[i], alert_series, thinned,
                              set->ev->wait, e)) {

@@ -2,31 +2,86 @@
  * A recording rule: every series of the answer under the rule's name and labels, at the
  * evaluation's time.
  *
+ * As long as the rows come in the remembered order only their values are taken; the remembered
+ * bodies are then repeated with them. The first row that is another one brings the label sets back
+ * into a table, and the evaluation goes on by looking each row up there.
+ *
  * Invariants
- *   1. An item is written once samples of it were given; it gets one stale marker when it leaves
- * the answer, then it is dropped.
- *   2. Nothing is given unless the whole answer was read and no two of its series became one.
+ *   1. Nothing is given unless the whole answer was read and no two of its series became one.
+ *   2. A remembered series that a complete answer lacks gets one stale marker.
+ *   3. The memory changes only after everything was given; a partial answer does not change it.
  */
 #include "rules/engine_int.h"
 
 #include "base/env.h"
+#include "base/mem.h"
 #include "base/number.h"
 
 struct record_evaluation {
     struct evaluation *ev;
-    struct sample_set samples;
+    struct record_memory *memory;
+    VEC(double) values;
+    bool in_order; /* every row so far is the remembered one */
+
+    /* Once out of order. */
+    struct arena arena;
+    struct series_table
+        table; /* of struct series_item: the remembered series first, by their number */
+    VEC(struct raw_hash) raws;
+    VEC(uint32_t) items; /* row -> item */
 };
 
-static struct record_item *item_at(const struct series_table *t, uint32_t id)
+/* ---- out of order ---- */
+
+static bool push_row(struct record_evaluation *re, struct raw_hash raw, uint32_t item, double value,
+                     struct err *e)
 {
-    return (struct record_item *)(void *)series_at(t, id);
+    struct series_item *head = series_at(&re->table, item);
+
+    if (head->seen == 1) {
+        return rule_fail_duplicate(head->labels, e);
+    }
+    head->seen = 1;
+    vec_push(&re->raws, raw);
+    vec_push(&re->items, item);
+    vec_push(&re->values, value);
+    return true;
 }
 
-/* A series met for the first time: parses its labels and finds or makes its item. */
-static bool meet_series(struct evaluation *ev, struct str raw, double value, uint32_t *ret_id,
-                        struct err *e)
+/* Brings the remembered label sets into the table, and the rows taken so far with them. */
+static bool leave_order(struct record_evaluation *re, struct err *e)
 {
-    struct series_table *table = &ev->run->table;
+    const struct record_memory *m = re->memory;
+    uint32_t taken = (uint32_t)re->values.len;
+    struct labels **labels = NULL;
+
+    re->in_order = false;
+    if (!record_memory_read(m, &re->arena, &labels, e)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < m->count; i++) {
+        uint32_t item = series_add(&re->table, labels[i]);
+        if (m->raws_hold) {
+            series_link_raw(&re->table, m->raws.items[i], item);
+        }
+    }
+    series_begin(&re->table);
+    re->values.len = 0;
+    for (uint32_t i = 0; i < taken; i++) {
+        if (!push_row(re, m->raws.items[i], i, re->values.items[i], e)) {
+            return false;
+        }
+    }
+    re->table.next_raw = taken;
+    return true;
+}
+
+/* A series that the table does not know by its bytes: parses its labels and finds or makes its
+ * item. */
+static bool meet_series(struct record_evaluation *re, struct str raw, double value,
+                        uint32_t *ret_item, struct err *e)
+{
+    struct evaluation *ev = re->ev;
     struct labels *labels = NULL;
 
     labels_builder_clear(&ev->builder);
@@ -34,73 +89,51 @@ static bool meet_series(struct evaluation *ev, struct str raw, double value, uin
         !rule_final_labels(ev, NULL, value, &labels, e)) {
         return err_wrap(e, "series %.*s", STR_FMT(str_slice(raw, 0, 300)));
     }
-    *ret_id = series_find(table, labels);
-    if (*ret_id == HINDEX_NONE) {
-        *ret_id = series_add(table, labels);
+    arena_reset(&ev->arena);
+    *ret_item = series_find(&re->table, labels);
+    if (*ret_item == HINDEX_NONE) {
+        *ret_item = series_add(&re->table, labels);
     } else {
         labels_unref(labels);
     }
-    series_link_raw(table, raw, *ret_id);
-    arena_reset(&ev->arena);
     return true;
 }
+
+static bool take_row(struct record_evaluation *re, struct str raw, struct raw_hash hash,
+                     double value, struct err *e)
+{
+    uint32_t item = series_find_raw(&re->table, hash);
+
+    if (item == HINDEX_NONE) {
+        if (!meet_series(re, raw, value, &item, e)) {
+            return false;
+        }
+        series_link_raw(&re->table, hash, item);
+    }
+    return push_row(re, hash, item, value, e);
+}
+
+/* ---- rows ---- */
 
 static bool record_row(void *arg, struct str raw, int64_t time_ns, double value, struct err *e)
 {
     struct record_evaluation *re = arg;
-    struct rule_run *run = re->ev->run;
-    uint32_t id = series_find_raw(&run->table, raw);
+    const struct record_memory *m = re->memory;
+    size_t row = re->values.len;
+    struct raw_hash hash = raw_hash_of(raw);
 
     (void)time_ns;
-    if (id == HINDEX_NONE && !meet_series(re->ev, raw, value, &id, e)) {
-        return false;
+    if (rule_is_over_limit(re->ev->run, row + 1)) {
+        return rule_fail_limit(re->ev->run, e);
     }
-    struct record_item *item = item_at(&run->table, id);
-    if (item->head.seen == run->evaluation) {
-        return rule_fail_duplicate(item->head.labels, e);
+    if (re->in_order && row < m->count && m->raws_hold && raw_hash_eq(hash, m->raws.items[row])) {
+        vec_push(&re->values, value);
+        return true;
     }
-    item->head.seen = run->evaluation;
-    if (rule_is_over_limit(run, re->samples.total + 1)) {
-        return rule_fail_limit(run, e);
-    }
-    sample_set_add(&re->samples, labels_ref(item->head.labels), value);
-    return true;
+    return (!re->in_order || leave_order(re, e)) && take_row(re, raw, hash, value, e);
 }
 
-/* Stale markers for items that were written and are not in this answer. */
-static void add_stale(struct record_evaluation *re)
-{
-    const struct rule_run *run = re->ev->run;
-
-    if (re->ev->info.is_partial) {
-        return; /* what is missing may only be unseen */
-    }
-    for (uint32_t i = 0; i < run->table.count; i++) {
-        const struct record_item *item = item_at(&run->table, i);
-        if (item->head.labels != NULL && item->written && item->head.seen != run->evaluation) {
-            sample_set_add(&re->samples, labels_ref(item->head.labels), number_stale_nan());
-        }
-    }
-}
-
-/* The answer was given: what it had is written, what it lacked is gone. */
-static void settle(struct evaluation *ev)
-{
-    struct series_table *table = &ev->run->table;
-
-    for (uint32_t i = 0; i < table->count; i++) {
-        struct record_item *item = item_at(table, i);
-        if (item->head.labels == NULL) {
-            continue;
-        }
-        if (item->head.seen == ev->run->evaluation) {
-            item->written = true;
-        } else if (!ev->info.is_partial) {
-            series_drop(table, i);
-        }
-    }
-    series_compact(table);
-}
+/* ---- giving ---- */
 
 /* Is this evaluation one that export_interval leaves out? */
 static bool is_thinned(struct rule_run *run, int64_t slot_ns)
@@ -119,19 +152,118 @@ static bool is_thinned(struct rule_run *run, int64_t slot_ns)
     return false;
 }
 
+/* Gives the remembered bodies with the new values; *ret_given false when their form does not allow
+ * it. */
+static bool give_repeated(struct record_evaluation *re, bool thinned, bool *ret_given,
+                          struct err *e)
+{
+    struct batch_info info = rule_batch_info(re->ev->run, RECORD_SAMPLE, re->ev->slot_ns);
+    struct sample_set set = {.ev = re->ev};
+    struct batch_list list = {0};
+    bool ok = true;
+
+    *ret_given = record_memory_repeat(re->memory, re->values.items, re->ev->slot_ns, &info, &list);
+    for (size_t i = 0; i < list.items.len; i++) {
+        vec_push(&set.batches, list.items.items[i]);
+    }
+    vec_release(&list.items);
+    if (*ret_given) {
+        set.total = re->values.len;
+        ok = sample_set_give(&set, false, thinned, e);
+    }
+    sample_set_release(&set);
+    return ok;
+}
+
+static void add_stale(struct record_evaluation *re, struct sample_set *set)
+{
+    for (uint32_t i = 0; i < re->memory->count && !re->ev->info.is_partial; i++) {
+        const struct series_item *item = series_at(&re->table, i);
+        if (item->seen == 0) {
+            sample_set_add(set, labels_ref(item->labels), number_stale_nan());
+        }
+    }
+}
+
+/* The bodies that were given are the new memory. */
+static bool remember(struct record_evaluation *re, const struct sample_set *given, struct err *e)
+{
+    VEC(struct str) bodies = {0};
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < given->batches.len; i++) {
+        struct str body;
+        ok = batch_encoded(given->batches.items[i], &body, e);
+        if (ok) {
+            vec_push(&bodies, body);
+        }
+    }
+    if (ok) {
+        record_memory_set(re->memory, bodies.items, bodies.len, re->raws.items,
+                          (uint32_t)re->raws.len);
+    }
+    vec_release(&bodies);
+    return ok;
+}
+
+static bool give_rows(struct record_evaluation *re, bool thinned, struct err *e)
+{
+    struct sample_set live = {.ev = re->ev};
+    struct sample_set stale = {.ev = re->ev};
+
+    for (size_t i = 0; i < re->items.len; i++) {
+        struct labels *labels = series_at(&re->table, re->items.items[i])->labels;
+        sample_set_add(&live, labels_ref(labels), re->values.items[i]);
+    }
+    add_stale(re, &stale);
+    bool ok = sample_set_give(&live, false, thinned, e) && sample_set_give(&stale, false, false, e);
+    if (ok && !re->ev->info.is_partial) {
+        ok = remember(re, &live, e);
+    }
+    sample_set_release(&live);
+    sample_set_release(&stale);
+    return ok;
+}
+
+static bool give(struct record_evaluation *re, struct err *e)
+{
+    bool thinned = is_thinned(re->ev->run, re->ev->slot_ns);
+    bool given = false;
+
+    if (re->in_order && re->values.len == re->memory->count) {
+        if (!give_repeated(re, thinned, &given, e) || given) {
+            return given;
+        }
+    }
+    return (!re->in_order || leave_order(re, e)) && give_rows(re, thinned, e);
+}
+
 bool record_evaluate(struct evaluation *ev, struct err *e)
 {
-    struct record_evaluation re = {.ev = ev, .samples = {.ev = ev}};
+    struct record_evaluation re = {.ev = ev, .memory = &ev->run->memory, .in_order = true};
 
-    series_begin(&ev->run->table);
-    bool ok = evaluation_query(ev, record_row, &re, e);
-    if (ok) {
-        add_stale(&re);
-        ok = sample_set_give(&re.samples, false, is_thinned(ev->run, ev->slot_ns), e);
-    }
-    if (ok) {
-        settle(ev);
-    }
-    sample_set_release(&re.samples);
+    arena_init(&re.arena, ARENA_UNLIMITED);
+    series_table_init(&re.table, sizeof(struct series_item));
+    bool ok = evaluation_query(ev, record_row, &re, e) && give(&re, e);
+    series_table_release(&re.table);
+    arena_release(&re.arena);
+    vec_release(&re.values);
+    vec_release(&re.raws);
+    vec_release(&re.items);
     return ok;
+}
+
+void record_retire(struct rule_run *run, struct sample_set *set)
+{
+    struct labels **labels = NULL;
+    struct err e = ERR_INIT;
+    struct arena arena;
+
+    arena_init(&arena, ARENA_UNLIMITED);
+    if (record_memory_read(&run->memory, &arena, &labels, &e)) {
+        for (uint32_t i = 0; i < run->memory.count; i++) {
+            sample_set_add(set, labels[i], number_stale_nan());
+        }
+    }
+    arena_release(&arena);
 }

@@ -2,9 +2,9 @@
  * State over restarts: a snapshot file and the ledger's edges after it.
  *
  * The file: "TLXALERT", version u32, flags u32, seq u64 (the newest ledger frame it contains), then
- * records {length u32, CRC-32C u32, bytes}, each a batch of alerts in the codec of edges, `from`
- * and `to` being the state; a record of length 0 ends it. Numbers are little endian. It is replaced
- * as a whole, so it is never half written.
+ * records {length u32, rows u32, CRC-32C u32, bytes}, each a batch of alerts in the codec of edges,
+ * `from` and `to` being the state; a record of length 0 ends it. Numbers are little endian. It is
+ * replaced as a whole, so it is never half written.
  */
 #include "rules/engine_int.h"
 
@@ -17,7 +17,7 @@
 enum {
     SNAPSHOT_VERSION = 1,
     SNAPSHOT_HEADER = 24,
-    SNAPSHOT_RECORD_HEADER = 8,
+    SNAPSHOT_RECORD_HEADER = 12,
     SNAPSHOT_ROWS = 10000,
 };
 #define SNAPSHOT_MAGIC "TLXALERT"
@@ -71,6 +71,7 @@ static bool save_record(struct batch *b, struct buf *out, struct err *e)
         return false;
     }
     put_u32(out, (uint32_t)bytes.len);
+    put_u32(out, batch_rows(b));
     put_u32(out, crc32c(0, bytes.ptr, bytes.len));
     buf_add_str(out, bytes);
     return true;
@@ -127,6 +128,7 @@ bool engine_save_snapshot(struct engine *en, struct str path, uint64_t *ret_seq,
     while (ok && map_next(&en->runs, &at, NULL, &run)) {
         ok = ((struct rule_run *)run)->kind != RULE_ALERT || save_run(run, &out, e);
     }
+    put_u32(&out, 0);
     put_u32(&out, 0);
     put_u32(&out, 0);
     if (ok && !buf_ok(&out)) {
@@ -200,7 +202,8 @@ static bool restore_record(struct engine *en, struct str file, size_t *at, bool 
         return err_set(e, ERR_PARSE, "the file ends at byte %zu, before its end mark", file.len);
     }
     uint32_t len = get_u32(file.ptr + *at);
-    uint32_t crc = get_u32(file.ptr + *at + 4);
+    uint32_t rows = get_u32(file.ptr + *at + 4);
+    uint32_t crc = get_u32(file.ptr + *at + 8);
     *at += SNAPSHOT_RECORD_HEADER;
     *ret_end = len == 0;
     struct str bytes = str_slice(file, *at, len);
@@ -211,7 +214,7 @@ static bool restore_record(struct engine *en, struct str file, size_t *at, bool 
     if (*ret_end) {
         return true;
     }
-    struct batch *b = batch_from_bytes(&codec_edges, bytes, true, &info, 0);
+    struct batch *b = batch_from_bytes(&codec_edges, bytes, true, &info, rows);
     bool ok = restore_batch(en, b, e);
     batch_unref(b);
     return ok;

@@ -10,13 +10,12 @@
 struct rule_run *rule_run_new(struct engine *en, struct str id, enum rule_kind kind)
 {
     struct rule_run *run = mem_new(struct rule_run);
-    size_t item_size = kind == RULE_ALERT ? sizeof(struct alert_item) : sizeof(struct record_item);
 
     run->id = str_make(mem_dup_text(id.ptr, id.len), id.len);
     run->engine = en;
     run->kind = kind;
     lock_init(&run->lock);
-    series_table_init(&run->table, (uint32_t)item_size);
+    series_table_init(&run->table, sizeof(struct alert_item));
     return run;
 }
 
@@ -25,10 +24,11 @@ void rule_run_free(struct rule_run *run)
     if (run == NULL) {
         return;
     }
-    for (uint32_t i = 0; run->kind == RULE_ALERT && i < run->table.count; i++) {
+    for (uint32_t i = 0; i < run->table.count; i++) {
         labels_unref(((struct alert_item *)(void *)series_at(&run->table, i))->series);
     }
     series_table_release(&run->table);
+    record_memory_release(&run->memory);
     lock_release(&run->lock);
     mem_free(run->id.ptr);
     mem_free(run);
@@ -44,4 +44,24 @@ struct alert_item *alert_item_for(struct rule_run *run, struct labels *labels)
         labels_unref(labels);
     }
     return (struct alert_item *)(void *)series_at(&run->table, id);
+}
+
+void rule_run_retire(struct rule_run *run, int64_t now_ns)
+{
+    struct evaluation ev;
+    struct sample_set set = {.ev = &ev};
+    struct err e = ERR_INIT;
+
+    evaluation_begin(&ev, run, now_ns, (struct wait){DEADLINE_NEVER, NULL});
+    if (run->kind == RULE_ALERT) {
+        alert_retire(run, &set);
+    } else {
+        record_retire(run, &set);
+    }
+    if (!sample_set_give(&set, run->kind == RULE_ALERT, false, &e)) {
+        trace_warn(&run->engine->trace, "a removed rule's series stay until they age out",
+                   T_STR("rule", run->rule->name), T_ERR(&e));
+    }
+    sample_set_release(&set);
+    evaluation_end(&ev);
 }

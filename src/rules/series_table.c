@@ -20,15 +20,15 @@ static uint64_t raw_hash(const void *arg, uint32_t id)
 {
     const struct series_table *t = arg;
 
-    return t->raws.items[id].hash[0];
+    return t->raws.items[id].hash.low;
 }
 
 static bool raw_same(const void *arg, uint32_t id, const void *key)
 {
     const struct series_table *t = arg;
-    const uint64_t *hash = key;
+    const struct raw_hash *hash = key;
 
-    return t->raws.items[id].hash[0] == hash[0] && t->raws.items[id].hash[1] == hash[1];
+    return raw_hash_eq(t->raws.items[id].hash, *hash);
 }
 
 static const struct hindex_ops raw_ops = {raw_hash, raw_same};
@@ -68,23 +68,20 @@ void series_table_release(struct series_table *t)
     series_table_init(t, t->item_size);
 }
 
-static void hash_raw(struct str raw, uint64_t hash[2])
+struct raw_hash raw_hash_of(struct str raw)
 {
     XXH128_hash_t h = XXH3_128bits(raw.ptr, raw.len);
 
-    hash[0] = h.low64;
-    hash[1] = h.high64;
+    return (struct raw_hash){h.low64, h.high64};
 }
 
-uint32_t series_find_raw(struct series_table *t, struct str raw)
+uint32_t series_find_raw(struct series_table *t, struct raw_hash raw)
 {
-    uint64_t hash[2];
+    uint32_t at = t->next_raw;
 
-    hash_raw(raw, hash);
-    if (t->next_raw < t->raws.len && raw_same(t, t->next_raw, hash)) {
-        return t->raws.items[t->next_raw++].item;
+    if (at >= t->raws.len || !raw_same(t, at, &raw)) {
+        at = hindex_find(&t->by_raw, &raw_ops, t, raw.low, &raw);
     }
-    uint32_t at = hindex_find(&t->by_raw, &raw_ops, t, hash[0], hash);
     if (at == HINDEX_NONE) {
         return HINDEX_NONE;
     }
@@ -111,12 +108,11 @@ uint32_t series_add(struct series_table *t, struct labels *labels)
     return id;
 }
 
-void series_link_raw(struct series_table *t, struct str raw, uint32_t id)
+void series_link_raw(struct series_table *t, struct raw_hash raw, uint32_t id)
 {
-    struct series_raw entry = {.item = id};
+    struct series_raw entry = {.hash = raw, .item = id};
+    uint32_t at = hindex_find(&t->by_raw, &raw_ops, t, raw.low, &raw);
 
-    hash_raw(raw, entry.hash);
-    uint32_t at = hindex_find(&t->by_raw, &raw_ops, t, entry.hash[0], entry.hash);
     if (at != HINDEX_NONE) { /* it meant an item that was dropped meanwhile */
         t->raws.items[at].item = id;
         t->next_raw = at + 1;
@@ -124,7 +120,7 @@ void series_link_raw(struct series_table *t, struct str raw, uint32_t id)
     }
     vec_push(&t->raws, entry);
     t->next_raw = (uint32_t)t->raws.len;
-    hindex_add(&t->by_raw, &raw_ops, t, entry.hash[0], (uint32_t)t->raws.len - 1);
+    hindex_add(&t->by_raw, &raw_ops, t, raw.low, (uint32_t)t->raws.len - 1);
 }
 
 void series_drop(struct series_table *t, uint32_t id)
@@ -151,7 +147,7 @@ static void compact_raws(struct series_table *t, const uint32_t *moved)
     t->raws.len = kept;
     hindex_clear(&t->by_raw);
     for (uint32_t i = 0; i < kept; i++) {
-        hindex_add(&t->by_raw, &raw_ops, t, t->raws.items[i].hash[0], i);
+        hindex_add(&t->by_raw, &raw_ops, t, t->raws.items[i].hash.low, i);
     }
 }
 

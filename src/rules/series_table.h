@@ -29,9 +29,22 @@ struct series_item {
     uint32_t seen; /* the evaluation that last met it */
 };
 
+/* XXH3-128 of a raw label object. */
+struct raw_hash {
+    uint64_t low;
+    uint64_t high;
+};
+
+struct raw_hash raw_hash_of(struct str raw);
+
+static inline bool raw_hash_eq(struct raw_hash a, struct raw_hash b)
+{
+    return a.low == b.low && a.high == b.high;
+}
+
 /* A raw form and the item that it means. */
 struct series_raw {
-    uint64_t hash[2]; /* XXH3-128 of the bytes */
+    struct raw_hash hash;
     uint32_t item;
 };
 
@@ -56,7 +69,7 @@ static inline struct series_item *series_at(const struct series_table *t, uint32
 }
 
 /* The item that <raw> means; HINDEX_NONE when these bytes were never linked. */
-uint32_t series_find_raw(struct series_table *t, struct str raw);
+uint32_t series_find_raw(struct series_table *t, struct raw_hash raw);
 
 /* The item with these labels; HINDEX_NONE when there is none. */
 uint32_t series_find(const struct series_table *t, const struct labels *labels);
@@ -65,7 +78,7 @@ uint32_t series_find(const struct series_table *t, const struct labels *labels);
 uint32_t series_add(struct series_table *t, struct labels *labels);
 
 /* From now on <raw> means item <id>. */
-void series_link_raw(struct series_table *t, struct str raw, uint32_t id);
+void series_link_raw(struct series_table *t, struct raw_hash raw, uint32_t id);
 
 /* Begins an answer: rows are expected in the order of the last one. */
 static inline void series_begin(struct series_table *t)
