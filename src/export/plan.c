@@ -341,7 +341,7 @@ size_t plan_status(struct plan *p, struct output_status *ret, size_t max)
 
 void plan_drain(struct plan *p, struct wait wait, uint64_t *ret_left)
 {
-    struct output_status status[PLAN_OUTPUTS_MAX];
+    struct output_status *status = mem_alloc0(PLAN_OUTPUTS_MAX, sizeof(*status));
     uint64_t left = 0;
 
     graph_stop(p->graph, wait);
@@ -349,6 +349,7 @@ void plan_drain(struct plan *p, struct wait wait, uint64_t *ret_left)
     for (size_t i = 0; i < count; i++) {
         left += status[i].pending_frames;
     }
+    mem_free(status);
     *ret_left = left;
 }
 
