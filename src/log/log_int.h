@@ -158,9 +158,12 @@ MUST_USE int footer_write(const struct log *l, int fd, uint32_t salt, struct foo
 /* recovery.c */
 MUST_USE bool log_recover(struct log *l, struct log_report *report, struct err *e);
 
-/* Copies a range of a file aside, unless it is all zeros. 0 or -errno. */
+/* Copies a range of a file aside, unless it is all zeros. 0 or -errno; -EEXIST when it was before. */
 int log_quarantine(struct log *l, int fd, uint64_t serial, int64_t from, int64_t to,
                    const char *kind);
+
+/* Copies a damaged range aside, counts it and tells of it; once, however often it is found. */
+void log_damaged(struct log *l, int fd, uint64_t serial, int64_t from, int64_t to);
 
 /* cursor.c */
 MUST_USE bool cursors_load(struct log *l, struct log_report *report, struct err *e);

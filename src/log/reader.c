@@ -175,7 +175,6 @@ static int read_frame(struct log_reader *r, const struct frame_header *h,
 /* Something bad stands at the reader's offset: it goes on at the next good frame, or at the end. */
 static int pass_over(struct log_reader *r)
 {
-    struct log *l = r->l;
     struct scan_hit hit;
     int result = scan_next(r->window, r->offset, 0, &hit);
 
@@ -183,12 +182,7 @@ static int pass_over(struct log_reader *r)
         return result;
     }
     if (hit.bad_from < hit.offset) {
-        int copied = log_quarantine(l, r->fd, r->serial, hit.bad_from, hit.offset, "damaged");
-        metric_add(l->metrics.damaged, 1);
-        trace_error(&l->trace, "a segment is damaged, what is bad was passed over",
-                    T_TEXT("log", l->name), T_U64("serial", r->serial),
-                    T_I64("offset", hit.bad_from), T_I64("bytes", hit.offset - hit.bad_from),
-                    T_TEXT("copy", copied == 0 ? "made" : "failed"));
+        log_damaged(r->l, r->fd, r->serial, hit.bad_from, hit.offset);
     }
     r->offset = hit.found ? hit.offset : r->window->end;
     return 0;

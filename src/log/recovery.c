@@ -70,7 +70,7 @@ static bool all_zero(const char *bytes, size_t len)
 static int copy_range(const struct fs *fs, int fd, int copy, int64_t from, int64_t to,
                       bool *ret_any)
 {
-    char bytes[4096];
+    char bytes[2048];
 
     for (int64_t at = from; at < to;) {
         size_t want = to - at < (int64_t)sizeof(bytes) ? (size_t)(to - at) : sizeof(bytes);
@@ -90,33 +90,74 @@ static int copy_range(const struct fs *fs, int fd, int copy, int64_t from, int64
     return 0;
 }
 
+static bool exists(const struct fs *fs, const char *path)
+{
+    int fd = -1;
+    bool found = fs->ops->open(fs, path, FS_READ, &fd) == 0;
+
+    if (found) {
+        (void)fs->ops->close(fs, fd);
+    }
+    return found;
+}
+
+/* Copies a range to <part>, and when that is whole and not all zeros renames it to <path>. */
+static int copy_to(const struct fs *fs, int fd, int64_t from, int64_t to, const char *part,
+                   const char *path)
+{
+    bool any = false;
+    int copy = -1;
+    int result = fs->ops->open(fs, part, FS_WRITE | FS_CREATE | FS_TRUNCATE, &copy);
+
+    if (result != 0) {
+        return result;
+    }
+    result = copy_range(fs, fd, copy, from, to, &any);
+    result = result == 0 ? fs->ops->sync(fs, copy) : result;
+    (void)fs->ops->close(fs, copy);
+    if (result == 0 && any) {
+        return fs->ops->rename(fs, part, path);
+    }
+    (void)fs->ops->unlink(fs, part);
+    return result;
+}
+
 int log_quarantine(struct log *l, int fd, uint64_t serial, int64_t from, int64_t to,
                    const char *kind)
 {
-    char name[64];
+    char folder[PATH_MAX];
     char path[PATH_MAX];
-    bool any = false;
-    int copy = -1;
+    char part[PATH_MAX];
+    char name[64];
 
-    log_path(l, "quarantine", path);
-    int result = l->fs->ops->mkdir(l->fs, path);
+    log_path(l, "quarantine", folder);
+    int result = l->fs->ops->mkdir(l->fs, folder);
     if (result != 0) {
         return result;
     }
     (void)snprintf(name, sizeof(name), "quarantine/%016" PRIx64 "-%" PRIi64 ".%s", serial, from,
                    kind);
     log_path(l, name, path);
-    result = l->fs->ops->open(l->fs, path, FS_WRITE | FS_CREATE | FS_EXCLUSIVE, &copy);
-    if (result != 0) {
-        return result == -EEXIST ? 0 : result;
+    if (exists(l->fs, path)) {
+        return -EEXIST;
     }
-    result = copy_range(l->fs, fd, copy, from, to, &any);
-    result = result == 0 ? l->fs->ops->sync(l->fs, copy) : result;
-    (void)l->fs->ops->close(l->fs, copy);
-    if (result != 0 || !any) {
-        (void)l->fs->ops->unlink(l->fs, path);
+    (void)snprintf(name, sizeof(name), "quarantine/%016" PRIx64 "-%" PRIi64 ".part", serial, from);
+    log_path(l, name, part);
+    result = copy_to(l->fs, fd, from, to, part, path);
+    return result == 0 ? fs_sync_folder(l->fs, folder) : result;
+}
+
+void log_damaged(struct log *l, int fd, uint64_t serial, int64_t from, int64_t to)
+{
+    int result = log_quarantine(l, fd, serial, from, to, "damaged");
+
+    if (result == -EEXIST) {
+        return;
     }
-    return result;
+    metric_add(l->metrics.damaged, 1);
+    trace_error(&l->trace, "a segment is damaged, what is bad was passed over",
+                T_TEXT("log", l->name), T_U64("serial", serial), T_I64("offset", from),
+                T_I64("bytes", to - from), T_TEXT("copy", result == 0 ? "made" : "failed"));
 }
 
 /* A file whose header is gone: its frames cannot be told from noise. Out of the way, for a person to look at. */
@@ -235,18 +276,12 @@ static bool load_segment(struct recovery *r, uint64_t serial, struct err *e)
     return ok;
 }
 
-/* Something bad in front of a good frame: copied aside and counted. */
+/* Something bad in front of a good frame. */
 static void pass_over(struct recovery *r, int fd, const struct segment *s, int64_t from, int64_t to)
 {
-    struct log *l = r->l;
-    int result = log_quarantine(l, fd, s->serial, from, to, "damaged");
-
     r->report->damaged_ranges++;
     r->report->damaged_bytes += (uint64_t)(to - from);
-    metric_add(l->metrics.damaged, 1);
-    trace_error(&l->trace, "a segment is damaged, what is bad was passed over",
-                T_TEXT("log", l->name), T_U64("serial", s->serial), T_I64("offset", from),
-                T_I64("bytes", to - from), T_TEXT("copy", result == 0 ? "made" : "failed"));
+    log_damaged(r->l, fd, s->serial, from, to);
 }
 
 /* Finds the good frames of <s>; *ret_tail is where a bad end begins (the file's end when it is clean). */
@@ -289,12 +324,12 @@ static bool save_tail(struct recovery *r, int fd, const struct segment *s, int64
         return true;
     }
     int result = log_quarantine(r->l, fd, s->serial, tail, s->file_bytes, "torn");
+    bool saved = result == 0 || result == -EEXIST;
     r->report->torn_bytes += (uint64_t)(s->file_bytes - tail);
     trace_warn(&r->l->trace, "a segment ends in the middle of a frame, the rest was cut off",
                T_TEXT("log", r->l->name), T_U64("serial", s->serial), T_I64("offset", tail),
-               T_I64("bytes", s->file_bytes - tail),
-               T_TEXT("copy", result == 0 ? "made" : "failed"));
-    return result == 0;
+               T_I64("bytes", s->file_bytes - tail), T_TEXT("copy", saved ? "made" : "failed"));
+    return saved;
 }
 
 /* Cuts and seals what was scanned. When the disk does not let us, the next start scans again. */
