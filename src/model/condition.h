@@ -1,17 +1,17 @@
 /*
  * condition.h - a small language over one record: severity == "critical" and avg_latency_ms > 100.
  *
- * Operands are fields of the record, strings and numbers (with duration and % not special).
- * Operators, loosest first: or; and, unless; comparison (== != < <= > >= =~ !~); unary not;
- * parentheses. Tokens and precedence are PromQL's. A field is a name: kind, then labels,
- * annotations and record fields by their name; labels.NAME and annotations.NAME (or labels["any
- * name"]) say which; a field that a record lacks is the empty string. Comparing text with a number
- * reads the text as a number; when it is none, every comparison but != is false. Types that can
- * never compare are compile errors with position.
+ * Operands are fields of the record, strings and numbers (durations and % are not special). Operators,
+ * loosest first: or; and, unless (a unless b is a and not b); not; comparison (== != < <= > >= =~ !~);
+ * parentheses; true and false are conditions. Tokens are PromQL's; words may be in any case. A field is a
+ * name: kind, then labels, annotations and record fields by their name; labels.NAME and annotations.NAME
+ * (or labels["any name"]) say which; a field that a record lacks is the empty string. Two texts compare
+ * byte by byte. Comparing text with a number reads the text as a number; when it is none, every comparison
+ * but != is false. Types that can never compare are compile errors with position.
  *
  * Ownership: compiled once into its own memory; immutable. Threads: any may evaluate. Limits:
- * CONDITION_TEXT_MAX bytes, depth CONDITION_DEPTH_MAX; regular expressions as base/regex.h bounds
- * them (a match past its limit is false, counted by the caller through ret_limited).
+ * CONDITION_TEXT_MAX bytes, depth CONDITION_DEPTH_MAX; regular expressions match whole values and are
+ * bounded as base/regex.h says (a match past its limit is false).
  */
 #ifndef TELEX_MODEL_CONDITION_H
 #define TELEX_MODEL_CONDITION_H

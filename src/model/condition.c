@@ -1,0 +1,184 @@
+/*
+ * Evaluation walks the tree, whose depth is that of the parentheses.
+ */
+#include "model/condition.h"
+
+#include "base/mem.h"
+#include "base/number.h"
+#include "model/condition_int.h"
+
+bool condition_compile(struct str text, struct condition **ret_condition, struct err *e)
+{
+    if (text.len > CONDITION_TEXT_MAX) {
+        return err_set(e, ERR_LIMIT, "condition of %zu bytes, at most %d are taken", text.len,
+                       CONDITION_TEXT_MAX);
+    }
+    struct condition *c = mem_new(struct condition);
+    arena_init(&c->arena, ARENA_UNLIMITED);
+    if (!condition_parse(arena_dup(&c->arena, text), c, e)) {
+        condition_free(c);
+        return false;
+    }
+    *ret_condition = c;
+    return true;
+}
+
+void condition_free(struct condition *c)
+{
+    if (c == NULL) {
+        return;
+    }
+    for (struct condition_node *node = c->regexes; node != NULL; node = node->next_regex) {
+        regex_free(node->regex);
+    }
+    arena_release(&c->arena);
+    mem_free(c);
+}
+
+static struct field_value value_of(const struct operand *o, const struct record_view *record)
+{
+    struct field_value value = {.text = STR("")};
+
+    if (o->kind == OPERAND_FIELD) {
+        (void)record->field(record->record, o->scope, o->text, &value);
+    } else if (o->kind == OPERAND_NUMBER) {
+        value.is_number = true;
+        value.number = o->number;
+    } else {
+        value.text = o->text;
+    }
+    return value;
+}
+
+static bool as_number(const struct field_value *value, double *ret_number)
+{
+    if (value->is_number) {
+        *ret_number = value->number;
+        return true;
+    }
+    return number_parse(value->text, ret_number);
+}
+
+static unsigned order_of(int order)
+{
+    return order < 0 ? CMP_LESS : order > 0 ? CMP_GREATER : CMP_EQUAL;
+}
+
+static unsigned compare(const struct field_value *x, const struct field_value *y)
+{
+    double a = 0;
+    double b = 0;
+
+    if (!x->is_number && !y->is_number) {
+        return order_of(str_cmp(x->text, y->text));
+    }
+    if (!as_number(x, &a) || !as_number(y, &b)) {
+        return CMP_UNORDERED;
+    }
+    return a < b ? CMP_LESS : a > b ? CMP_GREATER : a == b ? CMP_EQUAL : CMP_UNORDERED;
+}
+
+static bool holds(const struct condition_node *node, const struct record_view *record);
+
+static bool holds_const(const struct condition_node *node, const struct record_view *record)
+{
+    (void)record;
+    return node->accepts != 0;
+}
+
+static bool holds_compare(const struct condition_node *node, const struct record_view *record)
+{
+    struct field_value x = value_of(&node->x, record);
+    struct field_value y = value_of(&node->y, record);
+
+    return (compare(&x, &y) & node->accepts) != 0;
+}
+
+/* A match that passes the step limit is false, for =~ and !~. */
+static bool holds_match(const struct condition_node *node, const struct record_view *record)
+{
+    struct field_value x = value_of(&node->x, record);
+    char digits[NUMBER_TEXT_MAX];
+    bool matched = false;
+    struct err e = ERR_INIT;
+
+    if (x.is_number) {
+        x.text = str_make(digits, number_format(x.number, digits));
+    }
+    return regex_match(node->regex, x.text, &matched, &e) && matched == (node->accepts != 0);
+}
+
+static bool holds_any(const struct condition_node *node, const struct record_view *record)
+{
+    for (const struct condition_node *child = node->first; child != NULL; child = child->next) {
+        if (holds(child, record)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool holds_all(const struct condition_node *node, const struct record_view *record)
+{
+    for (const struct condition_node *child = node->first; child != NULL; child = child->next) {
+        if (!holds(child, record)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool (*const kinds[NODE_KINDS])(const struct condition_node *node,
+                                       const struct record_view *record) = {
+    [NODE_ANY] = holds_any,         [NODE_ALL] = holds_all,     [NODE_CONST] = holds_const,
+    [NODE_COMPARE] = holds_compare, [NODE_MATCH] = holds_match,
+};
+
+static bool holds(const struct condition_node *node, const struct record_view *record)
+{
+    return kinds[node->kind](node, record) != node->deny;
+}
+
+bool condition_holds(const struct condition *c, const struct record_view *record)
+{
+    return holds(c->root, record);
+}
+
+/* Who is asked about fields. */
+struct asker {
+    bool (*is_static)(const void *arg, enum field_scope scope, struct str name);
+    const void *arg;
+};
+
+static bool operand_is_static(const struct operand *o, const struct asker *asker)
+{
+    return o->kind != OPERAND_FIELD || asker->is_static(asker->arg, o->scope, o->text);
+}
+
+static bool leaf_only_uses(const struct condition_node *node, const struct asker *asker)
+{
+    return node->kind == NODE_CONST ||
+           (operand_is_static(&node->x, asker) &&
+            (node->kind == NODE_MATCH || operand_is_static(&node->y, asker)));
+}
+
+static bool only_uses(const struct condition_node *node, const struct asker *asker)
+{
+    if (node->first == NULL) {
+        return leaf_only_uses(node, asker);
+    }
+    for (const struct condition_node *child = node->first; child != NULL; child = child->next) {
+        if (!only_uses(child, asker)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool condition_only_uses(const struct condition *c,
+                         bool (*is_static)(const void *arg, enum field_scope scope,
+                                           struct str name),
+                         const void *arg)
+{
+    return only_uses(c->root, &(struct asker){is_static, arg});
+}
