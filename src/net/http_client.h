@@ -75,6 +75,7 @@ struct http_client_config {
     struct str password_file;
     struct secret *bearer_token;
     struct str bearer_token_file;
+    struct str bearer_scheme; /* the word before the token; empty: Bearer */
     struct secret *api_key;
     struct str api_key_header;
     struct str proxy_url;

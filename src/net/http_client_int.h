@@ -21,7 +21,8 @@ struct http_credentials {
     struct str username;
     struct secret *password; /* borrowed from the config, or own_secret */
     struct secret *bearer;   /* likewise */
-    struct secret *api_key;  /* borrowed */
+    struct str bearer_scheme;
+    struct secret *api_key; /* borrowed */
     struct str api_key_header;
     struct secret *own_secret; /* from a *_file option */
 };

@@ -168,6 +168,7 @@ bool http_credentials_init(struct http_credentials *c, const struct http_client_
     *c = (struct http_credentials){.username = config->username,
                                    .password = config->password,
                                    .bearer = config->bearer_token,
+                                   .bearer_scheme = config->bearer_scheme,
                                    .api_key = config->api_key,
                                    .api_key_header = config->api_key_header};
     if (!check_parts(config, e) ||
@@ -191,13 +192,14 @@ void http_credentials_release(struct http_credentials *c)
     c->own_secret = NULL;
 }
 
-/* Adds "<name>: <prefix><secret>". */
-static bool add_secret(struct header_lines *h, struct str name, struct str prefix,
+/* Adds "<name>: <word> <secret>", or without the word. */
+static bool add_secret(struct header_lines *h, struct str name, struct str word,
                        struct secret *secret, struct err *e)
 {
     struct buf AUTO(buf_release) value = BUF_INIT(HTTP_AUTHORIZATION_MAX);
 
-    buf_add_str(&value, prefix);
+    buf_add_str(&value, word);
+    buf_add_text(&value, word.len > 0 ? " " : "");
     secret_reveal(secret, &value);
     bool fine = header_lines_add(h, name, buf_str(&value), e);
     buf_wipe(&value);
@@ -227,7 +229,8 @@ bool http_credentials_add(const struct http_credentials *c, struct header_lines 
     if (c->username.len > 0 && !add_basic(c, h, e)) {
         return false;
     }
-    if (c->bearer != NULL && !add_secret(h, STR("Authorization"), STR("Bearer "), c->bearer, e)) {
+    struct str scheme = c->bearer_scheme.len > 0 ? c->bearer_scheme : STR("Bearer");
+    if (c->bearer != NULL && !add_secret(h, STR("Authorization"), scheme, c->bearer, e)) {
         return false;
     }
     return c->api_key == NULL || add_secret(h, c->api_key_header, STR(""), c->api_key, e);

@@ -198,6 +198,10 @@ static void test_bearer_and_key(void **state)
     must_get(f, 200);
     assert_header(&f->head, "Authorization", "Bearer t-1");
     assert_header(&f->head, "DD-API-KEY", "k-1");
+    f->kit.config.bearer_scheme = STR("Token");
+    http_kit_client(&f->kit);
+    must_get(f, 200);
+    assert_header(&f->head, "Authorization", "Token t-1");
     http_client_free(f->kit.client);
     f->kit.client = NULL;
 }
