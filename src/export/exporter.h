@@ -21,6 +21,7 @@
 #include <stdbool.h>
 
 struct env;
+struct http_exporter;
 struct level_exporter;
 
 #define TAKES(kind) (1U << (kind))
@@ -49,6 +50,8 @@ struct exporter_kind {
     bool (*check)(const void *config, const struct yaml_node *node, struct err *e);
     /* For a kind with EXPORTER_LEVEL: what the level runner sends; then open is NULL. */
     const struct level_exporter *level;
+    /* For a kind that speaks HTTP: what its open() gives to http_sink_open(). */
+    const struct http_exporter *http;
     /* Opens a leaf; does not talk to the destination. */
     bool (*open)(const struct exporter_place *place, const void *config, struct sink **ret_sink,
                  struct err *e);

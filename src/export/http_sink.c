@@ -109,20 +109,22 @@ static void describe_answer(struct outcome *out, int status, struct str body)
                   "answered %d%s%.*s", status, start.len > 0 ? ": " : "", (int)start.len, text);
 }
 
+static struct export_answer seen_answer(const struct http_sink *s, const struct outcome *out)
+{
+    return (struct export_answer){.status = out->status,
+                                  .body = str_slice(buf_str(&s->answer), 0, ANSWER_SEEN_MAX),
+                                  .retry_after_ms = out->retry_after_ms};
+}
+
 static enum verdict judge(struct http_sink *s, struct view view, uint32_t first, uint32_t end,
                           const struct http_response *res, struct outcome *out)
 {
-    struct export_answer answer = {
-        .status = res->status,
-        .body = str_slice(buf_str(&s->answer), 0, ANSWER_SEEN_MAX),
-        .retry_after_ms = http_response_retry_after_ms(res, clock_wall_ns(s->env->clock)),
-    };
-
     out->status = res->status;
-    out->retry_after_ms = answer.retry_after_ms;
+    out->retry_after_ms = http_response_retry_after_ms(res, clock_wall_ns(s->env->clock));
     out->rest = status_verdict(s->exporter->statuses, res->status);
+    struct export_answer answer = seen_answer(s, out);
     if (out->rest != VERDICT_DELIVERED) {
-        describe_answer(out, res->status, answer.body);
+        describe_answer(out, answer.status, answer.body);
     }
     if (s->exporter->judge != NULL) {
         s->exporter->judge(s->config, view, first, end, &answer, out);
@@ -130,30 +132,63 @@ static enum verdict judge(struct http_sink *s, struct view view, uint32_t first,
     return out->rest;
 }
 
-static enum verdict send_one(struct http_sink *s, struct view view, uint32_t first, uint32_t end,
-                             const struct export_request *req, struct wait wait,
-                             struct outcome *out)
+/* Makes the call; the answer's body is in s->answer. */
+static bool call(struct http_sink *s, const struct export_request *req, struct str body,
+                 struct wait wait, struct http_response *res, struct err *e)
 {
     struct http_header headers[HTTP_EXPORT_HEADERS_MAX + 1];
-    struct http_response res;
-    struct str body;
-
-    if (!encode_body(s, req, &body, &out->err)) {
-        return VERDICT_REJECTED;
-    }
     struct http_request request = {.method = req->method,
                                    .path = req->path,
                                    .headers = headers,
                                    .header_count = add_headers(req, headers),
                                    .parts = &body,
                                    .part_count = 1};
-    http_response_init(&res, &s->answer);
-    bool answered = http_client_call(s->client, &request, wait, &res, &out->err);
+
+    http_response_init(res, &s->answer);
+    return http_client_call(s->client, &request, wait, res, e);
+}
+
+static enum verdict send_one(struct http_sink *s, struct view view, uint32_t first, uint32_t end,
+                             const struct export_request *req, struct wait wait,
+                             struct outcome *out)
+{
+    struct http_response res;
+    struct str body;
+
+    out->status = 0;
+    if (!encode_body(s, req, &body, &out->err)) {
+        return VERDICT_REJECTED;
+    }
+    bool answered = call(s, req, body, wait, &res, &out->err);
     out->requests++;
     out->bytes += body.len;
     enum verdict verdict = answered ? judge(s, view, first, end, &res, out) : failure_verdict(&res);
     http_response_release(&res);
     return verdict;
+}
+
+/* Sends what mends the last answer, if something does; false leaves the outcome as it is, save for
+ * the error, which then says so. */
+static bool mend(struct http_sink *s, struct view view, struct wait wait, struct outcome *out)
+{
+    AUTO(buf_release) struct buf body = BUF_INIT(BUF_SMALL);
+    struct export_request req = {.arena = &s->arena, .body = body};
+    struct export_answer answer = seen_answer(s, out);
+    struct http_response res;
+    struct err e = ERR_INIT;
+
+    bool mends = s->exporter->mend(s->config, view, &answer, &req);
+    body = req.body;
+    if (!mends) {
+        return false;
+    }
+    bool ok = call(s, &req, buf_str(&body), wait, &res, &e) && res.status / 100 == 2;
+    if (!ok) {
+        (void)err_wrap(&out->err, "'%s %.*s' was answered %d", req.method, STR_FMT(req.path),
+                       res.status);
+    }
+    http_response_release(&res);
+    return ok;
 }
 
 /* ---- the sink ---- */
@@ -185,7 +220,23 @@ static bool settle(struct outcome *out, enum verdict verdict, uint32_t first, ui
 struct progress {
     uint32_t row;  /* the next */
     uint32_t part; /* of that row */
+    bool mended;   /* that was tried */
 };
+
+/* Sends, and when the answer can be mended, mends and sends again. */
+static enum verdict send_mending(struct http_sink *s, struct view view, uint32_t first,
+                                 struct progress *at, const struct export_request *req,
+                                 struct wait wait, struct outcome *out)
+{
+    enum verdict verdict = send_one(s, view, first, at->row, req, wait, out);
+
+    if (verdict == VERDICT_DELIVERED || out->status == 0 || s->exporter->mend == NULL ||
+        at->mended) {
+        return verdict;
+    }
+    at->mended = true;
+    return mend(s, view, wait, out) ? send_one(s, view, first, at->row, req, wait, out) : verdict;
+}
 
 /* One request from <at> on; false when the view must stop here. */
 static bool deliver_next(struct http_sink *s, struct view view, struct progress *at,
@@ -203,7 +254,7 @@ static bool deliver_next(struct http_sink *s, struct view view, struct progress 
         return false;
     }
     enum verdict verdict =
-        made ? send_one(s, view, first, at->row, &req, wait, ret) : VERDICT_REJECTED;
+        made ? send_mending(s, view, first, at, &req, wait, ret) : VERDICT_REJECTED;
     if (verdict == VERDICT_REJECTED && at->row == first) {
         at->row = made ? first + 1 : view.n; /* the row's other parts have no use */
     }

@@ -76,6 +76,13 @@ struct http_exporter {
      */
     void (*judge)(const void *config, struct view view, uint32_t first, uint32_t end,
                   const struct export_answer *answer, struct outcome *out);
+    /*
+     * For answers that another request can mend (a database that is not there yet): fills it and
+     * says true. It is sent at most once per view; when it is taken, the request that was answered is
+     * sent again. NULL: nothing can be mended.
+     */
+    bool (*mend)(const void *config, struct view view, const struct export_answer *answer,
+                 struct export_request *ret);
     const char *probe_method; /* NULL: no probe */
     const char *probe_path;
     size_t client_offset; /* of struct http_client_config in the config struct */
