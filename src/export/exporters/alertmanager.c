@@ -1,0 +1,96 @@
+/* Alertmanager's API v2. It wants the level: alerts are told again until they are over. */
+#include "export/exporters/exporters.h"
+
+#include "export/exporter_options.h"
+#include "export/http_sink.h"
+#include "export/level.h"
+#include "net/http_options.h"
+#include "wire/alertmanager_json.h"
+
+struct alertmanager_config {
+    struct exporter_common common;
+    struct http_client_config client;
+    struct level_options level;
+};
+
+enum { CLIENT = offsetof(struct alertmanager_config, client) };
+
+static const struct option options[] = {
+    EXPORTER_COMMON_ROWS,
+    HTTP_URL_ROW(CLIENT, OPTION_REQUIRED),
+    {.name = "resend_delay",
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct alertmanager_config, level.resend_delay_ns),
+     .fallback = "1m",
+     .min = 1,
+     .max = 86400,
+     .unit = "s",
+     .help = "Time between two tellings of an alert that goes on. Alertmanager takes an alert as "
+             "resolved when it has not heard of it for four times this long, or four times its "
+             "group's interval if that is longer."},
+    HTTP_CLIENT_ROWS(CLIENT, "10s", "1MB"),
+};
+
+static const struct option_table option_table = {
+    .name = "exporter alertmanager",
+    .help = "Alerts to Alertmanager, or to what takes its API v2.",
+    .options = options,
+    .count = ARRAY_LEN(options),
+    .config_size = sizeof(struct alertmanager_config),
+};
+
+static const struct status_rule statuses[] = {
+    {200, 200, VERDICT_DELIVERED}, {201, 399, VERDICT_HALT},  {401, 401, VERDICT_HALT},
+    {403, 405, VERDICT_HALT},      {408, 408, VERDICT_RETRY}, {410, 410, VERDICT_HALT},
+    {415, 415, VERDICT_HALT},      {425, 425, VERDICT_RETRY}, {429, 429, VERDICT_RETRY},
+    {400, 499, VERDICT_REJECTED},  {0, 999, VERDICT_RETRY},
+};
+
+/* The URL of Alertmanager, or already that of the API. */
+static struct str path_of(const struct alertmanager_config *c)
+{
+    return str_ends(c->client.url, STR("/api/v2/alerts")) ? STR("") : STR("/api/v2/alerts");
+}
+
+static bool request(const void *config, const struct level_item *items, size_t count,
+                    struct export_request *ret, struct err *e)
+{
+    struct json_writer w;
+
+    (void)e;
+    ret->method = "POST";
+    ret->path = path_of(config);
+    ret->headers[ret->header_count++] =
+        (struct export_header){STR("Content-Type"), STR("application/json")};
+    json_write_init(&w, &ret->body);
+    json_begin_array(&w);
+    for (size_t i = 0; i < count; i++) {
+        const struct level_item *item = &items[i];
+        alertmanager_json_add(&w, &(struct alertmanager_alert){
+                                      .labels = item->alert.labels,
+                                      .annotations = item->annotations,
+                                      .starts_at_ns = item->alert.starts_at_ns,
+                                      .ends_at_ns = item->ends_at_ns,
+                                      .generator_url = item->generator_url,
+                                  });
+    }
+    json_end_array(&w);
+    return true;
+}
+
+static const struct level_exporter level = {
+    .request = request,
+    .statuses = statuses,
+    .client_offset = CLIENT,
+    .options_offset = offsetof(struct alertmanager_config, level),
+};
+
+const struct exporter_kind exporter_alertmanager = {
+    .name = "alertmanager",
+    .help = "Alerts to Alertmanager's API v2, told again until they are over.",
+    .example = "type: alertmanager\nurl: http://127.0.0.1:9093\n",
+    .takes = TAKES(RECORD_ALERT),
+    .caps = EXPORTER_LEVEL,
+    .options = &option_table,
+    .level = &level,
+};

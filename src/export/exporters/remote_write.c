@@ -1,0 +1,137 @@
+/* Prometheus remote write 1.0, to any store that receives it. */
+#include "export/exporters/exporters.h"
+
+#include "base/varint.h"
+#include "export/exporter_options.h"
+#include "export/http_sink.h"
+#include "net/http_options.h"
+#include "net/url.h"
+#include "wire/remote_write.h"
+
+enum {
+    ROWS_MAX = 10 * 1000,           /* in a request that we make */
+    MESSAGE_MAX = 16 * 1024 * 1024, /* before compression; receivers refuse from 32 MiB on */
+};
+
+struct remote_write_config {
+    struct exporter_common common;
+    struct http_client_config client;
+};
+
+enum { CLIENT = offsetof(struct remote_write_config, client) };
+
+static const struct option options[] = {
+    EXPORTER_COMMON_ROWS,
+    HTTP_URL_ROW(CLIENT, OPTION_REQUIRED),
+    HTTP_CLIENT_ROWS(CLIENT, "30s", "1MB"),
+};
+
+static const struct option_table option_table = {
+    .name = "exporter remote_write",
+    .help = "Samples to Prometheus, VictoriaMetrics, Mimir, Thanos and whatever else takes remote "
+            "write.",
+    .options = options,
+    .count = ARRAY_LEN(options),
+    .config_size = sizeof(struct remote_write_config),
+};
+
+/* Of 4xx, the specification has only 429 tried again. Those that refuse us and not the samples halt
+ * instead of burying everything. */
+static const struct status_rule statuses[] = {
+    {200, 299, VERDICT_DELIVERED}, {300, 399, VERDICT_HALT},     {401, 401, VERDICT_HALT},
+    {403, 405, VERDICT_HALT},      {410, 410, VERDICT_HALT},     {415, 415, VERDICT_HALT},
+    {429, 429, VERDICT_RETRY},     {400, 499, VERDICT_REJECTED}, {0, 999, VERDICT_RETRY},
+};
+
+/* A URL without a path gets the usual one; any other is taken as it is. */
+static struct str path_of(const struct remote_write_config *c)
+{
+    struct url url;
+    struct err ignored = ERR_INIT;
+
+    bool bare = url_parse(c->client.url, &url, &ignored) && url.path.len <= 1;
+    return bare ? STR("/api/v1/write") : STR("");
+}
+
+static void add_headers(struct export_request *ret)
+{
+    /* All but the first: Content-Encoding comes with the body's encoding. */
+    for (size_t i = 1; i < RW1_HEADERS; i++) {
+        ret->headers[ret->header_count++] =
+            (struct export_header){str_of(rw1_headers[i].name), str_of(rw1_headers[i].value)};
+    }
+}
+
+/* A batch that nobody touched is a request's body already. */
+static bool take_whole(struct view view, struct export_request *ret, struct err *e)
+{
+    struct str encoded = STR("");
+    uint64_t unpacked = 0;
+
+    if (!batch_encoded(view.batch, &encoded, e)) {
+        return false;
+    }
+    const char *at = encoded.ptr;
+    if (!varint_get(&at, encoded.ptr + encoded.len, &unpacked) || unpacked > MESSAGE_MAX) {
+        return true;
+    }
+    ret->whole_body = encoded;
+    ret->body_is_encoded = true;
+    return true;
+}
+
+static bool encode(struct view view, uint32_t *row, struct export_request *ret, struct err *e)
+{
+    const struct samples *s = NULL;
+    struct view part = view;
+
+    if (!batch_samples(view.batch, &s, e)) {
+        return false;
+    }
+    part.n = view.n - *row > ROWS_MAX ? *row + ROWS_MAX : view.n;
+    *row += rw1_encode(s, part, *row, MESSAGE_MAX, &ret->body);
+    return true;
+}
+
+static bool next_request(const void *config, struct view view, uint32_t *row,
+                         struct export_request *ret, struct outcome *out, struct err *e)
+{
+    (void)out;
+    if (batch_codec(view.batch) == &codec_rw1 && *row == 0 && view_is_whole(view) &&
+        !take_whole(view, ret, e)) {
+        return false;
+    }
+    if (ret->whole_body.ptr != NULL) {
+        *row = view.n;
+    } else if (!encode(view, row, ret, e)) {
+        return false;
+    }
+    ret->method = "POST";
+    ret->path = path_of(config);
+    ret->encoding = BODY_SNAPPY;
+    add_headers(ret);
+    return true;
+}
+
+static const struct http_exporter http = {
+    .next_request = next_request,
+    .statuses = statuses,
+    .client_offset = CLIENT,
+};
+
+static bool open_sink(const struct exporter_place *place, const void *config,
+                      struct sink **ret_sink, struct err *e)
+{
+    return http_sink_open(&http, place, config, ret_sink, e);
+}
+
+const struct exporter_kind exporter_remote_write = {
+    .name = "remote_write",
+    .help = "Prometheus remote write 1.0: samples to any store that receives it.",
+    .example = "type: remote_write\nurl: http://127.0.0.1:8428/api/v1/write\n",
+    .takes = TAKES(RECORD_SAMPLE),
+    .caps = EXPORTER_SERIES | EXPORTER_STALE,
+    .options = &option_table,
+    .http = &http,
+    .open = open_sink,
+};

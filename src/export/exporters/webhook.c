@@ -1,0 +1,126 @@
+/* JSON to any HTTP service: an edge per request, samples as arrays. */
+#include "export/exporters/exporters.h"
+
+#include "export/exporter_options.h"
+#include "export/http_sink.h"
+#include "net/http_options.h"
+#include "wire/record_json.h"
+
+enum {
+    SAMPLES_MAX = 1000, /* in one array */
+    BODY_MAX = 1024 * 1024,
+};
+
+struct webhook_config {
+    struct exporter_common common;
+    struct http_client_config client;
+    int method;
+};
+
+enum { CLIENT = offsetof(struct webhook_config, client) };
+
+static const char *const methods[] = {"POST", "PUT", "PATCH", NULL};
+
+static const struct option options[] = {
+    EXPORTER_COMMON_ROWS,
+    HTTP_URL_ROW(CLIENT, OPTION_REQUIRED),
+    {.name = "method",
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct webhook_config, method),
+     .fallback = "POST",
+     .choices = methods,
+     .help = "The HTTP method."},
+    HTTP_CLIENT_ROWS(CLIENT, "10s", "1MB"),
+};
+
+static const struct option_table option_table = {
+    .name = "exporter webhook",
+    .help = "Alerts and samples as JSON to any HTTP service.",
+    .options = options,
+    .count = ARRAY_LEN(options),
+    .config_size = sizeof(struct webhook_config),
+};
+
+/* One object of one edge; an edge whose export_query had several series makes several requests. */
+static bool add_alert(struct view view, const struct record_json *json, uint32_t *row,
+                      struct export_request *ret, struct err *e)
+{
+    const struct alerts *alerts = NULL;
+
+    if (!batch_alerts(view.batch, &alerts, e)) {
+        return false;
+    }
+    const struct alert *a = &alerts->rows[view_row(view, *row)];
+    record_json_alert(json, a, ret->part, &ret->body);
+    ret->part++;
+    *row += ret->part >= record_json_objects(a);
+    return true;
+}
+
+static bool add_samples(struct view view, const struct record_json *json, uint32_t *row,
+                        struct export_request *ret, struct err *e)
+{
+    const struct samples *s = NULL;
+    uint32_t count = 0;
+
+    if (!batch_samples(view.batch, &s, e)) {
+        return false;
+    }
+    buf_add_byte(&ret->body, '[');
+    for (; *row < view.n && count < SAMPLES_MAX && ret->body.len < BODY_MAX; ++*row) {
+        size_t before = ret->body.len;
+        buf_add_text(&ret->body, count > 0 ? "," : "");
+        if (record_json_sample(json, s, view_row(view, *row), &ret->body)) {
+            count++;
+        } else {
+            buf_truncate(&ret->body, before);
+        }
+    }
+    buf_add_byte(&ret->body, ']');
+    if (count == 0) {
+        buf_clear(&ret->body);
+    }
+    return true;
+}
+
+static bool next_request(const void *config, struct view view, uint32_t *row,
+                         struct export_request *ret, struct outcome *out, struct err *e)
+{
+    const struct webhook_config *c = config;
+    const struct batch_info *info = batch_info(view.batch);
+    AUTO(record_json_release) struct record_json json;
+
+    (void)out;
+    record_json_init(&json, info);
+    if (!(info->kind == RECORD_ALERT ? add_alert : add_samples)(view, &json, row, ret, e)) {
+        return false;
+    }
+    if (ret->body.len > 0) {
+        ret->method = methods[c->method];
+        ret->headers[ret->header_count++] =
+            (struct export_header){STR("Content-Type"), STR("application/json")};
+    }
+    return true;
+}
+
+static const struct http_exporter http = {
+    .next_request = next_request,
+    .statuses = http_statuses_usual,
+    .client_offset = CLIENT,
+};
+
+static bool open_sink(const struct exporter_place *place, const void *config,
+                      struct sink **ret_sink, struct err *e)
+{
+    return http_sink_open(&http, place, config, ret_sink, e);
+}
+
+const struct exporter_kind exporter_webhook = {
+    .name = "webhook",
+    .help = "JSON to any HTTP service: one alert per request, samples as arrays.",
+    .example = "type: webhook\nurl: http://127.0.0.1:9095/alerts\n",
+    .takes = TAKES(RECORD_ALERT) | TAKES(RECORD_SAMPLE),
+    .options = &option_table,
+    .http = &http,
+    .open = open_sink,
+};

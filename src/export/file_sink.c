@@ -1,0 +1,287 @@
+/*
+ * Invariants
+ *   1. The file's first <size> bytes are whole lines and synced. <size> is what we left behind; -1
+ *      when that is not known.
+ *   2. Rows are settled only when the bytes up to their last newline are synced.
+ *   3. A file of another size than <size> was changed by somebody else or by a crash: its end is
+ *      checked before anything is appended. What a crash can leave is at most one write: a line cut
+ *      short, or blocks that never reached the disk, which read as zeros.
+ */
+#include "export/file_sink.h"
+
+#include "base/env.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/trace.h"
+#include "export/exporter_options.h"
+#include "export/extra_labels.h"
+
+#include <errno.h>
+
+/* Of the file's end, that many bytes are checked: any write and more. */
+enum { END_BYTES = 8 * FILE_SINK_BYTES };
+
+struct file_sink {
+    struct sink super;
+    const struct file_exporter *exporter;
+    const void *config;
+    const struct clock *clock;
+    const struct fs *fs;
+    struct trace trace;
+    char *folder;
+    char *path;
+    char *torn_path;
+    struct buf lines;
+    int64_t size;
+};
+
+static bool io_err(struct err *e, int result, const char *what, const char *path)
+{
+    return result == 0 || err_set_errno(e, ERR_IO, -result, "cannot %s %s", what, path);
+}
+
+static bool append_synced(const struct file_sink *s, int fd, int64_t offset, struct str bytes,
+                          const char *path, struct err *e)
+{
+    struct iovec part = {.iov_base = (void *)(uintptr_t)bytes.ptr, .iov_len = bytes.len};
+
+    return io_err(e, s->fs->ops->pwritev(s->fs, fd, &part, 1, offset), "write", path) &&
+           io_err(e, s->fs->ops->sync(s->fs, fd), "sync", path);
+}
+
+/* ---- the file's end ---- */
+
+/* Keeps bytes that are no whole lines in a file beside ours. */
+static bool keep_torn(const struct file_sink *s, struct str torn, struct err *e)
+{
+    int64_t size = 0;
+    int fd = -1;
+
+    if (!io_err(e, s->fs->ops->open(s->fs, s->torn_path, FS_WRITE | FS_CREATE, &fd), "open",
+                s->torn_path)) {
+        return false;
+    }
+    bool ok = io_err(e, s->fs->ops->size(s->fs, fd, &size), "look at", s->torn_path) &&
+              append_synced(s, fd, size, torn, s->torn_path, e);
+    (void)s->fs->ops->close(s->fs, fd);
+    return ok && io_err(e, fs_sync_folder(s->fs, s->folder), "sync", s->folder);
+}
+
+/* How many of the first bytes of <end> are whole lines without zeros. */
+static size_t whole_lines(struct str end)
+{
+    size_t len = str_find_byte(end, '\0');
+
+    while (len > 0 && end.ptr[len - 1] != '\n') {
+        len--;
+    }
+    return len;
+}
+
+/* Cuts the file behind its last whole line; <end> is what it ends in. */
+static bool cut_torn(struct file_sink *s, int fd, int64_t size, struct str end, struct err *e)
+{
+    size_t whole = whole_lines(end);
+    int64_t start = size - (int64_t)end.len;
+
+    if (whole == end.len) {
+        return true;
+    }
+    if (whole == 0 && start > 0) {
+        return err_set(e, ERR_IO, "%s does not end in lines: is it a file of ours? Move it away",
+                       s->path);
+    }
+    if (!keep_torn(s, str_slice(end, whole, end.len), e) ||
+        !io_err(e, s->fs->ops->truncate(s->fs, fd, start + (int64_t)whole), "cut", s->path) ||
+        !io_err(e, s->fs->ops->sync(s->fs, fd), "sync", s->path)) {
+        return false;
+    }
+    trace_warn(&s->trace, "cut a torn end, which is kept beside the file", T_TEXT("file", s->path),
+               T_U64("bytes", end.len - whole), T_TEXT("kept_in", s->torn_path));
+    return true;
+}
+
+static bool mend_end(struct file_sink *s, int fd, int64_t size, struct err *e)
+{
+    size_t len = size < END_BYTES ? (size_t)size : END_BYTES;
+    size_t got = 0;
+    char *end = mem_alloc(len);
+
+    bool ok = io_err(e, s->fs->ops->pread(s->fs, fd, end, len, size - (int64_t)len, &got), "read",
+                     s->path) &&
+              cut_torn(s, fd, size, str_make(end, got), e);
+    mem_free(end);
+    return ok && io_err(e, s->fs->ops->size(s->fs, fd, &s->size), "look at", s->path);
+}
+
+/* Makes invariant 1 true of the open file. */
+static bool make_sure(struct file_sink *s, int fd, struct err *e)
+{
+    int64_t size = 0;
+    int result = s->fs->ops->lock(s->fs, fd);
+
+    if (result == -EWOULDBLOCK) {
+        return err_set(e, ERR_CONFLICT, "another process is writing %s", s->path);
+    }
+    if (!io_err(e, result, "lock", s->path) ||
+        !io_err(e, s->fs->ops->size(s->fs, fd, &size), "look at", s->path)) {
+        return false;
+    }
+    if (size == 0 && !io_err(e, fs_sync_folder(s->fs, s->folder), "sync", s->folder)) {
+        return false;
+    }
+    return size == s->size || mend_end(s, fd, size, e);
+}
+
+/* ---- one delivery ---- */
+
+static bool open_file(struct file_sink *s, int *ret_fd, struct err *e)
+{
+    const unsigned flags = FS_READ | FS_WRITE | FS_CREATE;
+    int result = s->fs->ops->open(s->fs, s->path, flags, ret_fd);
+
+    if (result == -ENOENT) {
+        if (!fs_make_path(s->fs, str_of(s->folder), e)) {
+            return false;
+        }
+        result = s->fs->ops->open(s->fs, s->path, flags, ret_fd);
+    }
+    if (!io_err(e, result, "open", s->path)) {
+        return false;
+    }
+    if (!make_sure(s, *ret_fd, e)) {
+        (void)s->fs->ops->close(s->fs, *ret_fd);
+        return false;
+    }
+    return true;
+}
+
+/* Appends the lines, or takes back what there is of them. */
+static bool append_lines(struct file_sink *s, int fd, struct outcome *out)
+{
+    if (append_synced(s, fd, s->size, buf_str(&s->lines), s->path, &out->err)) {
+        s->size += (int64_t)s->lines.len;
+        out->bytes += s->lines.len;
+        out->requests++;
+        return true;
+    }
+    if (s->fs->ops->truncate(s->fs, fd, s->size) != 0) {
+        s->size = -1;
+    }
+    return false;
+}
+
+static void stop_here(struct outcome *out, uint32_t row)
+{
+    outcome_forget(out, row);
+    out->rest = VERDICT_RETRY;
+}
+
+static void reject_rows(struct outcome *out, uint32_t first, uint32_t end)
+{
+    outcome_forget(out, first);
+    for (uint32_t i = first; i < end; i++) {
+        outcome_except(out, i, VERDICT_REJECTED, out->err.message);
+    }
+    outcome_settle(out, end);
+}
+
+static void deliver_rows(struct file_sink *s, int fd, struct view view, struct wait wait,
+                         struct outcome *out)
+{
+    uint32_t row = 0;
+
+    while (row < view.n) {
+        uint32_t first = row;
+        if (wait_is_over(wait, s->clock)) {
+            (void)wait_err(wait, &out->err);
+            stop_here(out, first);
+            return;
+        }
+        buf_clear(&s->lines);
+        if (!s->exporter->next_lines(s->config, view, &row, &s->lines, out, &out->err)) {
+            row = row > first ? row : view.n;
+            reject_rows(out, first, row);
+        } else if (s->lines.len > 0 && !append_lines(s, fd, out)) {
+            stop_here(out, first);
+            return;
+        } else {
+            outcome_settle(out, row);
+        }
+    }
+}
+
+static void file_sink_deliver(struct sink *sink, struct view view, struct wait wait,
+                              struct outcome *ret)
+{
+    struct file_sink *s = container_of(sink, struct file_sink, super);
+    const struct exporter_common *common = s->config;
+    AUTO(batch_autounref) struct batch *labelled = NULL;
+    int fd = -1;
+
+    if (!extra_labels_view(&common->labels, &view, &labelled, &ret->err)) {
+        reject_rows(ret, 0, view.n);
+    } else if (!open_file(s, &fd, &ret->err)) {
+        stop_here(ret, 0);
+    } else {
+        deliver_rows(s, fd, view, wait, ret);
+        (void)s->fs->ops->close(s->fs, fd);
+    }
+}
+
+/* ---- life ---- */
+
+static void file_sink_close(struct sink *sink)
+{
+    struct file_sink *s = container_of(sink, struct file_sink, super);
+
+    mem_free(s->folder);
+    mem_free(s->path);
+    mem_free(s->torn_path);
+    buf_release(&s->lines);
+    mem_free(s);
+}
+
+static const struct sink_ops file_sink_ops = {
+    .deliver = file_sink_deliver,
+    .close = file_sink_close,
+};
+
+static char *joined(struct str folder, struct str name, const char *suffix)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_UNLIMITED);
+
+    buf_addf(&path, "%.*s/%.*s%s", STR_FMT(folder), STR_FMT(name), suffix);
+    return buf_take(&path);
+}
+
+bool file_sink_open(const struct file_exporter *exporter, const struct file_target *target,
+                    const struct exporter_place *place, const void *config, struct sink **ret_sink,
+                    struct err *e)
+{
+    struct file_sink *s = mem_new(struct file_sink);
+    int fd = -1;
+
+    s->super.ops = &file_sink_ops;
+    s->exporter = exporter;
+    s->config = config;
+    s->clock = place->env->clock;
+    s->fs = target->fs;
+    s->folder = mem_dup_text(target->folder.ptr, target->folder.len);
+    s->path = joined(target->folder, target->name, "");
+    s->torn_path = joined(target->folder, target->name, ".torn");
+    s->size = -1;
+    trace_init(&s->trace, place->env->trace, "export", TRACE_INFO);
+    buf_init(&s->lines, BUF_UNLIMITED);
+    if (!open_file(s, &fd, e)) {
+        if (e->code != ERR_CONFLICT) { /* who writes now may be done by the first delivery */
+            file_sink_close(&s->super);
+            return err_wrap(e, "exporter %.*s", STR_FMT(place->name));
+        }
+        *e = ERR_INIT;
+    } else {
+        (void)s->fs->ops->close(s->fs, fd);
+    }
+    *ret_sink = &s->super;
+    return true;
+}

@@ -1,0 +1,47 @@
+/*
+ * file_sink.h - the one leaf over files; a file exporter is a pure function from rows to lines.
+ *
+ * Lines are appended and synced before they count as delivered; a write that fails is taken back, so
+ * that the file ends in a whole line. The file is opened for each delivery: when somebody moved or
+ * removed it, the next one makes a new one. A torn end (a crash) is moved to <path>.torn before
+ * anything is appended.
+ *
+ * Ownership: the exporter's table and config are borrowed. Threads: as sink.h; a lock on the file
+ * keeps other processes out. Limits: FILE_SINK_BYTES per write and sync, which lines may pass by one.
+ */
+#ifndef TELEX_EXPORT_FILE_SINK_H
+#define TELEX_EXPORT_FILE_SINK_H
+
+#include "base/buf.h"
+#include "export/exporter.h"
+#include "export/sink.h"
+
+struct fs;
+
+enum { FILE_SINK_BYTES = 1024 * 1024 };
+
+struct file_exporter {
+    /*
+     * Appends lines of rows from *row on to <lines>, until there are FILE_SINK_BYTES, and moves *row
+     * past them. Rows that cannot be written are excepted in <out>.
+     */
+    bool (*next_lines)(const void *config, struct view view, uint32_t *row, struct buf *lines,
+                       struct outcome *out, struct err *e);
+};
+
+/* Where the file is. */
+struct file_target {
+    const struct fs *fs;
+    struct str folder; /* made when it is not there */
+    struct str name;
+};
+
+/*
+ * Opens a leaf for <exporter>, whose config begins with struct exporter_common. Makes folder and file
+ * and mends the file's end, so that what cannot work is told at once.
+ */
+MUST_USE bool file_sink_open(const struct file_exporter *exporter, const struct file_target *target,
+                             const struct exporter_place *place, const void *config,
+                             struct sink **ret_sink, struct err *e);
+
+#endif
