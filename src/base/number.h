@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { NUMBER_TEXT_MAX = 32, NUMBER_PLAIN_MAX = 352 };
+enum { NUMBER_TEXT_MAX = 48, NUMBER_PLAIN_MAX = 352 };
 
 /*
  * All forms: NaN, +Inf, -Inf; -0 keeps its sign; an exponent has a sign and at least two digits; no

@@ -146,18 +146,23 @@ static double big_divide(struct big *numerator, struct big *denominator)
     return number_from_binary(quotient, exponent, numerator->len != 0);
 }
 
-double number_from_digits(const struct decimal_text *d)
+double number_from_digits(const struct decimal_text *text)
 {
     struct big numerator;
     struct big denominator = {.limb = {1}, .len = 1};
+    struct decimal_text d = *text;
 
-    if (d->mantissa == 0 || d->first_exponent < -330) {
+    for (; d.digits.len > 0 && (d.digits.ptr[0] == '0' || d.digits.ptr[0] == '.');
+         d.digits = str_slice(d.digits, 1, d.digits.len)) {
+        d.first_exponent -= d.digits.ptr[0] == '0';
+    }
+    if (d.digits.len == 0 || d.first_exponent < -330) {
         return 0;
     }
-    if (d->first_exponent > 310) {
+    if (d.first_exponent > 310) {
         return __builtin_inf();
     }
-    int64_t exponent = big_from_digits(&numerator, d);
+    int64_t exponent = big_from_digits(&numerator, &d);
     big_multiply_pow10(exponent < 0 ? &denominator : &numerator,
                        exponent < 0 ? -exponent : exponent);
     return big_divide(&numerator, &denominator);

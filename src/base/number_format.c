@@ -5,6 +5,7 @@
  * multiplication each with a 128-bit power, "rounded to odd" so that every later comparison is
  * exact. No loop, no fallback.
  */
+#include "base/attr.h"
 #include "base/number_int.h"
 
 #include <string.h>
@@ -14,12 +15,12 @@ struct shortest {
     int32_t exponent; /* value = digits * 10^exponent */
 };
 
-/*
- * The digits of a value laid out: d[0..count) with the decimal point after the first <point> of
- * them.
- */
+enum { PUT_BYTES = 20 };
+
+/* The digits of a value, and after how many of them the decimal point stands. */
 struct layout {
-    char digits[20];
+    char text[17 + PUT_BYTES];
+    const char *digits; /* in <text> */
     int32_t count;
     int32_t point;
 };
@@ -96,46 +97,80 @@ static const char digit_pairs[201] =
     "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
     "8081828384858687888990919293949596979899";
 
-/* Writes <value> so that it ends before <end>; gives its first byte. */
-static char *put_digits_before(char *end, uint64_t value)
+static const uint64_t powers[] = {
+    1,
+    10,
+    100,
+    1000,
+    10000,
+    100000,
+    1000000,
+    10000000,
+    100000000,
+    1000000000,
+    10000000000,
+    100000000000,
+    1000000000000,
+    10000000000000,
+    100000000000000,
+    1000000000000000,
+    10000000000000000,
+    100000000000000000,
+};
+
+/* How many digits <value> has, below 10^17. */
+static int32_t digit_count(uint64_t value)
 {
-    while (value >= 100) {
-        end -= 2;
-        memcpy(end, digit_pairs + 2 * (value % 100), 2);
-        value /= 100;
-    }
-    if (value >= 10) {
-        end -= 2;
-        memcpy(end, digit_pairs + 2 * value, 2);
-    } else {
-        *--end = (char)('0' + value);
-    }
-    return end;
+    int32_t guess = (64 - __builtin_clzll(value)) * 1233 >> 12; /* bits * log10(2), cut */
+
+    return guess + (value >= powers[guess]);
 }
 
-static struct layout lay_out(uint64_t bits)
+/* Eight digits with leading zeros; the four pairs do not wait for one another. */
+static void put_eight(char *out, uint32_t value)
 {
-    struct layout l = {.digits = "0", .count = 1, .point = 1};
-    char text[20];
+    uint32_t high = value / 10000;
+    uint32_t low = value % 10000;
 
+    memcpy(out, digit_pairs + (size_t)high / 100 * 2, 2);
+    memcpy(out + 2, digit_pairs + (size_t)high % 100 * 2, 2);
+    memcpy(out + 4, digit_pairs + (size_t)low / 100 * 2, 2);
+    memcpy(out + 6, digit_pairs + (size_t)low % 100 * 2, 2);
+}
+
+/* Writes all digits of <value> so that they end at text[17], with zeros before them. */
+static void put_digits(char *text, uint64_t value)
+{
+    uint64_t high = value / 100000000;
+
+    put_eight(text + 9, (uint32_t)(value % 100000000));
+    if (high != 0) {
+        put_eight(text + 1, (uint32_t)(high % 100000000));
+        text[0] = (char)('0' + high / 100000000);
+    }
+}
+
+static void lay_out(uint64_t bits, struct layout *l)
+{
+    *l = (struct layout){.text = "0", .digits = l->text, .count = 1, .point = 1};
     if (bits << 1 == 0) {
-        return l;
+        return;
     }
     struct shortest d = shortest_decimal(bits);
-    char *end = text + sizeof(text);
-    char *first = put_digits_before(end, d.digits);
-    l.point = (int32_t)(end - first) + d.exponent;
-    while (end > first + 1 && end[-1] == '0') {
-        end--;
+    int32_t count = digit_count(d.digits);
+    put_digits(l->text, d.digits);
+    l->digits = l->text + 17 - count;
+    l->point = count + d.exponent;
+    while (count > 1 && l->digits[count - 1] == '0') {
+        count--;
     }
-    l.count = (int32_t)(end - first);
-    memcpy(l.digits, first, (size_t)l.count);
-    return l;
+    l->count = count;
 }
 
+/* Copies a fixed size, which is faster, and says that it was <count>; both sides have the room. */
 static char *put(char *out, const char *bytes, int32_t count)
 {
-    memcpy(out, bytes, (size_t)count);
+    memcpy(out, bytes, PUT_BYTES);
     return out + count;
 }
 
@@ -149,7 +184,9 @@ static char *put_zeros(char *out, int32_t count)
 static char *put_plain(char *out, const struct layout *l)
 {
     if (l->point <= 0) {
-        out = put_zeros(put(out, "0.", 2), -l->point);
+        *out++ = '0';
+        *out++ = '.';
+        out = put_zeros(out, -l->point);
         return put(out, l->digits, l->count);
     }
     if (l->point >= l->count) {
@@ -177,7 +214,8 @@ static char *put_exponent(char *out, const struct layout *l)
     if (exponent >= 100) {
         *out++ = (char)('0' + exponent / 100);
     }
-    return put(out, digit_pairs + (size_t)exponent % 100 * 2, 2);
+    memcpy(out, digit_pairs + (size_t)exponent % 100 * 2, 2);
+    return out + 2;
 }
 
 /* Values with 10^<low> <= |value| < 10^<high> are plain, all others have an exponent. */
@@ -186,16 +224,16 @@ static size_t format(double value, int32_t low, int32_t high, char *out)
     uint64_t bits = number_bits(value);
     char *at = out;
 
-    if (value != value) {
-        return (size_t)(put(out, "NaN", 3) - out);
-    }
-    if (bits << 1 == (uint64_t)DOUBLE_EXPONENT_MAX << (DOUBLE_MANTISSA_BITS + 1)) {
-        return (size_t)(put(out, value > 0 ? "+Inf" : "-Inf", 4) - out);
+    if (unlikely(bits << 1 >= (uint64_t)DOUBLE_EXPONENT_MAX << (DOUBLE_MANTISSA_BITS + 1))) {
+        static const char words[][PUT_BYTES] = {"NaN", "+Inf", "-Inf"};
+        int which = value != value ? 0 : value > 0 ? 1 : 2;
+        return (size_t)(put(out, words[which], which == 0 ? 3 : 4) - out);
     }
     if (bits >> 63) {
         *at++ = '-';
     }
-    struct layout l = lay_out(bits);
+    struct layout l;
+    lay_out(bits, &l);
     bool is_zero = bits << 1 == 0;
     bool is_plain = l.point > low && l.point <= high;
     at = is_plain || (is_zero && low < high) ? put_plain(at, &l) : put_exponent(at, &l);

@@ -53,7 +53,7 @@ struct decimal_text {
     uint64_t mantissa;      /* the first 19 significant digits */
     int64_t exponent;       /* of ten, for the last digit of <mantissa> */
     bool truncated;         /* a digit other than 0 did not fit */
-    struct str digits;      /* from the first that is not 0; may hold one point */
+    struct str digits;      /* all, or from the first that is not 0; may hold one point */
     int64_t first_exponent; /* of ten, for the first of <digits> */
 };
 

@@ -9,6 +9,8 @@
 #include "base/attr.h"
 #include "base/number_int.h"
 
+#include <string.h>
+
 enum { MANTISSA_DIGITS = 19, EXPONENT_CAP = 100000 };
 
 /* The NaN that Go makes, so that samples are the same bit for bit. */
@@ -47,46 +49,106 @@ static bool scan_exponent(struct str s, size_t *at, int64_t *exponent)
     return true;
 }
 
+/* Digits of a text with more than 19 significant ones: the first 19, and what the rest was. */
+static void scan_long(struct str digits, struct decimal_text *d)
+{
+    int64_t count = 0; /* significant digits seen */
+
+    d->mantissa = 0;
+    for (size_t i = 0; i < digits.len; i++) {
+        char c = digits.ptr[i];
+        if (c == '.') {
+            continue;
+        }
+        if (count < MANTISSA_DIGITS) {
+            d->mantissa = d->mantissa * 10 + (uint64_t)(c - '0');
+            count++;
+        } else {
+            d->truncated = d->truncated || c != '0';
+        }
+    }
+    d->exponent = d->first_exponent - (count - 1);
+}
+
+/* The value of eight digits at <p>; false when they are not eight digits. */
+static bool take_eight(const char *p, uint64_t *value)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t v;
+
+    memcpy(&v, p, sizeof(v));
+    uint64_t above_nine = v + 0x0606060606060606; /* carries into the high half of its byte */
+    if (((v & 0xf0f0f0f0f0f0f0f0) | (above_nine & 0xf0f0f0f0f0f0f0f0) >> 4) != 0x3333333333333333) {
+        return false;
+    }
+    v = (v & 0x0f0f0f0f0f0f0f0f) * 2561 >> 8; /* pairs: 10 * first + second */
+    v = (v & 0x00ff00ff00ff00ff) * 6553601 >> 16;
+    *value = (v & 0x0000ffff0000ffff) * 42949672960001 >> 32;
+    return true;
+#else
+    (void)p;
+    (void)value;
+    return false;
+#endif
+}
+
+/* Digits from *at on, added to *mantissa, which wraps around when there are too many. */
+static void take_digits(struct str s, size_t *at, uint64_t *mantissa)
+{
+    size_t i = *at;
+    uint64_t m = *mantissa;
+    uint64_t eight;
+
+    while (i + 8 <= s.len && take_eight(s.ptr + i, &eight)) {
+        m = m * 100000000 + eight;
+        i += 8;
+    }
+    for (; i < s.len && is_digit(s.ptr[i]); i++) {
+        m = m * 10 + (uint64_t)(s.ptr[i] - '0');
+    }
+    *at = i;
+    *mantissa = m;
+}
+
 /* All of <s>, without sign. */
 static bool scan_decimal(struct str s, struct decimal_text *d)
 {
-    size_t i = 0;
+    size_t end = 0;
+    size_t after_point = 0;
     size_t first = 0;
-    int64_t count = 0; /* significant digits seen */
-    int64_t after_point = 0;
-    bool point = false;
-    bool any = false;
 
-    for (; i < s.len; i++) {
-        char c = s.ptr[i];
-        if (is_digit(c)) {
-            any = true;
-            after_point += point;
-            if (count == 0 && c == '0') {
-                continue;
-            }
-            first = count == 0 ? i : first;
-            if (count++ < MANTISSA_DIGITS) {
-                d->mantissa = d->mantissa * 10 + (uint64_t)(c - '0');
-            } else {
-                d->truncated = d->truncated || c != '0';
-            }
-        } else if (c == '.' && !point) {
-            point = true;
-        } else {
-            break;
-        }
+    take_digits(s, &end, &d->mantissa);
+    size_t count = end;
+    if (end < s.len && s.ptr[end] == '.') {
+        size_t start = ++end;
+        take_digits(s, &end, &d->mantissa);
+        after_point = end - start;
+        count += after_point;
     }
-    d->digits = str_slice(s, first, i - first);
-    d->first_exponent = count - 1 - after_point;
-    d->exponent = (count > MANTISSA_DIGITS ? count - MANTISSA_DIGITS : 0) - after_point;
-    int64_t written = 0;
-    if (any && i < s.len && (s.ptr[i] | 0x20) == 'e' && !scan_exponent(s, &i, &written)) {
+    if (count == 0) {
         return false;
     }
-    d->first_exponent += written;
-    d->exponent += written;
-    return any && i == s.len;
+    size_t digits_end = end;
+    int64_t written = 0;
+    if (end < s.len && (s.ptr[end] | 0x20) == 'e' && !scan_exponent(s, &end, &written)) {
+        return false;
+    }
+    d->exponent = written - (int64_t)after_point;
+    if (likely(count <= MANTISSA_DIGITS)) {
+        d->digits = str_slice(s, 0, digits_end);
+        d->first_exponent = d->exponent + (int64_t)count - 1;
+        return end == s.len;
+    }
+    while (first < digits_end && (s.ptr[first] == '0' || s.ptr[first] == '.')) {
+        count -= s.ptr[first] == '0';
+        first++;
+    }
+    d->digits = str_slice(s, first, digits_end - first);
+    d->first_exponent = d->exponent + (int64_t)count - 1;
+    if (count > MANTISSA_DIGITS) {
+        scan_long(d->digits, d);
+    }
+    return end == s.len;
 }
 
 /*
