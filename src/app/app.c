@@ -1,0 +1,230 @@
+/*
+ * Start and stop, in order and in reverse.
+ *
+ * Invariants
+ *   1. Evaluation begins only when alert states are restored and the outputs run.
+ *   2. The graph is exchanged only while the scheduler is paused and no level output walks.
+ *   3. What the main thread owns is written by it alone; other threads see it under the lock.
+ */
+#include "app/app.h"
+
+#include "app/app_int.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+
+enum { STOP_EVALUATION_MS = 5000 };
+
+/* ---- metrics ---- */
+
+static const struct metric_desc reloads_desc = {.name = "telex_config_reloads_total",
+                                                .help = "Reloads of config and rules.",
+                                                .type = METRIC_COUNTER,
+                                                .labels = {"result"}};
+static const struct metric_desc reload_successful_desc = {
+    .name = "telex_config_last_reload_successful",
+    .help = "Was the last load of config and rules taken (1) or refused (0)?",
+    .type = METRIC_GAUGE};
+static const struct metric_desc reload_time_desc = {
+    .name = "telex_config_last_reload_success_timestamp_seconds",
+    .help = "When config and rules were last taken.",
+    .type = METRIC_GAUGE};
+static const struct metric_desc groups_desc = {
+    .name = "telex_rule_groups", .help = "Rule groups that run.", .type = METRIC_GAUGE};
+static const struct metric_desc rules_desc = {
+    .name = "telex_rules", .help = "Rules that run.", .type = METRIC_GAUGE};
+static const struct metric_desc snapshots_desc = {.name = "telex_alert_snapshots_total",
+                                                  .help = "Snapshots made of alert states.",
+                                                  .type = METRIC_COUNTER,
+                                                  .labels = {"result"}};
+
+void app_metrics_init(struct app_metrics *m, struct metrics *registry)
+{
+    *m = (struct app_metrics){
+        .reloads_ok = metrics_get1(registry, &reloads_desc, STR("taken")),
+        .reloads_failed = metrics_get1(registry, &reloads_desc, STR("refused")),
+        .reload_successful = metrics_get0(registry, &reload_successful_desc),
+        .reload_time = metrics_get0(registry, &reload_time_desc),
+        .groups = metrics_get0(registry, &groups_desc),
+        .rules = metrics_get0(registry, &rules_desc),
+        .snapshots = metrics_get1(registry, &snapshots_desc, STR("made")),
+        .snapshot_failures = metrics_get1(registry, &snapshots_desc, STR("failed")),
+    };
+}
+
+void app_metrics_release(struct app_metrics *m)
+{
+    struct metric *const all[] = {m->reloads_ok,  m->reloads_failed,   m->reload_successful,
+                                  m->reload_time, m->groups,           m->rules,
+                                  m->snapshots,   m->snapshot_failures};
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        metric_drop(all[i]);
+    }
+}
+
+void app_count_rules(struct app *a)
+{
+    metric_set(a->metrics.groups, (double)a->now.rules->group_count);
+    metric_set(a->metrics.rules, (double)a->now.rules->rule_count);
+    metric_set(a->metrics.reload_successful, 1);
+    metric_set(a->metrics.reload_time, (double)clock_wall_ns(a->env->clock) / (double)NS_PER_S);
+}
+
+/* ---- start ---- */
+
+static struct app *app_new(const struct env *env, struct loaded *loaded,
+                           const struct app_options *options)
+{
+    struct app *a = mem_new(struct app);
+
+    a->env = env;
+    a->options = *options;
+    a->now = *loaded;
+    *loaded = (struct loaded){0};
+    a->shown = config_ref(a->now.config);
+    a->started_ns = clock_wall_ns(env->clock);
+    a->snapshot_mono_ns = clock_mono_ns(env->clock);
+    buf_init(&a->last_problem, BUF_SMALL);
+    trace_init(&a->trace, env->trace, "app", TRACE_INFO);
+    lock_init(&a->lock);
+    cond_init(&a->no_readers);
+    app_metrics_init(&a->metrics, env->metrics);
+    return a;
+}
+
+static void app_free(struct app *a)
+{
+    scheduler_free(a->scheduler);
+    plan_close(a->plan);
+    graph_release(&a->graph);
+    app_metrics_release(&a->metrics);
+    config_unref(a->shown);
+    loaded_release(&a->now);
+    vec_release(&a->askers);
+    buf_release(&a->last_problem);
+    cond_release(&a->no_readers);
+    lock_release(&a->lock);
+    mem_free(a);
+}
+
+static bool open_parts(struct app *a, struct err *e)
+{
+    struct graph g;
+
+    if (!state_folder_make(a->now.config, e) ||
+        !plan_open(a->env, &a->now.config->plan, &a->plan, e)) {
+        return false;
+    }
+    outputs_use(&a->outputs, a->plan, &a->now.config->plan);
+    if (!graph_build(a, &a->now, &g, e)) {
+        return false;
+    }
+    graph_publish(a, &g);
+    return state_restore(a, a->graph.engine, e) &&
+           scheduler_new(a->env, SCHEDULER_WORKERS, &a->scheduler, e);
+}
+
+bool app_start(const struct env *env, struct loaded *loaded, const struct app_options *options,
+               struct app **ret_app, struct err *e)
+{
+    struct app *a = app_new(env, loaded, options);
+
+    if (!open_parts(a, e)) {
+        app_free(a);
+        return false;
+    }
+    plan_set_levels(a->plan, &a->graph.levels);
+    graph_schedule(a);
+    app_count_rules(a);
+    scheduler_resume(a->scheduler);
+    atomic_store(&a->is_ready, true);
+    *ret_app = a;
+    return true;
+}
+
+/* ---- stop ---- */
+
+/* Nothing is asked of us any more; reloads that were are answered. */
+static void refuse_askers(struct app *a)
+{
+    static const struct reload_result refused = {.text = {"the program stops", 17}};
+
+    lock_take(&a->lock);
+    a->is_stopping = true;
+    lock_give(&a->lock);
+    for (size_t i = 0; i < a->askers.len; i++) {
+        a->askers.items[i].done(a->askers.items[i].arg, &refused);
+    }
+    vec_clear(&a->askers);
+}
+
+/* Evaluations under way may end, but not take the time that deliveries need. */
+static void stop_evaluating(struct app *a, struct wait wait)
+{
+    if (!scheduler_pause(a->scheduler, wait_limit_ms(wait, a->env->clock, STOP_EVALUATION_MS))) {
+        trace_warn(&a->trace, "evaluations are cut short",
+                   T_U64("running", scheduler_running(a->scheduler)));
+    }
+    scheduler_free(TAKE(a->scheduler));
+}
+
+static void save_at_stop(struct app *a)
+{
+    struct err e = ERR_INIT;
+
+    if (!state_save(a, a->graph.engine, &e)) {
+        trace_error(&a->trace, "alert states were not saved; the ledger keeps them", T_ERR(&e));
+    }
+}
+
+void app_stop(struct app *a)
+{
+    int64_t timeout_ms = a->now.config->settings.shutdown_timeout_ns / NS_PER_MS;
+    struct wait wait = {.deadline_mono_ns = clock_deadline_ms(a->env->clock, timeout_ms)};
+    uint64_t left = 0;
+
+    atomic_store(&a->is_ready, false);
+    trace_info(&a->trace, "stopping", T_I64("timeout_ms", timeout_ms));
+    refuse_askers(a);
+    stop_evaluating(a, wait);
+    save_at_stop(a);
+    plan_drain(a->plan, wait, &left);
+    trace_info(&a->trace,
+               left == 0 ? "stopped; everything was delivered"
+                         : "stopped; what is left is on disk for the next start",
+               T_U64("frames_left", left), T_STR("state", a->now.config->settings.state.path));
+    plan_set_levels(a->plan, NULL);
+    app_free(a);
+}
+
+/* ---- views ---- */
+
+bool app_is_ready(const struct app *a)
+{
+    return atomic_load(&a->is_ready);
+}
+
+struct config *app_config(struct app *a)
+{
+    lock_take(&a->lock);
+    struct config *c = config_ref(a->shown);
+    lock_give(&a->lock);
+    return c;
+}
+
+size_t app_outputs(struct app *a, struct output_status *ret, size_t max)
+{
+    return plan_status(a->plan, ret, max);
+}
+
+void app_last_problem(struct app *a, struct buf *out)
+{
+    lock_take(&a->lock);
+    buf_add_str(out, buf_str(&a->last_problem));
+    lock_give(&a->lock);
+}
+
+int64_t app_started_ns(const struct app *a)
+{
+    return a->started_ns;
+}

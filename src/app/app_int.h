@@ -1,0 +1,102 @@
+/*
+ * app_int.h - the app's parts, shared by the files that start, reload and stop it; for src/app only.
+ *
+ * Ownership: the app owns all of it; <datasource_config> is the config that the datasource and the
+ * engine borrow from, which after a reload of rules alone is not the one that runs. Threads: what
+ * stands under <lock> is for any thread, the rest belongs to the main thread. Limits: none.
+ */
+#ifndef TELEX_APP_APP_INT_H
+#define TELEX_APP_APP_INT_H
+
+#include "app/app.h"
+#include "app/outputs.h"
+#include "app/scheduler.h"
+#include "base/trace.h"
+#include "base/vec.h"
+
+struct reload_asker {
+    void (*done)(void *arg, const struct reload_result *result);
+    void *arg;
+};
+
+struct app_metrics {
+    struct metric *reloads_ok;
+    struct metric *reloads_failed;
+    struct metric *reload_successful;
+    struct metric *reload_time;
+    struct metric *groups;
+    struct metric *rules;
+    struct metric *snapshots;
+    struct metric *snapshot_failures;
+};
+
+/* What an engine is made of, and what it borrows. */
+struct graph {
+    struct config *config; /* datasource and engine borrow from it */
+    struct datasource *datasource;
+    struct engine *engine;
+    struct level_source levels;
+};
+
+struct app {
+    const struct env *env;
+    struct trace trace;
+    struct app_options options;
+    struct loaded now;
+    struct plan *plan;
+    struct outputs outputs;
+    struct graph graph;
+    struct scheduler *scheduler;
+    struct app_metrics metrics;
+    int64_t started_ns;
+    int64_t snapshot_mono_ns; /* when the last snapshot was made */
+    uint64_t snapshot_edges;  /* outputs.edges and edge_bytes then */
+    uint64_t snapshot_bytes;
+    _Atomic bool is_ready;
+    struct lock lock;
+    struct cond no_readers;
+    unsigned readers GUARDED_BY(lock);   /* views that look at engine, plan and config */
+    bool is_exchanging GUARDED_BY(lock); /* waiting until they are gone: no new ones */
+    bool is_stopping GUARDED_BY(lock);
+    struct config *shown GUARDED_BY(lock); /* now.config, for other threads */
+    VEC(struct reload_asker) askers GUARDED_BY(lock);
+    struct buf last_problem GUARDED_BY(lock);
+};
+
+/* ---- graph.c ---- */
+
+/* Datasource and engine for what <l> says; the engine has its rules and no state yet. */
+MUST_USE bool graph_build(struct app *a, const struct loaded *l, struct graph *ret_graph,
+                          struct err *e);
+void graph_release(struct graph *g);
+
+/* Can the engine of <old> run what <new> says, once it is given its rules? */
+bool graph_fits(const struct config *old, const struct config *new_config);
+
+/* Exchanges what other threads look at, while nobody looks. */
+void graph_publish(struct app *a, const struct graph *g);
+
+/* Returns when nobody looks at what was there before the call. */
+void graph_wait_unseen(struct app *a);
+
+/* The scheduler's jobs are the groups of the engine. */
+void graph_schedule(struct app *a);
+
+/* ---- snapshot.c ---- */
+
+MUST_USE bool state_folder_make(const struct config *c, struct err *e);
+
+/* Brings the engine's alerts to where they were: snapshot, then the ledger after it. */
+MUST_USE bool state_restore(struct app *a, struct engine *engine, struct err *e);
+
+/* Saves them, and lets the ledger forget what is saved. */
+MUST_USE bool state_save(struct app *a, struct engine *engine, struct err *e);
+
+/* Through a snapshot from one engine to another. */
+MUST_USE bool state_move(struct app *a, struct engine *from, struct engine *to, struct err *e);
+
+void app_metrics_init(struct app_metrics *m, struct metrics *registry);
+void app_metrics_release(struct app_metrics *m);
+void app_count_rules(struct app *a);
+
+#endif

@@ -1,0 +1,218 @@
+/* What no file can say alone: rules against exporters, routes against rules, paths against the disk. */
+#include "app/load.h"
+
+#include "base/fs.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct checker {
+    const struct config *config;
+    struct problems *problems;
+    uint64_t wanted; /* outputs that some rule names */
+};
+
+/* ---- showing places ---- */
+
+/* The offset of a position in a text; text.len when it has no such line. */
+static size_t offset_of(struct str text, struct pos pos)
+{
+    size_t at = 0;
+
+    for (uint32_t line = 1; line < pos.line; line++) {
+        at += str_find_byte(str_slice(text, at, text.len), '\n') + 1;
+        if (at >= text.len) {
+            return text.len;
+        }
+    }
+    return pos.column > 0 ? at + pos.column - 1 : at;
+}
+
+void show_line_of_file(struct err *e, struct str file, struct pos pos, size_t len)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(RULE_FILE_MAX);
+    struct err ignored = ERR_INIT;
+
+    e->pos = pos;
+    if (pos.line > 0 && fs_read_file(fs_system(), file, RULE_FILE_MAX, &text, &ignored)) {
+        size_t offset = offset_of(buf_str(&text), pos);
+        if (offset < text.len) {
+            err_point(e, buf_str(&text), offset, len, (struct pos){1, 1});
+        }
+    }
+    (void)err_in_file(e, file);
+}
+
+/* ---- rules against exporters ---- */
+
+static void rule_problem(struct checker *k, const struct rule *rule, struct pos pos, size_t len,
+                         struct err *e)
+{
+    (void)err_wrap(e, "group '%.*s', rule '%.*s'", STR_FMT(rule->group->name), STR_FMT(rule->name));
+    show_line_of_file(e, rule->group->file, pos, len);
+    problems_error(k->problems, e);
+}
+
+static void check_takes(struct checker *k, const struct rule *rule, int index)
+{
+    const struct output_config *output = &k->config->plan.outputs[index];
+    enum record_kind kind = rule->kind == RULE_ALERT ? RECORD_ALERT : RECORD_SAMPLE;
+    const char *why = NULL;
+    struct err e = ERR_INIT;
+
+    if (output->kind->caps & EXPORTER_LEVEL) {
+        why =
+            "keeps the state of all alerts and takes no single exports; leave export_datastore away and "
+            "route alerts to it";
+    } else if (!(output->kind->takes & TAKES(kind))) {
+        why = rule->kind == RULE_ALERT ? "does not take alerts" : "does not take samples";
+    }
+    if (why != NULL) {
+        (void)err_set(&e, ERR_CONFIG, "exporter '%.*s' of type %s %s", STR_FMT(output->name),
+                      output->kind->name, why);
+        rule_problem(k, rule, rule->export.datastore_pos, rule->export.datastore.len, &e);
+    }
+}
+
+static void check_export(struct checker *k, const struct rule *rule)
+{
+    struct err e = ERR_INIT;
+
+    if (!rule->export.enabled || rule->export.datastore.len == 0) {
+        return;
+    }
+    int index = plan_find_output(&k->config->plan, rule->export.datastore, &e);
+    if (index < 0) {
+        (void)err_wrap(&e, "export_datastore");
+        rule_problem(k, rule, rule->export.datastore_pos, rule->export.datastore.len, &e);
+        return;
+    }
+    k->wanted |= UINT64_C(1) << index;
+    check_takes(k, rule, index);
+}
+
+static void check_exports(struct checker *k, const struct rule_set *rules)
+{
+    for (size_t g = 0; g < rules->group_count; g++) {
+        for (size_t i = 0; i < rules->groups[g].rule_count; i++) {
+            check_export(k, &rules->groups[g].rules[i]);
+        }
+    }
+}
+
+/* ---- routes ---- */
+
+/* An exporter that nothing can reach is a mistake that nobody would notice. */
+static void check_reached(struct checker *k)
+{
+    const struct plan_config *plan = &k->config->plan;
+    uint64_t reached = k->wanted;
+
+    for (size_t i = 0; i < plan->route_count; i++) {
+        reached |= plan->routes[i].to;
+    }
+    for (size_t i = 0; plan->route_count > 0 && i < plan->output_count; i++) {
+        struct err e = ERR_INIT;
+        if (!(reached >> i & 1)) {
+            (void)yaml_key_err(plan->outputs[i].node, &e, ERR_CONFIG,
+                               "exporter '%.*s' gets nothing: no route and no rule names it",
+                               STR_FMT(plan->outputs[i].name));
+            problems_warning(k->problems, &e);
+        }
+    }
+}
+
+/* A route without condition and without `continue` takes everything: those behind it are never asked. */
+static void check_shadowed(struct checker *k)
+{
+    const struct plan_config *plan = &k->config->plan;
+
+    for (size_t i = 0; i + 1 < plan->route_count; i++) {
+        struct err e = ERR_INIT;
+        if (plan->routes[i].match == NULL && !plan->routes[i].also_next) {
+            (void)yaml_err(
+                plan->routes[i + 1].node, &e, ERR_CONFIG,
+                "this route is never reached: the one before it takes everything; give that a "
+                "'match' or 'continue: true'");
+            problems_warning(k->problems, &e);
+            return;
+        }
+    }
+}
+
+static void check_sources(struct checker *k, const struct rule_set *rules)
+{
+    struct err e = ERR_INIT;
+
+    if (rules->rule_count > 0 && k->config->datasource == NULL) {
+        (void)config_err(
+            k->config, STR("rules"), &e,
+            "there are rules but no datasource to ask; add 'datasource: { url: ... }'");
+        problems_error(k->problems, &e);
+    }
+    e = ERR_INIT;
+    if (rules->rule_count > 0 && k->config->plan.output_count == 0) {
+        (void)config_err(
+            k->config, STR("rules"), &e,
+            "there are rules but no exporters: what they find is shown on the status page "
+            "and goes nowhere");
+        problems_warning(k->problems, &e);
+    }
+}
+
+void check_together(const struct config *c, const struct rule_set *rules, struct problems *problems)
+{
+    struct checker k = {.config = c, .problems = problems};
+
+    check_sources(&k, rules);
+    check_exports(&k, rules);
+    check_reached(&k);
+    check_shadowed(&k);
+}
+
+/* ---- the system ---- */
+
+/* The nearest folder above <path> that exists, in place. */
+static void to_existing(char *path)
+{
+    struct stat there;
+
+    while (stat(path, &there) != 0) {
+        char *slash = strrchr(path, '/');
+        if (slash == NULL) {
+            path[0] = '.';
+            path[1] = '\0';
+            return;
+        }
+        slash[slash == path ? 1 : 0] = '\0';
+    }
+}
+
+static void check_state_path(const struct config *c, struct problems *problems)
+{
+    struct str path = c->settings.state.path;
+    AUTO(mem_autofree) char *at = mem_dup_text(path.ptr, path.len);
+    struct stat there;
+    struct err e = ERR_INIT;
+
+    to_existing(at);
+    int errnum = stat(at, &there) != 0 ? errno : S_ISDIR(there.st_mode) ? 0 : ENOTDIR;
+    if (errnum == 0 && access(at, W_OK | X_OK) != 0) {
+        errnum = errno;
+    }
+    if (errnum != 0) {
+        (void)config_err(c, STR("state"), &e,
+                         "the state folder '%.*s' cannot be made or written: '%s': %s",
+                         STR_FMT(path), at, strerrordesc_np(errnum));
+        problems_error(problems, &e);
+    }
+}
+
+void check_system(const struct config *c, struct problems *problems)
+{
+    check_state_path(c, problems);
+}

@@ -1,0 +1,419 @@
+/*
+ * Reading telex.yaml. The reader goes on behind a mistake: the top-level key (or the exporter) that
+ * it stands in is left out and the rest is read again, so that one look shows one mistake of each.
+ *
+ * Invariants
+ *   1. A config that is handed out is complete and right as far as one file can tell; what needs the
+ *      rules or the system beside it is checked by check.c.
+ *   2. Nodes, texts and kinds' configs live in the config's arena; secrets are released with it.
+ */
+#include "app/config.h"
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "model/labels.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct reader {
+    struct config *config;
+    const struct config_environment *environment;
+    struct problems *problems;
+    struct option_source source;
+};
+
+/* ---- leaving out what is wrong ---- */
+
+static bool is_before(struct pos a, struct pos b)
+{
+    return a.line < b.line || (a.line == b.line && a.column < b.column);
+}
+
+/* The child of <node> that the place of <e> is in; NULL when it is in none. */
+static const struct yaml_node *child_at(const struct yaml_node *node, const struct err *e)
+{
+    const struct yaml_node *found = NULL;
+
+    if (node == NULL || e->pos.line == 0) {
+        return NULL;
+    }
+    for (const struct yaml_node *n = node->first; n != NULL; n = n->next) {
+        struct pos start = node->kind == YAML_MAPPING ? n->key_pos : n->pos;
+        if (is_before(e->pos, start)) {
+            break;
+        }
+        found = n;
+    }
+    return found;
+}
+
+/* <node> without <child>. */
+static const struct yaml_node *without(struct arena *a, const struct yaml_node *node,
+                                       const struct yaml_node *child)
+{
+    struct yaml_node *copy = arena_new(a, struct yaml_node);
+    const struct yaml_node **tail = &copy->first;
+
+    *copy = *node;
+    copy->count = 0;
+    for (const struct yaml_node *n = node->first; n != NULL; n = n->next) {
+        if (n->key_offset != child->key_offset || n->offset != child->offset) {
+            struct yaml_node *kept = arena_new(a, struct yaml_node);
+            *kept = *n;
+            *tail = kept;
+            tail = &kept->next;
+            copy->count++;
+        }
+    }
+    *tail = NULL;
+    return copy;
+}
+
+/*
+ * Reads <node> with <read> until nothing is wrong with what is left of it; gives what is left, or
+ * NULL when a mistake has no place in it.
+ */
+static const struct yaml_node *read_what_is_right(struct reader *r, const struct yaml_node *node,
+                                                  bool (*read)(struct reader *,
+                                                               const struct yaml_node *,
+                                                               struct err *))
+{
+    for (;;) {
+        struct err e = ERR_INIT;
+        if (read(r, node, &e)) {
+            return node;
+        }
+        problems_error(r->problems, &e);
+        const struct yaml_node *wrong = child_at(node, &e);
+        if (wrong == NULL) {
+            return NULL;
+        }
+        node = without(&r->config->arena, node, wrong);
+    }
+}
+
+/* ---- sections ---- */
+
+/* The folder of secrets comes first: other sections name what is in it. */
+static bool read_secrets_path(struct reader *r, struct err *e)
+{
+    const struct yaml_node *section = yaml_get(r->config->root, STR("secrets"));
+    const struct yaml_node *path = yaml_get(section, STR("path"));
+    const char *said = r->environment->lookup(r->environment->arg, "TELEX_SECRETS_PATH");
+
+    if (said != NULL) {
+        r->source.secrets_path = arena_dup(&r->config->arena, str_of(said));
+        return true;
+    }
+    return path == NULL || yaml_text(path, &r->source.secrets_path, e);
+}
+
+static bool read_root(struct reader *r, const struct yaml_node *node, struct err *e)
+{
+    struct settings *settings = &r->config->settings;
+
+    options_release(&config_options, settings);
+    *settings = (struct settings){0};
+    return options_parse(&config_options, node, &r->source, &r->config->arena, settings, e);
+}
+
+static bool kind_of(const struct yaml_node *node, const struct datasource_kind **ret_kind,
+                    struct err *e)
+{
+    const char *names[16];
+    size_t count = 0;
+    const struct yaml_node *type = yaml_get(node, STR("type"));
+    struct str name = STR("prometheus");
+
+    if (type != NULL && !yaml_text(type, &name, e)) {
+        return false;
+    }
+    *ret_kind = datasource_kind_find(name);
+    if (*ret_kind != NULL) {
+        return true;
+    }
+    while (datasource_kinds[count] != NULL && count < ARRAY_LEN(names)) {
+        names[count] = datasource_kinds[count]->name;
+        count++;
+    }
+    const char *near = str_nearest(name, names, count);
+    return yaml_err(type, e, ERR_CONFIG, "unknown datasource type '%.*s'; %s '%s'%s", STR_FMT(name),
+                    near ? "did you mean" : "expected one such as", near ? near : names[0],
+                    near ? "?" : "");
+}
+
+static bool read_datasource(struct reader *r, const struct yaml_node *node, struct err *e)
+{
+    struct config *c = r->config;
+    struct option_source source = r->source;
+
+    if (node != NULL && node->kind != YAML_MAPPING) {
+        return yaml_err(node, e, ERR_CONFIG,
+                        "expected a datasource, such as '{ url: http://127.0.0.1:9090 }'");
+    }
+    if (!kind_of(node, &c->datasource_kind, e)) {
+        return false;
+    }
+    source.prefix = "TELEX_DATASOURCE_";
+    c->datasource = arena_alloc0(&c->arena, 1, c->datasource_kind->options->config_size);
+    return options_parse(c->datasource_kind->options, node, &source, &c->arena, c->datasource, e);
+}
+
+/* Also there when only the environment names it. */
+static void read_datasource_section(struct reader *r)
+{
+    const struct yaml_node *node = r->config->settings.datasource;
+    bool is_named = r->environment->lookup(r->environment->arg, "TELEX_DATASOURCE_URL") != NULL;
+    struct err e = ERR_INIT;
+
+    if (node != NULL && yaml_is_null(node)) {
+        node = NULL;
+    }
+    if ((node != NULL || is_named) && !read_datasource(r, node, &e)) {
+        problems_error(r->problems, &e);
+    }
+}
+
+static bool read_exporters(struct reader *r, const struct yaml_node *node, struct err *e)
+{
+    return plan_parse(node, NULL, &r->source, &r->config->arena, &r->config->plan, e);
+}
+
+static bool read_plan(struct reader *r, const struct yaml_node *routes, struct err *e)
+{
+    return plan_parse(r->config->settings.exporters, routes, &r->source, &r->config->arena,
+                      &r->config->plan, e);
+}
+
+/* Routes are looked at only when all exporters are there, or they would miss the wrong ones. */
+static void read_plan_sections(struct reader *r)
+{
+    const struct settings *s = &r->config->settings;
+    size_t before = r->problems->errors;
+
+    (void)read_what_is_right(r, s->exporters, read_exporters);
+    plan_config_release(&r->config->plan);
+    if (r->problems->errors == before) {
+        (void)read_what_is_right(r, s->routes, read_plan);
+    }
+    r->config->plan.state_path = s->state.path;
+}
+
+/* ---- what the tables cannot say ---- */
+
+static bool check_levels(const struct option_map *map, struct err *e)
+{
+    enum trace_level level;
+
+    for (size_t i = 0; i < map->count; i++) {
+        if (!trace_level_parse(map->items[i].value, &level)) {
+            return yaml_err(map->items[i].node, e, ERR_CONFIG,
+                            "'%.*s' is no level; expected debug, info, warn, error or off",
+                            STR_FMT(map->items[i].value));
+        }
+    }
+    return true;
+}
+
+static bool build_external_labels(struct config *c, struct err *e)
+{
+    const struct option_map *map = &c->settings.external_labels;
+    struct labels_builder builder;
+    bool ok = true;
+
+    labels_builder_init(&builder);
+    for (size_t i = 0; ok && i < map->count; i++) {
+        ok = label_name_is_legacy(map->items[i].name) ||
+             yaml_key_err(map->items[i].node, e, ERR_CONFIG,
+                          "'%.*s' is no label name; expected letters, digits and '_'",
+                          STR_FMT(map->items[i].name));
+        labels_builder_set(&builder, map->items[i].name, map->items[i].value);
+    }
+    ok = ok && labels_build(&builder, &c->external_labels, e);
+    labels_builder_release(&builder);
+    return ok;
+}
+
+static void check_rest(struct reader *r)
+{
+    struct err e = ERR_INIT;
+
+    if (!check_levels(&r->config->settings.log.levels, &e)) {
+        problems_error(r->problems, &e);
+    }
+    e = ERR_INIT;
+    if (!build_external_labels(r->config, &e)) {
+        problems_error(r->problems, &e);
+    }
+}
+
+static void read_sections(struct reader *r)
+{
+    struct err e = ERR_INIT;
+
+    if (!read_secrets_path(r, &e)) {
+        problems_error(r->problems, &e);
+        return;
+    }
+    if (read_what_is_right(r, r->config->root, read_root) == NULL && r->config->root != NULL) {
+        return;
+    }
+    read_datasource_section(r);
+    read_plan_sections(r);
+    check_rest(r);
+}
+
+/* ---- the file ---- */
+
+/* An empty file is a config without sections. */
+static bool read_tree(struct config *c, struct err *e)
+{
+    const struct yaml_node *documents = NULL;
+
+    if (!yaml_parse(&c->arena, &c->source, &documents, e)) {
+        return false;
+    }
+    if (documents->count == 0) {
+        return true;
+    }
+    c->root = documents->first;
+    if (c->root->next != NULL) {
+        return yaml_err(c->root->next, e, ERR_CONFIG,
+                        "a second document; expected one, remove the '---'");
+    }
+    return c->root->kind == YAML_MAPPING ||
+           yaml_err(c->root, e, ERR_CONFIG,
+                    "expected sections, such as 'datasource: { url: http://127.0.0.1:9090 }'");
+}
+
+static struct config *config_new(void)
+{
+    struct config *c = mem_new(struct config);
+
+    atomic_init(&c->refs, 1);
+    arena_init(&c->arena, ARENA_UNLIMITED);
+    return c;
+}
+
+struct config *config_ref(struct config *c)
+{
+    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    return c;
+}
+
+void config_unref(struct config *c)
+{
+    if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    if (c->datasource != NULL) {
+        options_release(c->datasource_kind->options, c->datasource);
+    }
+    plan_config_release(&c->plan);
+    options_release(&config_options, &c->settings);
+    labels_unref(c->external_labels);
+    arena_release(&c->arena);
+    mem_free(c);
+}
+
+static bool read_config(struct config *c, const struct config_environment *environment,
+                        struct problems *problems, struct err *e)
+{
+    struct reader r = {.config = c, .environment = environment, .problems = problems};
+    size_t before = problems->errors;
+    struct err parse = ERR_INIT;
+
+    r.source = (struct option_source){
+        .lookup = environment->lookup, .arg = environment->arg, .prefix = "TELEX_"};
+    if (read_tree(c, &parse)) {
+        read_sections(&r);
+    } else {
+        problems_error(problems, &parse);
+    }
+    size_t found = problems->errors - before;
+    return found == 0 ||
+           err_set(e, ERR_CONFIG, "%zu problem%s in %.*s", found, found == 1 ? "" : "s",
+                   STR_FMT(c->source.file.len > 0 ? c->source.file : STR("the environment")));
+}
+
+bool config_parse(struct str file, struct str text, const struct config_environment *environment,
+                  struct problems *problems, struct config **ret_config, struct err *e)
+{
+    AUTO(config_autounref) struct config *c = config_new();
+
+    c->source.file = arena_dup(&c->arena, file);
+    c->source.text = arena_dup(&c->arena, text);
+    if (!read_config(c, environment, problems, e)) {
+        return false;
+    }
+    *ret_config = TAKE(c);
+    return true;
+}
+
+bool config_load(struct str path, const struct config_environment *environment,
+                 struct problems *problems, struct config **ret_config, struct err *e)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(CONFIG_FILE_MAX);
+
+    if (path.len > 0 && !fs_read_file(fs_system(), path, CONFIG_FILE_MAX, &text, e)) {
+        problems_error(problems, e);
+        return false;
+    }
+    return config_parse(path, buf_str(&text), environment, problems, ret_config, e);
+}
+
+/* ---- for those who have one ---- */
+
+static const char *process_lookup(void *arg, const char *name)
+{
+    (void)arg;
+    return getenv(name);
+}
+
+struct config_environment config_process_environment(void)
+{
+    return (struct config_environment){.lookup = process_lookup};
+}
+
+struct rule_options config_rule_options(const struct config *c)
+{
+    bool is_metricsql =
+        c->datasource != NULL && c->datasource->dialect == (int)DATASOURCE_METRICSQL;
+
+    return (struct rule_options){
+        .interval_ns = c->settings.evaluation_interval_ns,
+        .dialect = is_metricsql ? PROMQL_METRICSQL : PROMQL_PROMETHEUS,
+        .check_only = true,
+    };
+}
+
+void config_apply_log(const struct config *c, struct trace_sink *sink)
+{
+    const struct option_map *map = &c->settings.log.levels;
+
+    trace_sink_set_level(sink, STR_NONE, (enum trace_level)c->settings.log.level);
+    for (size_t i = 0; i < map->count; i++) {
+        enum trace_level level = TRACE_INFO;
+        if (trace_level_parse(map->items[i].value, &level)) {
+            trace_sink_set_level(sink, map->items[i].name, level);
+        }
+    }
+}
+
+bool config_err(const struct config *c, struct str section, struct err *e, const char *fmt, ...)
+{
+    const struct yaml_node *node = yaml_get(c->root, section);
+    char text[ERR_TEXT];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (node != NULL) {
+        return yaml_key_err(node, e, ERR_CONFIG, "%s", text);
+    }
+    (void)err_set(e, ERR_CONFIG, "%s", text);
+    return c->source.file.len == 0 ? false : err_in_file(e, c->source.file);
+}

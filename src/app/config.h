@@ -1,0 +1,118 @@
+/*
+ * config.h - telex.yaml, read strictly: every section optional, every mistake with its place.
+ *
+ * The sections are option tables, so the file, the environment (TELEX_<SECTION>_<OPTION>), the
+ * reference page and the checks agree. `exporters` and `routes` become the delivery plan's config,
+ * `datasource` that of its kind. A config is complete when it is there: whoever has one needs no
+ * more of the file.
+ *
+ * Ownership: reference counted, since a graph borrows from the config it was built from while the
+ * next one is read; unref with config_unref(). Threads: immutable after loading. Limits:
+ * CONFIG_FILE_MAX bytes.
+ */
+#ifndef TELEX_APP_CONFIG_H
+#define TELEX_APP_CONFIG_H
+
+#include "app/problems.h"
+#include "base/options.h"
+#include "base/trace.h"
+#include "datasource/datasource.h"
+#include "datasource/datasource_options.h"
+#include "export/plan.h"
+#include "net/http_server.h"
+
+#include <stdatomic.h>
+
+enum { CONFIG_FILE_MAX = 16 << 20 };
+
+struct state_config {
+    struct str path;
+    int64_t snapshot_interval_ns;
+    int64_t snapshot_bytes;
+};
+
+struct secrets_config {
+    struct str path;
+};
+
+struct log_config {
+    int level;  /* enum trace_level */
+    int format; /* enum trace_format */
+    struct option_map levels;
+};
+
+struct memory_config {
+    int64_t limit_bytes; /* 0: a share of what there is */
+};
+
+/* The file as its table has it; nodes are what other folders read. */
+struct settings {
+    struct http_server_config server;
+    struct state_config state;
+    const struct yaml_node *datasource;
+    struct option_list rules;
+    int64_t evaluation_interval_ns;
+    struct option_map external_labels;
+    struct str external_url;
+    const struct yaml_node *exporters;
+    const struct yaml_node *routes;
+    struct secrets_config secrets;
+    struct log_config log;
+    struct memory_config memory;
+    int64_t shutdown_timeout_ns;
+};
+
+struct config {
+    _Atomic uint32_t refs;
+    struct arena arena;
+    struct yaml_source source;
+    const struct yaml_node *root; /* NULL: no file */
+    struct settings settings;
+    const struct datasource_kind *datasource_kind; /* NULL: no datasource */
+    struct datasource_common *datasource;          /* of the kind's options */
+    struct plan_config plan;
+    struct labels *external_labels;
+};
+
+/* The whole file; and its sections one by one, for the reference page. */
+extern const struct option_table config_options;
+
+/* What the environment says; NULL when it says nothing. */
+struct config_environment {
+    const char *(*lookup)(void *arg, const char *name);
+    void *arg;
+};
+
+/* The environment of this process. */
+struct config_environment config_process_environment(void);
+
+/*
+ * Reads <path>; empty: no file, so defaults and environment alone. Relative paths in the config are
+ * left relative. Problems go to <problems>; false when one was an error, with a summary in <e>.
+ */
+MUST_USE bool config_load(struct str path, const struct config_environment *environment,
+                          struct problems *problems, struct config **ret_config, struct err *e);
+
+/* The same from a text. */
+MUST_USE bool config_parse(struct str file, struct str text,
+                           const struct config_environment *environment, struct problems *problems,
+                           struct config **ret_config, struct err *e);
+
+struct config *config_ref(struct config *c);
+void config_unref(struct config *c); /* NULL is fine */
+static inline void config_autounref(struct config **c)
+{
+    config_unref(*c);
+}
+
+/* What rules are read with. */
+struct rule_options config_rule_options(const struct config *c);
+
+/* Sets the levels of the log's components. */
+void config_apply_log(const struct config *c, struct trace_sink *sink);
+
+/* An error about the key <section> of the file, or about the file where it has none. Always false. */
+bool config_err(const struct config *c, struct str section, struct err *e, const char *fmt, ...)
+    PRINTF_LIKE(4, 5) COLD;
+
+#endif

@@ -1,0 +1,186 @@
+/* The table of telex.yaml: sections in the order of the reference page. */
+#include "app/config.h"
+
+static const char *const levels[] = {"debug", "info", "warn", "error", "off", NULL};
+static const char *const formats[] = {"logfmt", "json", NULL};
+
+static const struct option state_rows[] = {
+    {.name = "path",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct state_config, path),
+     .fallback = "data",
+     .help = "Folder of logs and snapshots; made if need be, and used by one program at a time."},
+    {.name = "snapshot_interval",
+     .type = OPTION_DURATION,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct state_config, snapshot_interval_ns),
+     .fallback = "5m",
+     .min = 1,
+     .max = 86400,
+     .unit = "s",
+     .help = "Longest time between two snapshots of alert state while it changes."},
+    {.name = "snapshot_bytes",
+     .type = OPTION_BYTES,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct state_config, snapshot_bytes),
+     .fallback = "64MB",
+     .min = 65536,
+     .max = 1e12,
+     .unit = "bytes",
+     .help = "A snapshot is also made when this much alert state was logged since the last one."},
+};
+
+static const struct option_table state_options = {
+    .name = "state",
+    .help = "Where Telex keeps what must survive a restart.",
+    .options = state_rows,
+    .count = ARRAY_LEN(state_rows),
+    .config_size = sizeof(struct state_config),
+};
+
+static const struct option secrets_rows[] = {
+    {.name = "path",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct secrets_config, path),
+     .help =
+         "Folder with one file per secret, for options that name a secret instead of holding it."},
+};
+
+static const struct option_table secrets_options = {
+    .name = "secrets",
+    .help = "Where secrets are read from.",
+    .options = secrets_rows,
+    .count = ARRAY_LEN(secrets_rows),
+    .config_size = sizeof(struct secrets_config),
+};
+
+static const struct option log_rows[] = {
+    {.name = "level",
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct log_config, level),
+     .fallback = "info",
+     .choices = levels,
+     .help = "The least severe lines that are written."},
+    {.name = "format",
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct log_config, format),
+     .fallback = "logfmt",
+     .choices = formats,
+     .help = "How a line is written."},
+    {.name = "levels",
+     .type = OPTION_MAP,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct log_config, levels),
+     .help = "Levels of single components, such as `rules: debug`."},
+};
+
+static const struct option_table log_options = {
+    .name = "log",
+    .help = "The log on standard error. A change takes effect with the next start.",
+    .options = log_rows,
+    .count = ARRAY_LEN(log_rows),
+    .config_size = sizeof(struct log_config),
+};
+
+static const struct option memory_rows[] = {
+    {.name = "limit",
+     .type = OPTION_BYTES,
+     .offset = offsetof(struct memory_config, limit_bytes),
+     .fallback = "0",
+     .min = 0,
+     .max = 1e15,
+     .unit = "bytes",
+     .help =
+         "Memory for what others decide the size of: answers, requests, series, alerts. Past it Telex "
+         "refuses rather than grows. 0: 60 % of what the machine or container has."},
+};
+
+static const struct option_table memory_options = {
+    .name = "memory",
+    .help = "How much memory Telex may take.",
+    .options = memory_rows,
+    .count = ARRAY_LEN(memory_rows),
+    .config_size = sizeof(struct memory_config),
+};
+
+static const struct option rows[] = {
+    {.name = "server",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct settings, server),
+     .table = &http_server_options,
+     .help = "The HTTP API and the status page."},
+    {.name = "state",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct settings, state),
+     .table = &state_options,
+     .help = "Where Telex keeps what must survive a restart."},
+    {.name = "datasource",
+     .type = OPTION_NODE,
+     .offset = offsetof(struct settings, datasource),
+     .help = "Who answers the queries of rules; see the kinds below."},
+    {.name = "rules",
+     .type = OPTION_LIST,
+     .offset = offsetof(struct settings, rules),
+     .help = "Rule files: paths and patterns such as `rules/*.yaml`."},
+    {.name = "evaluation_interval",
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct settings, evaluation_interval_ns),
+     .fallback = "1m",
+     .min = 0.001,
+     .max = 31536000,
+     .unit = "s",
+     .help = "Time between evaluations of a rule group that names none."},
+    {.name = "external_labels",
+     .type = OPTION_MAP,
+     .offset = offsetof(struct settings, external_labels),
+     .help =
+         "Labels of this installation: added to what leaves, and known to templates as `$externalLabels`."},
+    {.name = "external_url",
+     .type = OPTION_URL,
+     .offset = offsetof(struct settings, external_url),
+     .help = "The URL under which people reach this server; it is what alerts link to."},
+    {.name = "exporters",
+     .type = OPTION_NODE,
+     .offset = offsetof(struct settings, exporters),
+     .help =
+         "Where things go, by name: `{ NAME: { type: KIND, ... } }`, or a list of `{ name, type, config }`; "
+         "see the kinds below."},
+    {.name = "routes",
+     .type = OPTION_NODE,
+     .offset = offsetof(struct settings, routes),
+     .help =
+         "What goes where: a list of `{ match, to, continue }`. The first route whose condition holds takes a "
+         "record, unless it says `continue: true`. Without routes every exporter gets what it can take."},
+    {.name = "secrets",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct settings, secrets),
+     .table = &secrets_options,
+     .help = "Where secrets are read from."},
+    {.name = "log",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct settings, log),
+     .table = &log_options,
+     .help = "The log on standard error."},
+    {.name = "memory",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct settings, memory),
+     .table = &memory_options,
+     .help = "How much memory Telex may take."},
+    {.name = "shutdown_timeout",
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct settings, shutdown_timeout_ns),
+     .fallback = "15s",
+     .min = 0.1,
+     .max = 3600,
+     .unit = "s",
+     .help =
+         "How long a stop waits for deliveries; what is left stays on disk for the next start."},
+};
+
+const struct option_table config_options = {
+    .name = "telex.yaml",
+    .help = "The config file of `telex run`. Every section is optional.",
+    .options = rows,
+    .count = ARRAY_LEN(rows),
+    .config_size = sizeof(struct settings),
+};

@@ -1,0 +1,166 @@
+/* Datasource and engine: built from a config, compared, exchanged. */
+#include "app/app_int.h"
+
+#include "base/mem.h"
+
+#define KEEP_RESOLVED_NS (INT64_C(15) * 60 * NS_PER_S)
+
+static bool open_datasource(struct app *a, const struct config *c,
+                            struct datasource **ret_datasource, struct err *e)
+{
+    if (c->datasource == NULL) {
+        *ret_datasource = NULL;
+        return true;
+    }
+    return c->datasource_kind->open(a->env, c->datasource, STR("datasource"), ret_datasource, e);
+}
+
+static struct engine_options engine_options_of(const struct app *a, const struct config *c)
+{
+    struct str url = c->settings.external_url;
+
+    return (struct engine_options){
+        .external_labels = c->external_labels,
+        .external_url = url.len > 0 ? url : a->options.own_url,
+        .keep_resolved_ns = KEEP_RESOLVED_NS,
+        .query_timeout_ns = c->datasource != NULL ? c->datasource->query_timeout_ns : NS_PER_S,
+    };
+}
+
+bool graph_build(struct app *a, const struct loaded *l, struct graph *ret_graph, struct err *e)
+{
+    struct graph g = {.config = config_ref(l->config)};
+    struct engine_options options = engine_options_of(a, l->config);
+    struct engine_output output = outputs_for_engine(&a->outputs);
+
+    if (!open_datasource(a, l->config, &g.datasource, e) ||
+        !engine_new(a->env, &options, g.datasource, &output, &g.engine, e) ||
+        !engine_set_rules(g.engine, l->rules, e)) {
+        graph_release(&g);
+        return false;
+    }
+    g.levels = engine_levels(g.engine);
+    *ret_graph = g;
+    return true;
+}
+
+void graph_release(struct graph *g)
+{
+    engine_free(g->engine);
+    datasource_close(g->datasource);
+    config_unref(g->config);
+    *g = (struct graph){0};
+}
+
+/* ---- what a reload may keep ---- */
+
+static bool nodes_equal(const struct yaml_node *a, const struct yaml_node *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    if (a->kind != b->kind || a->count != b->count || a->style != b->style ||
+        !str_eq(a->text, b->text) || !str_eq(a->key, b->key)) {
+        return false;
+    }
+    for (a = a->first, b = b->first; a != NULL && b != NULL; a = a->next, b = b->next) {
+        if (!nodes_equal(a, b)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool graph_fits(const struct config *old, const struct config *new_config)
+{
+    return nodes_equal(old->settings.datasource, new_config->settings.datasource) &&
+           (old->datasource == NULL) == (new_config->datasource == NULL) &&
+           labels_eq(old->external_labels, new_config->external_labels) &&
+           str_eq(old->settings.external_url, new_config->settings.external_url);
+}
+
+/* ---- exchanging ---- */
+
+/* Nobody looks between these two. */
+static void seclude(struct app *a)
+{
+    lock_take(&a->lock);
+    a->is_exchanging = true;
+    while (a->readers > 0) {
+        (void)cond_wait_until(&a->no_readers, &a->lock, DEADLINE_NEVER);
+    }
+    lock_give(&a->lock);
+}
+
+static void admit(struct app *a)
+{
+    lock_take(&a->lock);
+    a->is_exchanging = false;
+    cond_broadcast(&a->no_readers);
+    lock_give(&a->lock);
+}
+
+void graph_publish(struct app *a, const struct graph *g)
+{
+    seclude(a);
+    a->graph = *g;
+    admit(a);
+}
+
+void graph_wait_unseen(struct app *a)
+{
+    seclude(a);
+    admit(a);
+}
+
+struct engine *app_view_begin(struct app *a)
+{
+    lock_take(&a->lock);
+    while (a->is_exchanging) {
+        (void)cond_wait_until(&a->no_readers, &a->lock, DEADLINE_NEVER);
+    }
+    a->readers++;
+    struct engine *engine = a->graph.engine;
+    lock_give(&a->lock);
+    return engine;
+}
+
+void app_view_end(struct app *a)
+{
+    lock_take(&a->lock);
+    if (--a->readers == 0) {
+        cond_broadcast(&a->no_readers);
+    }
+    lock_give(&a->lock);
+}
+
+/* ---- jobs ---- */
+
+static int64_t next_slot(const void *arg, int64_t after_ns)
+{
+    return group_next_slot(group_run_rules(arg), after_ns);
+}
+
+static void run_group(void *arg, int64_t slot_ns, struct wait wait)
+{
+    group_evaluate(arg, slot_ns, wait);
+}
+
+static void count_missed(void *arg, uint64_t slots)
+{
+    group_count_missed(arg, slots);
+}
+
+void graph_schedule(struct app *a)
+{
+    size_t count = engine_group_count(a->graph.engine);
+    AUTO(mem_autofree) struct job *jobs = mem_alloc0(count, sizeof(*jobs));
+
+    for (size_t i = 0; i < count; i++) {
+        jobs[i] = (struct job){.next_slot = next_slot,
+                               .run = run_group,
+                               .missed = count_missed,
+                               .arg = engine_group(a->graph.engine, i)};
+    }
+    scheduler_set_jobs(a->scheduler, jobs, count);
+}

@@ -1,0 +1,56 @@
+#include "app/load.h"
+
+#include "base/mem.h"
+
+static bool load_rules(const struct load_input *input, const struct config *c,
+                       struct problems *problems, struct rule_set **ret_rules, struct err *e)
+{
+    struct rule_options options = config_rule_options(c);
+    struct rule_problems receiver = problems_for_rules(problems);
+    const struct option_list *listed = &c->settings.rules;
+
+    if (input->rules != NULL) {
+        return rule_set_load(input->rules, input->rule_count, STR_NONE, &options, &receiver,
+                             ret_rules, e);
+    }
+    return rule_set_load(listed->items, listed->count, input->base_folder, &options, &receiver,
+                         ret_rules, e);
+}
+
+static bool too_many(const struct problems *problems, size_t before, struct err *e)
+{
+    size_t found = problems->errors - before;
+
+    return err_set(e, ERR_CONFIG, "%zu problem%s", found, found == 1 ? "" : "s");
+}
+
+bool load_all(const struct load_input *input, struct problems *problems, struct loaded *ret_loaded,
+              struct err *e)
+{
+    struct loaded l = {0};
+    size_t before = problems->errors;
+
+    if (!config_load(input->config_path, &input->environment, problems, &l.config, e)) {
+        return false;
+    }
+    bool ok = load_rules(input, l.config, problems, &l.rules, e);
+    if (ok && !input->rules_alone) {
+        check_together(l.config, l.rules, problems);
+    }
+    if (!input->rules_alone) {
+        check_system(l.config, problems);
+    }
+    if (!ok || problems->errors > before) {
+        loaded_release(&l);
+        return too_many(problems, before, e);
+    }
+    *ret_loaded = l;
+    return true;
+}
+
+void loaded_release(struct loaded *l)
+{
+    rule_set_unref(l->rules);
+    config_unref(l->config);
+    *l = (struct loaded){0};
+}

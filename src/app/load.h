@@ -1,0 +1,52 @@
+/*
+ * load.h - a config and its rules, read and checked together: what can be run.
+ *
+ * One way in for `check`, `run` and reload, so that what check accepts, run takes. Beside what each
+ * file says, this looks at what they say of each other (an export_datastore that no exporter is) and
+ * at the system (a state folder that cannot be written).
+ *
+ * Ownership: `loaded` holds one reference of each. Threads: confined; what it holds is immutable.
+ * Limits: those of config.h and rule.h.
+ */
+#ifndef TELEX_APP_LOAD_H
+#define TELEX_APP_LOAD_H
+
+#include "app/config.h"
+#include "rules/rule.h"
+
+struct loaded {
+    struct config *config;
+    struct rule_set *rules;
+};
+
+/* Where to read from. */
+struct load_input {
+    struct str config_path; /* empty: no file */
+    struct str base_folder; /* what the config's rule patterns are relative to */
+    const struct str
+        *rules; /* rule files instead of those of the config; NULL: those of the config */
+    size_t rule_count;
+    bool rules_alone; /* no config is meant: say nothing of what only one could answer */
+    struct config_environment environment;
+};
+
+/*
+ * Reads all of it, telling every problem to <problems>; false when one was an error, with a summary
+ * in <e>.
+ */
+MUST_USE bool load_all(const struct load_input *input, struct problems *problems,
+                       struct loaded *ret_loaded, struct err *e);
+void loaded_release(struct loaded *l);
+
+/* Looks at what config and rules say of each other and of the system. */
+void check_together(const struct config *c, const struct rule_set *rules,
+                    struct problems *problems);
+void check_system(const struct config *c, struct problems *problems);
+
+/*
+ * Has <e> show the line of <file> that <e>'s position is in, with <len> bytes underlined; the
+ * position alone when the file cannot be read.
+ */
+void show_line_of_file(struct err *e, struct str file, struct pos pos, size_t len);
+
+#endif

@@ -1,0 +1,220 @@
+/*
+ * Reload: read and check all of it, pause, exchange, resume; or keep what runs and say why.
+ *
+ * Invariants
+ *   1. Nothing that runs is touched before everything new was read, checked and opened.
+ *   2. The plan changes first and is changed back when what comes after it fails.
+ *   3. Whoever asked is told once.
+ */
+#include "app/app_int.h"
+
+#include "base/mem.h"
+#include "base/metrics.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+enum { PROBLEM_TEXT_MAX = 256 * 1024, PAUSE_EXTRA_MS = 5000 };
+
+/* ---- asking ---- */
+
+bool app_ask_reload(struct app *a, void (*done)(void *arg, const struct reload_result *result),
+                    void *arg)
+{
+    struct reload_asker asker = {done, arg};
+
+    lock_take(&a->lock);
+    bool taken = !a->is_stopping;
+    if (taken) {
+        vec_push(&a->askers, asker);
+    }
+    lock_give(&a->lock);
+    return taken && kill(getpid(), SIGHUP) == 0;
+}
+
+static void tell_askers(struct app *a, const struct reload_result *result)
+{
+    VEC(struct reload_asker) askers = {0};
+
+    lock_take(&a->lock);
+    for (size_t i = 0; i < a->askers.len; i++) {
+        vec_push(&askers, a->askers.items[i]);
+    }
+    vec_clear(&a->askers);
+    buf_clear(&a->last_problem);
+    buf_add_str(&a->last_problem,
+                result->ok ? STR_NONE : str_slice(result->text, 0, BUF_SMALL / 2));
+    lock_give(&a->lock);
+    for (size_t i = 0; i < askers.len; i++) {
+        askers.items[i].done(askers.items[i].arg, result);
+    }
+    vec_release(&askers);
+}
+
+/* ---- problems ---- */
+
+struct collector {
+    struct app *app;
+    struct buf text;
+};
+
+static void collect(void *arg, bool is_warning, const struct err *e)
+{
+    struct collector *c = arg;
+
+    if (is_warning) {
+        buf_add_text(&c->text, "warning: ");
+        trace_warn(&c->app->trace, "in the config or its rules", T_ERR(e));
+    } else {
+        trace_error(&c->app->trace, "in the config or its rules", T_ERR(e));
+    }
+    err_print_line(e, &c->text);
+    buf_add_byte(&c->text, '\n');
+}
+
+static void collect_error(struct collector *c, const struct err *e)
+{
+    collect(c, false, e);
+}
+
+/* ---- exchanging ---- */
+
+static bool change_plan(struct app *a, const struct config *config, struct err *e)
+{
+    if (!plan_change(a->plan, &config->plan, e)) {
+        return err_wrap(e, "exchanging the exporters");
+    }
+    outputs_use(&a->outputs, a->plan, &config->plan);
+    return true;
+}
+
+static void change_plan_back(struct app *a)
+{
+    struct err e = ERR_INIT;
+
+    if (!change_plan(a, a->now.config, &e)) {
+        trace_error(&a->trace, "the exporters of before did not come back", T_ERR(&e));
+    }
+}
+
+/* The same engine goes on with other rules. */
+static bool change_rules(struct app *a, const struct loaded *l, struct err *e)
+{
+    return engine_set_rules(a->graph.engine, l->rules, e);
+}
+
+/* Another engine goes on with the alert states of this one. */
+static bool change_graph(struct app *a, const struct loaded *l, struct err *e)
+{
+    struct graph old = a->graph;
+    struct graph g;
+
+    if (!graph_build(a, l, &g, e)) {
+        return false;
+    }
+    if (!state_move(a, old.engine, g.engine, e)) {
+        graph_release(&g);
+        return err_wrap(e, "handing over alert states");
+    }
+    graph_publish(a, &g);
+    graph_release(&old);
+    return true;
+}
+
+/* While nothing evaluates and no level output walks; <l> becomes what ran before. */
+static bool exchange_paused(struct app *a, struct loaded *l, struct err *e)
+{
+    bool fits = graph_fits(a->graph.config, l->config);
+
+    if (!change_plan(a, l->config, e)) {
+        return false;
+    }
+    if (!(fits ? change_rules(a, l, e) : change_graph(a, l, e))) {
+        change_plan_back(a);
+        return false;
+    }
+    struct loaded old = a->now;
+    a->now = *l;
+    *l = old; /* let go of with the rest */
+    lock_take(&a->lock);
+    struct config *shown = a->shown;
+    a->shown = config_ref(a->now.config);
+    lock_give(&a->lock);
+    config_unref(shown);
+    return true;
+}
+
+static struct wait pause_wait(const struct app *a)
+{
+    const struct datasource_common *d = a->graph.config->datasource;
+    int64_t query_ms = d != NULL ? d->query_timeout_ns / NS_PER_MS : 0;
+
+    return (struct wait){.deadline_mono_ns =
+                             clock_deadline_ms(a->env->clock, query_ms + PAUSE_EXTRA_MS)};
+}
+
+static bool exchange(struct app *a, struct loaded *l, struct err *e)
+{
+    if (!str_eq(a->now.config->settings.state.path, l->config->settings.state.path)) {
+        return config_err(l->config, STR("state"), e,
+                          "state.path cannot change while the program runs; restart it");
+    }
+    if (!scheduler_pause(a->scheduler, pause_wait(a))) {
+        scheduler_resume(a->scheduler);
+        return err_set(e, ERR_TIMEOUT, "evaluations under way do not end; try again");
+    }
+    plan_set_levels(a->plan, NULL);
+    bool ok = exchange_paused(a, l, e);
+    plan_set_levels(a->plan, &a->graph.levels);
+    if (ok) {
+        graph_schedule(a);
+        app_count_rules(a);
+    }
+    scheduler_resume(a->scheduler);
+    return ok;
+}
+
+/* ---- the whole ---- */
+
+static bool load_and_exchange(struct app *a, struct collector *collector, struct problems *problems)
+{
+    struct loaded l = {0};
+    struct err e = ERR_INIT;
+
+    if (!load_all(&a->options.input, problems, &l, &e)) {
+        return false;
+    }
+    bool ok = exchange(a, &l, &e);
+    if (!ok) {
+        collect_error(collector, &e);
+    } else if (a->options.changed != NULL) {
+        a->options.changed(a->options.changed_arg, a->now.config);
+    }
+    graph_wait_unseen(a);
+    loaded_release(&l);
+    return ok;
+}
+
+void app_reload(struct app *a)
+{
+    struct collector collector = {.app = a, .text = BUF_INIT(PROBLEM_TEXT_MAX)};
+    struct problems problems = {.report = collect, .arg = &collector};
+    struct reload_result result = {
+        .ok = load_and_exchange(a, &collector, &problems),
+        .groups = a->now.rules->group_count,
+        .rules = a->now.rules->rule_count,
+        .warnings = problems.warnings,
+        .text = buf_str(&collector.text),
+    };
+
+    metric_add(result.ok ? a->metrics.reloads_ok : a->metrics.reloads_failed, 1);
+    metric_set(a->metrics.reload_successful, result.ok ? 1 : 0);
+    if (result.ok) {
+        trace_info(&a->trace, "reloaded", T_U64("groups", result.groups),
+                   T_U64("rules", result.rules));
+    } else {
+        trace_error(&a->trace, "reload refused; what ran goes on");
+    }
+    tell_askers(a, &result);
+    buf_release(&collector.text);
+}
