@@ -74,6 +74,14 @@ static bool name_is_taken(const struct reader *r, struct str name)
     return false;
 }
 
+/* The place of an exporter's name: its key in a map, the item in a list. */
+static bool err_name(const struct yaml_node *at, struct err *e, enum err_code code,
+                     const char *text)
+{
+    return at->key.len > 0 ? yaml_key_err(at, e, code, "%s", text)
+                           : yaml_err(at, e, code, "%s", text);
+}
+
 static bool check_name(const struct reader *r, const struct yaml_node *at, struct str name,
                        struct err *e)
 {
@@ -85,10 +93,9 @@ static bool check_name(const struct reader *r, const struct yaml_node *at, struc
                     c == '-' || c == '_');
     }
     if (!ok) {
-        return yaml_err(
-            at, e, ERR_CONFIG,
-            "'%.*s' cannot be an exporter's name; expected up to 64 letters, digits, '-' or '_'",
-            STR_FMT(name));
+        return err_name(at, e, ERR_CONFIG,
+                        "this cannot be an exporter's name; expected up to 64 letters, digits, '-' "
+                        "or '_'");
     }
     if (name_is_taken(r, name)) {
         return yaml_err(at, e, ERR_CONFIG, "there are two exporters named '%.*s'", STR_FMT(name));
