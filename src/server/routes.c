@@ -1,0 +1,70 @@
+/* Every resource, in the order of docs/api.md. */
+#include "base/mem.h"
+#include "server/server_int.h"
+
+#define RULE_FILTERS                  \
+    "- `type`: `alert` or `record`\n" \
+    "- `exclude_alerts=true`: rules without their alerts\n"
+
+const struct resource server_resources[] = {
+    {.route = {.method = "GET", .pattern = "/", .handler = &resource_page, .name = "page"},
+     .help =
+         "The status page: groups, rules, alerts and exporters, for a person. It refreshes itself.",
+     .params = "- `rule`: the id of a rule to show alone; alerts link to it\n"},
+    {.route = {.method = "GET", .pattern = "/api/v1/rules", .handler = &resource_rules},
+     .help = "Groups with their rules and alerts, in file order, as Prometheus's API has them: "
+             "`{\"status\": \"success\", \"data\": {\"groups\": [...]}}`.",
+     .params = RULE_FILTERS},
+    {.route = {.method = "GET", .pattern = "/api/v1/alerts", .handler = &resource_alerts},
+     .help = "Pending and firing alerts, as Prometheus's API has them: "
+             "`{\"status\": \"success\", \"data\": {\"alerts\": [...]}}`."},
+    {.route = {.method = "GET",
+               .pattern = "/api/v1/status/exporters",
+               .handler = &resource_exporters},
+     .help =
+         "Exporters: what waits for them, what they took and refused, their last error. `state` is `ok`, "
+         "`idle`, `retrying` (not now) or `halted` (credentials or address refused)."},
+    {.route = {.method = "GET", .pattern = "/metrics", .handler = &resource_metrics},
+     .help = "The program's own metrics as Prometheus text."},
+    {.route = {.method = "GET", .pattern = "/-/healthy", .handler = &resource_healthy},
+     .help = "200 as long as the program answers."},
+    {.route = {.method = "GET", .pattern = "/-/ready", .handler = &resource_ready},
+     .help = "200 when alert states are restored and rules are evaluated; 503 before."},
+    {.route = {.method = "POST",
+               .pattern = "/-/reload",
+               .handler = &resource_reload,
+               .access = HTTP_ACCESS_RELOAD},
+     .help =
+         "Reads config and rules again. 200 when they run; 400 with every problem when something is wrong and "
+         "what ran goes on. Needs the admin token (`Authorization: Bearer`) where one is set, else the "
+         "credentials of `server.auth` where those are set. `SIGHUP` does the same without an answer."},
+};
+
+const size_t server_resource_count = ARRAY_LEN(server_resources);
+
+struct http_route *server_routes(void)
+{
+    struct http_route *routes = mem_alloc0(server_resource_count, sizeof(*routes));
+
+    for (size_t i = 0; i < server_resource_count; i++) {
+        routes[i] = server_resources[i].route;
+    }
+    return routes;
+}
+
+static const char *needs(enum http_access access)
+{
+    return access == HTTP_ACCESS_OPEN ? "" : " (guarded)";
+}
+
+void server_print_docs(struct buf *out)
+{
+    for (size_t i = 0; i < server_resource_count; i++) {
+        const struct resource *r = &server_resources[i];
+        buf_addf(out, "## `%s %s`%s\n\n%s\n\n", r->route.method, r->route.pattern,
+                 needs(r->route.access), r->help);
+        if (r->params != NULL) {
+            buf_addf(out, "%s\n", r->params);
+        }
+    }
+}

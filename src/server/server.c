@@ -1,0 +1,106 @@
+#include "server/server.h"
+
+#include "base/env.h"
+#include "base/mem.h"
+#include "server/server_int.h"
+
+struct server *server_of(struct http_exchange *x)
+{
+    return http_exchange_arg(x);
+}
+
+struct app *server_app(struct http_exchange *x)
+{
+    struct app *app = atomic_load(&server_of(x)->app);
+
+    if (app == NULL) {
+        (void)http_exchange_busy(x, 503, 1, "starting");
+    }
+    return app;
+}
+
+void server_answer(struct http_exchange *x, int status, const char *content_type, struct buf *body)
+{
+    if (!buf_ok(body)) {
+        buf_release(body);
+        (void)http_exchange_error(x, 500, "too_large", "the answer is too large; ask for less");
+        return;
+    }
+    (void)http_exchange_answer(
+        x, &(struct http_answer){.status = status, .content_type = content_type, .take = body});
+}
+
+static void hold_config(struct server *s, struct config *config)
+{
+    struct config *held = config_ref(config);
+
+    vec_push(&s->configs, held);
+}
+
+static void server_free(struct server *s)
+{
+    http_server_free(s->http);
+    for (size_t i = 0; i < s->configs.len; i++) {
+        config_unref(s->configs.items[i]);
+    }
+    vec_release(&s->configs);
+    mem_free(s->routes);
+    mem_free(s);
+}
+
+bool server_start(const struct env *env, struct config *config, struct server **ret_server,
+                  struct err *e)
+{
+    struct server *s = mem_new(struct server);
+    struct http_routes table = {.count = server_resource_count, .arg = s};
+
+    s->env = env;
+    trace_init(&s->trace, env->trace, "server", TRACE_INFO);
+    hold_config(s, config);
+    s->routes = server_routes();
+    table.routes = s->routes;
+    if (!http_server_start(env, &config->settings.server, &table, 1, &s->http, e)) {
+        server_free(s);
+        return err_wrap(e, "server");
+    }
+    *ret_server = s;
+    return true;
+}
+
+void server_attach(struct server *s, struct app *app)
+{
+    atomic_store(&s->app, app);
+}
+
+/* Does what cannot change under way differ? */
+static bool needs_restart(const struct http_server_config *a, const struct http_server_config *b)
+{
+    return !str_eq(a->listen, b->listen) || !str_eq(a->tls.cert_file, b->tls.cert_file) ||
+           !str_eq(a->tls.key_file, b->tls.key_file) ||
+           !str_eq(a->tls.client_ca_file, b->tls.client_ca_file) || a->threads != b->threads;
+}
+
+void server_configure(void *server, struct config *config)
+{
+    struct server *s = server;
+
+    if (needs_restart(&s->configs.items[0]->settings.server, &config->settings.server)) {
+        trace_warn(&s->trace,
+                   "the address, TLS and threads of the server change with the next start only");
+    }
+    hold_config(s, config);
+    http_server_change_access(s->http, &config->settings.server);
+}
+
+void server_add_url(const struct server *s, struct buf *out)
+{
+    http_server_add_url(s->http, out);
+}
+
+void server_stop(struct server *s, struct wait wait)
+{
+    if (s != NULL) {
+        http_server_stop(s->http, wait);
+        server_free(s);
+    }
+}

@@ -1,0 +1,55 @@
+/*
+ * server_int.h - what the resources share; for src/server only.
+ *
+ * Ownership: a resource takes what it looks at for the time of one answer. Threads: any number of
+ * the HTTP server's threads. Limits: those of server.h.
+ */
+#ifndef TELEX_SERVER_SERVER_INT_H
+#define TELEX_SERVER_SERVER_INT_H
+
+#include "base/trace.h"
+#include "base/vec.h"
+#include "server/server.h"
+
+#include <stdatomic.h>
+
+struct server {
+    const struct env *env;
+    struct trace trace;
+    struct http_server *http;
+    struct http_route *routes;
+    _Atomic(struct app *) app;    /* NULL: starting */
+    VEC(struct config *) configs; /* all that http may look at; the last one runs */
+};
+
+/* A route with what its documentation says. */
+struct resource {
+    struct http_route route;
+    const char *help;
+    const char *params; /* Markdown list, or NULL */
+};
+
+extern const struct http_handler resource_alerts;
+extern const struct http_handler resource_exporters;
+extern const struct http_handler resource_healthy;
+extern const struct http_handler resource_metrics;
+extern const struct http_handler resource_page;
+extern const struct http_handler resource_ready;
+extern const struct http_handler resource_reload;
+extern const struct http_handler resource_rules;
+
+extern const struct resource server_resources[];
+extern const size_t server_resource_count;
+
+/* The routes of all resources in one array, as the HTTP server wants them; freed with mem_free(). */
+struct http_route *server_routes(void);
+
+struct server *server_of(struct http_exchange *x);
+
+/* The app; NULL, and <x> answered with 503, while there is none. */
+struct app *server_app(struct http_exchange *x);
+
+/* Answers with what is in <body>, moving it; 500 when it passed its cap. */
+void server_answer(struct http_exchange *x, int status, const char *content_type, struct buf *body);
+
+#endif
