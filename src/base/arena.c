@@ -1,7 +1,8 @@
 /*
- * Blocks are chained, newest first. A block is at least ARENA_BLOCK_MIN and grows with the arena,
- * so that the number of blocks stays logarithmic; a request larger than that gets a block of its
- * own.
+ * Blocks are chained, newest first. A block is at least ARENA_BLOCK_MIN and grows with the arena:
+ * it doubles a small one and makes a large one half larger, so that the number of blocks stays
+ * logarithmic and an arena of a few hundred bytes costs no more than that. A request larger than
+ * its block gets one of its own.
  *
  * Under AddressSanitizer each allocation could hide an overrun into its neighbour; the fuzzers
  * accept that, since parsers read their input from exact heap copies.
@@ -11,7 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { ARENA_BLOCK_MIN = 4096, ARENA_BLOCK_MAX = 1 << 20 };
+enum { ARENA_BLOCK_MIN = 512, ARENA_SMALL = 8192, ARENA_BLOCK_MAX = 1 << 20 };
 
 struct arena_block {
     struct arena_block *older;
@@ -70,7 +71,7 @@ static size_t arena_room(const struct arena *a)
 /* Never so large that the spare part alone would pass the cap. */
 static size_t arena_block_size(const struct arena *a, size_t need)
 {
-    size_t size = a->used_bytes / 2;
+    size_t size = a->used_bytes < ARENA_SMALL ? a->used_bytes : a->used_bytes / 2;
     size_t room = arena_room(a);
 
     size = size < ARENA_BLOCK_MIN ? ARENA_BLOCK_MIN : size;

@@ -105,6 +105,23 @@ static void reset_keeps_a_block(void **state)
     arena_release(&a);
 }
 
+/* What it holds beside what was asked for: a few hundred bytes of little, half of much. */
+static void spare_bytes_are_in_proportion(void **state)
+{
+    static const size_t wanted[] = {100, 1000, 10 * 1000, 100 * 1000, 1000 * 1000};
+    struct arena a;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+        arena_init(&a, ARENA_UNLIMITED);
+        for (size_t taken = 0; taken < wanted[i]; taken += 16) {
+            (void)arena_alloc(&a, 16);
+        }
+        assert_true(arena_bytes(&a) <= 2 * wanted[i] + 512);
+        arena_release(&a);
+    }
+}
+
 static void texts(void **state)
 {
     (void)state;
@@ -133,6 +150,7 @@ int main(void)
         cmocka_unit_test(cap_sets_a_flag),
         cmocka_unit_test(try_refuses_at_the_cap),
         cmocka_unit_test(reset_keeps_a_block),
+        cmocka_unit_test(spare_bytes_are_in_proportion),
         cmocka_unit_test(texts),
     };
 
