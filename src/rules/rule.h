@@ -3,7 +3,8 @@
  *
  * Ownership: a rule set is one reference-counted object with its own arena; everything below it
  * lives and dies with it. Threads: immutable after loading. Limits: RULE_FILE_MAX bytes per file,
- * RULES_MAX rules per set.
+ * RULE_FILES_MAX files, RULES_MAX rules and RULE_SET_BYTES_MAX bytes per set, RULE_PROBLEMS_MAX problems
+ * reported.
  */
 #ifndef TELEX_RULES_RULE_H
 #define TELEX_RULES_RULE_H
@@ -20,28 +21,34 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RULE_FILE_MAX = 64 << 20, RULES_MAX = 1000 * 1000 };
+enum {
+    RULE_FILE_MAX = 64 << 20,
+    RULE_FILES_MAX = 100 * 1000,
+    RULES_MAX = 1000 * 1000,
+    RULE_SET_BYTES_MAX = 2000 * 1000 * 1000,
+    RULE_PROBLEMS_MAX = 1000,
+};
 
 enum rule_kind { RULE_ALERT, RULE_RECORD };
 
-/* A label or annotation: a compiled template. */
+/* A label or annotation. */
 struct rule_text {
     struct str name;
-    struct str source; /* as written */
-    struct template *text;
+    struct str source;           /* as written */
+    const struct template *text; /* NULL for labels of a recording rule: <source> is the value */
     struct pos pos;
 };
 
-/* The export_* labels and annotations of seed 000, read once. */
+/* The labels and annotations that say what is exported, and where to; read once. */
 struct rule_export {
-    bool enabled;     /* label export_to_datastore: "true" */
-    bool disabled;    /* label export_to_datastore: "false": no output gets it */
-    struct str query; /* annotation export_query, as written */
-    struct template *query_text;
-    struct str datastore; /* an exporter's name, or a type of which there is one */
+    bool enabled;                      /* label export_to_datastore: "true" */
+    bool disabled;                     /* label export_to_datastore: "false": no output gets it */
+    struct str query;                  /* annotation export_query, as written; or empty */
+    const struct template *query_text; /* when it has template actions; else NULL */
+    struct str datastore;              /* an exporter's name, or a type of which there is one */
     struct str database;
     struct str measurement; /* default: the rule's name */
-    int64_t interval_ns;    /* 0: every evaluation */
+    int64_t interval_ns;    /* of a recording rule; 0: every evaluation */
     bool has_threshold;
     double threshold;
     struct str metric_type;
@@ -53,14 +60,15 @@ struct rule_group;
 struct rule {
     enum rule_kind kind;
     struct str name; /* of the alert or the recorded metric */
-    struct str id;   /* 32 hex digits: group, name and static labels; the same after a restart */
-    struct str expr;
+    struct str id;   /* 32 hex digits: group, kind, name, labels as written, and which of those that
+                        are alike in these; the same after a restart and after an edit of expr */
+    struct str expr; /* as written, without white space at its end */
     const struct promql_node *tree;
     struct alert_policy policy;
     int64_t keep_firing_for_ns;
-    const struct rule_text *labels;
+    const struct rule_text *labels; /* sorted by name; those of the group included */
     size_t label_count;
-    const struct rule_text *annotations;
+    const struct rule_text *annotations; /* in file order */
     size_t annotation_count;
     unsigned label_uses; /* bits of template_uses over all labels */
     unsigned annotation_uses;
@@ -74,13 +82,13 @@ struct rule {
 
 struct rule_group {
     struct str name;
-    struct str file;
-    struct str id; /* 32 hex digits of file and name */
+    struct str file; /* as opened */
+    struct str id;   /* 32 hex digits of the file's path below the base folder, and name */
     int64_t interval_ns;
     int64_t query_offset_ns;
-    int64_t eval_offset_ns; /* with has_eval_offset: a fixed slot inside the interval */
+    int64_t eval_offset_ns; /* with has_eval_offset: the slot inside the interval, [0, interval) */
     bool has_eval_offset;
-    int64_t limit;
+    int64_t limit; /* series or alerts of one rule; 0: none */
     int64_t concurrency;
     const struct query_param *params;
     size_t param_count;
@@ -99,29 +107,30 @@ struct rule_set {
 
 /* What loading needs to know beside the files. */
 struct rule_options {
-    int64_t interval_ns;         /* for groups that name none */
+    int64_t interval_ns;         /* for groups that name none; 0: a minute */
+    int64_t query_offset_ns;     /* likewise */
     enum promql_dialect dialect; /* what the datasource speaks */
-    const struct labels *external_labels;
-    bool check_only; /* collect all errors instead of stopping at the first */
+    bool check_only;             /* collect all errors instead of stopping at the first */
 };
 
-/* Receives each problem found; a warning does not make loading fail. */
+/* Receives each problem found, in file order; a warning does not make loading fail. */
 struct rule_problems {
     void (*report)(void *arg, bool is_warning, const struct err *problem);
     void *arg;
 };
 
 /*
- * Loads the files that <patterns> (paths and globs, relative to <base_folder>) match, strictly. All
- * errors go to <problems>; false when there was one. A pattern that matches nothing is an error
- * when it has no wildcard.
+ * Loads the files that <patterns> match: paths and globs (also **, any number of folders), relative
+ * to <base_folder>. Strict. All problems go to <problems> (may be NULL); false when there was an
+ * error, and then <e> is the first. A pattern that matches nothing is an error when it has no
+ * wildcard, else a warning.
  */
 MUST_USE bool rule_set_load(const struct str *patterns, size_t pattern_count,
                             struct str base_folder, const struct rule_options *options,
                             const struct rule_problems *problems, struct rule_set **ret_set,
                             struct err *e);
 
-/* The same from one text, for tests and APIs. */
+/* The same from one text, for tests and APIs; <file> is what problems and ids call it. */
 MUST_USE bool rule_set_parse(struct str file, struct str text, const struct rule_options *options,
                              const struct rule_problems *problems, struct rule_set **ret_set,
                              struct err *e);

@@ -1,0 +1,263 @@
+/*
+ * From one file's text to groups, and from all groups to a set.
+ *
+ * Invariants:
+ *   1. error_count > 0 exactly when first_error is set; then there is never a set.
+ *   2. Without check_only nothing is reported after the first error, and reading ends soon.
+ *   3. Nothing in the set's arena points into the scratch arena or the file's text.
+ */
+#include "rules/rule_int.h"
+
+void rule_loader_init(struct rule_loader *l, const struct rule_options *options,
+                      const struct rule_problems *problems)
+{
+    *l = (struct rule_loader){.options = options, .problems = problems};
+    l->body = set_body_new();
+    l->arena = set_body_arena(l->body);
+    arena_init(&l->scratch, ARENA_UNLIMITED);
+    buf_init(&l->key, BUF_UNLIMITED);
+    map_init(&l->group_names, 0);
+    map_init(&l->rules_seen, 0);
+    map_init(&l->templates, 0);
+}
+
+void rule_loader_release(struct rule_loader *l)
+{
+    set_body_free(l->body);
+    arena_release(&l->scratch);
+    buf_release(&l->key);
+    vec_release(&l->groups);
+    map_release(&l->group_names);
+    map_release(&l->rules_seen);
+    map_release(&l->templates);
+}
+
+/* Problems */
+
+static void add_context(const struct rule_loader *l, struct err *e)
+{
+    if (l->rule_name.len > 0) {
+        (void)err_wrap(e, "%s '%.*s'", l->rule_kind == RULE_ALERT ? "alert" : "record",
+                       STR_FMT(l->rule_name));
+    }
+    if (l->group_name.len > 0) {
+        (void)err_wrap(e, "group '%.*s'", STR_FMT(l->group_name));
+    }
+    (void)err_in_file(e, l->file);
+}
+
+static void report(const struct rule_loader *l, bool is_warning, const struct err *e)
+{
+    if (l->problems != NULL) {
+        l->problems->report(l->problems->arg, is_warning, e);
+    }
+}
+
+/* In place of the first problem that is too many. */
+static void report_too_many(const struct rule_loader *l, bool is_warning)
+{
+    struct err e = ERR_INIT;
+
+    (void)err_set(&e, ERR_LIMIT, "there are more than %d %s: the rest is not shown",
+                  RULE_PROBLEMS_MAX, is_warning ? "warnings" : "errors");
+    report(l, is_warning, &e);
+}
+
+void loader_error(struct rule_loader *l, struct err *e)
+{
+    if (loader_is_done(l)) {
+        return;
+    }
+    add_context(l, e);
+    if (l->error_count++ == 0) {
+        l->first_error = *e;
+    }
+    if (l->error_count <= RULE_PROBLEMS_MAX) {
+        report(l, false, e);
+    } else if (l->error_count == RULE_PROBLEMS_MAX + 1) {
+        report_too_many(l, false);
+    }
+}
+
+void loader_warning(struct rule_loader *l, struct err *e)
+{
+    if (loader_is_done(l)) {
+        return;
+    }
+    add_context(l, e);
+    l->warning_count++;
+    if (l->warning_count <= RULE_PROBLEMS_MAX) {
+        report(l, true, e);
+    } else if (l->warning_count == RULE_PROBLEMS_MAX + 1) {
+        report_too_many(l, true);
+    }
+}
+
+bool loader_is_done(const struct rule_loader *l)
+{
+    size_t errors_max = l->options->check_only ? RULE_PROBLEMS_MAX : 0;
+
+    return l->is_full || l->error_count > errors_max;
+}
+
+/* A file */
+
+static bool is_name_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
+}
+
+/* Bytes of the %{NAME} that <s> begins with; 0 when it begins with none. */
+static size_t placeholder_length(struct str s)
+{
+    size_t at = 2;
+
+    if (!str_starts(s, STR("%{"))) {
+        return 0;
+    }
+    while (at < s.len && is_name_byte(s.ptr[at])) {
+        at++;
+    }
+    return at > 2 && at < s.len && s.ptr[at] == '}' ? at + 1 : 0;
+}
+
+/* Does the byte at <at> stand behind a # that begins a comment? */
+static bool is_in_comment(struct str text, size_t at)
+{
+    while (at > 0 && text.ptr[at - 1] != '\n') {
+        at--;
+        if (text.ptr[at] == '#' && (at == 0 || strchr(" \t\n", text.ptr[at - 1]) != NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * vmalert puts the environment's variables in place of %{NAME} before it reads the YAML. Until that
+ * is done here too, one is an error: read as it stands it would be a wrong rule. Not in comments.
+ */
+static bool check_placeholders(struct rule_loader *l, struct str text)
+{
+    struct err e = ERR_INIT;
+    size_t length;
+
+    for (size_t at = str_find(text, STR("%{")); at < text.len; at += length) {
+        length = placeholder_length(str_slice(text, at, text.len));
+        if (length > 0 && !is_in_comment(text, at)) {
+            (void)err_set(&e, ERR_CONFIG,
+                          "%.*s stands for an environment variable, which is not supported yet in "
+                          "rule files; write its value",
+                          (int)length, text.ptr + at);
+            err_point(&e, text, at, length, (struct pos){1, 1});
+            loader_error(l, &e);
+            return false;
+        }
+        length = 2 + str_find(str_slice(text, at + 2, text.len), STR("%{"));
+    }
+    return true;
+}
+
+/* How many groups the document has. */
+static size_t read_document(struct rule_loader *l, const struct yaml_node *document)
+{
+    const struct yaml_node *at[FILE_FIELDS];
+
+    if (!fields_read(l, &file_fields, document, at) || at[FILE_GROUPS] == NULL ||
+        !field_is(l, at[FILE_GROUPS], YAML_SEQUENCE, "a list of groups")) {
+        return 0;
+    }
+    const struct yaml_node *node = at[FILE_GROUPS]->first;
+    for (; node != NULL && !loader_is_done(l); node = node->next) {
+        group_read(l, node);
+        l->group_name = STR_NONE;
+    }
+    return at[FILE_GROUPS]->count;
+}
+
+static void read_documents(struct rule_loader *l, const struct yaml_node *documents)
+{
+    struct err e = ERR_INIT;
+    size_t errors = l->error_count;
+    size_t count = 0;
+
+    for (const struct yaml_node *d = documents->first; d != NULL && !loader_is_done(l);
+         d = d->next) {
+        count += read_document(l, d);
+    }
+    if (count == 0 && l->error_count == errors) {
+        (void)err_set(&e, ERR_CONFIG, "there are no groups in this file");
+        loader_warning(l, &e);
+    }
+}
+
+void loader_read_text(struct rule_loader *l, struct str file, struct str id_file, struct str text)
+{
+    struct yaml_source source = {.file = file, .text = text};
+    const struct yaml_node *documents;
+    struct err e = ERR_INIT;
+
+    l->file = arena_dup(l->arena, file);
+    l->id_file = id_file;
+    map_clear(&l->group_names);
+    if (check_placeholders(l, text)) {
+        if (yaml_parse(&l->scratch, &source, &documents, &e)) {
+            read_documents(l, documents);
+        } else {
+            loader_error(l, &e);
+        }
+    }
+    map_clear(&l->group_names);
+    map_clear(&l->rules_seen);
+    arena_reset(&l->scratch);
+    l->file = STR_NONE;
+}
+
+/* The set */
+
+static void publish(struct rule_loader *l, struct rule_set *set)
+{
+    struct rule_group *groups = arena_array(l->arena, struct rule_group, l->groups.len);
+
+    for (size_t i = 0; i < l->groups.len; i++) {
+        struct group_draft *draft = &l->groups.items[i];
+        groups[i] = draft->group;
+        groups[i].rules = draft->rules;
+        for (size_t r = 0; r < groups[i].rule_count; r++) {
+            draft->rules[r].group = &groups[i];
+        }
+    }
+    *set = (struct rule_set){groups, l->groups.len, l->rule_count};
+}
+
+bool rule_loader_finish(struct rule_loader *l, struct rule_set **ret_set, struct err *e)
+{
+    if (l->error_count > 0) {
+        *e = l->first_error;
+        return false;
+    }
+    struct rule_set *set = set_body_set(l->body);
+    publish(l, set);
+    l->body = NULL;
+    *ret_set = set;
+    return true;
+}
+
+bool rule_set_parse(struct str file, struct str text, const struct rule_options *options,
+                    const struct rule_problems *problems, struct rule_set **ret_set, struct err *e)
+{
+    AUTO(rule_loader_release) struct rule_loader l;
+
+    rule_loader_init(&l, options, problems);
+    if (text.len > RULE_FILE_MAX) {
+        struct err too_large = ERR_INIT;
+        (void)err_set(&too_large, ERR_LIMIT, "the file has %zu bytes: at most %d are read",
+                      text.len, RULE_FILE_MAX);
+        l.file = file;
+        loader_error(&l, &too_large);
+    } else {
+        loader_read_text(&l, file, file, text);
+    }
+    return rule_loader_finish(&l, ret_set, e);
+}
