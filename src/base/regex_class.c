@@ -33,9 +33,9 @@ static bool take_posix(struct class_scan *s, bool *ret_found)
                                         "digit", "graph", "lower", "print", "punct",
                                         "space", "upper", "word",  "xdigit"};
     struct str rest = str_slice(s->pattern, s->at, s->pattern.len);
-    size_t end = str_find(rest, STR(":]"));
+    size_t end = 2 + str_find(str_slice(rest, 2, rest.len), STR(":]"));
 
-    *ret_found = str_starts(rest, STR("[:")) && end >= 2 && end != rest.len;
+    *ret_found = str_starts(rest, STR("[:")) && end < rest.len;
     if (!*ret_found) {
         return true;
     }
