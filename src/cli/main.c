@@ -1,42 +1,57 @@
 /*
  * The program: a table of subcommands, and nothing else.
  */
-#include <stdio.h>
-#include <string.h>
+#include "cli/cli.h"
 
-struct subcommand {
-    const char *name;
-    const char *help;
-    int (*run)(int argc, char **argv);
+#include <stdio.h>
+
+const struct cli_command *const cli_commands[] = {
+    &command_run,  &command_check, &command_exporters, &command_help, &command_version,
+    &command_docs, NULL,
 };
 
-static int run_version(int argc, char **argv)
+const struct cli_command *cli_command_find(struct str name)
 {
-    (void)argc;
-    (void)argv;
-    puts("telex " TELEX_VERSION);
-    return 0;
+    static const struct {
+        struct str flag;
+        const struct cli_command *command;
+    } flags[] = {{STR_INIT("--help"), &command_help},
+                 {STR_INIT("-h"), &command_help},
+                 {STR_INIT("--version"), &command_version}};
+
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+        if (str_eq(name, flags[i].flag)) {
+            return flags[i].command;
+        }
+    }
+    for (size_t i = 0; cli_commands[i] != NULL; i++) {
+        if (str_eq(name, str_of(cli_commands[i]->name))) {
+            return cli_commands[i];
+        }
+    }
+    return NULL;
 }
 
-static const struct subcommand subcommands[] = {
-    {"version", "print the version", run_version},
-};
-
-static int usage(void)
+static int usage(const char *wrong)
 {
-    fputs("usage: telex COMMAND [OPTION...]\n", stderr);
-    for (size_t i = 0; i < sizeof subcommands / sizeof *subcommands; i++) {
-        fprintf(stderr, "  %-10s %s\n", subcommands[i].name, subcommands[i].help);
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
+
+    cli_print_usage(&out);
+    if (wrong != NULL) {
+        fprintf(stderr, "telex: there is no command '%s'\n", wrong);
     }
-    return 2;
+    fprintf(stderr, "%s", buf_text(&out));
+    return CLI_USAGE;
 }
 
 int main(int argc, char **argv)
 {
-    for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof *subcommands; i++) {
-        if (strcmp(argv[1], subcommands[i].name) == 0) {
-            return subcommands[i].run(argc - 1, argv + 1);
-        }
+    if (argc < 2) {
+        return usage(NULL);
     }
-    return usage();
+    const struct cli_command *command = cli_command_find(str_of(argv[1]));
+    if (command == NULL) {
+        return usage(argv[1]);
+    }
+    return command->run(command, argc - 1, argv + 1);
 }

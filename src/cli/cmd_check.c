@@ -1,0 +1,139 @@
+/*
+ * check: everything that run would refuse, and what it would only warn of, before it runs.
+ */
+#include "app/load.h"
+#include "base/mem.h"
+#include "cli/place.h"
+#include "net/net.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct check_values {
+    const char *config;
+};
+
+static const struct cli_option options[] = {
+    {.name = "config",
+     .letter = 'c',
+     .value = "FILE",
+     .offset = offsetof(struct check_values, config),
+     .help = "The config file; default: telex.yaml where you are, if it is there."},
+};
+
+static const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static void summarize(const struct place *place, const struct loaded *l,
+                      const struct problems *problems)
+{
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_SMALL);
+    const struct plan_config *plan = &l->config->plan;
+
+    if (place->config[0] != '\0') {
+        buf_addf(&out, "%.*s: %zu exporter%s, %zu route%s, %s datasource\n",
+                 STR_FMT(place_shown(place, str_of(place->config))), plan->output_count,
+                 plural(plan->output_count), plan->route_count, plural(plan->route_count),
+                 l->config->datasource != NULL ? "a" : "no");
+    }
+    buf_addf(&out, "rules: %zu group%s, %zu rule%s\n", l->rules->group_count,
+             plural(l->rules->group_count), l->rules->rule_count, plural(l->rules->rule_count));
+    if (problems->warnings > 0) {
+        buf_addf(&out, "%zu warning%s\n", problems->warnings, plural(problems->warnings));
+    }
+    buf_add_text(&out, "OK\n");
+    (void)cli_write(&out);
+}
+
+/* The rule files as absolute paths, since the current folder changes; freed with free_paths(). */
+static struct str *absolute_paths(const struct place *place, char **argv, size_t count)
+{
+    struct str *paths = mem_alloc0(count, sizeof(*paths));
+
+    for (size_t i = 0; i < count; i++) {
+        AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+        if (argv[i][0] != '/') {
+            buf_addf(&path, "%s/", place->start);
+        }
+        buf_add_text(&path, argv[i]);
+        paths[i].len = path.len;
+        paths[i].ptr = buf_take(&path);
+    }
+    return paths;
+}
+
+static void free_paths(struct str *paths, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        mem_free(paths[i].ptr);
+    }
+    mem_free(paths);
+}
+
+static int check(const struct place *place, const struct load_input *input)
+{
+    struct printer printer = {place};
+    struct problems problems = printer_problems(&printer);
+    struct loaded l = {0};
+    struct err e = ERR_INIT;
+
+    if (!load_all(input, &problems, &l, &e)) {
+        fprintf(stderr, "%zu error%s, %zu warning%s\n", problems.errors, plural(problems.errors),
+                problems.warnings, plural(problems.warnings));
+        return CLI_FAILED;
+    }
+    summarize(place, &l, &problems);
+    loaded_release(&l);
+    return CLI_OK;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    AUTO(net_release) struct net net = {0};
+    struct check_values values = {0};
+    struct place place = {0};
+    struct err e = ERR_INIT;
+    int first = 0;
+    int status = CLI_OK;
+
+    if (!cli_parse(command, argc, argv, &values, &first, &status)) {
+        return status;
+    }
+    bool rules_alone = first < argc && values.config == NULL;
+    bool ok = net_init(&net, &e) &&
+              (rules_alone ? place_stay(&place, &e) : place_enter(values.config, &place, &e));
+    if (!ok) {
+        status = cli_fail(&place, &e);
+        place_release(&place);
+        return status;
+    }
+    size_t count = (size_t)(argc - first);
+    struct str *paths = absolute_paths(&place, argv + first, count);
+    status = check(&place, &(struct load_input){
+                               .config_path = str_of(rules_alone ? "" : place.config),
+                               .base_folder = str_of(place.folder),
+                               .rules = count > 0 ? paths : NULL,
+                               .rule_count = count,
+                               .rules_alone = rules_alone,
+                               .environment = config_process_environment(),
+                           });
+    free_paths(paths, count);
+    place_release(&place);
+    return status;
+}
+
+const struct cli_command command_check = {
+    .name = "check",
+    .usage = "[-c FILE] [RULEFILE...]",
+    .help = "check a config and its rules, or rule files alone",
+    .details =
+        "Reads the config and its rules as `run` would and prints every problem with its place. With rule "
+        "files: checks these instead of those that the config names; without `-c` they are checked alone.\n\n"
+        "Exit status: 0 when `run` would take it (warnings included), 1 when it would not, 2 when the command "
+        "line is wrong.",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = run,
+};

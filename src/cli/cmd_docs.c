@@ -1,0 +1,172 @@
+/* docs: the reference pages, from the tables that the program itself goes by. */
+#include "app/config.h"
+#include "base/fs.h"
+#include "cli/cli.h"
+#include "server/server.h"
+
+#include <stdio.h>
+
+static const char made[] = "<!-- Made by `make docs` from the program's own tables. -->\n\n";
+
+/* ---- docs/config.md ---- */
+
+static void print_section(const struct option *o, struct buf *out)
+{
+    buf_addf(out, "\n## `%s`\n\n", o->name);
+    options_print_markdown(o->table, out);
+}
+
+static void print_kind(const char *name, const char *help, const struct option_table *options,
+                       const char *example, struct buf *out)
+{
+    buf_addf(out, "\n### `%s`\n\n%s\n", name, help);
+    if (example != NULL) {
+        buf_addf(out, "\n```yaml\n%s%s```\n", example,
+                 str_ends(str_of(example), STR("\n")) ? "" : "\n");
+    }
+    buf_add_byte(out, '\n');
+    struct option_table table = *options;
+    table.help = NULL;
+    options_print_markdown(&table, out);
+}
+
+/* Top-level options that are no section of their own. */
+static void print_top(struct buf *out)
+{
+    static const char row[] = "| `%s` | %s | %s |\n";
+
+    buf_add_text(out, "| option | default | meaning |\n|---|---|---|\n");
+    for (size_t i = 0; i < config_options.count; i++) {
+        const struct option *o = &config_options.options[i];
+        AUTO(buf_release) struct buf fallback = BUF_INIT(BUF_SMALL);
+        if (o->fallback != NULL) {
+            buf_addf(&fallback, "`%s`", o->fallback);
+        }
+        buf_addf(out, row, o->name, buf_text(&fallback), o->help);
+    }
+}
+
+static void print_config(struct buf *out)
+{
+    buf_addf(
+        out,
+        "# The config file\n\n%s"
+        "`telex run` reads `telex.yaml`, or what `-c` names. Every section is optional, an unknown option is an "
+        "error, and relative paths are relative to the folder of the file. Every option can be overridden by the "
+        "environment: `server.listen` by `TELEX_SERVER_LISTEN`, `database` of the exporter `influx` by "
+        "`TELEX_EXPORTER_INFLUX_DATABASE`. A text may hold `${NAME}` or `${NAME:-default}`. An option that is a "
+        "secret can instead be given as `OPTION_file: PATH`, or as `OPTION_secret: NAME` of a file below "
+        "`secrets.path`. `telex check` says what is wrong, with line and column.\n\n",
+        made);
+    print_top(out);
+    for (size_t i = 0; i < config_options.count; i++) {
+        if (config_options.options[i].type == OPTION_TABLE) {
+            print_section(&config_options.options[i], out);
+        }
+    }
+    buf_add_text(out, "\n## `datasource`\n");
+    for (size_t i = 0; datasource_kinds[i] != NULL; i++) {
+        print_kind(datasource_kinds[i]->name, datasource_kinds[i]->help,
+                   datasource_kinds[i]->options, NULL, out);
+    }
+    buf_add_text(out, "\n## `exporters`\n");
+    for (size_t i = 0; exporter_kinds[i] != NULL; i++) {
+        print_kind(exporter_kinds[i]->name, exporter_kinds[i]->help, exporter_kinds[i]->options,
+                   exporter_kinds[i]->example, out);
+    }
+}
+
+/* ---- docs/cli.md ---- */
+
+static void print_command(const struct cli_command *command, struct buf *out)
+{
+    AUTO(buf_release) struct buf help = BUF_INIT(BUF_UNLIMITED);
+
+    buf_addf(out, "\n## `telex %s%s%s`\n\n%s\n", command->name,
+             command->usage[0] != '\0' ? " " : "", command->usage, command->details);
+    for (size_t i = 0; i < command->option_count; i++) {
+        const struct cli_option *o = &command->options[i];
+        buf_addf(out, "%s- `-%c`, `--%s%s%s`: %s\n", i == 0 ? "\n" : "", o->letter, o->name,
+                 o->value != NULL ? " " : "", o->value != NULL ? o->value : "", o->help);
+    }
+}
+
+static void print_cli(struct buf *out)
+{
+    buf_addf(
+        out,
+        "# The command line\n\n%s"
+        "Exit status: 0 when all went well, 1 when something failed or a check found an error, 2 when the command "
+        "line is wrong. What was asked for goes to standard output, everything else to standard error.\n",
+        made);
+    for (size_t i = 0; cli_commands[i] != NULL; i++) {
+        if (!cli_commands[i]->is_hidden) {
+            print_command(cli_commands[i], out);
+        }
+    }
+}
+
+/* ---- docs/api.md ---- */
+
+static void print_api(struct buf *out)
+{
+    buf_addf(
+        out,
+        "# The HTTP API\n\n%s"
+        "Served on `server.listen`. A request must name a host that is ours (`server.allowed_hosts`), and one that "
+        "changes something must not come from a page of others. Errors are "
+        "`{\"status\": \"error\", \"errorType\": ..., \"error\": ...}`.\n\n",
+        made);
+    server_print_docs(out);
+}
+
+/* ---- the command ---- */
+
+static const struct {
+    const char *name;
+    void (*print)(struct buf *out);
+} pages[] = {{"config.md", print_config}, {"cli.md", print_cli}, {"api.md", print_api}};
+
+static int write_page(const char *folder, size_t index)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
+    struct err e = ERR_INIT;
+
+    buf_addf(&path, "%s/%s", folder, pages[index].name);
+    pages[index].print(&out);
+    struct str text = str_trim(buf_str(&out));
+    buf_truncate(&out, text.len);
+    buf_add_byte(&out, '\n');
+    if (!fs_replace_file(fs_system(), buf_str(&path), buf_str(&out), &e)) {
+        fprintf(stderr, "telex docs: %s\n", e.message);
+        return CLI_FAILED;
+    }
+    return CLI_OK;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    int first = 0;
+    int status = CLI_OK;
+
+    if (!cli_parse(command, argc, argv, NULL, &first, &status)) {
+        return status;
+    }
+    if (first + 1 != argc) {
+        return cli_usage_error(command, "expected the folder to write to");
+    }
+    for (size_t i = 0; status == CLI_OK && i < ARRAY_LEN(pages); i++) {
+        status = write_page(argv[first], i);
+    }
+    return status;
+}
+
+const struct cli_command command_docs = {
+    .name = "docs",
+    .usage = "FOLDER",
+    .help = "write the reference pages",
+    .details = "Writes `config.md`, `cli.md` and `api.md`, made from the program's own tables.",
+    .is_hidden = true,
+    .run = run,
+};

@@ -1,0 +1,61 @@
+#include "cli/cli.h"
+#include "export/exporter.h"
+
+#include <string.h>
+
+static void list_kinds(struct buf *out)
+{
+    for (size_t i = 0; exporter_kinds[i] != NULL; i++) {
+        buf_addf(out, "%-14s %s\n", exporter_kinds[i]->name, exporter_kinds[i]->help);
+    }
+}
+
+static void print_kind(const struct exporter_kind *kind, struct buf *out)
+{
+    buf_addf(out, "%s: %s\n\n", kind->name, kind->help);
+    options_print_help(kind->options, out);
+    buf_addf(out, "\nExample:\n\n%s", kind->example);
+    if (!str_ends(buf_str(out), STR("\n"))) {
+        buf_add_byte(out, '\n');
+    }
+}
+
+static int unknown_kind(const struct cli_command *command, const char *name)
+{
+    size_t count = 0;
+    const char *const *names = exporter_kind_names(&count);
+    const char *near = str_nearest(str_of(name), names, count);
+
+    return cli_usage_error(command, "there is no exporter type '%s'%s%s%s", name,
+                           near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+                           near != NULL ? "'?" : "");
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
+    int first = 0;
+    int status = CLI_OK;
+
+    if (!cli_parse(command, argc, argv, NULL, &first, &status)) {
+        return status;
+    }
+    if (first >= argc) {
+        list_kinds(&out);
+        return cli_write(&out);
+    }
+    const struct exporter_kind *kind = exporter_kind_find(str_of(argv[first]));
+    if (kind == NULL) {
+        return unknown_kind(command, argv[first]);
+    }
+    print_kind(kind, &out);
+    return cli_write(&out);
+}
+
+const struct cli_command command_exporters = {
+    .name = "exporters",
+    .usage = "[TYPE]",
+    .help = "list the types of exporters, or the options of one",
+    .details = "Lists what exporters can deliver to. With a type: its options and an example.",
+    .run = run,
+};

@@ -1,0 +1,160 @@
+#include "cli/cli.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { HELP_FLAG = 1000, INDEX_BASE = 2000, HELP_COLUMN = 22 };
+
+/* ---- help ---- */
+
+static void print_option(const struct cli_option *o, struct buf *out)
+{
+    size_t start = out->len;
+
+    buf_add_text(out, "  ");
+    if (o->letter != '\0') {
+        buf_addf(out, "-%c, ", o->letter);
+    }
+    buf_addf(out, "--%s%s%s", o->name, o->value != NULL ? " " : "",
+             o->value != NULL ? o->value : "");
+    size_t width = out->len - start;
+    buf_add_repeat(out, ' ', width < HELP_COLUMN ? HELP_COLUMN - width : 2);
+    buf_addf(out, "%s\n", o->help);
+}
+
+void cli_print_help(const struct cli_command *command, struct buf *out)
+{
+    static const struct cli_option help = {.name = "help", .letter = 'h', .help = "Print this."};
+
+    buf_addf(out, "usage: telex %s%s%s\n\n%s\n\n", command->name,
+             command->usage[0] != '\0' ? " " : "", command->usage, command->details);
+    for (size_t i = 0; i < command->option_count; i++) {
+        print_option(&command->options[i], out);
+    }
+    print_option(&help, out);
+}
+
+void cli_print_usage(struct buf *out)
+{
+    buf_add_text(out, "usage: telex COMMAND [OPTION...]\n\n");
+    for (size_t i = 0; cli_commands[i] != NULL; i++) {
+        if (!cli_commands[i]->is_hidden) {
+            buf_addf(out, "  %-11s %s\n", cli_commands[i]->name, cli_commands[i]->help);
+        }
+    }
+    buf_add_text(out, "\n'telex COMMAND --help' says more.\n");
+}
+
+int cli_write(const struct buf *out)
+{
+    bool written = fwrite(out->ptr, 1, out->len, stdout) == out->len;
+
+    if (!written || fflush(stdout) != 0) {
+        perror("telex: standard output");
+        return CLI_FAILED;
+    }
+    return CLI_OK;
+}
+
+int cli_usage_error(const struct cli_command *command, const char *fmt, ...)
+{
+    va_list args;
+
+    fprintf(stderr, "telex %s: ", command->name);
+    va_start(args, fmt);
+    (void)vfprintf(stderr, fmt, args);
+    va_end(args);
+    fprintf(stderr, "\nusage: telex %s %s\n", command->name, command->usage);
+    return CLI_USAGE;
+}
+
+/* ---- parsing ---- */
+
+struct parser {
+    const struct cli_command *command;
+    char letters[2 * CLI_OPTIONS_MAX + 4];
+    struct option longs[CLI_OPTIONS_MAX + 2];
+};
+
+static void prepare(struct parser *p, const struct cli_command *command)
+{
+    size_t at = 0;
+
+    INVARIANT(command->option_count <= CLI_OPTIONS_MAX);
+    *p = (struct parser){.command = command};
+    p->letters[at++] = ':';
+    p->letters[at++] = 'h';
+    for (size_t i = 0; i < command->option_count; i++) {
+        const struct cli_option *o = &command->options[i];
+        int kind = o->value != NULL ? required_argument : no_argument;
+        p->longs[i] = (struct option){o->name, kind, NULL, INDEX_BASE + (int)i};
+        if (o->letter != '\0') {
+            p->letters[at++] = o->letter;
+            if (o->value != NULL) {
+                p->letters[at++] = ':';
+            }
+        }
+    }
+    p->longs[command->option_count] = (struct option){"help", no_argument, NULL, HELP_FLAG};
+}
+
+/* The row for what getopt_long() gave; NULL for anything else. */
+static const struct cli_option *row_of(const struct cli_command *command, int found)
+{
+    for (size_t i = 0; i < command->option_count; i++) {
+        if (found == INDEX_BASE + (int)i ||
+            (command->options[i].letter != '\0' && found == command->options[i].letter)) {
+            return &command->options[i];
+        }
+    }
+    return NULL;
+}
+
+static void set_value(const struct cli_option *o, void *values)
+{
+    char *field = (char *)values + o->offset;
+
+    if (o->value == NULL) {
+        *(bool *)(void *)field = true;
+    } else {
+        *(const char **)(void *)field = optarg;
+    }
+}
+
+static int help_status(const struct cli_command *command)
+{
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
+
+    cli_print_help(command, &out);
+    return cli_write(&out);
+}
+
+bool cli_parse(const struct cli_command *command, int argc, char **argv, void *values,
+               int *ret_first, int *ret_status)
+{
+    struct parser p;
+
+    prepare(&p, command);
+    optind = 0; /* begin anew, GNU's way */
+    for (;;) {
+        int found = getopt_long(argc, argv, p.letters, p.longs, NULL);
+        if (found == -1) {
+            *ret_first = optind;
+            return true;
+        }
+        if (found == 'h' || found == HELP_FLAG) {
+            *ret_status = help_status(command);
+            return false;
+        }
+        const struct cli_option *row = row_of(command, found);
+        if (row == NULL) {
+            *ret_status = cli_usage_error(
+                command, found == ':' ? "'%s' needs a value" : "unknown option '%s'",
+                argv[optind - 1]);
+            return false;
+        }
+        set_value(row, values);
+    }
+}
