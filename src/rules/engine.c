@@ -246,8 +246,9 @@ static int64_t group_phase(const struct rule_group *g)
 {
     int64_t offset_ns = g->eval_offset_ns;
 
-    if (!g->has_eval_offset) {
-        return (int64_t)(str_hash(g->id, 0) % (uint64_t)g->interval_ns);
+    if (!g->has_eval_offset) { /* whole milliseconds, as stores keep time */
+        uint64_t interval_ms = (uint64_t)(g->interval_ns / NS_PER_MS);
+        return interval_ms > 0 ? (int64_t)(str_hash(g->id, 0) % interval_ms) * NS_PER_MS : 0;
     }
     return offset_ns - time_floor_div(offset_ns, g->interval_ns) * g->interval_ns;
 }
