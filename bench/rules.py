@@ -38,6 +38,7 @@ def parse_args(argv):
     p.add_argument("--quick", action="store_true", help="10 rules x 1,000 series, interval 5 s")
     p.add_argument("--strict", action="store_true", help="a missed target is a failure")
     args = p.parse_args(argv)
+    args.build = args.build.resolve()  # children run in folders of their own
     args.warm = max(args.warm, 2)  # an alert is pending in its first pass
     if args.quick:
         args.rules, args.series, args.interval = 10, 1000, 5
