@@ -49,18 +49,24 @@ void log_path(const struct log *l, const char *name, char path[PATH_MAX])
     (void)snprintf(path, PATH_MAX, "%s/%s", l->path, name);
 }
 
+int log_failed_with(struct log *l, const struct err *e)
+{
+    metric_add(l->metrics.errors, 1);
+    trace_error(&l->trace, "a file operation failed", T_TEXT("log", l->name), T_ERR(e));
+    lock_take(&l->lock);
+    l->failures++;
+    (void)snprintf(l->reason, sizeof(l->reason), "fails: %.240s", e->message);
+    cond_broadcast(&l->done);
+    lock_give(&l->lock);
+    return -EIO;
+}
+
 int log_failed(struct log *l, const char *what, int result)
 {
     struct err e = ERR_INIT;
 
-    (void)err_set_errno(&e, ERR_IO, -result, "cannot write: %s", what);
-    metric_add(l->metrics.errors, 1);
-    trace_error(&l->trace, "a file operation failed", T_TEXT("log", l->name), T_ERR(&e));
-    lock_take(&l->lock);
-    l->failures++;
-    (void)snprintf(l->reason, sizeof(l->reason), "%.250s", e.message);
-    cond_broadcast(&l->done);
-    lock_give(&l->lock);
+    (void)err_set_errno(&e, ERR_IO, -result, "%s", what);
+    (void)log_failed_with(l, &e);
     return result;
 }
 

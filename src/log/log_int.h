@@ -2,8 +2,8 @@
  * log_int.h - what the sources of the log share.
  *
  * The parts: recovery.c makes the list of segments from a folder; commit.c takes frames in and waits for
- * them; writer.c is the one thread that changes files; segment.c writes segments; cursor.c keeps
- * consumers and their cursors; reader.c gives frames out.
+ * them; writer.c is the one thread that changes files; segment.c writes segments; consumer.c knows who
+ * reads and how far, cursor_file.c keeps that on disk; reader.c gives frames out.
  *
  * Ownership: struct log owns all. Threads: fields say which: set at open and constant, under the lock, or
  * the writer's. The lock is never held over a file operation. Limits: see log.h.
@@ -55,12 +55,13 @@ struct active {
     struct footer sum; /* of the written frames */
 };
 
-/* The file that cursors are added to. The writer's alone. */
+/* The file of cursors. The writer's alone. */
 struct cursor_file {
-    int fd; /* -1: to be made anew */
-    uint32_t salt;
-    int64_t offset;
+    bool usable; /* there, and to be written to */
     bool unsynced;
+    int fd; /* -1: not open */
+    uint32_t salt;
+    uint8_t slot[LOG_CONSUMERS_MAX]; /* which of a bit's two slots is next */
 };
 
 struct log_metrics {
@@ -137,6 +138,9 @@ void segment_name(uint64_t serial, char name[32]);
 /* Tells of a failed file operation by trace and metric, and remembers it as the reason. Gives <result>. */
 int log_failed(struct log *l, const char *what, int result);
 
+/* The same for an error that says itself what failed. */
+int log_failed_with(struct log *l, const struct err *e);
+
 struct segment *segment_new(uint64_t serial, uint32_t salt, uint64_t first_seq);
 void segment_free(struct segment *s);
 
@@ -165,13 +169,13 @@ int log_quarantine(struct log *l, int fd, uint64_t serial, int64_t from, int64_t
 /* Copies a damaged range aside, counts it and tells of it; once, however often it is found. */
 void log_damaged(struct log *l, int fd, uint64_t serial, int64_t from, int64_t to);
 
-/* cursor.c */
+/* cursor_file.c */
 MUST_USE bool cursors_load(struct log *l, struct log_report *report, struct err *e);
 MUST_USE int consumers_save(struct log *l);
 MUST_USE int cursors_write(struct log *l);
 MUST_USE int cursors_sync(struct log *l);
 
-/* Is every consumer done with the segment, going by the cursors as they are, or as they are synced? */
+/* consumer.c: is every consumer done with the segment, going by the cursors as they are, or as they are synced? */
 bool segment_is_done(const struct log *l, const struct segment *s, bool synced);
 
 /* Bits that somebody has, and bits that held frames carry. */

@@ -101,7 +101,7 @@ static bool open_quietly(struct kit *k)
 /* Two runs of the program with a stop in between, as far as the file system lets them come. */
 static void scenario(struct kit *k, struct known *known)
 {
-    uint64_t masks[CONSUMERS];
+    uint64_t masks[CONSUMERS] = {0};
 
     if (!open_quietly(k)) {
         return;
@@ -148,7 +148,7 @@ static void check_consumer(struct kit *k, const struct known *known, uint64_t ma
 
 static void check(struct kit *k, const struct known *known)
 {
-    uint64_t masks[CONSUMERS];
+    uint64_t masks[CONSUMERS] = {0};
     uint64_t seq = 0;
 
     kit_open(k);
@@ -217,7 +217,7 @@ static void failed_syncs_lose_nothing(void **state)
     for (unsigned nth = 1; nth <= 40; nth++) {
         struct kit k;
         struct known known = {0};
-        uint64_t masks[CONSUMERS];
+        uint64_t masks[CONSUMERS] = {0};
         kit_init(&k, nth);
         k.options.segment_bytes = 1500;
         kit_open(&k);
