@@ -63,7 +63,7 @@ static void a_full_disk_refuses_and_recovers(void **state)
     assert_false(append(&s, 3, 50, &e));
     assert_int_equal(e.code, ERR_IO);
     assert_non_null(strstr(e.message, "No space left on device"));
-    assert_false(append(&s, 4, 50, &e));
+    assert_false(append(&s, 4, 5, &e));
     simfs_set_capacity(s.k.sim, INT64_MAX);
     assert_true(append(&s, 5, 10000, &e));
     assert_true(append(&s, 6, 5000, &e));
