@@ -6,8 +6,10 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "wire/compress.h"
+#include "wire/influx_line.h"
 #include "wire/json.h"
 #include "wire/prom_answer.h"
+#include "wire/record_json.h"
 #include "wire/remote_write.h"
 
 #include <stdio.h>
@@ -80,6 +82,35 @@ static void decode_answer(void *arg)
     INVARIANT(ok && answer.rows == SERIES);
 }
 
+/* Label objects parsed and built, as for series that nobody has seen before. */
+static bool build_row(void *arg, struct str raw_labels, int64_t time_ns, double value,
+                      struct err *e)
+{
+    AUTO(arena_release) struct arena a;
+    struct labels_builder *b = arg;
+    AUTO(labels_autounref) struct labels *l = NULL;
+
+    (void)time_ns;
+    (void)value;
+    arena_init(&a, ARENA_UNLIMITED);
+    labels_builder_clear(b);
+    return prom_labels_parse(raw_labels, &a, b, e) && labels_build(b, &l, e);
+}
+
+static void parse_answer(void *arg)
+{
+    AUTO(arena_release) struct arena a;
+    AUTO(labels_builder_release) struct labels_builder b;
+    const struct answer_run *run = arg;
+    const struct prom_rows rows = {build_row, &b};
+    struct prom_answer answer = {0};
+    struct err e = ERR_INIT;
+
+    labels_builder_init(&b);
+    arena_init(&a, ARENA_UNLIMITED);
+    INVARIANT(prom_answer_decode(run->body, &a, &rows, &answer, &e));
+}
+
 static void skip_answer(void *arg)
 {
     AUTO(arena_release) struct arena a;
@@ -102,8 +133,10 @@ static void measure_answers(void)
     run = (struct answer_run){.body = buf_str(&body)};
     double mb = (double)body.len * 1e-6;
     double decode = best_of(decode_answer, &run);
+    double parse = best_of(parse_answer, &run);
     double skip = best_of(skip_answer, &run);
     printf("prom_answer  %6.1f ns per series, %6.0f MB/s\n", decode * 1e9 / SERIES, mb / decode);
+    printf("with labels  %6.1f ns per series, %6.0f MB/s\n", parse * 1e9 / SERIES, mb / parse);
     printf("json_skip    %6.1f ns per series, %6.0f MB/s\n", skip * 1e9 / SERIES, mb / skip);
 }
 
@@ -207,9 +240,36 @@ static void decode_message(void *arg)
     }
 }
 
+static void write_influx(void *arg)
+{
+    struct samples_run *run = arg;
+    AUTO(influx_writer_release) struct influx_writer w;
+    const struct batch_info info = {.measurement = STR("http_request_duration_seconds_bucket")};
+
+    influx_writer_init(&w, &info);
+    buf_clear(&run->body);
+    for (uint32_t i = 0; i < SERIES; i++) {
+        (void)influx_add_sample(&w, &run->samples, i, &run->body);
+    }
+}
+
+static void write_json(void *arg)
+{
+    struct samples_run *run = arg;
+    AUTO(record_json_release) struct record_json r;
+    const struct batch_info info = {.rule = STR("rule"), .group = STR("group")};
+
+    record_json_init(&r, &info);
+    buf_clear(&run->body);
+    for (uint32_t i = 0; i < SERIES; i++) {
+        (void)record_json_sample(&r, &run->samples, i, &run->body);
+        buf_add_byte(&run->body, '\n');
+    }
+}
+
 static void print_rate(const char *name, double seconds, double rows, size_t bytes)
 {
-    printf("%-12s %6.2f M samples/s, %6.1f B/sample\n", name, rows / seconds * 1e-6,
+    printf("%-13s %5.2f M samples/s, %6.1f B/sample\n", name, rows / seconds * 1e-6,
            (double)bytes / rows);
 }
 
@@ -225,6 +285,10 @@ static void measure_samples(void)
     double packed = best_of(encode_snappy, &run);
     print_rate("rw1+snappy", packed, SERIES, run.bytes);
     print_rate("rw1 decode", best_of(decode_message, &run), BATCH, run.message.len);
+    double influx = best_of(write_influx, &run);
+    print_rate("line protocol", influx, SERIES, run.body.len);
+    double json = best_of(write_json, &run);
+    print_rate("json lines", json, SERIES, run.body.len);
     free_samples(&run);
 }
 

@@ -62,43 +62,6 @@ bool labels_eq(const struct labels *a, const struct labels *b)
            (a->hash == b->hash && a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0);
 }
 
-/* The length at *p, which moves behind it; canonical bytes, so no end to check. */
-static size_t trusted_length(const char **p)
-{
-    size_t value = (unsigned char)*(*p)++;
-
-    for (unsigned shift = 7; unlikely(value >> shift != 0); shift += 7) {
-        value ^= (size_t)1 << shift;
-        value |= (size_t)(unsigned char)*(*p)++ << shift;
-    }
-    return value;
-}
-
-static struct str trusted_text(const char **p)
-{
-    size_t len = trusted_length(p);
-    struct str text = {*p, len};
-
-    *p += len;
-    return text;
-}
-
-bool labels_next(const struct labels *l, uint32_t *at, struct label *ret_label)
-{
-    if (*at >= l->len) {
-        return false;
-    }
-    const char *p = l->bytes + *at + 1;
-
-    (void)trusted_length(&p);
-    p++;
-    ret_label->name = trusted_text(&p);
-    p++;
-    ret_label->value = trusted_text(&p);
-    *at = (uint32_t)(p - l->bytes);
-    return true;
-}
-
 int labels_cmp(const struct labels *a, const struct labels *b)
 {
     uint32_t at_a = 0;
@@ -117,6 +80,15 @@ int labels_cmp(const struct labels *a, const struct labels *b)
         }
     }
     return at_b < b->len ? -1 : 0;
+}
+
+const char *labels_length_long(const char *p, size_t *ret_length)
+{
+    uint64_t length = 0;
+
+    (void)varint_get(&p, p + VARINT_MAX, &length);
+    *ret_length = (size_t)length;
+    return p;
 }
 
 struct str labels_get(const struct labels *l, struct str name)

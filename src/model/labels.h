@@ -62,8 +62,33 @@ int labels_cmp(const struct labels *a, const struct labels *b);
 /* The value of <name>; empty when absent. */
 struct str labels_get(const struct labels *l, struct str name);
 
+/* The part of labels_text() for lengths of more than one byte. */
+const char *labels_length_long(const char *p, size_t *ret_length);
+
+/* The text at <p>, its length in front; gives the byte behind it. Bytes of a set only: nothing is checked. */
+static inline const char *labels_text(const char *p, struct str *ret_text)
+{
+    size_t len = (unsigned char)*p;
+
+    p = likely(len < 0x80) ? p + 1 : labels_length_long(p, &len);
+    *ret_text = (struct str){p, len};
+    return p + len;
+}
+
 /* Walks the pairs in order: start with *at = 0; false at the end. */
-bool labels_next(const struct labels *l, uint32_t *at, struct label *ret_label);
+static inline bool labels_next(const struct labels *l, uint32_t *at, struct label *ret_label)
+{
+    struct str pair;
+
+    if (*at >= l->len) {
+        return false;
+    }
+    (void)labels_text(l->bytes + *at + 1, &pair);
+    const char *p = labels_text(pair.ptr + 1, &ret_label->name);
+    p = labels_text(p + 1, &ret_label->value);
+    *at = (uint32_t)(p - l->bytes);
+    return true;
+}
 
 /* {a="b", c="d"}, with the metric name in front, as Prometheus prints a series. */
 void labels_print(const struct labels *l, struct buf *out);

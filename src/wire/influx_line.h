@@ -34,18 +34,20 @@ enum influx_result {
 /* Why a row was not written, for a dead letter; NULL for the others. */
 const char *influx_refusal(enum influx_result result);
 
-/* What does not change from row to row of a batch, written once. */
+/* What rarely changes from row to row of a batch, written once. */
 struct influx_writer {
     const struct batch_info *info;
     struct buf measurement; /* escaped; empty: each row's metric name */
+    struct buf end;         /* of lines of <end_ns> */
+    int64_t end_ns;
 };
 
 void influx_writer_init(struct influx_writer *w, const struct batch_info *info);
 void influx_writer_release(struct influx_writer *w);
 
 /* Appends the line of a sample, with its newline. */
-enum influx_result influx_add_sample(const struct influx_writer *w, const struct samples *s,
-                                     uint32_t row, struct buf *out);
+enum influx_result influx_add_sample(struct influx_writer *w, const struct samples *s, uint32_t row,
+                                     struct buf *out);
 
 /* Lines that an alert edge makes: one, or one per row of its export_query's answer. */
 uint32_t influx_alert_lines(const struct alert *a);
@@ -54,8 +56,8 @@ uint32_t influx_alert_lines(const struct alert *a);
  * Appends line <i> of an alert edge: tags are its labels, and those of the row over them; fields value
  * (left out when not finite), threshold (if any) and state.
  */
-enum influx_result influx_add_alert(const struct influx_writer *w, const struct alert *a,
-                                    uint32_t i, struct buf *out);
+enum influx_result influx_add_alert(struct influx_writer *w, const struct alert *a, uint32_t i,
+                                    struct buf *out);
 
 /* The parts of a line, for the above and for tests. Empty tag values give no tag. */
 void influx_put_measurement(struct buf *out, struct str name);

@@ -142,9 +142,13 @@ void json_add_double_or_text(struct json_writer *w, double value)
     bool finite = isfinite(value);
 
     before_value(w);
-    buf_add_text(w->out, finite ? "" : "\"");
+    if (finite) {
+        buf_add_double(w->out, value);
+        return;
+    }
+    buf_add_byte(w->out, '"');
     buf_add_double(w->out, value);
-    buf_add_text(w->out, finite ? "" : "\"");
+    buf_add_byte(w->out, '"');
 }
 
 void json_add_time(struct json_writer *w, int64_t wall_ns)
@@ -194,11 +198,30 @@ static size_t print_special(struct buf *out, const char *p, const char *end)
     return n;
 }
 
+/* A string that needs no escapes, in one go; false, and nothing, for another. */
+static bool print_plain(struct buf *out, struct str s)
+{
+    if (s.len == 0 || !scan_is_plain(s.ptr, s.len)) {
+        return false;
+    }
+    char *room = buf_reserve(out, s.len + 2);
+    if (room != NULL) {
+        room[0] = '"';
+        memcpy(room + 1, s.ptr, s.len);
+        room[s.len + 1] = '"';
+        buf_added(out, s.len + 2);
+    }
+    return true;
+}
+
 void json_print_str(struct buf *out, struct str s)
 {
     const char *p = s.ptr;
     const char *end_of_text = s.len > 0 ? s.ptr + s.len : p;
 
+    if (print_plain(out, s)) {
+        return;
+    }
     buf_add_byte(out, '"');
     while (p < end_of_text) {
         const char *special = scan_special_or_high(p, end_of_text);

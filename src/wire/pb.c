@@ -127,42 +127,47 @@ static bool take_fixed(struct pb_reader *r, size_t size, uint64_t *ret_value)
     return true;
 }
 
-static bool take_value(struct pb_reader *r, struct pb_field *f)
+/* The length of a length-delimited field, whose bytes then are behind <at>. */
+static bool take_length(struct pb_reader *r, uint64_t *ret_length)
 {
-    if (f->type == PB_VARINT) {
-        return varint_get(&r->at, r->end, &f->value);
-    }
-    if (f->type == PB_BYTES) {
-        const char *at = r->at;
-        if (!varint_get(&at, r->end, &f->value) || f->value > (uint64_t)(r->end - at)) {
-            return false;
-        }
-        f->bytes = str_make(at, (size_t)f->value);
-        r->at = at + f->value;
-        return true;
-    }
-    if (f->type == PB_FIXED64 || f->type == PB_FIXED32) {
-        return take_fixed(r, f->type == PB_FIXED64 ? 8 : 4, &f->value);
-    }
-    return false;
+    return varint_get(&r->at, r->end, ret_length) && *ret_length <= (uint64_t)(r->end - r->at);
 }
 
+static bool take_value(struct pb_reader *r, enum pb_type type, uint64_t *ret_value)
+{
+    if (likely(type == PB_BYTES)) {
+        return take_length(r, ret_value);
+    }
+    if (type == PB_VARINT) {
+        return varint_get(&r->at, r->end, ret_value);
+    }
+    return (type == PB_FIXED64 || type == PB_FIXED32) &&
+           take_fixed(r, type == PB_FIXED64 ? 8 : 4, ret_value);
+}
+
+/* The field is filled member by member: copying it whole would wait for the stores into it. */
 bool pb_next(struct pb_reader *r, struct pb_field *ret_field)
 {
     const char *from = r->at;
     uint64_t tag;
+    uint64_t value;
 
-    if (r->at >= r->end) {
+    if (from >= r->end) {
         return false;
     }
-    if (!varint_get(&r->at, r->end, &tag) || tag >> 3 == 0 || tag > UINT32_MAX) {
+    if (!varint_get(&r->at, r->end, &tag) || tag >> 3 == 0 || tag > UINT32_MAX ||
+        !take_value(r, (enum pb_type)(tag & 7), &value)) {
         return fail(r, from);
     }
-    struct pb_field f = {.number = (uint32_t)(tag >> 3), .type = (enum pb_type)(tag & 7)};
-    if (!take_value(r, &f)) {
-        return fail(r, from);
+    ret_field->number = (uint32_t)(tag >> 3);
+    ret_field->type = (enum pb_type)(tag & 7);
+    ret_field->value = value;
+    ret_field->bytes.ptr = r->at;
+    ret_field->bytes.len = 0;
+    if (ret_field->type == PB_BYTES) {
+        ret_field->bytes.len = (size_t)value;
+        r->at += value;
     }
-    *ret_field = f;
     return true;
 }
 

@@ -1,6 +1,7 @@
 #include "wire/record_json.h"
 
 #include "base/number.h"
+#include "base/timetext.h"
 #include "wire/json.h"
 #include "wire/json_labels.h"
 
@@ -66,13 +67,15 @@ static void make_tail(const struct batch_info *info, struct buf *tail)
 
 void record_json_init(struct record_json *r, const struct batch_info *info)
 {
-    *r = (struct record_json){.info = info, .tail = BUF_INIT(BUF_UNLIMITED)};
+    *r = (struct record_json){
+        .info = info, .tail = BUF_INIT(BUF_UNLIMITED), .head = BUF_INIT(BUF_UNLIMITED)};
     make_tail(info, &r->tail);
 }
 
 void record_json_release(struct record_json *r)
 {
     buf_release(&r->tail);
+    buf_release(&r->head);
 }
 
 uint32_t record_json_objects(const struct alert *a)
@@ -142,27 +145,36 @@ void record_json_alert(const struct record_json *r, const struct alert *a, uint3
     json_end_object(&w);
 }
 
-bool record_json_sample(const struct record_json *r, const struct samples *s, uint32_t row,
+/* The samples of a batch nearly always are of one time. */
+static void make_head(struct record_json *r, int64_t time_ns)
+{
+    buf_clear(&r->head);
+    buf_addf(&r->head, "{\"kind\":\"%s\",\"timestamp\":\"", record_kind_name(RECORD_SAMPLE));
+    buf_add_rfc3339(&r->head, time_ns);
+    buf_add_text(&r->head, "\",\"name\":");
+    r->head_ns = time_ns;
+}
+
+bool record_json_sample(struct record_json *r, const struct samples *s, uint32_t row,
                         struct buf *out)
 {
     const struct labels *labels = s->series[s->series_of[row]];
-    struct json_writer w;
+    struct json_writer value;
 
     if (number_is_stale_nan(s->value[row])) {
         return false;
     }
-    json_write_init(&w, out);
-    json_begin_object(&w);
-    json_key(&w, STR("kind"));
-    json_add_text(&w, record_kind_name(RECORD_SAMPLE));
-    json_key(&w, STR("timestamp"));
-    json_add_time(&w, s->time_ns[row]);
-    json_key(&w, STR("name"));
-    json_add_str(&w, labels_get(labels, STR("__name__")));
-    json_key(&w, STR("labels"));
-    json_add_labels(&w, labels, true);
-    json_key(&w, STR("value"));
-    json_add_double_or_text(&w, s->value[row]);
+    if (r->head.len == 0 || r->head_ns != s->time_ns[row]) {
+        make_head(r, s->time_ns[row]);
+    }
+    buf_add_str(out, buf_str(&r->head));
+    json_print_str(out, labels_get(labels, STR("__name__")));
+    buf_add_str(out, STR(",\"labels\":"));
+    json_write_init(&value, out);
+    json_add_labels(&value, labels, true);
+    buf_add_str(out, STR(",\"value\":"));
+    json_write_init(&value, out);
+    json_add_double_or_text(&value, s->value[row]);
     buf_add_str(out, buf_str(&r->tail));
     return true;
 }

@@ -14,10 +14,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What does not change from row to row of a batch, written once. */
+/* What rarely changes from row to row of a batch, written once. */
 struct record_json {
     const struct batch_info *info;
     struct buf tail; /* the end of every sample's object */
+    struct buf head; /* its start, for samples of <head_ns> */
+    int64_t head_ns;
 };
 
 void record_json_init(struct record_json *r, const struct batch_info *info);
@@ -31,7 +33,7 @@ void record_json_alert(const struct record_json *r, const struct alert *a, uint3
                        struct buf *out);
 
 /* Appends the object of a sample; false, and nothing, for a staleness marker. */
-bool record_json_sample(const struct record_json *r, const struct samples *s, uint32_t row,
+bool record_json_sample(struct record_json *r, const struct samples *s, uint32_t row,
                         struct buf *out);
 
 #endif

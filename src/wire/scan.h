@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -72,6 +73,56 @@ static inline const char *scan_special_or_high(const char *p, const char *end)
         p++;
     }
     return p;
+}
+
+#ifdef __SSE2__
+/* The bytes of a text of 4 to 15 bytes in one block; some stand twice, the rest are 'x'. */
+static inline __m128i scan_load_short(const char *p, size_t len)
+{
+    if (len >= 8) {
+        __m128i low = _mm_loadl_epi64((const __m128i *)(const void *)p);
+        __m128i high = _mm_loadl_epi64((const __m128i *)(const void *)(p + len - 8));
+        return _mm_unpacklo_epi64(low, high);
+    }
+    int32_t low;
+    int32_t high;
+    memcpy(&low, p, 4);
+    memcpy(&high, p + len - 4, 4);
+    return _mm_set_epi32(low, high, low, high);
+}
+/* The union of <bits_of> over a text of 4 bytes or more. */
+static inline __attribute__((always_inline)) unsigned scan_all_bits(const char *p, size_t len,
+                                                                    unsigned (*bits_of)(__m128i))
+{
+    if (len < 16) {
+        return bits_of(scan_load_short(p, len));
+    }
+    unsigned bits = bits_of(scan_load(p + len - 16));
+    for (size_t i = 0; i + 16 < len; i += 16) {
+        bits |= bits_of(scan_load(p + i));
+    }
+    return bits;
+}
+
+static inline unsigned scan_special_or_high_bits(__m128i block)
+{
+    return scan_special_bits(block) | (unsigned)_mm_movemask_epi8(block);
+}
+#endif
+
+/* Is every byte of the text ASCII and not special? For texts as short as labels are. */
+static inline bool scan_is_plain(const char *p, size_t len)
+{
+#ifdef __SSE2__
+    if (len >= 4) {
+        return scan_all_bits(p, len, scan_special_or_high_bits) == 0;
+    }
+#endif
+    const char *end = p + len;
+    while (p < end && !scan_is_special((unsigned char)*p) && (unsigned char)*p < 0x80) {
+        p++;
+    }
+    return p == end;
 }
 
 #endif

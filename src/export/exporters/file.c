@@ -71,7 +71,7 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
     return true;
 }
 
-static bool add_samples(const struct record_json *json, struct view view, uint32_t *row,
+static bool add_samples(struct record_json *json, struct view view, uint32_t *row,
                         struct buf *lines, struct err *e)
 {
     const struct samples *s = NULL;
@@ -87,8 +87,8 @@ static bool add_samples(const struct record_json *json, struct view view, uint32
     return true;
 }
 
-static bool add_alerts(const struct record_json *json, struct view view, uint32_t *row,
-                       struct buf *lines, struct err *e)
+static bool add_alerts(struct record_json *json, struct view view, uint32_t *row, struct buf *lines,
+                       struct err *e)
 {
     const struct alerts *alerts = NULL;
 

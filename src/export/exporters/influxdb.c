@@ -141,7 +141,7 @@ static bool has_room(const struct export_request *ret, uint32_t rows)
     return rows < ROWS_MAX && ret->body.len < BODY_MAX;
 }
 
-static bool add_samples(const struct influx_writer *w, struct view view, uint32_t *row,
+static bool add_samples(struct influx_writer *w, struct view view, uint32_t *row,
                         struct export_request *ret, struct outcome *out, struct err *e)
 {
     const struct samples *s = NULL;
@@ -160,7 +160,7 @@ static bool add_samples(const struct influx_writer *w, struct view view, uint32_
     return true;
 }
 
-static bool add_alerts(const struct influx_writer *w, struct view view, uint32_t *row,
+static bool add_alerts(struct influx_writer *w, struct view view, uint32_t *row,
                        struct export_request *ret, struct outcome *out, struct err *e)
 {
     const struct alerts *alerts = NULL;

@@ -42,7 +42,7 @@ static const struct option_table option_table = {
 };
 
 /* One object of one edge; an edge whose export_query had several series makes several requests. */
-static bool add_alert(struct view view, const struct record_json *json, uint32_t *row,
+static bool add_alert(struct view view, struct record_json *json, uint32_t *row,
                       struct export_request *ret, struct err *e)
 {
     const struct alerts *alerts = NULL;
@@ -57,7 +57,7 @@ static bool add_alert(struct view view, const struct record_json *json, uint32_t
     return true;
 }
 
-static bool add_samples(struct view view, const struct record_json *json, uint32_t *row,
+static bool add_samples(struct view view, struct record_json *json, uint32_t *row,
                         struct export_request *ret, struct err *e)
 {
     const struct samples *s = NULL;

@@ -1,5 +1,7 @@
 #include "wire/json.h"
 
+#include "base/mem.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,18 +86,28 @@ static void test_strings(void **state)
     }
 }
 
-/* A special byte is found wherever it stands in a run of 16-byte blocks. */
+/* A special byte is found wherever it stands, in texts of every length about the blocks that are scanned. */
 static void test_escape_at_every_place(void **state)
 {
     (void)state;
-    for (size_t at = 0; at < 40; at++) {
+    static const char specials[] = {'"', '\\', '\n', '\x01', '\x1f', '\xff'};
+    for (size_t len = 1; len < 50; len++) {
+        AUTO(mem_autofree) char *text = mem_alloc(len);
+        memset(text, 'x', len);
+        for (size_t at = 0; at < len; at++) {
+            for (size_t i = 0; i < sizeof(specials); i++) {
+                AUTO(buf_release) struct buf out = BUF_INIT(BUF_SMALL);
+                text[at] = specials[i];
+                json_print_str(&out, str_make(text, len));
+                assert_true(out.len > len + 2);
+                assert_int_equal(out.ptr[at], at == 0 ? '"' : 'x');
+                assert_true(out.ptr[at + 1] == (i == 5 ? '\xef' : '\\'));
+            }
+            text[at] = 'x';
+        }
         AUTO(buf_release) struct buf out = BUF_INIT(BUF_SMALL);
-        char text[40];
-        memset(text, 'x', sizeof(text));
-        text[at] = '"';
-        json_print_str(&out, str_make(text, sizeof(text)));
-        assert_int_equal(out.len, sizeof(text) + 3);
-        assert_memory_equal(out.ptr + 1 + at, "\\\"", 2);
+        json_print_str(&out, str_make(text, len));
+        assert_int_equal(out.len, len + 2);
     }
 }
 
