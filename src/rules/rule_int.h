@@ -214,6 +214,9 @@ void export_read(struct rule_loader *l, struct rule *rule, const struct text_lis
 const struct promql_node *expr_parse(struct rule_loader *l, const struct yaml_node *node,
                                      struct str text);
 
+/* Warns where the expression cannot be what was meant. */
+void expr_check(struct rule_loader *l, const struct yaml_node *node, const struct rule *rule);
+
 /* ---- identity ---- */
 
 struct str group_make_id(struct rule_loader *l, struct str name);

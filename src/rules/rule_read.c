@@ -133,6 +133,7 @@ static void read_expr(struct rule_loader *l, const struct yaml_node *rule_node,
     rule->tree = expr_parse(l, node, rule->expr);
     if (rule->tree != NULL) {
         check_type(l, node, rule->tree);
+        expr_check(l, node, rule);
     }
 }
 

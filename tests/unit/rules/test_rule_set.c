@@ -207,7 +207,7 @@ static void labels_of_the_group_are_under_those_of_the_rule(void **state)
              "  labels: {team: core, severity: page, zone: '{{ $externalURL }}'}\n"
              "  rules:\n"
              "  - alert: A\n"
-             "    expr: up\n"
+             "    expr: up > 0\n"
              "    labels: {severity: '', host: '{{ $labels.instance }}'}\n"
              "    annotations: {z: '{{ $value }}', a: text}\n");
     const struct rule *r = &set->groups[0].rules[0];
@@ -320,7 +320,7 @@ static void labels_of_the_series_are_kept_when_asked_for(void **state)
         char text[512];
         (void)snprintf(text, sizeof(text),
                        "groups:\n- name: g\n  labels: {severity: page}\n  rules:\n"
-                       "  - alert: A\n    expr: up\n    annotations:\n      x: '%s'\n",
+                       "  - alert: A\n    expr: up > 0\n    annotations:\n      x: '%s'\n",
                        needs[i].annotation);
         struct rule_set *set = load(text);
         if (set->groups[0].rules[0].needs_series != needs[i].needs_series) {
