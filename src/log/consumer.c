@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "log/log_int.h"
 
+#include <stdio.h>
+
 uint64_t named_mask(const struct log *l)
 {
     uint64_t mask = 0;
@@ -167,6 +169,51 @@ uint64_t log_cursor_get(struct log *l, unsigned bit)
     uint64_t seq = l->consumers[bit].cursor;
     lock_give(&l->lock);
     return seq;
+}
+
+/* Frames of <s> for <bit> from <from> on that are below <end>; at most. */
+static uint64_t pending_in(const struct segment *s, unsigned bit, uint64_t from, uint64_t end)
+{
+    uint64_t first = s->first_seq > from ? s->first_seq : from;
+    uint64_t behind = s->sum.last_of_bit[bit] + 1 < end ? s->sum.last_of_bit[bit] + 1 : end;
+
+    return behind > first ? behind - first : 0;
+}
+
+uint64_t log_pending(struct log *l, unsigned bit)
+{
+    uint64_t count = 0;
+
+    INVARIANT(bit < LOG_CONSUMERS_MAX);
+    lock_take(&l->lock);
+    uint64_t from = l->consumers[bit].cursor + 1;
+    uint64_t in_memory = l->recent.len > 0 ? recent_at(&l->recent, 0)->frame.seq : l->next_seq;
+    for (size_t i = 0; i < l->segments.len; i++) {
+        count += pending_in(l->segments.items[i], bit, from, in_memory);
+    }
+    for (size_t i = recent_find(&l->recent, from); i < l->recent.len; i++) {
+        const struct held *h = recent_at(&l->recent, i);
+        count += (h->frame.mask >> bit & 1) && !h->withdrawn;
+    }
+    lock_give(&l->lock);
+    return count;
+}
+
+size_t log_consumers(struct log *l, struct log_consumer ret[LOG_CONSUMERS_MAX])
+{
+    size_t count = 0;
+
+    lock_take(&l->lock);
+    for (unsigned bit = 0; bit < LOG_CONSUMERS_MAX; bit++) {
+        const struct consumer *c = &l->consumers[bit];
+        if (c->name != NULL && !c->retired) {
+            ret[count].bit = bit;
+            (void)snprintf(ret[count].name, sizeof(ret[count].name), "%s", c->name);
+            count++;
+        }
+    }
+    lock_give(&l->lock);
+    return count;
 }
 
 bool log_cursor_sync(struct log *l, struct wait w, struct err *e)

@@ -120,6 +120,19 @@ MUST_USE bool log_consumer_add(struct log *l, struct str name, unsigned *ret_bit
 MUST_USE bool log_consumer_retire(struct log *l, unsigned bit, struct err *e);
 
 /*
+ * How many frames consumer <bit> has still to do. Exact for those in memory; of older ones, all between its
+ * cursor and its last frame count, whoever they are for. 0 is always exact.
+ */
+uint64_t log_pending(struct log *l, unsigned bit);
+
+/* Who reads the log: those not retired. At most LOG_CONSUMERS_MAX are written to <ret>. */
+struct log_consumer {
+    unsigned bit;
+    char name[LOG_NAME_MAX + 1];
+};
+size_t log_consumers(struct log *l, struct log_consumer ret[LOG_CONSUMERS_MAX]);
+
+/*
  * Consumer <bit> is done with all its frames up to <seq>. Monotonic: a lower one than before changes
  * nothing. Written soon, synced before any segment is removed; a lost cursor means duplicates.
  */

@@ -450,6 +450,40 @@ static void newer_formats_are_refused_by_name(void **state)
     kit_release(&k);
 }
 
+static void consumers_say_what_they_owe(void **state)
+{
+    struct log_consumer all[LOG_CONSUMERS_MAX];
+    struct kit kit;
+    struct kit *k = &kit;
+    struct err e = ERR_INIT;
+    uint64_t seq = 0;
+
+    (void)state;
+    kit_init(k, 1);
+    kit_open(k);
+    unsigned a = kit_consumer(k, "a");
+    unsigned b = kit_consumer(k, "b");
+    for (uint64_t i = 0; i < 6; i++) {
+        assert_true(kit_append(k, i, UINT64_C(1) << (i < 2 ? a : b), &seq));
+    }
+    assert_int_equal(log_pending(k->log, a), 2);
+    assert_int_equal(log_pending(k->log, b), 4);
+    log_cursor_set(k->log, a, 2);
+    log_cursor_set(k->log, b, 4);
+    assert_int_equal(log_pending(k->log, a), 0);
+    assert_int_equal(log_pending(k->log, b), 2);
+    kit_close(k);
+    kit_open(k);
+    assert_int_equal(log_pending(k->log, a), 0); /* nothing is in memory now */
+    assert_int_equal(log_pending(k->log, b), 2);
+    assert_int_equal(log_consumers(k->log, all), 2);
+    assert_string_equal(all[1].name, "b");
+    assert_true(log_consumer_retire(k->log, a, &e));
+    assert_int_equal(log_consumers(k->log, all), 1);
+    assert_int_equal(all[0].bit, b);
+    kit_release(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +501,7 @@ int main(void)
         cmocka_unit_test(every_policy_survives_a_stop),
         cmocka_unit_test(interval_syncs_by_itself),
         cmocka_unit_test(newer_formats_are_refused_by_name),
+        cmocka_unit_test(consumers_say_what_they_owe),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
