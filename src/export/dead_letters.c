@@ -1,3 +1,7 @@
+/*
+ * Invariants
+ *   1. Every frame carries the bit of a consumer whose cursor never moves: nothing is removed.
+ */
 #include "export/dead_letters.h"
 
 #include "base/env.h"
@@ -15,6 +19,7 @@ struct dead_letters {
     struct str name;
     struct lock lock;
     struct log *log GUARDED_BY(lock); /* NULL until the first letter */
+    unsigned bit;                     /* fixed once the log is open */
 };
 
 struct dead_letters *dead_letters_new(const struct env *env, struct str folder, struct str name)
@@ -40,9 +45,8 @@ void dead_letters_free(struct dead_letters *d)
     mem_free(d);
 }
 
-/* The log, opened on first use. The lock is held over the opening: letters are rare and must not
- * open it twice. */
-static struct log *open_log(struct dead_letters *d, struct err *e)
+/* Opens the log and takes the bit that keeps letters; under the lock. */
+static bool open_first(struct dead_letters *d, struct err *e)
 {
     struct log_options options = {.name = d->name,
                                   .path = d->folder,
@@ -50,12 +54,25 @@ static struct log *open_log(struct dead_letters *d, struct err *e)
                                   .memory_bytes = 1 << 20,
                                   .env = d->env};
     struct log_report report;
+    struct log *log = NULL;
 
-    lock_take(&d->lock);
-    if (d->log == NULL && !log_open(&options, &d->log, &report, e)) {
-        d->log = NULL;
+    if (!log_open(&options, &log, &report, e)) {
+        return false;
     }
-    struct log *log = d->log;
+    if (!log_consumer_add(log, STR("kept"), &d->bit, e)) {
+        log_close(log);
+        return false;
+    }
+    d->log = log;
+    return true;
+}
+
+/* The log, opened on first use. The lock is held over the opening: letters are rare and must not
+ * open it twice. */
+static struct log *open_log(struct dead_letters *d, struct err *e)
+{
+    lock_take(&d->lock);
+    struct log *log = d->log != NULL || open_first(d, e) ? d->log : NULL;
     lock_give(&d->lock);
     return log;
 }
@@ -76,7 +93,10 @@ static bool append(struct dead_letters *d, uint16_t type, struct str reason, str
                             {(void *)(uintptr_t)reason.ptr, reason.len},
                             {(void *)(uintptr_t)head.ptr, head.len},
                             {(void *)(uintptr_t)bytes.ptr, bytes.len}};
-    struct log_record record = {.type = type, .parts = parts, .part_count = ARRAY_LEN(parts)};
+    struct log_record record = {.type = type,
+                                .mask = UINT64_C(1) << d->bit,
+                                .parts = parts,
+                                .part_count = ARRAY_LEN(parts)};
     return log_append(log, &record, wait, &seq, e) ||
            err_wrap(e, "dead letters of %.*s", STR_FMT(d->name));
 }
@@ -87,9 +107,10 @@ bool dead_letters_add(struct dead_letters *d, struct view view, struct str reaso
     AUTO(buf_release) struct buf head = BUF_INIT(BUF_UNLIMITED);
     struct batch *b = NULL;
     struct str payload;
+    struct err why = ERR_INIT;
 
-    if (!batch_pick(view, &b, e)) {
-        return false;
+    if (!batch_pick(view, &b, &why)) {
+        b = batch_ref(view.batch); /* rows that do not decode cannot be told apart: all are kept */
     }
     bool ok = batch_to_frame(b, &head, &payload, e) &&
               append(d, LETTER_BATCH, reason, buf_str(&head), payload, wait, e);

@@ -79,41 +79,57 @@ bool graph_open(struct plan *p, const struct plan_config *config, struct graph *
     return true;
 }
 
-bool graph_start(struct plan *p, struct graph *g, struct err *e)
-{
-    for (size_t i = 0; i < g->config.output_count; i++) {
-        struct output *o = &g->outputs[i];
-        for (unsigned log = 0; log < PLAN_LOGS; log++) {
-            if (o->lanes[log] != NULL && !lane_start(o->lanes[log], e)) {
-                return false;
-            }
-        }
-        if (o->level != NULL) {
-            level_output_set_source(o->level, p->levels);
-        }
-    }
-    return true;
-}
-
-void graph_stop(struct graph *g, struct wait wait)
+static void each_lane(struct graph *g, void (*visit)(struct lane *))
 {
     for (size_t i = 0; i < g->config.output_count; i++) {
         for (unsigned log = 0; log < PLAN_LOGS; log++) {
             if (g->outputs[i].lanes[log] != NULL) {
-                lane_drain(g->outputs[i].lanes[log]);
+                visit(g->outputs[i].lanes[log]);
             }
+        }
+    }
+}
+
+void graph_start(struct graph *g, const struct level_source *levels)
+{
+    each_lane(g, lane_start);
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        if (g->outputs[i].level != NULL) {
+            level_output_set_source(g->outputs[i].level, levels);
+        }
+    }
+}
+
+/* All outputs are asked before one is waited for, so that they end side by side. */
+static void stop_outputs(struct graph *g, void (*ask)(struct lane *), struct wait wait)
+{
+    each_lane(g, ask);
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        if (g->outputs[i].level != NULL) {
+            level_output_drain(g->outputs[i].level);
         }
     }
     for (size_t i = 0; i < g->config.output_count; i++) {
         struct output *o = &g->outputs[i];
         for (unsigned log = 0; log < PLAN_LOGS; log++) {
             if (o->lanes[log] != NULL) {
-                (void)lane_wait(o->lanes[log], wait);
+                lane_stop(o->lanes[log], wait);
             }
         }
-        level_output_close(o->level, wait);
-        o->level = NULL;
+        if (o->level != NULL) {
+            level_output_stop(o->level, wait);
+        }
     }
+}
+
+void graph_drain(struct graph *g, struct wait wait)
+{
+    stop_outputs(g, lane_drain, wait);
+}
+
+void graph_rest(struct graph *g, struct wait wait)
+{
+    stop_outputs(g, lane_rest, wait);
 }
 
 void graph_free(struct graph *g)
@@ -126,7 +142,7 @@ void graph_free(struct graph *g)
         for (unsigned log = 0; log < PLAN_LOGS; log++) {
             lane_close(o->lanes[log]);
         }
-        level_output_close(o->level, (struct wait){0, NULL});
+        level_output_close(o->level);
         dead_letters_free(o->dead);
     }
     mem_free(g);

@@ -5,6 +5,8 @@
  *   2. Rows of a frame are delivered in order; a row is not tried again once it is settled.
  *   3. HALT spends neither tries nor age: the lane stays with the frame and asks again every
  * HALT_MS.
+ *   4. The thread runs from open to stop and touches log and leaf only after the start; of what the
+ * log holds it takes frames up to last_seq.
  */
 #include "export/lane.h"
 
@@ -16,6 +18,7 @@
 #include "log/log.h"
 #include "wire/frame.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 enum { HALT_MS = 30 * 1000, READ_AGAIN_MS = 1000 };
@@ -28,8 +31,10 @@ struct lane {
     struct log_reader *reader;
     struct trace trace;
     struct thread thread;
-    struct cancel *cancel; /* stop now */
-    struct cancel *idle;   /* stop when there is nothing to do */
+    struct cancel *cancel;     /* stop now */
+    struct cancel *rest;       /* stop between two calls to the leaf; the one above implies it */
+    struct cancel *idle;       /* stop when there is nothing to do; the two above imply it */
+    _Atomic uint64_t last_seq; /* frames beyond it are left, once idle is set */
     struct backoff backoff;
     struct metric *delivered;
     struct metric *rejected;
@@ -40,6 +45,7 @@ struct lane {
 
     struct lock lock;
     struct cond changed;
+    bool started GUARDED_BY(lock);
     bool ended GUARDED_BY(lock);
     struct output_status status GUARDED_BY(lock);
 };
@@ -129,55 +135,72 @@ static bool bury(struct lane *lane, struct view view, struct str reason)
     }
 }
 
-/* Rows that are not settled are tried again, and then rejected again. */
-static bool is_rejected(const struct outcome *out, const struct exception *x)
-{
-    return x->verdict == VERDICT_REJECTED && x->index < out->settled;
-}
-
-/* Buries the rows that were rejected, one reason after the other. */
-static bool bury_rejected(struct lane *lane, struct view view, const struct outcome *out)
-{
-    uint32_t *rows = mem_alloc((out->except.list.len + 1) * sizeof(uint32_t));
-    bool ok = true;
-
-    for (size_t i = 0; ok && i < out->except.list.len;) {
-        const struct exception *first = &out->except.list.items[i];
-        uint32_t n = 0;
-        for (; i < out->except.list.len &&
-               strcmp(out->except.list.items[i].reason, first->reason) == 0;
-             i++) {
-            if (is_rejected(out, &out->except.list.items[i])) {
-                rows[n++] = view_row(view, out->except.list.items[i].index);
-            }
-        }
-        ok = n == 0 || bury(lane, (struct view){.batch = view.batch, .rows = rows, .n = n},
-                            str_of(first->reason));
-    }
-    mem_free(rows);
-    return ok;
-}
-
 static bool is_owed(enum verdict verdict)
 {
     return verdict == VERDICT_RETRY || verdict == VERDICT_UNKNOWN || verdict == VERDICT_HALT;
 }
 
-/* What remains: excepted rows that want another try, then everything behind <settled>. */
-static void keep_owed(struct owed *owed, const struct outcome *out)
-{
-    struct view view = owed_view(owed);
-    uint32_t *rows = mem_alloc((out->except.list.len + view.n + 1) * sizeof(uint32_t));
-    uint32_t n = 0;
+/* A verdict and its reason for each row of a view, read from an outcome. */
+struct fate {
+    enum verdict verdict;
+    const char *reason; /* lives as long as the outcome */
+};
 
+/* The rows behind <settled> share the rest; those that are tried again anyway may be excepted
+ * then. */
+static struct fate *read_fates(const struct outcome *out, uint32_t n)
+{
+    struct fate *fates = mem_alloc0((size_t)n + 1, sizeof(*fates));
+    const char *reason = out->err.message[0] != '\0' ? out->err.message : "not delivered";
+
+    for (uint32_t i = 0; i < n; i++) {
+        fates[i].verdict = i < out->settled ? VERDICT_DELIVERED : out->rest;
+        fates[i].reason = reason;
+    }
     for (size_t i = 0; i < out->except.list.len; i++) {
         const struct exception *x = &out->except.list.items[i];
-        if (x->index < out->settled && is_owed(x->verdict)) {
-            rows[n++] = view_row(view, x->index);
+        if (x->index < n && (x->index < out->settled || !is_owed(out->rest))) {
+            fates[x->index] = (struct fate){x->verdict, x->reason};
         }
     }
-    for (uint32_t i = out->settled; is_owed(out->rest) && i < view.n; i++) {
-        rows[n++] = view_row(view, i);
+    return fates;
+}
+
+/* Buries the rows that were rejected, one letter for neighbours that share a reason. */
+static bool bury_rejected(struct lane *lane, struct view view, const struct fate *fates)
+{
+    uint32_t *rows = mem_alloc(((size_t)view.n + 1) * sizeof(uint32_t));
+    const char *reason = NULL;
+    uint32_t n = 0;
+    bool ok = true;
+
+    for (uint32_t i = 0; ok && i <= view.n; i++) {
+        bool is_rejected = i < view.n && fates[i].verdict == VERDICT_REJECTED;
+        if (n > 0 && (i == view.n || (is_rejected && strcmp(fates[i].reason, reason) != 0))) {
+            ok = bury(lane, (struct view){.batch = view.batch, .rows = rows, .n = n},
+                      str_of(reason));
+            n = 0;
+        }
+        if (is_rejected) {
+            reason = fates[i].reason;
+            rows[n++] = view_row(view, i);
+        }
+    }
+    mem_free(rows);
+    return ok;
+}
+
+/* The rows of the view that want another try, in order. */
+static void keep_owed(struct owed *owed, const struct fate *fates)
+{
+    struct view view = owed_view(owed);
+    uint32_t *rows = mem_alloc(((size_t)view.n + 1) * sizeof(uint32_t));
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < view.n; i++) {
+        if (is_owed(fates[i].verdict)) {
+            rows[n++] = view_row(view, i);
+        }
     }
     mem_free(owed->rows);
     owed->rows = rows;
@@ -197,13 +220,13 @@ static bool is_given_up(const struct lane *lane, const struct owed *owed, const 
            age_ns > retry->max_age_ns;
 }
 
-static void count_outcome(struct lane *lane, struct view view, const struct outcome *out)
+static void count_outcome(struct lane *lane, uint32_t n, const struct fate *fates,
+                          const struct outcome *out)
 {
-    uint32_t settled = out->settled < view.n ? out->settled : view.n;
-    uint32_t excepted = 0;
+    uint32_t taken = 0;
 
-    for (size_t i = 0; i < out->except.list.len; i++) {
-        excepted += out->except.list.items[i].index < settled;
+    for (uint32_t i = 0; i < n; i++) {
+        taken += fates[i].verdict == VERDICT_DELIVERED || fates[i].verdict == VERDICT_HELD;
     }
     metric_add(lane->sent_bytes, out->bytes);
     if (out->dropped > 0) {
@@ -212,42 +235,71 @@ static void count_outcome(struct lane *lane, struct view view, const struct outc
                    T_STR("exporter", lane->config.place.name), T_U64("records", out->dropped),
                    T_ERR(&out->err));
     }
-    if (settled > excepted + out->dropped) {
-        note_delivered(lane, settled - excepted - out->dropped);
+    if (taken > out->dropped) {
+        note_delivered(lane, taken - out->dropped);
     }
 }
 
-/* Another try is due: waits; false when cancelled. */
+/* Another try is due: waits; false when the lane must stop. */
 static bool wait_for_retry(struct lane *lane, const struct outcome *out)
 {
     int64_t delay_ms = out->rest == VERDICT_HALT
                            ? HALT_MS
                            : backoff_next_ms(&lane->backoff, lane->env->rng, out->retry_after_ms);
-    struct wait wait = {clock_deadline_ms(lane->env->clock, delay_ms), lane->cancel};
+    struct wait wait = {clock_deadline_ms(lane->env->clock, delay_ms), lane->rest};
 
     note_retry(lane, out, delay_ms);
     return wait_sleep(wait);
 }
 
+/* Ends what the outcome ended; false when the lane must stop. */
+static bool settle(struct lane *lane, struct owed *owed, const struct outcome *out)
+{
+    struct view view = owed_view(owed);
+
+    if (out->except.list.len == 0 && out->dropped == 0 && out->settled >= view.n) {
+        metric_add(lane->sent_bytes, out->bytes);
+        note_delivered(lane, view.n);
+        owed->count = 0;
+        return true;
+    }
+    struct fate *fates = read_fates(out, view.n);
+    count_outcome(lane, view.n, fates, out);
+    bool goes_on = bury_rejected(lane, view, fates);
+    keep_owed(owed, fates);
+    mem_free(fates);
+    return goes_on;
+}
+
+/* What the rows are buried with that were tried too often: the last reason known. */
+static struct str last_reason(const struct outcome *out)
+{
+    for (size_t i = 0; out->err.message[0] == '\0' && i < out->except.list.len; i++) {
+        if (is_owed(out->except.list.items[i].verdict)) {
+            return str_of(out->except.list.items[i].reason);
+        }
+    }
+    return out->err.message[0] != '\0' ? str_of(out->err.message) : STR("not delivered");
+}
+
 /* Hands over what is owed once; false when the lane must stop. */
 static bool try_once(struct lane *lane, struct owed *owed)
 {
-    struct view view = owed_view(owed);
+    uint32_t before = owed->count;
     struct outcome out;
 
     outcome_init(&out);
-    lane->sink->ops->deliver(lane->sink, view, (struct wait){DEADLINE_NEVER, lane->cancel}, &out);
-    count_outcome(lane, view, &out);
-    bool goes_on = bury_rejected(lane, view, &out);
-    keep_owed(owed, &out);
-    if (out.settled > 0) {
+    lane->sink->ops->deliver(lane->sink, owed_view(owed),
+                             (struct wait){DEADLINE_NEVER, lane->cancel}, &out);
+    bool goes_on = settle(lane, owed, &out);
+    if (owed->count < before) {
         backoff_reset(&lane->backoff);
         owed->tries = 0;
     }
     owed->tries += out.rest != VERDICT_HALT;
     if (goes_on && owed->count > 0) {
         if (is_given_up(lane, owed, &out)) {
-            goes_on = bury(lane, owed_view(owed), str_of(out.err.message));
+            goes_on = bury(lane, owed_view(owed), last_reason(&out));
             owed->count = 0;
         } else {
             goes_on = wait_for_retry(lane, &out);
@@ -263,6 +315,9 @@ static bool bury_raw(struct lane *lane, const struct log_frame *frame, const str
     struct err e = ERR_INIT;
 
     metric_add(lane->rejected, 1);
+    lock_take(&lane->lock);
+    lane->status.rejected_rows++;
+    lock_give(&lane->lock);
     trace_error(&lane->trace, "a frame of the log does not decode; kept among the dead letters",
                 T_STR("exporter", lane->config.place.name), T_U64("seq", frame->seq), T_ERR(why));
     while (
@@ -296,31 +351,44 @@ static bool deliver_frame(struct lane *lane, const struct log_frame *frame)
 
 /* ---- the thread ---- */
 
-/* The next frame; NULL when there is none and the lane is asked to end. */
-static const struct log_frame *next_frame(struct lane *lane)
+/* One look at the log, waiting unless the lane is to end; false when it could not be read. */
+static bool read_frame(struct lane *lane, bool ending, const struct log_frame **ret_frame)
 {
-    const struct log_frame *frame = NULL;
+    struct wait wait = {ending ? 0 : DEADLINE_NEVER, ending ? NULL : lane->idle};
     struct err e = ERR_INIT;
 
-    while (!cancel_is_set(lane->cancel)) {
-        bool draining = cancel_is_set(lane->idle);
-        struct wait wait = {draining ? 0 : DEADLINE_NEVER, draining ? NULL : lane->idle};
-        if (!log_reader_next(lane->reader, wait, &frame, &e)) {
-            note_state(lane, "retrying", &e);
-            trace_error(&lane->trace, "the log cannot be read, trying again",
-                        T_STR("exporter", lane->config.place.name), T_ERR(&e));
-            (void)wait_sleep(
-                (struct wait){clock_deadline_ms(lane->env->clock, READ_AGAIN_MS), lane->cancel});
-        } else if (frame != NULL || draining) {
+    if (log_reader_next(lane->reader, wait, ret_frame, &e)) {
+        return true;
+    }
+    note_state(lane, "retrying", &e);
+    trace_error(&lane->trace, "the log cannot be read, trying again",
+                T_STR("exporter", lane->config.place.name), T_ERR(&e));
+    (void)wait_sleep((struct wait){clock_deadline_ms(lane->env->clock, READ_AGAIN_MS), lane->rest});
+    return false;
+}
+
+/* The next frame; NULL when the lane is to end and has done what it was asked to do. */
+static const struct log_frame *next_frame(struct lane *lane)
+{
+    while (!cancel_is_set(lane->rest)) {
+        const struct log_frame *frame = NULL;
+        bool ending = cancel_is_set(lane->idle);
+        if (!read_frame(lane, ending, &frame)) {
+            continue;
+        }
+        if (frame != NULL && ending && frame->seq > atomic_load(&lane->last_seq)) {
+            log_frame_drop(frame);
+            return NULL;
+        }
+        if (frame != NULL || ending) {
             return frame;
         }
     }
     return NULL;
 }
 
-static void run(void *arg)
+static void deliver_all(struct lane *lane)
 {
-    struct lane *lane = arg;
     const struct log_frame *frame = NULL;
     bool goes_on = true;
 
@@ -330,6 +398,45 @@ static void run(void *arg)
             log_cursor_set(lane->config.log, lane->config.bit, frame->seq);
         }
         log_frame_drop(frame);
+    }
+}
+
+/* A leaf may hold what it took in a form that is not complete yet, such as a file without its
+ * end. */
+static void flush(struct lane *lane)
+{
+    struct err e = ERR_INIT;
+
+    if (lane->sink->ops->flush != NULL && !lane->sink->ops->flush(lane->sink, &e)) {
+        trace_error(&lane->trace, "what was delivered could not be completed",
+                    T_STR("exporter", lane->config.place.name), T_ERR(&e));
+    }
+}
+
+/* Waits for the start; false when the lane is closed without one. */
+static bool wait_for_start(struct lane *lane)
+{
+    struct waiter waiter;
+
+    waiter_begin(&waiter, (struct wait){DEADLINE_NEVER, lane->cancel}, &lane->lock, &lane->changed);
+    lock_take(&lane->lock);
+    while (!lane->started && waiter_pause(&waiter)) {
+    }
+    bool started = lane->started;
+    lock_give(&lane->lock);
+    waiter_end(&waiter);
+    return started;
+}
+
+static void run(void *arg)
+{
+    struct lane *lane = arg;
+
+    if (wait_for_start(lane)) {
+        uint64_t done = log_cursor_get(lane->config.log, lane->config.bit);
+        lane->reader = log_reader_new(lane->config.log, done + 1, UINT64_C(1) << lane->config.bit);
+        deliver_all(lane);
+        flush(lane);
     }
     lock_take(&lane->lock);
     lane->ended = true;
@@ -394,7 +501,8 @@ bool lane_open(const struct lane_config *config, struct lane **ret_lane, struct 
     lane->env = config->place.env;
     lane->sink = sink;
     lane->cancel = cancel_new(NULL);
-    lane->idle = cancel_new(lane->cancel);
+    lane->rest = cancel_new(lane->cancel);
+    lane->idle = cancel_new(lane->rest);
     lane->config.place.data_folder = STR(""); /* was the leaf's to look at while it was opened */
     lane->status.state = "idle";
     trace_init(&lane->trace, lane->env->trace, "export", TRACE_INFO);
@@ -402,32 +510,48 @@ bool lane_open(const struct lane_config *config, struct lane **ret_lane, struct 
     lock_init(&lane->lock);
     cond_init(&lane->changed);
     open_metrics(lane);
+    if (!thread_start(&lane->thread, "lane", run, lane, e)) {
+        lane_close(lane);
+        return false;
+    }
     *ret_lane = lane;
     return true;
 }
 
-bool lane_start(struct lane *lane, struct err *e)
+void lane_start(struct lane *lane)
 {
-    uint64_t done = log_cursor_get(lane->config.log, lane->config.bit);
-
-    lane->reader = log_reader_new(lane->config.log, done + 1, UINT64_C(1) << lane->config.bit);
-    return thread_start(&lane->thread, "lane", run, lane, e);
+    lock_take(&lane->lock);
+    lane->started = true;
+    cond_broadcast(&lane->changed);
+    lock_give(&lane->lock);
 }
 
 void lane_drain(struct lane *lane)
 {
+    struct log_status log;
+
+    log_status(lane->config.log, &log);
+    atomic_store(&lane->last_seq, log.next_seq - 1);
     cancel_fire(lane->idle);
 }
 
-bool lane_wait(struct lane *lane, struct wait wait)
+void lane_rest(struct lane *lane)
 {
+    cancel_fire(lane->rest);
+}
+
+void lane_stop(struct lane *lane, struct wait wait)
+{
+    struct waiter waiter;
+
+    waiter_begin(&waiter, wait, &lane->lock, &lane->changed);
     lock_take(&lane->lock);
-    while (lane->thread.started && !lane->ended && !wait_is_over(wait, lane->env->clock)) {
-        (void)cond_wait_until(&lane->changed, &lane->lock, wait.deadline_mono_ns);
+    while (lane->started && !lane->ended && waiter_pause(&waiter)) {
     }
-    bool ended = lane->ended || !lane->thread.started;
     lock_give(&lane->lock);
-    return ended;
+    waiter_end(&waiter);
+    cancel_fire(lane->cancel);
+    thread_join(&lane->thread);
 }
 
 /* The worse of two states: a lane in trouble speaks for the output. */
@@ -446,12 +570,7 @@ static const char *worse_state(const char *a, const char *b)
 
 void lane_status(struct lane *lane, struct output_status *status)
 {
-    struct log_status log;
-    uint64_t cursor = log_cursor_get(lane->config.log, lane->config.bit);
-
-    log_status(lane->config.log, &log);
-    uint64_t first = cursor + 1 > log.first_seq ? cursor + 1 : log.first_seq;
-    status->pending_frames += log.next_seq > first ? log.next_seq - first : 0;
+    status->pending_frames += log_pending(lane->config.log, lane->config.bit);
     lock_take(&lane->lock);
     status->state = worse_state(status->state, lane->status.state);
     status->delivered_rows += lane->status.delivered_rows;
@@ -481,6 +600,7 @@ void lane_close(struct lane *lane)
         metric_drop(metrics[i]);
     }
     cancel_free(lane->idle);
+    cancel_free(lane->rest);
     cancel_free(lane->cancel);
     cond_release(&lane->changed);
     lock_release(&lane->lock);

@@ -28,20 +28,27 @@ struct lane_config {
     struct dead_letters *dead;
 };
 
-/* Opens the leaf; nothing runs yet. */
+/* Opens the leaf and starts the thread, which waits for lane_start(): what can fail fails here. */
 MUST_USE bool lane_open(const struct lane_config *config, struct lane **ret_lane, struct err *e);
-MUST_USE bool lane_start(struct lane *lane, struct err *e);
 
-/* Asks the lane to stop when it has delivered what the log holds for it now; does not wait. */
+/* Delivers from now on, beginning behind the cursor. */
+void lane_start(struct lane *lane);
+
+/* Asks the lane to end when it has delivered what the log holds for it now; does not wait. */
 void lane_drain(struct lane *lane);
 
-/* Waits until the lane's thread has ended; false when <wait> was over first. */
-bool lane_wait(struct lane *lane, struct wait wait);
+/* Asks the lane to end after the call to the leaf that is under way, if any; does not wait. What is
+ * owed stays in the log. */
+void lane_rest(struct lane *lane);
+
+/* Waits until the lane has ended by itself or <wait> is over; then cancels what is in flight. The
+ * thread has ended when this returns. */
+void lane_stop(struct lane *lane, struct wait wait);
 
 /* Adds what the lane did to <status>. */
 void lane_status(struct lane *lane, struct output_status *status);
 
-/* Cancels what is in flight, joins, closes the leaf. NULL is fine. */
+/* Stops at once, closes the leaf. NULL is fine. */
 void lane_close(struct lane *lane);
 
 #endif

@@ -370,7 +370,7 @@ bool level_output_open(const struct level_exporter *exporter, const struct expor
     buf_init(&o->answer, 1024 * 1024);
     o->cancel = cancel_new(NULL);
     if (!thread_start(&o->thread, "level", run, o, e)) {
-        level_output_close(o, (struct wait){0, NULL});
+        level_output_close(o);
         return false;
     }
     *ret_output = o;
@@ -415,26 +415,35 @@ static void free_confirmed(struct level_output *o)
     map_release(&o->confirmed);
 }
 
-/* Waits for the last word until <wait> is over, then cancels it. */
-static void stop_thread(struct level_output *o, struct wait wait)
+void level_output_drain(struct level_output *o)
 {
     lock_take(&o->lock);
     o->stopping = true;
     cond_broadcast(&o->changed);
-    while (o->thread.started && !o->done && !wait_is_over(wait, o->env->clock)) {
-        (void)cond_wait_until(&o->changed, &o->lock, wait.deadline_mono_ns);
+    lock_give(&o->lock);
+}
+
+void level_output_stop(struct level_output *o, struct wait wait)
+{
+    struct waiter waiter;
+
+    level_output_drain(o);
+    waiter_begin(&waiter, wait, &o->lock, &o->changed);
+    lock_take(&o->lock);
+    while (o->thread.started && !o->done && waiter_pause(&waiter)) {
     }
     lock_give(&o->lock);
+    waiter_end(&waiter);
     cancel_fire(o->cancel);
     thread_join(&o->thread);
 }
 
-void level_output_close(struct level_output *o, struct wait wait)
+void level_output_close(struct level_output *o)
 {
     if (o == NULL) {
         return;
     }
-    stop_thread(o, wait);
+    level_output_stop(o, (struct wait){0, NULL});
     free_confirmed(o);
     http_client_free(o->client);
     cancel_free(o->cancel);

@@ -97,7 +97,14 @@ struct level_status {
 };
 void level_output_status(struct level_output *o, struct level_status *ret);
 
-/* Tells what changed until <wait> is over, then stops the thread. */
-void level_output_close(struct level_output *o, struct wait wait); /* NULL is fine */
+/* Asks the thread to tell what changed and to end; does not wait. */
+void level_output_drain(struct level_output *o);
+
+/* The same, and waits for it until <wait> is over, then cancels it. The thread has ended when this
+ * returns; status can still be asked. */
+void level_output_stop(struct level_output *o, struct wait wait);
+
+/* Stops at once. NULL is fine. */
+void level_output_close(struct level_output *o);
 
 #endif

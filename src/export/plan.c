@@ -19,7 +19,10 @@
 #include "log/log.h"
 #include "wire/frame.h"
 
-enum { FRAME_BATCH = 1, CHANGE_WAIT_MS = 5000 };
+enum { FRAME_BATCH = 1, CHANGE_WAIT_MS = 5000, SAVED_WAIT_MS = 10000 };
+
+/* No exporter can be called so. */
+static const char state_consumer[] = "(state)";
 
 static const char *const log_names[PLAN_LOGS] = {[PLAN_LEDGER] = "ledger", [PLAN_BULK] = "bulk"};
 
@@ -31,15 +34,17 @@ static enum log_sync bulk_sync(const struct plan_config *config)
     static const enum log_sync syncs[] = {[FSYNC_ALWAYS] = LOG_SYNC_ALWAYS,
                                           [FSYNC_INTERVAL] = LOG_SYNC_INTERVAL,
                                           [FSYNC_NEVER] = LOG_SYNC_NEVER};
-    int strictest = FSYNC_INTERVAL;
+    int strictest = FSYNC_NEVER;
+    size_t asked = 0;
 
     for (size_t i = 0; i < config->output_count; i++) {
         const struct exporter_common *common = config->outputs[i].common;
         if ((config->outputs[i].kind->takes & TAKES(RECORD_SAMPLE)) != 0) {
-            strictest =
-                i == 0 || common->buffer.fsync < strictest ? common->buffer.fsync : strictest;
+            strictest = common->buffer.fsync < strictest ? common->buffer.fsync : strictest;
+            asked++;
         }
     }
+    strictest = asked > 0 ? strictest : FSYNC_INTERVAL;
     return syncs[strictest];
 }
 
@@ -68,7 +73,52 @@ static bool open_logs(struct plan *p, const struct plan_config *config, struct e
     return fs_make_path(fs_system(), p->state_path, e) &&
            open_log(p, PLAN_LEDGER, LOG_SYNC_ALWAYS, e) &&
            open_log(p, PLAN_BULK, bulk_sync(config), e) &&
-           log_consumer_add(p->logs[PLAN_LEDGER], STR("state"), &p->state_bit, e);
+           log_consumer_add(p->logs[PLAN_LEDGER], str_of(state_consumer), &p->state_bit, e);
+}
+
+/* ---- consumers that no exporter has ---- */
+
+static bool is_used(const struct graph *g, unsigned log, unsigned bit)
+{
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        if (g->outputs[i].lanes[log] != NULL && g->outputs[i].bits[log] == bit) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void retire(struct plan *p, unsigned log, const struct log_consumer *c)
+{
+    struct err e = ERR_INIT;
+    uint64_t pending = log_pending(p->logs[log], c->bit);
+
+    if (pending > 0) {
+        trace_warn(&p->trace,
+                   "a removed exporter still owes records; they stay until it is configured again",
+                   T_TEXT("exporter", c->name), T_TEXT("log", log_names[log]),
+                   T_U64("frames", pending));
+    } else if (!log_consumer_retire(p->logs[log], c->bit, &e)) {
+        trace_warn(&p->trace, "a removed exporter stays a consumer of the log",
+                   T_TEXT("exporter", c->name), T_TEXT("log", log_names[log]), T_ERR(&e));
+    }
+}
+
+/* Consumers whose exporter is not in the config, or takes nothing of this log any more: done ones
+ * are retired, others keep their frames and are named. */
+static void retire_unused(struct plan *p, const struct graph *g)
+{
+    struct log_consumer *all = mem_alloc0(LOG_CONSUMERS_MAX, sizeof(*all));
+
+    for (unsigned log = 0; log < PLAN_LOGS; log++) {
+        size_t count = log_consumers(p->logs[log], all);
+        for (size_t i = 0; i < count; i++) {
+            if (strcmp(all[i].name, state_consumer) != 0 && !is_used(g, log, all[i].bit)) {
+                retire(p, log, &all[i]);
+            }
+        }
+    }
+    mem_free(all);
 }
 
 bool plan_open(const struct env *env, const struct plan_config *config, struct plan **ret_plan,
@@ -82,11 +132,12 @@ bool plan_open(const struct env *env, const struct plan_config *config, struct p
     trace_init(&p->trace, env->trace, "export", TRACE_INFO);
     lock_init(&p->lock);
     cond_init(&p->unused);
-    if (!open_logs(p, config, e) || !graph_open(p, config, &p->graph, e) ||
-        !graph_start(p, p->graph, e)) {
+    if (!open_logs(p, config, e) || !graph_open(p, config, &p->graph, e)) {
         plan_close(p);
         return false;
     }
+    retire_unused(p, p->graph);
+    graph_start(p->graph, NULL);
     *ret_plan = p;
     return true;
 }
@@ -189,6 +240,11 @@ bool plan_replay_alerts(struct plan *p, uint64_t after,
                         bool (*visit)(void *arg, uint64_t seq, struct batch *b, struct err *e),
                         void *arg, struct err *e)
 {
+    if (after > plan_ledger_seq(p)) {
+        trace_warn(&p->trace, "the ledger is younger than the snapshot; all of it is replayed",
+                   T_U64("snapshot", after), T_U64("ledger", plan_ledger_seq(p)));
+        after = 0;
+    }
     AUTO(log_reader_autofree)
     struct log_reader *reader =
         log_reader_new(p->logs[PLAN_LEDGER], after + 1, UINT64_C(1) << p->state_bit);
@@ -209,8 +265,11 @@ bool plan_replay_alerts(struct plan *p, uint64_t after,
 
 bool plan_alerts_saved(struct plan *p, uint64_t seq, struct err *e)
 {
-    log_cursor_set(p->logs[PLAN_LEDGER], p->state_bit, seq);
-    return log_cursor_sync(p->logs[PLAN_LEDGER], (struct wait){DEADLINE_NEVER, NULL}, e);
+    struct wait wait = {clock_deadline_ms(p->env->clock, SAVED_WAIT_MS), NULL};
+    uint64_t last = plan_ledger_seq(p);
+
+    log_cursor_set(p->logs[PLAN_LEDGER], p->state_bit, seq < last ? seq : last);
+    return log_cursor_sync(p->logs[PLAN_LEDGER], wait, e);
 }
 
 uint64_t plan_ledger_seq(struct plan *p)
@@ -220,14 +279,27 @@ uint64_t plan_ledger_seq(struct plan *p)
 
 /* ---- levels ---- */
 
+static const struct level_source *levels_of(struct plan *p)
+{
+    lock_take(&p->lock);
+    const struct level_source *levels = p->levels;
+    lock_give(&p->lock);
+    return levels;
+}
+
 void plan_set_levels(struct plan *p, const struct level_source *levels)
 {
+    struct graph *g = plan_use_graph(p);
+
+    lock_take(&p->lock);
     p->levels = levels;
-    for (size_t i = 0; i < p->graph->config.output_count; i++) {
-        if (p->graph->outputs[i].level != NULL) {
-            level_output_set_source(p->graph->outputs[i].level, levels);
+    lock_give(&p->lock);
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        if (g->outputs[i].level != NULL) {
+            level_output_set_source(g->outputs[i].level, levels);
         }
     }
+    plan_release_graph(p, g);
 }
 
 void plan_levels_changed(struct plan *p)
@@ -243,44 +315,6 @@ void plan_levels_changed(struct plan *p)
 }
 
 /* ---- change, status, stop ---- */
-
-static void retire_consumer(struct plan *p, unsigned log, unsigned bit)
-{
-    struct err e = ERR_INIT;
-
-    if (!log_consumer_retire(p->logs[log], bit, &e)) {
-        trace_warn(&p->trace, "a removed exporter stays a consumer of the log",
-                   T_TEXT("log", log_names[log]), T_ERR(&e));
-    }
-}
-
-/* Consumers whose exporter is gone from the config: done ones are retired, others keep their frames
- * and are named. */
-static void retire_removed(struct plan *p, const struct graph *old, const struct graph *now)
-{
-    for (size_t i = 0; i < old->config.output_count; i++) {
-        const struct output_config *config = old->outputs[i].config;
-        struct err e = ERR_INIT;
-        if (plan_find_output(&now->config, config->name, &e) >= 0) {
-            continue;
-        }
-        for (unsigned log = 0; log < PLAN_LOGS; log++) {
-            struct output_status status = {0};
-            if (old->outputs[i].lanes[log] == NULL) {
-                continue;
-            }
-            lane_status(old->outputs[i].lanes[log], &status);
-            if (status.pending_frames == 0) {
-                retire_consumer(p, log, old->outputs[i].bits[log]);
-            } else {
-                trace_warn(
-                    &p->trace,
-                    "a removed exporter still owes records; they stay until it is configured again",
-                    T_STR("exporter", config->name), T_U64("frames", status.pending_frames));
-            }
-        }
-    }
-}
 
 /* Puts <next> in place and waits until nobody gives through the old one. */
 static struct graph *swap_graph(struct plan *p, struct graph *next)
@@ -299,16 +333,17 @@ bool plan_change(struct plan *p, const struct plan_config *config, struct err *e
 {
     struct graph *next = NULL;
 
-    /* Every leaf of the new graph is opened before the old graph is touched: what can fail, fails
-     * here. */
+    /* All that can fail, fails before the old graph is touched. */
     if (!graph_open(p, config, &next, e)) {
+        retire_unused(p, p->graph);
         return false;
     }
     struct graph *old = swap_graph(p, next);
-    graph_stop(old, (struct wait){clock_deadline_ms(p->env->clock, CHANGE_WAIT_MS), NULL});
-    retire_removed(p, old, next);
+    graph_rest(old, (struct wait){clock_deadline_ms(p->env->clock, CHANGE_WAIT_MS), NULL});
     graph_free(old);
-    return graph_start(p, next, e);
+    retire_unused(p, next);
+    graph_start(next, levels_of(p));
+    return true;
 }
 
 size_t plan_status(struct plan *p, struct output_status *ret, size_t max)
@@ -344,7 +379,9 @@ void plan_drain(struct plan *p, struct wait wait, uint64_t *ret_left)
     struct output_status *status = mem_alloc0(PLAN_OUTPUTS_MAX, sizeof(*status));
     uint64_t left = 0;
 
-    graph_stop(p->graph, wait);
+    struct graph *g = plan_use_graph(p);
+    graph_drain(g, wait);
+    plan_release_graph(p, g);
     size_t count = plan_status(p, status, PLAN_OUTPUTS_MAX);
     for (size_t i = 0; i < count; i++) {
         left += status[i].pending_frames;

@@ -40,16 +40,20 @@ struct plan {
     struct lock lock;
     struct cond unused; /* a graph lost its last user */
     struct graph *graph GUARDED_BY(lock);
-    const struct level_source *levels;
+    const struct level_source *levels GUARDED_BY(lock);
 };
 
 /* Opens what <config> says on the plan's logs; nothing runs yet. */
 MUST_USE bool graph_open(struct plan *p, const struct plan_config *config, struct graph **ret_graph,
                          struct err *e);
-MUST_USE bool graph_start(struct plan *p, struct graph *g, struct err *e);
+void graph_start(struct graph *g, const struct level_source *levels);
 
-/* Stops all outputs, delivering until <wait> is over. */
-void graph_stop(struct graph *g, struct wait wait);
+/* Ends all outputs, which deliver what the logs hold now until <wait> is over; graph and status can
+ * still be used. */
+void graph_drain(struct graph *g, struct wait wait);
+
+/* The same, but only what is under way is finished: another graph goes on with the rest. */
+void graph_rest(struct graph *g, struct wait wait);
 void graph_free(struct graph *g);
 
 /* The graph for a while; give it back with plan_release_graph(). */
