@@ -17,6 +17,7 @@
 struct content {
     char *bytes;
     size_t len;
+    size_t cap;
 };
 
 /* A pending write of <bytes> at <offset>, or (bytes NULL) a truncation to <offset>. */
@@ -79,7 +80,10 @@ static struct simfs *simfs_of(const struct fs *fs)
 
 static void content_resize(struct content *c, size_t len)
 {
-    c->bytes = mem_resize(c->bytes, len, 1);
+    if (len > c->cap) {
+        c->cap = len > 2 * c->cap ? len : 2 * c->cap;
+        c->bytes = mem_resize(c->bytes, c->cap, 1);
+    }
     if (len > c->len) {
         memset(c->bytes + c->len, 0, len - c->len);
     }
