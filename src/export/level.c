@@ -24,7 +24,7 @@
 
 #include <stdio.h>
 
-enum { LEVEL_TICK_MS = 1000, LEVEL_ERROR_MAX = 256 };
+enum { LEVEL_TICK_MS = 1000, ANSWER_MAX = 1024 * 1024 };
 
 /* What the destination last accepted of one alert. */
 struct confirmed {
@@ -210,7 +210,7 @@ static bool send_items(struct level_output *o, const struct due *due, struct wai
 
 static void note(struct level_output *o, size_t sent, const struct err *e)
 {
-    AUTO(buf_release) struct buf line = BUF_INIT(LEVEL_ERROR_MAX * 8);
+    AUTO(buf_release) struct buf line = BUF_INIT(BUF_SMALL);
 
     if (e != NULL) {
         err_print_line(e, &line);
@@ -367,7 +367,7 @@ bool level_output_open(const struct level_exporter *exporter, const struct expor
     backoff_init(&o->backoff, &level_backoff);
     arena_init(&o->arena, ARENA_UNLIMITED);
     buf_init(&o->body, BUF_UNLIMITED);
-    buf_init(&o->answer, 1024 * 1024);
+    buf_init(&o->answer, ANSWER_MAX);
     o->cancel = cancel_new(NULL);
     if (!thread_start(&o->thread, "level", run, o, e)) {
         level_output_close(o);

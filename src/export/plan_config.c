@@ -36,32 +36,31 @@ static const char *env_prefix(struct reader *r, struct str name)
     return prefix;
 }
 
-static bool find_kind(const struct yaml_node *node, const struct yaml_node *options,
-                      const struct exporter_kind **ret_kind, struct err *e)
+/* NULL with the reason in <e> when there is none. */
+static const struct exporter_kind *find_kind(const struct yaml_node *node,
+                                             const struct yaml_node *options, struct err *e)
 {
     const struct yaml_node *type = yaml_get(options, STR("type"));
     size_t count = 0;
     struct str name;
 
     if (type == NULL) {
-        type = yaml_get(node, STR("type"));
-    }
-    if (type == NULL) {
-        return yaml_err(node, e, ERR_CONFIG,
-                        "this exporter has no 'type'; expected one, such as 'type: file'");
+        (void)yaml_err(node, e, ERR_CONFIG,
+                       "this exporter has no 'type'; expected one, such as 'type: file'");
+        return NULL;
     }
     if (!yaml_text(type, &name, e)) {
-        return false;
+        return NULL;
     }
-    *ret_kind = exporter_kind_find(name);
-    if (*ret_kind != NULL) {
-        return true;
+    const struct exporter_kind *kind = exporter_kind_find(name);
+    if (kind == NULL) {
+        const char *const *names = exporter_kind_names(&count);
+        const char *near = str_nearest(name, names, count);
+        (void)yaml_err(type, e, ERR_CONFIG, "unknown exporter type '%.*s'%s%s%s", STR_FMT(name),
+                       near ? "; did you mean '" : "; 'telex exporters' lists them",
+                       near ? near : "", near ? "'?" : "");
     }
-    const char *const *names = exporter_kind_names(&count);
-    const char *near = str_nearest(name, names, count);
-    return yaml_err(type, e, ERR_CONFIG, "unknown exporter type '%.*s'%s%s%s", STR_FMT(name),
-                    near ? "; did you mean '" : "; 'telex exporters' lists them", near ? near : "",
-                    near ? "'?" : "");
+    return kind;
 }
 
 static bool name_is_taken(const struct reader *r, struct str name)
@@ -107,14 +106,15 @@ static bool check_name(const struct reader *r, const struct yaml_node *at, struc
 static bool read_exporter(struct reader *r, struct str name, const struct yaml_node *node,
                           const struct yaml_node *options, struct err *e)
 {
-    const struct exporter_kind *kind = NULL;
     struct option_source source = *r->source;
 
     if (options->kind != YAML_MAPPING) {
         return yaml_err(options, e, ERR_CONFIG,
                         "expected the exporter's options, such as 'type: file'");
     }
-    if (!check_name(r, node, name, e) || !find_kind(node, options, &kind, e)) {
+    const struct exporter_kind *kind =
+        check_name(r, node, name, e) ? find_kind(node, options, e) : NULL;
+    if (kind == NULL) {
         return false;
     }
     source.prefix = env_prefix(r, name);
