@@ -273,7 +273,7 @@ bool file_sink_open(const struct file_exporter *exporter, const struct file_targ
     s->size = -1;
     trace_init(&s->trace, place->env->trace, "export", TRACE_INFO);
     buf_init(&s->lines, BUF_UNLIMITED);
-    if (!open_file(s, &fd, e)) {
+    if (!fs_make_path(s->fs, str_of(s->folder), e) || !open_file(s, &fd, e)) {
         if (e->code != ERR_CONFLICT) { /* who writes now may be done by the first delivery */
             file_sink_close(&s->super);
             return err_wrap(e, "exporter %.*s", STR_FMT(place->name));

@@ -23,7 +23,8 @@ enum { FILE_SINK_BYTES = 1024 * 1024 };
 struct file_exporter {
     /*
      * Appends lines of rows from *row on to <lines>, until there are FILE_SINK_BYTES, and moves *row
-     * past them. Rows that cannot be written are excepted in <out>.
+     * past them. Rows that cannot be written are excepted in <out>; with false all rows up to *row
+     * are rejected, or all there are when it did not move.
      */
     bool (*next_lines)(const void *config, struct view view, uint32_t *row, struct buf *lines,
                        struct outcome *out, struct err *e);

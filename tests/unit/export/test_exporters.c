@@ -1,0 +1,187 @@
+/* The bytes and headers that each exporter sends for small batches, against tests/golden/export. */
+#include "export/exporter.h"
+
+#include "base/clock.h"
+#include "base/env.h"
+#include "base/fs.h"
+#include "base/number.h"
+#include "export/http_sink.h"
+#include "export/level.h"
+#include "fake/export_kit.h"
+#include "fake/golden.h"
+#include "wire/remote_write.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const struct kit_sample samples[] = {
+    {"cpu_usage,instance=server-01,export_to_datastore=true", KIT_TIME_NS, 85.4},
+    {"cpu_usage,instance=server-01,export_to_datastore=true", KIT_TIME_NS + 1500000000, 86},
+    {"memory_usage,instance=server-02,zone=a b", KIT_TIME_NS, 78.2},
+    {"memory_usage,instance=server-02,zone=a b", KIT_TIME_NS + 1000000000, NAN},
+    {"memory_usage,instance=server-03", KIT_TIME_NS, INFINITY},
+    {",instance=nameless", KIT_TIME_NS, 1},
+};
+
+static const struct batch_info plain_info = {.origin = STR_INIT("rule")};
+static const struct batch_info rule_info = {
+    .origin = STR_INIT("rule"),
+    .rule = STR_INIT("HighCPUUsage"),
+    .group = STR_INIT("nodes"),
+    .database = STR_INIT("alerts_db"),
+    .measurement = STR_INIT("cpu_alerts"),
+    .has_threshold = true,
+    .threshold = 80,
+};
+
+enum what { SAMPLES, STALE_ONLY, RULE_SAMPLES, ALERTS, UNTOUCHED, SOME_ROWS };
+
+static struct batch *make(enum what what)
+{
+    const struct kit_sample stale[] = {
+        {"up,job=a", KIT_TIME_NS, number_stale_nan()},
+    };
+
+    switch (what) {
+    case SAMPLES:
+    case SOME_ROWS:
+        return kit_samples(NULL, &plain_info, samples, ARRAY_LEN(samples));
+    case STALE_ONLY:
+        return kit_samples(NULL, &plain_info, stale, ARRAY_LEN(stale));
+    case RULE_SAMPLES:
+        return kit_samples(NULL, &rule_info, samples, ARRAY_LEN(samples));
+    case UNTOUCHED:
+        return kit_samples(&codec_rw1, &plain_info, samples, ARRAY_LEN(samples));
+    case ALERTS:
+        break;
+    }
+    return kit_alerts(&rule_info);
+}
+
+static const uint32_t some_rows[] = {0, 2};
+
+struct row {
+    const char *golden;
+    enum what what;
+    const char *yaml;
+};
+
+static const struct row rows[] = {
+    {"remote_write.txt", SAMPLES, "type: remote_write\nurl: http://h:9090\n"},
+    {"remote_write_untouched.txt", UNTOUCHED, "type: remote_write\nurl: http://h/push?db=a\n"},
+    {"remote_write_some_rows.txt", SOME_ROWS, "type: remote_write\nurl: http://h/api/v1/write\n"},
+    {"remote_write_stale.txt", STALE_ONLY, "type: remote_write\nurl: http://h/api/v1/write\n"},
+    {"influxdb_v1.txt", SAMPLES,
+     "type: influxdb\nurl: http://h\ndatabase: my db\nretention_policy: one week\ngzip: false\n"},
+    {"influxdb_v1_rule.txt", RULE_SAMPLES, "type: influxdb\nurl: http://h\ndatabase: other\n"},
+    {"influxdb_v1_stale.txt", STALE_ONLY, "type: influxdb\nurl: http://h\ndatabase: d\n"},
+    {"influxdb_v1_no_database.txt", SAMPLES, "type: influxdb\nurl: http://h\n"},
+    {"influxdb_v1_alerts.txt", ALERTS, "type: influxdb\nurl: http://h\n"},
+    {"influxdb_v2.txt", SAMPLES, "type: influxdb\nurl: http://h\norg: ops & co\nbucket: b\n"},
+    {"influxdb_v2_alerts.txt", ALERTS, "type: influxdb\nurl: http://h\norg: ops\n"},
+    {"webhook_alerts.txt", ALERTS, "type: webhook\nurl: http://h/hook\n"},
+    {"webhook_samples.txt", SAMPLES, "type: webhook\nurl: http://h/hook\nmethod: PUT\n"},
+    {"webhook_stale.txt", STALE_ONLY, "type: webhook\nurl: http://h/hook\n"},
+};
+
+static void test_golden(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(batch_autounref) struct batch *b = make(rows[i].what);
+        AUTO(buf_release) struct buf got = BUF_INIT(BUF_UNLIMITED);
+        AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
+        struct view view = view_all(b);
+        struct export_kit kit;
+        if (rows[i].what == SOME_ROWS) {
+            view = (struct view){.batch = b, .rows = some_rows, .n = ARRAY_LEN(some_rows)};
+        }
+        if (!export_kit_start(&kit, rows[i].yaml)) {
+            fail_msg("%s: %s", rows[i].golden, kit.err.message);
+        }
+        export_kit_print(&kit, view, &got);
+        export_kit_stop(&kit);
+        buf_addf(&name, "export/%s", rows[i].golden);
+        assert_golden(buf_text(&name), buf_str(&got));
+    }
+}
+
+/* ---- what Alertmanager gets, and lines of a file ---- */
+
+static void test_alertmanager(void **state)
+{
+    (void)state;
+    AUTO(batch_autounref) struct batch *b = kit_alerts(&rule_info);
+    AUTO(buf_release) struct buf got = BUF_INIT(BUF_UNLIMITED);
+    const struct alert *alerts = batch_own_alerts(b)->rows;
+    const struct level_item items[] = {
+        {.alert = {.labels = alerts[0].labels, .firing = true, .starts_at_ns = KIT_TIME_NS},
+         .ends_at_ns = KIT_TIME_NS + 240 * INT64_C(1000000000),
+         .annotations = STR("{\"summary\":\"High\"}"),
+         .generator_url = STR("http://telex/rules/a")},
+        {.alert = {.labels = alerts[2].labels, .starts_at_ns = KIT_TIME_NS},
+         .ends_at_ns = KIT_TIME_NS + 1},
+    };
+    static const char *const urls[] = {"http://h:9093", "http://h/prefix/api/v2/alerts"};
+
+    for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+        AUTO(buf_release) struct buf yaml = BUF_INIT(BUF_SMALL);
+        struct export_kit kit;
+        struct export_request req = {.body = BUF_INIT(BUF_UNLIMITED)};
+        buf_addf(&yaml, "type: alertmanager\nurl: %s\n", urls[i]);
+        assert_true(export_kit_start(&kit, buf_text(&yaml)));
+        assert_true(kit.kind->level->request(kit.config, items, 2, &req, &kit.err));
+        export_kit_print_request(&req, &got);
+        export_kit_stop(&kit);
+        buf_release(&req.body);
+    }
+    assert_golden("export/alertmanager.txt", buf_str(&got));
+}
+
+static void test_file(void **state)
+{
+    (void)state;
+    AUTO(buf_release) struct buf got = BUF_INIT(BUF_UNLIMITED);
+    char folder[] = "/tmp/telex-test-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    AUTO(buf_release) struct buf yaml = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    struct export_kit kit;
+    struct sink *sink = NULL;
+    const struct env env = {.clock = clock_system()};
+    const struct exporter_place place = {.env = &env, .name = STR("archive")};
+    static const enum what order[] = {ALERTS, SAMPLES, STALE_ONLY, RULE_SAMPLES};
+
+    buf_addf(&yaml, "type: file\noutput_directory: %s/a/b\n", folder);
+    buf_addf(&path, "%s/a/b/archive.jsonl", folder);
+    assert_true(export_kit_start(&kit, buf_text(&yaml)));
+    assert_true(kit.kind->open(&place, kit.config, &sink, &kit.err));
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        AUTO(batch_autounref) struct batch *b = make(order[i]);
+        AUTO(outcome_release) struct outcome out;
+        outcome_init(&out);
+        sink->ops->deliver(sink, view_all(b), (struct wait){DEADLINE_NEVER, NULL}, &out);
+        assert_int_equal(out.rest, VERDICT_DELIVERED);
+        assert_int_equal(out.settled, batch_rows(b));
+    }
+    sink_close(sink);
+    export_kit_stop(&kit);
+    assert_true(fs_read_file(fs_system(), buf_str(&path), GOLDEN_MAX, &got, &kit.err));
+    assert_golden("export/file.jsonl", buf_str(&got));
+    assert_int_equal(unlink(buf_text(&path)), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_alertmanager),
+        cmocka_unit_test(test_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
