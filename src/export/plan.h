@@ -9,7 +9,8 @@
  * Rejected rows go to the output's dead letters with the reason before the cursor passes them.
  *
  * Ownership: the plan owns outputs, consumers and logs and borrows env and the config. Threads:
- * plan_give() from any thread. Limits: 64 outputs (the frame's mask).
+ * plan_give() from any thread. Limits: 63 outputs: the mask of a frame has a bit for each, and one
+ * for alert state.
  */
 #ifndef TELEX_EXPORT_PLAN_H
 #define TELEX_EXPORT_PLAN_H
@@ -30,7 +31,7 @@
 struct env;
 struct plan;
 
-enum { PLAN_OUTPUTS_MAX = 64 };
+enum { PLAN_OUTPUTS_MAX = 63 };
 
 /* One exporter of the config, parsed and checked. */
 struct output_config {
@@ -91,8 +92,9 @@ struct give {
 
 /*
  * Gives a batch to the outputs that routes choose. true: appended (and synced, where durable);
- * *ret_seq is the frame's sequence, 0 when no output wants it and nothing was written. false:
- * nothing was taken.
+ * *ret_seq is the frame's sequence, 0 when no output wants it and nothing was written. false: not
+ * taken. Where routes split a batch, each part is a frame of its own (*ret_seq is the last one), and
+ * some of them may have been taken although the whole was not: giving it again duplicates those.
  */
 MUST_USE bool plan_give(struct plan *p, struct batch *b, const struct give *how, uint64_t *ret_seq,
                         struct err *e);

@@ -1,6 +1,7 @@
 /*
  * A record's fields, as conditions name them: kind, rule, group, measurement, database; value,
- * state, name; then labels, then annotations.
+ * state, name; then labels, then annotations. A field that the record lacks leaves its name to
+ * labels and annotations: `group` of a sample that no rule made is its label.
  */
 #include "export/routing.h"
 
@@ -20,7 +21,7 @@ struct record {
 static bool field_text(struct str text, struct field_value *ret)
 {
     *ret = (struct field_value){.text = text};
-    return true;
+    return text.len > 0;
 }
 
 static bool field_kind(const struct record *r, struct field_value *ret)
@@ -85,7 +86,7 @@ static bool find_label(const struct record *r, struct str name, struct field_val
 {
     struct str value = labels_get(r->labels, name);
 
-    return value.len > 0 && field_text(value, ret);
+    return field_text(value, ret);
 }
 
 static bool find_annotation(const struct record *r, struct str name, struct field_value *ret)
@@ -105,8 +106,8 @@ static bool record_field(const void *record, enum field_scope scope, struct str 
 
     if (scope == FIELD_ANY) {
         for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-            if (str_eq(name, str_of(fields[i].name))) {
-                return fields[i].read(r, ret);
+            if (str_eq(name, str_of(fields[i].name)) && fields[i].read(r, ret)) {
+                return true;
             }
         }
     }
@@ -114,12 +115,15 @@ static bool record_field(const void *record, enum field_scope scope, struct str 
            (scope != FIELD_LABEL && find_annotation(r, name, ret));
 }
 
+/* Is the field the same for all rows of the batch that <arg> (struct record) begins? */
 static bool is_static_field(const void *arg, enum field_scope scope, struct str name)
 {
-    (void)arg;
+    const struct record *r = arg;
+    struct field_value ignored;
+
     for (size_t i = 0; scope == FIELD_ANY && i < ARRAY_LEN(fields); i++) {
         if (str_eq(name, str_of(fields[i].name))) {
-            return fields[i].is_static;
+            return fields[i].is_static && fields[i].read(r, &ignored);
         }
     }
     return false;
@@ -162,11 +166,11 @@ static uint64_t route_record(const struct plan_config *config, const struct reco
 }
 
 /* Does every route decide the same for all rows of a batch? */
-static bool routes_are_static(const struct plan_config *config)
+static bool routes_are_static(const struct plan_config *config, const struct record *base)
 {
     for (size_t i = 0; i < config->route_count; i++) {
         const struct condition *match = config->routes[i].match;
-        if (match != NULL && !condition_only_uses(match, is_static_field, NULL)) {
+        if (match != NULL && !condition_only_uses(match, is_static_field, base)) {
             return false;
         }
     }
@@ -264,10 +268,10 @@ bool routing_split(const struct plan_config *config, struct batch *b, struct are
                    const struct routed **ret_groups, size_t *ret_count, struct err *e)
 {
     struct splitter s = {.config = config, .info = batch_info(b)};
+    struct record r = base_record(s.info);
     bool ok = true;
 
-    if (routes_are_static(config)) {
-        struct record r = base_record(s.info);
+    if (routes_are_static(config, &r)) {
         struct routed *all = arena_new(a, struct routed);
         *all = (struct routed){.outputs = route_record(config, &r), .count = batch_rows(b)};
         *ret_groups = all;

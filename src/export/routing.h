@@ -4,7 +4,7 @@
  * First match wins unless `continue: true`. Without routes a record goes to every output that takes
  * its kind. Outputs that do not take the kind never get it, whatever the routes say.
  *
- * Ownership: a routing borrows the plan's config. Threads: immutable. Limits: 64 outputs.
+ * Ownership: a routing borrows the plan's config. Threads: immutable. Limits: as the plan.
  */
 #ifndef TELEX_EXPORT_ROUTING_H
 #define TELEX_EXPORT_ROUTING_H
