@@ -60,6 +60,9 @@ struct http_oauth2_config {
     struct http_tls_config tls;        /* of the token server */
 };
 
+/* What `auth.type` may say; the choices stand in this order. */
+enum http_auth_type { HTTP_AUTH_NONE, HTTP_AUTH_BASIC, HTTP_AUTH_BEARER, HTTP_AUTH_API_KEY };
+
 struct http_client_config {
     struct str url; /* empty: every request brings its own */
     int64_t timeout_ns;
@@ -78,6 +81,7 @@ struct http_client_config {
     struct str bearer_scheme; /* the word before the token; empty: Bearer */
     struct secret *api_key;
     struct str api_key_header;
+    int auth_type; /* enum http_auth_type: what the auth section says it is */
     struct str proxy_url;
     struct str proxy_username;
     struct secret *proxy_password;

@@ -146,6 +146,24 @@ static bool check_one_claim(const struct http_client_config *config, struct err 
     return true;
 }
 
+/* What the auth section says it is must be there. */
+static bool check_auth_type(const struct http_client_config *config, struct err *e)
+{
+    const struct {
+        bool set;
+        const char *needs;
+    } types[] = {
+        [HTTP_AUTH_NONE] = {true, ""},
+        [HTTP_AUTH_BASIC] = {config->username.len > 0, "username"},
+        [HTTP_AUTH_BEARER] = {config->bearer_token != NULL || config->bearer_token_file.len > 0,
+                              "token"},
+        [HTTP_AUTH_API_KEY] = {config->api_key != NULL, "api_key"},
+    };
+
+    return types[config->auth_type].set ||
+           err_set(e, ERR_CONFIG, "auth: this type needs '%s'", types[config->auth_type].needs);
+}
+
 static bool check_parts(const struct http_client_config *config, struct err *e)
 {
     bool password = config->password != NULL || config->password_file.len > 0;
@@ -159,7 +177,7 @@ static bool check_parts(const struct http_client_config *config, struct err *e)
     if (config->api_key != NULL && config->api_key_header.len == 0) {
         return err_set(e, ERR_CONFIG, "'api_key' is set but 'api_key_header' is empty");
     }
-    return check_one_claim(config, e);
+    return check_auth_type(config, e) && check_one_claim(config, e);
 }
 
 bool http_credentials_init(struct http_credentials *c, const struct http_client_config *config,

@@ -45,6 +45,56 @@ const struct option_table http_tls_options = {
     .config_size = sizeof(struct http_tls_config),
 };
 
+static const char *const alias_token[] = {"bearer_token", NULL};
+static const char *const alias_token_file[] = {"bearer_token_file", NULL};
+static const char *const auth_types[] = {"none", "basic", "bearer", "api_key", NULL};
+
+static const struct option auth_rows[] = {
+    {.name = "type",
+     .type = OPTION_ENUM,
+     .offset = HTTP_AT(0, auth_type),
+     .choices = auth_types,
+     .help = "Which of them is meant; then it must be there."},
+    {.name = "username",
+     .type = OPTION_TEXT,
+     .offset = HTTP_AT(0, username),
+     .help = "User for basic authentication."},
+    {.name = "password",
+     .type = OPTION_SECRET,
+     .offset = HTTP_AT(0, password),
+     .help = "Password for basic authentication."},
+    {.name = "token",
+     .aliases = alias_token,
+     .type = OPTION_SECRET,
+     .offset = HTTP_AT(0, bearer_token),
+     .help = "Token sent as `Authorization: Bearer`."},
+    {.name = "token_file",
+     .aliases = alias_token_file,
+     .type = OPTION_TEXT,
+     .offset = HTTP_AT(0, bearer_token_file),
+     .help = "File with the token, read again when it changes."},
+    {.name = "api_key",
+     .type = OPTION_SECRET,
+     .offset = HTTP_AT(0, api_key),
+     .help = "Key sent in the header that `api_key_header` names."},
+    {.name = "api_key_header",
+     .type = OPTION_TEXT,
+     .offset = HTTP_AT(0, api_key_header),
+     .help = "The header that carries `api_key`."},
+    {.name = "headers",
+     .type = OPTION_MAP,
+     .offset = HTTP_AT(0, headers),
+     .help = "Headers sent with every request."},
+};
+
+const struct option_table http_auth_options = {
+    .name = "auth",
+    .help = "Credentials.",
+    .options = auth_rows,
+    .count = ARRAY_LEN(auth_rows),
+    .config_size = sizeof(struct http_client_config),
+};
+
 static const struct option oauth2_rows[] = {
     {.name = "token_url",
      .aliases = alias_token_url,

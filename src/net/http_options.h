@@ -19,12 +19,15 @@ extern const char *const http_alias_tls[];
 extern const char *const http_alias_oauth2[];
 
 extern const struct option_table http_tls_options;
+
+/* Another spelling of the credentials; its rows are fields of struct http_client_config itself. */
+extern const struct option_table http_auth_options;
 extern const struct option_table http_oauth2_options;
 
 /* All rows, for a mapping of its own. */
 extern const struct option_table http_client_options;
 
-enum { HTTP_CLIENT_ROW_COUNT = 19 };
+enum { HTTP_CLIENT_ROW_COUNT = 20 };
 
 #define HTTP_AT(base, member) ((base) + offsetof(struct http_client_config, member))
 
@@ -126,6 +129,12 @@ enum { HTTP_CLIENT_ROW_COUNT = 19 };
          .offset = HTTP_AT(base, api_key_header),                                              \
          .fallback = "X-API-Key",                                                              \
          .help = "The header that carries `api_key`."},                                        \
+        {.name = "auth",                                                                       \
+         .type = OPTION_TABLE,                                                                 \
+         .flags = OPTION_ADVANCED,                                                             \
+         .offset = (base),                                                                     \
+         .table = &http_auth_options,                                                          \
+         .help = "The credentials above as a section."},                                       \
         {.name = "proxy_url",                                                                  \
          .type = OPTION_URL,                                                                   \
          .flags = OPTION_ADVANCED,                                                             \

@@ -86,6 +86,6 @@ int64_t http_response_retry_after_ms(const struct http_response *r, int64_t wall
     if (!time_parse_http(text, &at_ns, &ignored) || at_ns <= wall_now_ns) {
         return 0;
     }
-    int64_t ms = (at_ns - wall_now_ns) / NS_PER_MS;
+    int64_t ms = (at_ns - wall_now_ns + NS_PER_MS - 1) / NS_PER_MS; /* never too early */
     return ms < RETRY_AFTER_MAX_S * INT64_C(1000) ? ms : RETRY_AFTER_MAX_S * INT64_C(1000);
 }

@@ -370,6 +370,11 @@ static void test_retry_after(void **state)
             fail_msg("%s: %lld ms", cases[i].headers, (long long)ms);
         }
     }
+    struct http_response AUTO(http_response_release) r = {0};
+    http_response_init(&r, NULL);
+    buf_add_text(&r.headers, cases[3].headers);
+    assert_int_equal(http_response_retry_after_ms(&r, 10 * NS_PER_S + 1),
+                     90000); /* not too early */
 }
 
 static void test_other_origin_is_refused(void **state)
@@ -415,7 +420,7 @@ static void test_bad_configs_are_refused(void **state)
     struct fixture *f = *state;
     struct secret *AUTO(secret_autofree) secret = secret_from_text(STR("geheim"));
     struct http_client_config good = f->kit.config;
-    struct http_client_config cases[11];
+    struct http_client_config cases[13];
     const struct option_pair header = {.name = STR("authorization"), .value = STR("x")};
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -434,6 +439,8 @@ static void test_bad_configs_are_refused(void **state)
     cases[8].bearer_token_file = STR("/nonexistent/token");
     cases[9].proxy_url = STR("socks5://x");
     cases[10].oauth2.token_url = STR("http://127.0.0.1/token");
+    cases[11].auth_type = HTTP_AUTH_BASIC;
+    cases[12].auth_type = HTTP_AUTH_API_KEY;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct http_client *c = NULL;
         struct err e = ERR_INIT;

@@ -2,6 +2,7 @@
 #include "net/http_options.h"
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "fake/http_kit.h"
 #include "fake/http_peer.h"
 #include "net/http_server.h"
@@ -104,6 +105,29 @@ static void test_client_all(void **state)
     options_release(&http_client_options, &c);
 }
 
+/* The auth section is another spelling of the same fields. */
+static void test_auth_section(void **state)
+{
+    struct arena AUTO(arena_release) a = {0};
+    struct http_client_config c;
+
+    (void)state;
+    arena_init(&a, ARENA_UNLIMITED);
+    must_parse(&http_client_options,
+               "url: http://h\nauth: { type: bearer, token: '${TOKEN}', headers: { X-A: b } }", &a,
+               &c);
+    assert_true(secret_equals(c.bearer_token, STR("from-env")));
+    assert_int_equal(c.auth_type, HTTP_AUTH_BEARER);
+    assert_int_equal(c.headers.count, 1);
+    assert_true(str_eq(c.api_key_header, STR("X-API-Key")));
+    options_release(&http_client_options, &c);
+    must_parse(&http_client_options,
+               "url: http://h\nbearer_token: old\nauth: { type: api_key, api_key: k }", &a, &c);
+    assert_true(secret_equals(c.api_key, STR("k")));
+    assert_true(secret_equals(c.bearer_token, STR("old")));
+    options_release(&http_client_options, &c);
+}
+
 static void test_refused(void **state)
 {
     static const struct {
@@ -173,9 +197,8 @@ static void test_server(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_client_defaults),
-        cmocka_unit_test(test_client_all),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_client_defaults), cmocka_unit_test(test_client_all),
+        cmocka_unit_test(test_auth_section),    cmocka_unit_test(test_refused),
         cmocka_unit_test(test_server),
     };
 
