@@ -15,11 +15,15 @@ struct webhook_config {
     struct exporter_common common;
     struct http_client_config client;
     int method;
+    int compression; /* enum body_encoding: the choices stand in its order */
 };
 
 enum { CLIENT = offsetof(struct webhook_config, client) };
 
 static const char *const methods[] = {"POST", "PUT", "PATCH", NULL};
+
+static const char *const compressions[] = {"none", "gzip", "zstd", NULL};
+_Static_assert(BODY_GZIP == 1 && BODY_ZSTD == 2, "the choices stand in the order of the enum");
 
 static const struct option options[] = {
     EXPORTER_COMMON_ROWS,
@@ -30,6 +34,12 @@ static const struct option options[] = {
      .fallback = "POST",
      .choices = methods,
      .help = "The HTTP method."},
+    {.name = "compression",
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct webhook_config, compression),
+     .fallback = "none",
+     .choices = compressions,
+     .help = "Compress requests, when the receiver understands that."},
     HTTP_CLIENT_ROWS(CLIENT, "10s", "1MB"),
 };
 
@@ -97,6 +107,7 @@ static bool next_request(const void *config, struct view view, uint32_t *row,
     }
     if (ret->body.len > 0) {
         ret->method = methods[c->method];
+        ret->encoding = (enum body_encoding)c->compression;
         ret->headers[ret->header_count++] =
             (struct export_header){STR("Content-Type"), STR("application/json")};
     }
