@@ -227,7 +227,8 @@ static bool give_rows(struct record_evaluation *re, bool thinned, struct err *e)
 
 static bool give(struct record_evaluation *re, struct err *e)
 {
-    bool thinned = is_thinned(re->ev->run, re->ev->slot_ns);
+    /* An empty answer exports nothing: the next one with samples is not too early. */
+    bool thinned = re->values.len > 0 && is_thinned(re->ev->run, re->ev->slot_ns);
     bool given = false;
 
     if (re->in_order && re->values.len == re->memory->count) {
