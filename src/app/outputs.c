@@ -1,7 +1,6 @@
 #include "app/outputs.h"
 
 #include "base/mem.h"
-#include "base/number.h"
 #include "export/pick.h"
 
 /* The output that the rule's own annotation names, as a mask; 0: none, the routes decide. */
@@ -78,26 +77,6 @@ static bool give_edges(void *arg, const struct rule *rule, struct batch *b, bool
 
 /* ---- samples ---- */
 
-/* The staleness markers of a batch alone: an evaluation that is left out still ends series. */
-static bool give_thinned(struct outputs *o, struct batch *b, const struct give *how, struct err *e)
-{
-    AUTO(mem_autofree) uint32_t *rows = mem_alloc0(batch_rows(b), sizeof(*rows));
-    AUTO(batch_autounref) struct batch *markers = NULL;
-    struct view view = {.batch = b, .rows = rows};
-    const struct samples *samples = NULL;
-    uint64_t seq = 0;
-
-    if (!batch_samples(b, &samples, e)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < samples->count; i++) {
-        if (number_is_stale_nan(samples->value[i])) {
-            rows[view.n++] = i;
-        }
-    }
-    return view.n == 0 || (batch_pick(view, &markers, e) && give(o, markers, how, &seq, e));
-}
-
 static bool give_samples(void *arg, const struct rule *rule, struct batch *b, bool alert_series,
                          bool thinned, struct wait wait, struct err *e)
 {
@@ -107,14 +86,10 @@ static bool give_samples(void *arg, const struct rule *rule, struct batch *b, bo
         .alert_series = alert_series,
         .wait = wait,
     };
-
     uint64_t seq = 0;
 
-    if (rule->export.disabled) {
-        return true;
-    }
-    return thinned && rule->export.enabled ? give_thinned(o, b, &how, e)
-                                           : give(o, b, &how, &seq, e);
+    bool is_left_out = rule->export.disabled || (thinned && rule->export.enabled);
+    return is_left_out || give(o, b, &how, &seq, e);
 }
 
 static void tell_levels(void *arg)
