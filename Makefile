@@ -5,7 +5,7 @@ FUZZ_SECONDS ?= 30
 CC = gcc
 
 .DEFAULT_GOAL := build
-.PHONY: help build test lint format asan tsan fuzz fault bench clean
+.PHONY: help build test lint format asan tsan docs fuzz fault bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -31,6 +31,9 @@ asan: ## unit tests and corpus replay under the address, leak and undefined-beha
 
 tsan: ## the same under the thread sanitizer
 	tools/sanitized tsan
+
+docs: build ## the reference pages, made from the program's own tables
+	$(B)/telex docs docs
 
 fuzz: ## every fuzz harness for FUZZ_SECONDS; HARNESS=name for one
 	tools/fuzz $(FUZZ_SECONDS) $(HARNESS)

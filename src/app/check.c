@@ -52,7 +52,8 @@ void show_line_of_file(struct err *e, struct str file, struct pos pos, size_t le
 static void rule_problem(struct checker *k, const struct rule *rule, struct pos pos, size_t len,
                          struct err *e)
 {
-    (void)err_wrap(e, "group '%.*s', rule '%.*s'", STR_FMT(rule->group->name), STR_FMT(rule->name));
+    (void)err_wrap(e, "group '%.*s': %s '%.*s'", STR_FMT(rule->group->name),
+                   rule->kind == RULE_ALERT ? "alert" : "record", STR_FMT(rule->name));
     show_line_of_file(e, rule->group->file, pos, len);
     problems_error(k->problems, e);
 }
@@ -118,9 +119,10 @@ static void check_reached(struct checker *k)
     for (size_t i = 0; plan->route_count > 0 && i < plan->output_count; i++) {
         struct err e = ERR_INIT;
         if (!(reached >> i & 1)) {
-            (void)yaml_key_err(plan->outputs[i].node, &e, ERR_CONFIG,
-                               "exporter '%.*s' gets nothing: no route and no rule names it",
-                               STR_FMT(plan->outputs[i].name));
+            (plan->outputs[i].node->key.len > 0 ? yaml_key_err : yaml_err)(
+                plan->outputs[i].node, &e, ERR_CONFIG,
+                "exporter '%.*s' gets nothing: no route and no rule names it",
+                STR_FMT(plan->outputs[i].name));
             problems_warning(k->problems, &e);
         }
     }

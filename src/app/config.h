@@ -20,6 +20,7 @@
 #include "datasource/datasource_options.h"
 #include "export/plan.h"
 #include "net/http_server.h"
+#include "rules/rule.h"
 
 #include <stdatomic.h>
 

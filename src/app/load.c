@@ -2,18 +2,40 @@
 
 #include "base/mem.h"
 
+/* Problems of rules go on to <problems>; those without a place belong to the config's list of files. */
+struct rules_receiver {
+    const struct config *config;
+    struct problems *problems;
+};
+
+static void receive(void *arg, bool is_warning, const struct err *e)
+{
+    const struct rules_receiver *r = arg;
+    void (*add)(struct problems *, const struct err *) =
+        is_warning ? problems_warning : problems_error;
+    struct err placed = ERR_INIT;
+
+    if (e->file[0] != '\0' || r->config->root == NULL) {
+        add(r->problems, e);
+        return;
+    }
+    (void)config_err(r->config, STR("rules"), &placed, "%s", e->message);
+    add(r->problems, &placed);
+}
+
 static bool load_rules(const struct load_input *input, const struct config *c,
                        struct problems *problems, struct rule_set **ret_rules, struct err *e)
 {
     struct rule_options options = config_rule_options(c);
-    struct rule_problems receiver = problems_for_rules(problems);
+    struct rules_receiver receiver = {c, problems};
+    struct rule_problems found = {receive, &receiver};
     const struct option_list *listed = &c->settings.rules;
 
     if (input->rules != NULL) {
-        return rule_set_load(input->rules, input->rule_count, STR_NONE, &options, &receiver,
-                             ret_rules, e);
+        return rule_set_load(input->rules, input->rule_count, STR_NONE, &options, &found, ret_rules,
+                             e);
     }
-    return rule_set_load(listed->items, listed->count, input->base_folder, &options, &receiver,
+    return rule_set_load(listed->items, listed->count, input->base_folder, &options, &found,
                          ret_rules, e);
 }
 

@@ -18,13 +18,3 @@ void problems_warning(struct problems *p, const struct err *e)
     p->warnings++;
     pass_on(p, true, e);
 }
-
-static void report_of_rules(void *arg, bool is_warning, const struct err *e)
-{
-    (is_warning ? problems_warning : problems_error)(arg, e);
-}
-
-struct rule_problems problems_for_rules(struct problems *p)
-{
-    return (struct rule_problems){.report = report_of_rules, .arg = p};
-}

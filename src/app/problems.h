@@ -10,7 +10,6 @@
 #define TELEX_APP_PROBLEMS_H
 
 #include "base/err.h"
-#include "rules/rule.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,8 +26,5 @@ struct problems {
 /* Counts a problem and passes it on. */
 void problems_error(struct problems *p, const struct err *e);
 void problems_warning(struct problems *p, const struct err *e);
-
-/* <p> as the loader of rules wants it. */
-struct rule_problems problems_for_rules(struct problems *p);
 
 #endif

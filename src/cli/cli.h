@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct exporter_kind;
+
 enum { CLI_OPTIONS_MAX = 16 };
 
 enum cli_status {
@@ -66,6 +68,9 @@ bool cli_parse(const struct cli_command *command, int argc, char **argv, void *v
 
 void cli_print_usage(struct buf *out);
 void cli_print_help(const struct cli_command *command, struct buf *out);
+
+/* A config with one exporter of this kind. */
+void exporter_print_example(const struct exporter_kind *kind, struct buf *out);
 
 /* All of it, or an error on standard error: CLI_OK or CLI_FAILED. */
 int cli_write(const struct buf *out);

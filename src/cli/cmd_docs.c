@@ -17,15 +17,16 @@ static void print_section(const struct option *o, struct buf *out)
 }
 
 static void print_kind(const char *name, const char *help, const struct option_table *options,
-                       const char *example, struct buf *out)
+                       const struct exporter_kind *example_of, struct buf *out)
 {
-    buf_addf(out, "\n### `%s`\n\n%s\n", name, help);
-    if (example != NULL) {
-        buf_addf(out, "\n```yaml\n%s%s```\n", example,
-                 str_ends(str_of(example), STR("\n")) ? "" : "\n");
-    }
-    buf_add_byte(out, '\n');
     struct option_table table = *options;
+
+    buf_addf(out, "\n### `%s`\n\n%s\n", name, help);
+    if (example_of != NULL) {
+        buf_add_text(out, "\n```yaml\n");
+        exporter_print_example(example_of, out);
+        buf_add_text(out, "```\n");
+    }
     table.help = NULL;
     options_print_markdown(&table, out);
 }
@@ -72,7 +73,7 @@ static void print_config(struct buf *out)
     buf_add_text(out, "\n## `exporters`\n");
     for (size_t i = 0; exporter_kinds[i] != NULL; i++) {
         print_kind(exporter_kinds[i]->name, exporter_kinds[i]->help, exporter_kinds[i]->options,
-                   exporter_kinds[i]->example, out);
+                   exporter_kinds[i], out);
     }
 }
 

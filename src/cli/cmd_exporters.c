@@ -10,14 +10,23 @@ static void list_kinds(struct buf *out)
     }
 }
 
+void exporter_print_example(const struct exporter_kind *kind, struct buf *out)
+{
+    struct str rest = str_trim(str_of(kind->example));
+    struct str line;
+
+    buf_addf(out, "exporters:\n  %s:\n", kind->name);
+    while (str_split(&rest, '\n', &line)) {
+        buf_addf(out, "    %.*s\n", STR_FMT(line));
+    }
+}
+
 static void print_kind(const struct exporter_kind *kind, struct buf *out)
 {
     buf_addf(out, "%s: %s\n\n", kind->name, kind->help);
     options_print_help(kind->options, out);
-    buf_addf(out, "\nExample:\n\n%s", kind->example);
-    if (!str_ends(buf_str(out), STR("\n"))) {
-        buf_add_byte(out, '\n');
-    }
+    buf_add_text(out, "\nExample:\n\n");
+    exporter_print_example(kind, out);
 }
 
 static int unknown_kind(const struct cli_command *command, const char *name)

@@ -101,9 +101,15 @@ static void log_warnings(struct program *p)
 
 static void say_where(struct program *p, struct config *c, struct str url)
 {
+    AUTO(buf_release) struct buf state = BUF_INIT(BUF_SMALL);
+
+    if (!str_starts(c->settings.state.path, STR("/"))) {
+        buf_addf(&state, "%s/", p->place.folder);
+    }
+    buf_add_str(&state, c->settings.state.path);
     trace_info(&p->trace, "telex runs", T_TEXT("version", TELEX_VERSION), T_STR("url", url),
                T_TEXT("config", p->place.config[0] != '\0' ? p->place.config : "none"),
-               T_STR("state", c->settings.state.path), T_U64("exporters", c->plan.output_count));
+               T_STR("state", buf_str(&state)), T_U64("exporters", c->plan.output_count));
 }
 
 static bool start(struct program *p, struct loaded *l, const struct load_input *input,

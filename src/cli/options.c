@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HELP_FLAG = 1000, INDEX_BASE = 2000, HELP_COLUMN = 22 };
+enum { HELP_FLAG = 1000, INDEX_BASE = 2000, HELP_COLUMN = 22, HELP_WIDTH = 90 };
 
 /* ---- help ---- */
 
@@ -24,12 +24,32 @@ static void print_option(const struct cli_option *o, struct buf *out)
     buf_addf(out, "%s\n", o->help);
 }
 
+/* Paragraphs in lines of HELP_WIDTH. */
+static void add_wrapped(struct str text, struct buf *out)
+{
+    struct str paragraph;
+    struct str word;
+
+    while (str_split(&text, '\n', &paragraph)) {
+        size_t column = 0;
+        while (str_split(&paragraph, ' ', &word)) {
+            bool breaks = column > 0 && column + 1 + word.len > HELP_WIDTH;
+            buf_add_text(out, breaks ? "\n" : column > 0 ? " " : "");
+            buf_add_str(out, word);
+            column = (breaks ? 0 : column + (column > 0)) + word.len;
+        }
+        buf_add_byte(out, '\n');
+    }
+}
+
 void cli_print_help(const struct cli_command *command, struct buf *out)
 {
     static const struct cli_option help = {.name = "help", .letter = 'h', .help = "Print this."};
 
-    buf_addf(out, "usage: telex %s%s%s\n\n%s\n\n", command->name,
-             command->usage[0] != '\0' ? " " : "", command->usage, command->details);
+    buf_addf(out, "usage: telex %s%s%s\n\n", command->name, command->usage[0] != '\0' ? " " : "",
+             command->usage);
+    add_wrapped(str_of(command->details), out);
+    buf_add_byte(out, '\n');
     for (size_t i = 0; i < command->option_count; i++) {
         print_option(&command->options[i], out);
     }
