@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import signal
-import subprocess
 
 import yaml
 
@@ -102,16 +101,6 @@ def samples_by_series(records):
 
 
 # ---- the program ---------------------------------------------------------------------------------
-
-def missing():
-    """Why nothing can be run (no program, or it cannot `run` yet), else None."""
-    if not BINARY.exists():
-        return f"{BINARY} is not built"
-    usage = subprocess.run([BINARY, "--help"], capture_output=True, text=True, timeout=20)
-    if "run" not in (usage.stdout + usage.stderr).split():
-        return f"{BINARY} has no `run` subcommand yet"
-    return None
-
 
 class Telex:
     """One Telex in its own folder. `config` is the config as a dict without `server`, `state` and `rules`,

@@ -36,12 +36,6 @@ def rows(folder):
             for line in path.read_text().split("\n")[:-1]]
 
 
-@pytest.fixture(autouse=True)
-def need_telex():
-    if telex.missing():
-        pytest.skip(telex.missing())
-
-
 @pytest.fixture
 def run_script(tmp_path):
     script = Process("run", [ROOT / "run"], tmp_path, {"TELEX_OUT": str(tmp_path)}).start()
