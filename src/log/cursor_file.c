@@ -102,7 +102,9 @@ int consumers_save(struct log *l)
     lock_give(&l->lock);
     int result = replace(l, consumers_file, &bytes);
     if (result == 0) {
+        l->cursor_file.usable = false; /* nobody's old cursor stays beside a new name */
         lock_take(&l->lock);
+        l->cursors_version++;
         l->saved_version = version;
         cond_broadcast(&l->done);
         lock_give(&l->lock);
@@ -392,6 +394,7 @@ static void raise_cursor(struct log *l, const struct scan_hit *hit, struct str n
 
     name_consumer(l, hit, name);
     if (str_eq(str_of(c->name), name) && hit->header.seq >= c->cursor) {
+        c->found = true;
         c->cursor = hit->header.seq;
         l->cursor_file.slot[bit] = slot == 0;
     }
@@ -421,7 +424,7 @@ bool cursors_load(struct log *l, struct log_report *report, struct err *e)
     for (unsigned bit = 0; bit < LOG_CONSUMERS_MAX; bit++) {
         const struct consumer *c = &l->consumers[bit];
         bool owed = (held >> bit & 1) && c->name != NULL && !c->retired;
-        report->cursors_lost += owed && c->cursor == 0;
+        report->cursors_lost += owed && !c->found;
         l->next_seq = c->cursor >= l->next_seq ? c->cursor + 1 : l->next_seq;
     }
     return true;

@@ -41,6 +41,7 @@ struct segment {
 struct consumer {
     char *name; /* NULL: the bit is free */
     bool retired;
+    bool found; /* its cursor was on disk at the start */
     uint64_t cursor;
     uint64_t written; /* as the cursor file has it */
     uint64_t synced;
@@ -83,11 +84,11 @@ struct log {
     char *name;
     char *path;
     enum log_sync sync;
+    int lock_fd;
     int64_t interval_ns;
     int64_t segment_bytes;
     int64_t memory_bytes_max;
     int64_t disk_bytes_max;
-    int lock_fd;
     struct log_metrics metrics;
     struct thread writer;
 
@@ -111,11 +112,12 @@ struct log {
     uint64_t cursors_version; /* raised by each cursor set; the two below follow */
     uint64_t written_version;
     uint64_t synced_version;
-    bool sync_cursors; /* somebody waits for synced_version */
     uint64_t failures; /* in all */
-    bool failing;
-    char reason[256]; /* of the last failure */
+    char reason[256];  /* of the last one */
+    bool failing;      /* the last round of the writer failed */
+    bool sync_cursors; /* somebody waits for synced_version */
     bool closing;
+    bool sweep_owed; /* the writer's: segments were not looked through when they might have been */
 
     /* the writer's */
     struct active active;
@@ -126,6 +128,7 @@ struct log {
     int64_t synced_at_ns;
     int64_t cursors_synced_at_ns;
     int64_t retry_at_ns;
+    int64_t swept_at_ns; /* when segments were last looked through for ones to remove */
     int64_t backoff_ms;
 };
 

@@ -4,7 +4,8 @@
  * Invariants
  *   1. next_seq only grows; every frame below it with a bit of the mask was given, or is gone.
  *   2. Nothing beyond durable_seq is given, and nothing of a file beyond the end that its segment had when looked up.
- *   3. The place in the file (serial, offset) belongs to at_seq: the frame that begins there has that number or a higher one.
+ *   3. The place in the open file (extent.serial, offset) belongs to at_seq: the frame that begins there has that number or
+ *      a higher one.
  */
 #include "base/crc32c.h"
 #include "base/mem.h"
@@ -13,25 +14,25 @@
 
 #include <errno.h>
 
+/* What is to be read of a segment, as it was when looked up under the lock. */
+struct extent {
+    uint64_t serial;
+    uint32_t salt;
+    int64_t offset; /* where to begin */
+    int64_t end;
+    uint64_t last_seq;
+};
+
 struct log_reader {
     struct log *l;
     uint64_t mask;
     uint64_t next_seq;
     /* The file that is open; fd -1: none. */
     int fd;
-    uint64_t serial;
+    struct extent extent;
     int64_t offset;
     uint64_t at_seq;
     struct window *window;
-};
-
-/* What is to be read of a segment, copied under the lock. */
-struct extent {
-    uint64_t serial;
-    uint32_t salt;
-    int64_t offset;
-    int64_t end;
-    uint64_t last_seq;
 };
 
 struct log_reader *log_reader_new(struct log *l, uint64_t from_seq, uint64_t mask)
@@ -107,12 +108,12 @@ static bool find_extent(const struct log_reader *r, struct extent *ret_extent)
         if (s->sum.count == 0 || s->sum.last_seq < r->next_seq || (s->sum.mask & r->mask) == 0) {
             continue;
         }
-        bool goes_on = r->fd >= 0 && r->serial == s->serial && r->at_seq <= r->next_seq;
+        bool same = r->fd >= 0 && r->extent.serial == s->serial && r->at_seq <= r->next_seq;
         int64_t marked = start_offset(s, r->next_seq);
         *ret_extent = (struct extent){
             .serial = s->serial,
             .salt = s->salt,
-            .offset = goes_on && r->offset > marked ? r->offset : marked,
+            .offset = same && r->offset > marked ? r->offset : marked,
             .end = (int64_t)s->sum.end,
             .last_seq = s->sum.last_seq,
         };
@@ -121,12 +122,14 @@ static bool find_extent(const struct log_reader *r, struct extent *ret_extent)
     return false;
 }
 
+/* Gets the reader to the beginning of an extent. */
 static int file_open(struct log_reader *r, const struct extent *x)
 {
     char name[32];
     char path[PATH_MAX];
 
-    if (r->fd >= 0 && r->serial == x->serial) {
+    if (r->fd >= 0 && r->extent.serial == x->serial) {
+        r->extent = *x;
         r->window->end = x->end;
         r->offset = x->offset;
         return 0;
@@ -140,7 +143,7 @@ static int file_open(struct log_reader *r, const struct extent *x)
         return result;
     }
     r->window = window_new(r->l->fs, r->fd, x->salt, x->end);
-    r->serial = x->serial;
+    r->extent = *x;
     r->offset = x->offset;
     return 0;
 }
@@ -182,7 +185,7 @@ static int pass_over(struct log_reader *r)
         return result;
     }
     if (hit.bad_from < hit.offset) {
-        log_damaged(r->l, r->fd, r->serial, hit.bad_from, hit.offset);
+        log_damaged(r->l, r->fd, r->extent.serial, hit.bad_from, hit.offset);
     }
     r->offset = hit.found ? hit.offset : r->window->end;
     return 0;
@@ -215,17 +218,25 @@ static int step(struct log_reader *r, const struct log_frame **ret_frame)
     return 0;
 }
 
+/* Has the file that is open something at or behind next_seq? */
+static bool goes_on(const struct log_reader *r)
+{
+    return r->fd >= 0 && r->offset < r->extent.end && r->at_seq == r->next_seq &&
+           r->next_seq <= r->extent.last_seq;
+}
+
 /* Reads on in the file until a frame comes or the extent ends. */
 static int from_file(struct log_reader *r, const struct extent *x,
                      const struct log_frame **ret_frame)
 {
-    int result = file_open(r, x);
+    int result = goes_on(r) ? 0 : file_open(r, x);
 
-    while (result == 0 && *ret_frame == NULL && r->offset < x->end && r->next_seq <= x->last_seq) {
+    while (result == 0 && *ret_frame == NULL && r->offset < r->extent.end &&
+           r->next_seq <= r->extent.last_seq) {
         result = step(r, ret_frame);
     }
-    if (result == 0 && *ret_frame == NULL && r->next_seq <= x->last_seq) {
-        r->next_seq = x->last_seq + 1;
+    if (result == 0 && *ret_frame == NULL && r->next_seq <= r->extent.last_seq) {
+        r->next_seq = r->extent.last_seq + 1;
     }
     r->at_seq = r->next_seq;
     return result;
@@ -248,7 +259,7 @@ static enum source choose(struct log_reader *r, struct extent *ret_extent,
     if (r->next_seq > r->l->durable_seq) {
         return SOURCE_NONE;
     }
-    if (!is_recent(r) && find_extent(r, ret_extent)) {
+    if (!is_recent(r) && (goes_on(r) || find_extent(r, ret_extent))) {
         return SOURCE_FILE;
     }
     *ret_frame = from_memory(r);
@@ -273,12 +284,17 @@ static bool is_gone(const struct log *l, uint64_t serial)
 static int await_frame(struct log_reader *r, struct waiter *waiter,
                        const struct log_frame **ret_frame) REQUIRES(&r->l->lock)
 {
-    struct extent extent;
+    struct extent extent = r->extent;
     int result = 0;
 
     for (bool waiting = true; *ret_frame == NULL && result == 0;) {
         enum source source = choose(r, &extent, ret_frame);
-        if (source == SOURCE_FILE) {
+        if (source != SOURCE_FILE && r->fd >= 0) {
+            /* It has caught up: an open file would keep a removed segment's room. */
+            lock_give(&r->l->lock);
+            file_close(r);
+            lock_take(&r->l->lock);
+        } else if (source == SOURCE_FILE) {
             lock_give(&r->l->lock);
             result = from_file(r, &extent, ret_frame);
             lock_take(&r->l->lock);
@@ -306,7 +322,7 @@ bool log_reader_next(struct log_reader *r, struct wait w, const struct log_frame
     waiter_end(&waiter);
     if (result != 0) {
         return err_set_errno(e, ERR_IO, -result, "cannot read segment %llu of the %s log",
-                             (unsigned long long)r->serial, r->l->name);
+                             (unsigned long long)r->extent.serial, r->l->name);
     }
     *ret_frame = frame;
     return true;

@@ -27,9 +27,11 @@ enum {
     BATCH_BYTES = 16 * 1024 * 1024,
     BATCHES_PER_SYNC = 4,
     BACKOFF_MS = 100,
-    BACKOFF_MS_MAX = 5000
+    BACKOFF_MS_MAX = 5000,
+    SWEEP_ALWAYS = 64 /* segments */
 };
 #define CURSOR_SYNC_NS NS_PER_S
+#define SWEEP_NS (100 * NS_PER_MS)
 
 /* Frames to write next, referenced. */
 struct batch {
@@ -230,15 +232,21 @@ static void take_done(struct log *l, uint64_t *serials, size_t max, size_t *ret_
     *ret_count = count;
 }
 
+/* Is there a segment to remove? Where there are many the question is only asked now and then. */
 static bool any_done(struct log *l)
 {
     bool found = false;
 
     lock_take(&l->lock);
-    for (size_t i = 0; i + 1 < l->segments.len && !found; i++) {
+    size_t count = l->segments.len;
+    l->sweep_owed = count > SWEEP_ALWAYS && now_ns() - l->swept_at_ns < SWEEP_NS;
+    for (size_t i = 0; i + 1 < count && !found && !l->sweep_owed; i++) {
         found = !l->segments.items[i]->active && segment_is_done(l, l->segments.items[i], false);
     }
     lock_give(&l->lock);
+    if (!l->sweep_owed) {
+        l->swept_at_ns = now_ns();
+    }
     return found;
 }
 
@@ -257,24 +265,32 @@ static int unlink_segments(struct log *l, const uint64_t *serials, size_t count)
     return 0;
 }
 
-static int remove_segments(struct log *l)
+/* Takes some segments off the list and removes their files; *ret_more: there may be others. */
+static int remove_some(struct log *l, bool *ret_more)
 {
     uint64_t serials[64];
     size_t count = 0;
+
+    lock_take(&l->lock);
+    take_done(l, serials, ARRAY_LEN(serials), &count);
+    cond_broadcast(&l->done);
+    lock_give(&l->lock);
+    *ret_more = count == ARRAY_LEN(serials);
+    return unlink_segments(l, serials, count);
+}
+
+static int remove_segments(struct log *l)
+{
+    bool more = true;
 
     if (!any_done(l)) {
         return 0;
     }
     int result = cursors_write(l);
     result = result == 0 ? cursors_sync(l) : result;
-    if (result != 0) {
-        return result;
+    while (result == 0 && more) {
+        result = remove_some(l, &more);
     }
-    lock_take(&l->lock);
-    take_done(l, serials, ARRAY_LEN(serials), &count);
-    cond_broadcast(&l->done);
-    lock_give(&l->lock);
-    result = unlink_segments(l, serials, count);
     if (result == 0 && l->sync != LOG_SYNC_NEVER) {
         result = fs_sync_folder(l->fs, l->path);
         result = result == 0 ? 0 : log_failed(l, "syncing the folder", result);
@@ -321,22 +337,22 @@ static bool has_work(const struct log *l) REQUIRES(&l->lock)
            l->sync_cursors || recent_find(&l->recent, l->written_seq + 1) < l->recent.len;
 }
 
+static int64_t earlier(bool applies, int64_t since_ns, int64_t span_ns, int64_t than_ns)
+{
+    return applies && since_ns + span_ns < than_ns ? since_ns + span_ns : than_ns;
+}
+
 /* When the writer has to look again although nobody calls it. */
 static int64_t next_look_ns(const struct log *l)
 {
-    int64_t at = DEADLINE_NEVER;
+    bool cursors = l->cursor_file.unsynced && l->sync != LOG_SYNC_NEVER;
 
     if (l->failing) {
         return l->retry_at_ns;
     }
-    if (l->unsynced_bytes > 0) {
-        at = l->synced_at_ns + l->interval_ns;
-    }
-    if (l->cursor_file.unsynced && l->sync != LOG_SYNC_NEVER &&
-        l->cursors_synced_at_ns + CURSOR_SYNC_NS < at) {
-        at = l->cursors_synced_at_ns + CURSOR_SYNC_NS;
-    }
-    return at;
+    int64_t at = earlier(l->unsynced_bytes > 0, l->synced_at_ns, l->interval_ns, DEADLINE_NEVER);
+    at = earlier(cursors, l->cursors_synced_at_ns, CURSOR_SYNC_NS, at);
+    return earlier(l->sweep_owed, l->swept_at_ns, SWEEP_NS, at);
 }
 
 /* Sleeps until there is something to do; false when the log closes. */

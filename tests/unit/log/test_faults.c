@@ -17,11 +17,14 @@ struct setup {
 
 static void setup_open(struct setup *s)
 {
+    struct err e = ERR_INIT;
+
     kit_init(&s->k, 11);
     s->k.options.segment_bytes = 4000;
     kit_open(&s->k);
     s->bit = kit_consumer(&s->k, "a");
     s->mask = UINT64_C(1) << s->bit;
+    assert_true(log_cursor_sync(s->k.log, kit_ms(5000), &e)); /* the writer is idle now */
 }
 
 /* Appends frame <number> with little patience. */
@@ -59,7 +62,7 @@ static void a_full_disk_refuses_and_recovers(void **state)
     setup_open(&s);
     assert_true(append(&s, 1, 5000, &e));
     assert_true(append(&s, 2, 5000, &e));
-    simfs_set_capacity(s.k.sim, 600);
+    simfs_set_capacity(s.k.sim, 39040 + 600);
     assert_false(append(&s, 3, 50, &e));
     assert_int_equal(e.code, ERR_IO);
     assert_non_null(strstr(e.message, "No space left on device"));
@@ -195,8 +198,6 @@ static void removing_makes_room(void **state)
 
     setup_open(&s);
     assert_true(append(&s, n++, 5000, &e));
-    log_cursor_set(s.k.log, s.bit, 1); /* makes the file of cursors */
-    assert_true(log_cursor_sync(s.k.log, kit_ms(5000), &e));
     simfs_set_capacity(s.k.sim, 60000);
     while (append(&s, n, 30, &e)) {
         n++;

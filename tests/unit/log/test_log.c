@@ -26,6 +26,7 @@ static void frames_come_back_in_order(void **state)
     assert_int_equal(got.len, 200);
     kit_close(&k);
     kit_open(&k);
+    assert_int_equal(k.report.cursors_lost, 0); /* at the start is not lost */
     assert_int_equal(k.report.frames, 200);
     assert_int_equal(k.report.segments_scanned, 0); /* sealed by the close */
     assert_int_equal(k.report.next_seq, 201);
@@ -351,6 +352,69 @@ static void names_are_kept_twice(void **state)
     kit_release(&k);
 }
 
+/* A bit that changed hands: no trace of the one who had it before. */
+static void a_reused_bit_has_one_name(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct err e = ERR_INIT;
+    const struct fs *fs;
+    char name[32];
+
+    kit_init(&k, 1);
+    fs = simfs_fs(k.sim);
+    kit_open(&k);
+    for (unsigned i = 0; i < LOG_CONSUMERS_MAX; i++) {
+        (void)snprintf(name, sizeof(name), "c%u", i);
+        (void)kit_consumer(&k, name);
+    }
+    assert_true(log_consumer_retire(k.log, 9, &e));
+    assert_int_equal(kit_consumer(&k, "new owner"), 9);
+    assert_true(log_cursor_sync(k.log, kit_forever, &e));
+    kit_close(&k);
+    assert_int_equal(fs->ops->unlink(fs, "/log/consumers"), 0);
+    kit_open(&k);
+    assert_int_equal(k.report.cursors_lost, 0);
+    assert_int_equal(kit_consumer(&k, "new owner"), 9);
+    kit_release(&k);
+}
+
+static void many_segments_are_read_and_removed(void **state)
+{
+    (void)state;
+    static struct kit_numbers got;
+    struct kit k;
+    struct log_status status;
+    uint64_t seq = 0;
+
+    kit_init(&k, 1);
+    k.options.segment_bytes = 1000;
+    k.options.memory_bytes = 1;
+    kit_open(&k);
+    unsigned a = kit_consumer(&k, "a");
+    unsigned quiet = kit_consumer(&k, "quiet");
+    for (uint64_t i = 1; i <= 200; i++) {
+        assert_true(kit_append(&k, i, UINT64_C(1) << (i == 3 ? quiet : a), &seq));
+        if (i % 10 == 0 && i <= 100) {
+            log_cursor_set(k.log, a, seq);
+        }
+    }
+    log_status(k.log, &status);
+    assert_in_range(status.segments, 65, 180);
+    kit_read_all(&k, UINT64_C(1) << a, &got);
+    assert_true(got.len >= 100);
+    assert_int_equal(got.items[got.len - 1], 200);
+    log_cursor_set(k.log, a, seq);
+    for (int i = 0; i < 5000 && status.segments > 2; i++) {
+        (void)wait_sleep(kit_ms(1));
+        log_status(k.log, &status);
+    }
+    assert_int_equal(status.segments, 2); /* quiet's, and the newest */
+    kit_read_all(&k, UINT64_C(1) << quiet, &got);
+    assert_int_equal(got.len, 1);
+    kit_release(&k);
+}
+
 static void what_is_full_refuses(void **state)
 {
     (void)state;
@@ -497,6 +561,8 @@ int main(void)
         cmocka_unit_test(consumers_keep_their_bits),
         cmocka_unit_test(a_lost_cursor_starts_at_the_oldest),
         cmocka_unit_test(names_are_kept_twice),
+        cmocka_unit_test(a_reused_bit_has_one_name),
+        cmocka_unit_test(many_segments_are_read_and_removed),
         cmocka_unit_test(what_is_full_refuses),
         cmocka_unit_test(every_policy_survives_a_stop),
         cmocka_unit_test(interval_syncs_by_itself),
