@@ -516,7 +516,7 @@ static void newer_formats_are_refused_by_name(void **state)
 
 static void consumers_say_what_they_owe(void **state)
 {
-    struct log_consumer all[LOG_CONSUMERS_MAX];
+    static struct log_consumer all[LOG_CONSUMERS_MAX];
     struct kit kit;
     struct kit *k = &kit;
     struct err e = ERR_INIT;
