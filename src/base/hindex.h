@@ -20,7 +20,7 @@ struct hindex {
     uint32_t count;
 };
 
-/* What the index must know about an element. */
+/* What the index must know about an element. Only the low 32 bits of a hash count. */
 struct hindex_ops {
     uint64_t (*hash)(const void *arg, uint32_t id);
     bool (*same)(const void *arg, uint32_t id, const void *key);

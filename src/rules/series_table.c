@@ -35,9 +35,7 @@ static const struct hindex_ops raw_ops = {raw_hash, raw_same};
 
 static uint64_t item_hash(const void *arg, uint32_t id)
 {
-    const struct series_item *item = series_at(arg, id);
-
-    return item->labels != NULL ? item->labels->hash : 0;
+    return series_at(arg, id)->hash;
 }
 
 static bool item_same(const void *arg, uint32_t id, const void *key)
@@ -104,6 +102,7 @@ uint32_t series_add(struct series_table *t, struct labels *labels)
     uint32_t id = t->count++;
     memset(series_at(t, id), 0, t->item_size);
     series_at(t, id)->labels = labels;
+    series_at(t, id)->hash = (uint32_t)labels->hash;
     hindex_add(&t->by_labels, &item_ops, t, labels->hash, id);
     return id;
 }

@@ -27,6 +27,7 @@ struct series_item {
     struct labels
         *labels;   /* the rule's final labels; NULL: dropped, until the table is compacted */
     uint32_t seen; /* the evaluation that last met it */
+    uint32_t hash; /* of the labels, the low bits: a dropped item keeps its place in the index */
 };
 
 /* XXH3-128 of a raw label object. */
