@@ -253,11 +253,12 @@ const struct exporter_kind fake_kind_alerts = {
 
 void fake_config_init(struct fake_config *config, struct destination *d)
 {
-    *config = (struct fake_config){.common = {.retry = {.backoff = {.initial_delay_ns = NS_PER_MS,
-                                                                    .max_delay_ns = NS_PER_MS,
-                                                                    .multiplier = 1,
-                                                                    .jitter = JITTER_FALSE},
-                                                        .max_age_ns = 24 * 3600 * NS_PER_S},
-                                              .buffer = {.fsync = FSYNC_INTERVAL}},
-                                   .destination = d};
+    *config =
+        (struct fake_config){.common = {.retry = {.backoff = {.initial_delay_ns = NS_PER_MS,
+                                                              .max_delay_ns = NS_PER_MS,
+                                                              .multiplier = 1,
+                                                              .jitter = JITTER_FALSE},
+                                                  .max_age_ns = INT64_C(24) * 3600 * NS_PER_S},
+                                        .buffer = {.fsync = FSYNC_INTERVAL}},
+                             .destination = d};
 }

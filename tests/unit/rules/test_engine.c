@@ -309,6 +309,61 @@ static void a_series_that_goes_gets_one_stale_marker(void **state)
     bench_stop(&b);
 }
 
+enum { ORDER_SERIES = 6, ORDER_ROUNDS = 60 };
+
+/* A random part of the series in a random order, often the one of last time. */
+static void answer_some(struct bench *b, bool is_there[ORDER_SERIES], int round)
+{
+    static const char *const all[ORDER_SERIES] = {"{\"i\":\"0\"}", "{\"i\":\"1\"}",
+                                                  "{\"i\":\"2\"}", "{\"i\":\"3\"}",
+                                                  "{\"i\":\"4\"}", "{\"i\":\"5\"}"};
+    uint64_t change = rng_below(&b->rng, 3);
+    uint64_t from = change == 2 ? rng_below(&b->rng, ORDER_SERIES) : 0;
+
+    b->source.count = 0;
+    for (size_t k = 0; k < ORDER_SERIES; k++) {
+        size_t i = (k + from) % ORDER_SERIES;
+        is_there[i] = change == 0 || rng_below(&b->rng, 4) > 0;
+        if (is_there[i]) {
+            b->source.raws[b->source.count] = all[i];
+            b->source.values[b->source.count++] = round;
+        }
+    }
+}
+
+/* However an answer is ordered, each series has its value, and one marker when it goes. */
+static void the_order_of_answers_says_nothing(void **state)
+{
+    bool before[ORDER_SERIES] = {false};
+    struct bench b;
+
+    (void)state;
+    bench_start(&b, record_rules);
+    for (int round = 1; round <= ORDER_ROUNDS; round++) {
+        bool now[ORDER_SERIES] = {false};
+        size_t lines = 0;
+        answer_some(&b, now, round);
+        buf_clear(&b.given.samples);
+        evaluate(&b, round);
+        for (int i = 0; i < ORDER_SERIES; i++) {
+            char value[64];
+            (void)snprintf(value, sizeof(value), "cpu{i=\"%d\", team=\"core\"} %d\n", i, round);
+            char marker[64];
+            (void)snprintf(marker, sizeof(marker), "cpu{i=\"%d\", team=\"core\"} stale\n", i);
+            const char *text = buf_text(&b.given.samples);
+            assert_int_equal(strstr(text, value) != NULL, now[i]);
+            assert_int_equal(strstr(text, marker) != NULL, before[i] && !now[i]);
+            lines += now[i] || before[i];
+        }
+        for (const char *c = buf_text(&b.given.samples); *c != '\0'; c++) {
+            lines -= *c == '\n';
+        }
+        assert_int_equal(lines, 0);
+        memcpy(before, now, sizeof(before));
+    }
+    bench_stop(&b);
+}
+
 static void failures_and_partial_answers_end_no_series(void **state)
 {
     const char *raws[] = {"{\"i\":\"a\"}", "{\"i\":\"b\"}"};
@@ -707,6 +762,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_under_the_rules_name_and_labels),
         cmocka_unit_test(a_series_that_goes_gets_one_stale_marker),
+        cmocka_unit_test(the_order_of_answers_says_nothing),
         cmocka_unit_test(failures_and_partial_answers_end_no_series),
         cmocka_unit_test(duplicates_fail_the_rule_and_give_nothing),
         cmocka_unit_test(export_interval_thins),
