@@ -9,7 +9,9 @@ static struct receiver_answer keep(struct receiver *r, const struct buf *head,
     struct receiver_answer answer = {.status = 204};
 
     lock_take(&r->lock);
-    if (r->answers_used < r->answer_count) {
+    if (r->refused != NULL && str_find(buf_str(body), str_of(r->refused)) < body->len) {
+        answer = (struct receiver_answer){.status = 400, .body = "refused"};
+    } else if (r->answers_used < r->answer_count) {
         answer = r->answers[r->answers_used++];
     }
     if (r->request_count < RECEIVER_MAX) {
@@ -73,6 +75,13 @@ void receiver_plan(struct receiver *r, int status, const char *headers, const ch
     lock_take(&r->lock);
     INVARIANT(r->answer_count < RECEIVER_MAX);
     r->answers[r->answer_count++] = (struct receiver_answer){status, headers, body};
+    lock_give(&r->lock);
+}
+
+void receiver_refuse(struct receiver *r, const char *text)
+{
+    lock_take(&r->lock);
+    r->refused = text;
     lock_give(&r->lock);
 }
 

@@ -34,6 +34,7 @@ struct receiver {
     struct receiver_answer answers[RECEIVER_MAX] GUARDED_BY(lock);
     unsigned answer_count GUARDED_BY(lock);
     unsigned answers_used GUARDED_BY(lock);
+    const char *refused GUARDED_BY(lock);
     struct receiver_request requests[RECEIVER_MAX] GUARDED_BY(lock);
     unsigned request_count GUARDED_BY(lock);
 };
@@ -43,6 +44,9 @@ void receiver_stop(struct receiver *r);
 
 /* The next answer not yet planned. */
 void receiver_plan(struct receiver *r, int status, const char *headers, const char *body);
+
+/* A request whose body holds <text> is answered 400 from now on, whatever was planned. */
+void receiver_refuse(struct receiver *r, const char *text);
 
 /* Requests so far. */
 unsigned receiver_count(struct receiver *r);
