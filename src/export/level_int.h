@@ -1,0 +1,73 @@
+/*
+ * level_int.h - a level output from the inside: level.c is its thread and life, level_tell.c what it
+ * tells.
+ *
+ * Ownership: as level.h. Threads: what <lock> guards is shared, the rest is the thread's own. Limits:
+ * LEVEL_WALK_MAX alerts are remembered from one walk.
+ */
+#ifndef TELEX_EXPORT_LEVEL_INT_H
+#define TELEX_EXPORT_LEVEL_INT_H
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "base/trace.h"
+#include "export/backoff.h"
+#include "export/exporter.h"
+#include "export/exporter_options.h"
+#include "export/level.h"
+
+struct http_client;
+
+enum { LEVEL_WALK_MAX = 64 * 1024 };
+
+struct level_output {
+    const struct level_exporter *exporter;
+    const struct env *env;
+    const void *config;
+    const struct exporter_common *common;
+    const struct level_options *options;
+    struct str name;
+    struct http_client *client;
+    struct trace trace;
+    struct thread thread;
+    struct cancel *cancel;
+
+    struct lock lock;
+    struct cond changed;
+    const struct level_source *source GUARDED_BY(lock);
+    uint64_t source_number GUARDED_BY(lock); /* counts set_source() */
+    bool in_use GUARDED_BY(lock);            /* the thread is inside the source */
+    bool dirty GUARDED_BY(lock);
+    bool stopping GUARDED_BY(lock);
+    bool done GUARDED_BY(lock); /* the thread said its last word */
+    struct level_status status GUARDED_BY(lock);
+
+    /* The thread's own. */
+    struct map confirmed;
+    uint32_t walks;
+    struct backoff backoff;
+    struct arena arena;
+    struct buf body;
+    struct buf answer;
+};
+
+/* What came of telling. */
+struct level_told {
+    bool failed;            /* the destination takes nothing now */
+    bool more;              /* there was more than one walk can remember: tell again at once */
+    int64_t walk_ns;        /* time that the walk took */
+    int64_t next_mono_ns;   /* when the next resend is due; DEADLINE_NEVER: none */
+    int64_t retry_after_ms; /* what the destination asked for */
+};
+
+/* One walk, and what it found due is sent. */
+void level_tell(struct level_output *o, struct wait wait, struct level_told *ret);
+
+/* Takes the source, if it is still the one with *number (0: any, and *number is set); NULL when not.
+ * Give it back soon: set_source() waits. */
+const struct level_source *level_source_take(struct level_output *o, uint64_t *number);
+void level_source_give(struct level_output *o);
+
+void level_forget_all(struct level_output *o);
+
+#endif

@@ -1,0 +1,513 @@
+/* A level output: Alertmanager's, over a real connection, with alerts that the test sets. */
+#include "export/level.h"
+
+#include "base/env.h"
+#include "base/rand.h"
+#include "base/timetext.h"
+#include "fake/export_kit.h"
+#include "fake/http_kit.h"
+#include "fake/receiver.h"
+#include "wire/json.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- a source ---- */
+
+enum { ALERTS_MAX = 700 };
+
+struct source {
+    struct level_source super;
+    struct lock lock;
+    struct level_alert alerts[ALERTS_MAX] GUARDED_BY(lock);
+    size_t count GUARDED_BY(lock);
+    unsigned walks GUARDED_BY(lock);
+    bool gone GUARDED_BY(lock); /* describe() finds nothing */
+    size_t annotation_len GUARDED_BY(lock);
+};
+
+static void source_walk(void *arg, void (*visit)(void *visit_arg, const struct level_alert *alert),
+                        void *visit_arg)
+{
+    struct source *s = arg;
+
+    lock_take(&s->lock);
+    s->walks++;
+    for (size_t i = 0; i < s->count; i++) {
+        visit(visit_arg, &s->alerts[i]);
+    }
+    lock_give(&s->lock);
+}
+
+static bool source_describe(void *arg, const struct level_alert *alert, struct buf *annotations,
+                            struct buf *generator_url)
+{
+    struct source *s = arg;
+
+    lock_take(&s->lock);
+    bool there = !s->gone;
+    buf_add_text(annotations, "{\"summary\":\"");
+    buf_add_repeat(annotations, 's', s->annotation_len);
+    buf_add_text(annotations, "\"}");
+    lock_give(&s->lock);
+    buf_addf(generator_url, "http://telex/%s", alert->rule_id);
+    return there;
+}
+
+static void source_init(struct source *s)
+{
+    *s = (struct source){.super = {source_walk, source_describe, s}};
+    lock_init(&s->lock);
+    lock_take(&s->lock);
+    s->annotation_len = 3;
+    lock_give(&s->lock);
+}
+
+static void source_clear(struct source *s)
+{
+    lock_take(&s->lock);
+    for (size_t i = 0; i < s->count; i++) {
+        labels_unref(s->alerts[i].labels);
+    }
+    s->count = 0;
+    lock_give(&s->lock);
+}
+
+/* A firing alert called <name>. */
+static void source_add(struct source *s, const char *name)
+{
+    struct labels_builder b;
+    struct labels *labels = NULL;
+    struct err e = ERR_INIT;
+
+    labels_builder_init(&b);
+    labels_builder_set(&b, STR("alertname"), str_of(name));
+    assert_true(labels_build(&b, &labels, &e));
+    labels_builder_release(&b);
+    lock_take(&s->lock);
+    assert_true(s->count < ALERTS_MAX);
+    s->alerts[s->count++] = (struct level_alert){.rule_id = "r1",
+                                                 .key = str_hash(str_of(name), 0),
+                                                 .labels = labels,
+                                                 .firing = true,
+                                                 .starts_at_ns = KIT_TIME_NS,
+                                                 .interval_ns = 15 * NS_PER_S};
+    lock_give(&s->lock);
+}
+
+static void source_resolve(struct source *s, size_t i)
+{
+    lock_take(&s->lock);
+    s->alerts[i].firing = false;
+    s->alerts[i].ends_at_ns = KIT_TIME_NS + 60 * NS_PER_S;
+    lock_give(&s->lock);
+}
+
+static unsigned source_walks(struct source *s)
+{
+    lock_take(&s->lock);
+    unsigned walks = s->walks;
+    lock_give(&s->lock);
+    return walks;
+}
+
+/* ---- set-up ---- */
+
+struct fixture {
+    struct receiver receiver;
+    struct http_kit http;
+    struct rng rng;
+    struct env env;
+    struct export_kit kit;
+    struct source source;
+    struct level_output *output;
+    struct buf yaml;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = mem_new(struct fixture);
+
+    receiver_start(&f->receiver);
+    http_kit_start(&f->http, f->receiver.peer.port);
+    rng_seed(&f->rng, 1);
+    f->env = f->http.env;
+    f->env.rng = &f->rng;
+    source_init(&f->source);
+    buf_init(&f->yaml, BUF_SMALL);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    level_output_close(f->output);
+    export_kit_stop(&f->kit);
+    source_clear(&f->source);
+    lock_release(&f->source.lock);
+    buf_release(&f->yaml);
+    http_kit_stop(&f->http);
+    receiver_stop(&f->receiver);
+    mem_free(f);
+    return 0;
+}
+
+static void start(struct fixture *f, const char *options)
+{
+    const struct exporter_place place = {.env = &f->env, .name = STR("am")};
+
+    buf_addf(&f->yaml, "type: alertmanager\nurl: http://127.0.0.1:%u\n%s", f->receiver.peer.port,
+             options);
+    if (!export_kit_start(&f->kit, buf_text(&f->yaml)) ||
+        !level_output_open(f->kit.kind->level, &place, f->kit.config, &f->output, &f->kit.err)) {
+        fail_msg("%s", f->kit.err.message);
+    }
+    level_output_set_source(f->output, &f->source.super);
+}
+
+static void plan_success(struct fixture *f, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        receiver_plan(&f->receiver, 200, NULL, NULL);
+    }
+}
+
+/* The alerts of request <i>: names, each with an end: "a b(resolved)". */
+static void assert_alerts(struct fixture *f, unsigned i, const char *want)
+{
+    AUTO(buf_release) struct buf body = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf got = BUF_INIT(BUF_SMALL);
+    struct json_node *root = NULL;
+    struct arena a;
+    struct err e = ERR_INIT;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    receiver_body(&f->receiver, i, &body);
+    if (!json_parse(buf_str(&body), &a, &root, &e)) {
+        fail_msg("request %u: %s: '%s'", i, e.message, buf_text(&body));
+    }
+    for (const struct json_node *n = root->first; n != NULL; n = n->next) {
+        struct str ends_at = json_get_str(n, STR("endsAt"));
+        buf_add_text(&got, got.len > 0 ? " " : "");
+        buf_add_str(&got, json_get_str(json_get(n, STR("labels")), STR("alertname")));
+        buf_add_text(&got, str_eq(ends_at, STR("2024-01-15T10:31:00Z")) ? "(resolved)" : "");
+    }
+    arena_release(&a);
+    assert_string_equal(buf_text(&got), want);
+}
+
+static void assert_holds(struct fixture *f, unsigned i, const char *part)
+{
+    AUTO(buf_release) struct buf body = BUF_INIT(BUF_UNLIMITED);
+
+    receiver_body(&f->receiver, i, &body);
+    if (strstr(buf_text(&body), part) == NULL) {
+        fail_msg("no '%s' in '%s'", part, buf_text(&body));
+    }
+}
+
+/* Says that something changed and waits until the output has looked. */
+static void wake_and_wait(struct fixture *f)
+{
+    unsigned before = source_walks(&f->source);
+
+    level_output_wake(f->output);
+    for (int ms = 0; source_walks(&f->source) == before; ms += 5) {
+        assert_true(ms < HTTP_PEER_PATIENCE_MS);
+        http_peer_pause_ms(5);
+    }
+}
+
+/* Waits until the thread has understood the answers so far. */
+static struct level_status wait_status(struct fixture *f, uint64_t sent, uint64_t errors)
+{
+    struct level_status status;
+
+    for (int ms = 0; ms < HTTP_PEER_PATIENCE_MS; ms += 5) {
+        level_output_status(f->output, &status);
+        if (status.sent >= sent && status.errors >= errors) {
+            break;
+        }
+        http_peer_pause_ms(5);
+    }
+    assert_int_equal(status.sent, sent);
+    assert_int_equal(status.errors, errors);
+    return status;
+}
+
+static int64_t now_ms(void)
+{
+    return clock_mono_ns(clock_system()) / NS_PER_MS;
+}
+
+/* ---- tests ---- */
+
+static void test_tells_what_is_new(void **state)
+{
+    struct fixture *f = *state;
+
+    plan_success(f, 3);
+    source_add(&f->source, "a");
+    source_add(&f->source, "b");
+    start(f, "labels: {site: berlin}\n");
+    assert_true(receiver_wait(&f->receiver, 1));
+    assert_alerts(f, 0, "a b");
+    assert_holds(f, 0, "\"startsAt\":\"2024-01-15T10:30:00Z\"");
+    assert_holds(f, 0, "\"annotations\":{\"summary\":\"sss\"}");
+    assert_holds(f, 0, "\"generatorURL\":\"http://telex/r1\"");
+    assert_holds(f, 0, "\"site\":\"berlin\"");
+    struct level_status status = wait_status(f, 2, 0);
+    assert_false(status.failing);
+    assert_true(status.last_success_ns > 0);
+
+    /* What was confirmed is not told again; what is new is, and what ended. */
+    wake_and_wait(f);
+    source_add(&f->source, "c");
+    source_resolve(&f->source, 0);
+    wake_and_wait(f);
+    assert_true(receiver_wait(&f->receiver, 2));
+    assert_alerts(f, 1, "a(resolved) c");
+    (void)wait_status(f, 4, 0);
+    wake_and_wait(f);
+    wake_and_wait(f);
+    assert_int_equal(receiver_count(&f->receiver), 2);
+}
+
+static void test_ends_at(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_release) struct buf body = BUF_INIT(BUF_SMALL);
+    struct json_node *root = NULL;
+    struct arena a;
+    struct err e = ERR_INIT;
+    int64_t ends_at_ns = 0;
+
+    plan_success(f, 1);
+    source_add(&f->source, "a");
+    start(f, "resend_delay: 30s\n");
+    assert_true(receiver_wait(&f->receiver, 1));
+    receiver_body(&f->receiver, 0, &body);
+    arena_init(&a, ARENA_UNLIMITED);
+    assert_true(json_parse(buf_str(&body), &a, &root, &e));
+    struct str text = json_get_str(root->first, STR("endsAt"));
+    assert_true(time_parse_rfc3339(text, &ends_at_ns, &e));
+    arena_release(&a);
+    int64_t left_s = (ends_at_ns - clock_wall_ns(clock_system())) / NS_PER_S;
+    assert_in_range(left_s, 110, 121);
+}
+
+static void test_resends(void **state)
+{
+    struct fixture *f = *state;
+
+    plan_success(f, 5);
+    source_add(&f->source, "a");
+    start(f, "resend_delay: 1s\n");
+    assert_true(receiver_wait(&f->receiver, 1));
+    int64_t first = now_ms();
+    assert_true(receiver_wait(&f->receiver, 2));
+    assert_in_range(now_ms() - first, 800, 3000);
+    assert_alerts(f, 1, "a");
+
+    source_resolve(&f->source, 0);
+    level_output_wake(f->output);
+    assert_true(receiver_wait(&f->receiver, 4));
+    assert_alerts(f, 2, "a(resolved)");
+    assert_alerts(f, 3, "a(resolved)");
+}
+
+/* What the walk does not meet any more is forgotten; when it comes back it is new. */
+static void test_forgets(void **state)
+{
+    struct fixture *f = *state;
+
+    plan_success(f, 2);
+    source_add(&f->source, "a");
+    start(f, "");
+    (void)wait_status(f, 1, 0);
+    source_clear(&f->source);
+    wake_and_wait(f);
+    source_add(&f->source, "a");
+    level_output_wake(f->output);
+    (void)wait_status(f, 2, 0);
+    assert_int_equal(receiver_count(&f->receiver), 2);
+    assert_alerts(f, 1, "a");
+}
+
+static void test_tries_again(void **state)
+{
+    struct fixture *f = *state;
+
+    receiver_plan(&f->receiver, 500, NULL, "no room");
+    receiver_plan(&f->receiver, 200, NULL, NULL);
+    source_add(&f->source, "a");
+    start(f, "");
+    struct level_status status = wait_status(f, 0, 1);
+    assert_true(status.failing);
+    assert_non_null(strstr(status.last_error, "answered 500: no room"));
+    level_output_wake(f->output); /* no shorter for that */
+    int64_t failed = now_ms();
+    assert_true(receiver_wait(&f->receiver, 2));
+    assert_in_range(now_ms() - failed, 400, 2000);
+    assert_alerts(f, 1, "a");
+    assert_false(wait_status(f, 1, 1).failing);
+}
+
+static void test_waits_as_asked(void **state)
+{
+    struct fixture *f = *state;
+
+    receiver_plan(&f->receiver, 429, "Retry-After: 2\r\n", NULL);
+    receiver_plan(&f->receiver, 200, NULL, NULL);
+    source_add(&f->source, "a");
+    start(f, "");
+    (void)wait_status(f, 0, 1);
+    int64_t failed = now_ms();
+    assert_true(receiver_wait(&f->receiver, 2));
+    assert_in_range(now_ms() - failed, 1900, 4000);
+}
+
+static void test_many(void **state)
+{
+    struct fixture *f = *state;
+
+    plan_success(f, 3);
+    for (int i = 0; i < 600; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "a%d", i);
+        source_add(&f->source, name);
+    }
+    start(f, "");
+    (void)wait_status(f, 600, 0);
+    assert_int_equal(receiver_count(&f->receiver), 3);
+    assert_int_equal(source_walks(&f->source), 1);
+    wake_and_wait(f);
+    assert_int_equal(receiver_count(&f->receiver), 3);
+}
+
+/* One alert that the destination will not have does not keep the others from it. */
+static void test_refused_alert(void **state)
+{
+    struct fixture *f = *state;
+
+    plan_success(f, 60);
+    receiver_refuse(&f->receiver, "bad");
+    for (int i = 0; i < 20; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), i == 7 ? "bad" : "a%d", i);
+        source_add(&f->source, name);
+    }
+    start(f, "");
+    struct level_status status = wait_status(f, 19, 1);
+    assert_non_null(strstr(status.last_error, "refused"));
+    unsigned requests = receiver_count(&f->receiver);
+    assert_in_range(requests, 5, 14);
+    wake_and_wait(f);
+    wake_and_wait(f);
+    assert_int_equal(receiver_count(&f->receiver), requests);
+}
+
+static void test_gone_meanwhile(void **state)
+{
+    struct fixture *f = *state;
+
+    lock_take(&f->source.lock);
+    f->source.gone = true;
+    lock_give(&f->source.lock);
+    source_add(&f->source, "a");
+    start(f, "");
+    wake_and_wait(f);
+    wake_and_wait(f);
+    assert_int_equal(receiver_count(&f->receiver), 0);
+}
+
+static void test_long_annotations(void **state)
+{
+    struct fixture *f = *state;
+
+    plan_success(f, 1);
+    lock_take(&f->source.lock);
+    f->source.annotation_len = 2 * 1024 * 1024;
+    lock_give(&f->source.lock);
+    source_add(&f->source, "a");
+    start(f, "");
+    assert_true(receiver_wait(&f->receiver, 1));
+    assert_alerts(f, 0, "a");
+    assert_holds(f, 0, "\"annotations\":{}");
+}
+
+/* Rules can be replaced while the destination does not answer. */
+static void test_source_leaves_while_sending(void **state)
+{
+    struct fixture *f = *state;
+
+    receiver_plan(&f->receiver, RECEIVER_HANGS, NULL, NULL);
+    source_add(&f->source, "a");
+    start(f, "");
+    assert_true(receiver_wait(&f->receiver, 1));
+    int64_t before = now_ms();
+    level_output_set_source(f->output, NULL);
+    assert_in_range(now_ms() - before, 0, 1000);
+    unsigned walks = source_walks(&f->source);
+    level_output_wake(f->output);
+    http_peer_pause_ms(50);
+    assert_int_equal(source_walks(&f->source), walks);
+}
+
+static void test_last_word(void **state)
+{
+    struct fixture *f = *state;
+    struct wait wait = {clock_deadline_ms(clock_system(), HTTP_PEER_PATIENCE_MS), NULL};
+
+    plan_success(f, 2);
+    source_add(&f->source, "a");
+    start(f, "");
+    (void)wait_status(f, 1, 0);
+    source_resolve(&f->source, 0); /* nobody says so */
+    level_output_stop(f->output, wait);
+    assert_int_equal(receiver_count(&f->receiver), 2);
+    assert_alerts(f, 1, "a(resolved)");
+    (void)wait_status(f, 2, 0);
+}
+
+static void test_last_word_is_bounded(void **state)
+{
+    struct fixture *f = *state;
+
+    receiver_plan(&f->receiver, RECEIVER_HANGS, NULL, NULL);
+    receiver_plan(&f->receiver, RECEIVER_HANGS, NULL, NULL);
+    source_add(&f->source, "a");
+    start(f, "");
+    assert_true(receiver_wait(&f->receiver, 1));
+    int64_t before = now_ms();
+    level_output_stop(f->output, (struct wait){clock_deadline_ms(clock_system(), 200), NULL});
+    assert_in_range(now_ms() - before, 150, 2000);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_tells_what_is_new),
+        CASE(test_ends_at),
+        CASE(test_resends),
+        CASE(test_forgets),
+        CASE(test_tries_again),
+        CASE(test_waits_as_asked),
+        CASE(test_many),
+        CASE(test_refused_alert),
+        CASE(test_gone_meanwhile),
+        CASE(test_long_annotations),
+        CASE(test_source_leaves_while_sending),
+        CASE(test_last_word),
+        CASE(test_last_word_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
