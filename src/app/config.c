@@ -134,7 +134,7 @@ static bool kind_of(const struct yaml_node *node, const struct datasource_kind *
     if (*ret_kind != NULL) {
         return true;
     }
-    while (datasource_kinds[count] != NULL && count < ARRAY_LEN(names)) {
+    while (count < ARRAY_LEN(names) && datasource_kinds[count] != NULL) {
         names[count] = datasource_kinds[count]->name;
         count++;
     }

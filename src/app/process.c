@@ -6,7 +6,6 @@
 #include "base/metrics.h"
 #include "base/number.h"
 
-#include <dirent.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -63,20 +62,21 @@ static double read_cpu(void *arg)
                : 0;
 }
 
+static void count_fd(void *arg, const char *name)
+{
+    double *count = arg;
+
+    *count += name[0] != '.';
+}
+
 static double read_open_fds(void *arg)
 {
-    DIR *folder = opendir("/proc/self/fd");
+    const struct fs *fs = fs_system();
     double count = 0;
 
     (void)arg;
-    if (folder == NULL) {
-        return 0;
-    }
-    while (readdir(folder) != NULL) {
-        count++;
-    }
-    (void)closedir(folder);
-    return count - 3; /* ".", ".." and the folder itself */
+    (void)fs->ops->list(fs, "/proc/self/fd", count_fd, &count);
+    return count > 0 ? count - 1 : 0; /* one is the folder that is being read */
 }
 
 static double read_max_fds(void *arg)

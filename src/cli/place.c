@@ -90,7 +90,7 @@ static void print_error(const struct place *place, const char *severity, const s
 
     if (place != NULL && place->start != NULL) {
         struct str file = place_shown(place, str_of(e->file));
-        memmove(shown->file, e->file + (file.ptr - e->file), file.len + 1);
+        (void)snprintf(shown->file, sizeof(shown->file), "%.*s", STR_FMT(file));
     }
     (void)err_wrap(shown, "%s", severity);
     err_print(shown, &text);
