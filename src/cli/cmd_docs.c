@@ -81,8 +81,6 @@ static void print_config(struct buf *out)
 
 static void print_command(const struct cli_command *command, struct buf *out)
 {
-    AUTO(buf_release) struct buf help = BUF_INIT(BUF_UNLIMITED);
-
     buf_addf(out, "\n## `telex %s%s%s`\n\n%s\n", command->name,
              command->usage[0] != '\0' ? " " : "", command->usage, command->details);
     for (size_t i = 0; i < command->option_count; i++) {
