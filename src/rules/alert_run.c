@@ -253,10 +253,12 @@ static bool write_series(struct evaluation *ev, struct err *e)
         }
     }
     bool ok = sample_set_give(&set, true, false, e);
+    lock_take(&ev->run->lock);
     for (uint32_t i = 0; ok && i < table->count; i++) {
         struct alert_item *item = item_at(table, i);
         item->written = alert_written_state(&item->status);
     }
+    lock_give(&ev->run->lock);
     sample_set_release(&set);
     return ok;
 }
