@@ -198,4 +198,10 @@ void rule_run_free(struct rule_run *run);
 /* The alert item with these labels, made when new; takes over the reference. Under run->lock. */
 struct alert_item *alert_item_for(struct rule_run *run, struct labels *labels);
 
+/*
+ * What a view may look at without the lock, with references of its own; what only the evaluation
+ * knows (seen, written) is left out. Under run->lock.
+ */
+struct alert_item alert_item_copy(const struct alert_item *item);
+
 #endif

@@ -125,11 +125,7 @@ static void copy_active(struct rule_run *run, struct item_list *list)
         if (item->head.labels == NULL || !is_active(item->status.state)) {
             continue;
         }
-        struct alert_item copy = *item;
-        (void)labels_ref(copy.head.labels);
-        if (copy.series != NULL) {
-            (void)labels_ref(copy.series);
-        }
+        struct alert_item copy = alert_item_copy(item);
         vec_push(&list->items, copy);
     }
     lock_give(&run->lock);

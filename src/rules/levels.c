@@ -75,11 +75,7 @@ static bool copy_item(struct rule_run *run, const struct labels *labels, struct 
     lock_take(&run->lock);
     uint32_t id = series_find(&run->table, labels);
     if (id != HINDEX_NONE) {
-        *ret = *(const struct alert_item *)(const void *)series_at(&run->table, id);
-        (void)labels_ref(ret->head.labels);
-        if (ret->series != NULL) {
-            (void)labels_ref(ret->series);
-        }
+        *ret = alert_item_copy((const struct alert_item *)(const void *)series_at(&run->table, id));
     }
     lock_give(&run->lock);
     return id != HINDEX_NONE;

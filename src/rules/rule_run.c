@@ -65,3 +65,12 @@ void rule_run_retire(struct rule_run *run, int64_t now_ns)
     sample_set_release(&set);
     evaluation_end(&ev);
 }
+
+struct alert_item alert_item_copy(const struct alert_item *item)
+{
+    return (struct alert_item){
+        .head = {.labels = labels_ref(item->head.labels)},
+        .series = item->series != NULL ? labels_ref(item->series) : NULL,
+        .status = item->status,
+    };
+}
