@@ -4,6 +4,8 @@
  * backoff. A walk costs time in proportion to all alerts, so the pause after it is WALK_SHARE times as
  * long as it took: many alerts that keep changing cannot take a core.
  */
+#include "export/level.h"
+
 #include "export/level_int.h"
 
 #include "base/env.h"

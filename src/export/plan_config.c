@@ -73,17 +73,25 @@ static bool name_is_taken(const struct reader *r, struct str name)
     return false;
 }
 
-/* The place of an exporter's name: its key in a map, the item in a list. */
-static bool err_name(const struct yaml_node *at, struct err *e, enum err_code code,
-                     const char *text)
+/* An exporter as it was written. */
+struct entry {
+    struct str name;
+    const struct yaml_node *name_node; /* of an item of a list; NULL: the key of <node> */
+    const struct yaml_node *node;
+    const struct yaml_node *options;
+};
+
+/* An error at the name: "'<name>' <text>". */
+static bool err_name(const struct entry *entry, struct err *e, enum err_code code, const char *text)
 {
-    return at->key.len > 0 ? yaml_key_err(at, e, code, "%s", text)
-                           : yaml_err(at, e, code, "%s", text);
+    return entry->name_node != NULL
+               ? yaml_err(entry->name_node, e, code, "'%.*s' %s", STR_FMT(entry->name), text)
+               : yaml_key_err(entry->node, e, code, "'%.*s' %s", STR_FMT(entry->name), text);
 }
 
-static bool check_name(const struct reader *r, const struct yaml_node *at, struct str name,
-                       struct err *e)
+static bool check_name(const struct reader *r, const struct entry *entry, struct err *e)
 {
+    struct str name = entry->name;
     bool ok = name.len > 0 && name.len <= 64;
 
     for (size_t i = 0; i < name.len; i++) {
@@ -92,20 +100,25 @@ static bool check_name(const struct reader *r, const struct yaml_node *at, struc
                     c == '-' || c == '_');
     }
     if (!ok) {
-        return err_name(at, e, ERR_CONFIG,
-                        "this cannot be an exporter's name; expected up to 64 letters, digits, '-' "
-                        "or '_'");
+        return err_name(entry, e, ERR_CONFIG,
+                        "cannot be an exporter's name; expected up to 64 letters, digits, '-' or "
+                        "'_'");
     }
     if (name_is_taken(r, name)) {
-        return yaml_err(at, e, ERR_CONFIG, "there are two exporters named '%.*s'", STR_FMT(name));
+        return err_name(entry, e, ERR_CONFIG, "is the name of another exporter already");
     }
-    return r->output_count < PLAN_OUTPUTS_MAX ||
-           yaml_err(at, e, ERR_LIMIT, "more than %d exporters", PLAN_OUTPUTS_MAX);
+    if (r->output_count < PLAN_OUTPUTS_MAX) {
+        return true;
+    }
+    char text[64];
+    (void)snprintf(text, sizeof(text), "is one too many: there can be %d", PLAN_OUTPUTS_MAX);
+    return err_name(entry, e, ERR_LIMIT, text);
 }
 
-static bool read_exporter(struct reader *r, struct str name, const struct yaml_node *node,
-                          const struct yaml_node *options, struct err *e)
+static bool read_exporter(struct reader *r, const struct entry *entry, struct err *e)
 {
+    const struct yaml_node *options = entry->options;
+    struct str name = entry->name;
     struct option_source source = *r->source;
 
     if (options->kind != YAML_MAPPING) {
@@ -113,7 +126,7 @@ static bool read_exporter(struct reader *r, struct str name, const struct yaml_n
                         "expected the exporter's options, such as 'type: file'");
     }
     const struct exporter_kind *kind =
-        check_name(r, node, name, e) ? find_kind(node, options, e) : NULL;
+        check_name(r, entry, e) ? find_kind(entry->node, options, e) : NULL;
     if (kind == NULL) {
         return false;
     }
@@ -121,7 +134,7 @@ static bool read_exporter(struct reader *r, struct str name, const struct yaml_n
     void *config = arena_alloc0(r->arena, 1, kind->options->config_size);
     struct output_config *o = &r->outputs[r->output_count];
     *o = (struct output_config){
-        .name = name, .kind = kind, .config = config, .common = config, .node = node};
+        .name = name, .kind = kind, .config = config, .common = config, .node = entry->node};
     if (!options_parse(kind->options, options, &source, r->arena, config, e)) {
         return err_wrap(e, "exporter '%.*s'", STR_FMT(name));
     }
@@ -164,13 +177,17 @@ static struct yaml_node *flatten_item(struct reader *r, const struct yaml_node *
 
 static bool read_item(struct reader *r, const struct yaml_node *item, struct err *e)
 {
-    const struct yaml_node *name = yaml_get(item, STR("name"));
-    struct str text;
+    struct entry entry = {.name_node = yaml_get(item, STR("name")), .node = item};
+    const struct yaml_node *config = yaml_get(item, STR("config"));
 
-    if (item->kind != YAML_MAPPING || name == NULL) {
+    if (item->kind != YAML_MAPPING || entry.name_node == NULL) {
         return yaml_err(item, e, ERR_CONFIG, "expected an exporter with 'name' and 'type'");
     }
-    return yaml_text(name, &text, e) && read_exporter(r, text, item, flatten_item(r, item), e);
+    if (config != NULL && config->kind != YAML_MAPPING && !yaml_is_null(config)) {
+        return yaml_err(config, e, ERR_CONFIG, "expected the exporter's options");
+    }
+    entry.options = flatten_item(r, item);
+    return yaml_text(entry.name_node, &entry.name, e) && read_exporter(r, &entry, e);
 }
 
 static bool read_exporters(struct reader *r, const struct yaml_node *node, struct err *e)
@@ -183,8 +200,8 @@ static bool read_exporters(struct reader *r, const struct yaml_node *node, struc
                         "expected exporters by name, such as 'archive: {type: file}', or a list");
     }
     for (const struct yaml_node *n = node->first; n != NULL; n = n->next) {
-        bool ok =
-            node->kind == YAML_MAPPING ? read_exporter(r, n->key, n, n, e) : read_item(r, n, e);
+        const struct entry named = {.name = n->key, .node = n, .options = n};
+        bool ok = node->kind == YAML_MAPPING ? read_exporter(r, &named, e) : read_item(r, n, e);
         if (!ok) {
             return false;
         }

@@ -144,7 +144,7 @@ static const struct {
      "    exporters: { hook: { type: webhook, urll: 'http://a' } }\n"
      "                                        ^~~~\n"},
     {"exporters: { 'a b': { type: webhook, url: 'http://a' } }\n",
-     "t.yaml:1:14: this cannot be an exporter's name; expected up to 64 letters, digits, '-' or '_'\n"
+     "t.yaml:1:14: 'a b' cannot be an exporter's name; expected up to 64 letters, digits, '-' or '_'\n"
      "    exporters: { 'a b': { type: webhook, url: 'http://a' } }\n"
      "                 ^~~\n"},
     {"exporters:\n"
@@ -156,9 +156,9 @@ static const struct {
     {"exporters:\n"
      "- { name: a, type: webhook, url: 'http://a' }\n"
      "- { name: a, type: webhook, url: 'http://b' }\n",
-     "t.yaml:3:3: there are two exporters named 'a'\n"
+     "t.yaml:3:11: 'a' is the name of another exporter already\n"
      "    - { name: a, type: webhook, url: 'http://b' }\n"
-     "      ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~\n"},
+     "              ^\n"},
     {"exporters: { a: { type: webhook, url: 'http://a', retry: { initial_delay: 1s, max_dealy: 2s } } }\n",
      "t.yaml:1:79: exporter 'a': unknown option 'max_dealy' of retry: did you mean 'max_delay'?\n"
      "    exporters: { a: { type: webhook, url: 'http://a', retry: { initial_delay: 1s, max_dealy: 2s } } }\n"
