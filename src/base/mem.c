@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -95,4 +96,16 @@ char *mem_dup_text(const char *src, size_t len)
 void mem_free(const void *ptr)
 {
     free((void *)(uintptr_t)ptr);
+}
+
+void mem_tune(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, MEM_LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, MEM_LARGE_BYTES);
+    (void)mallopt(M_ARENA_MAX, MEM_ARENAS);
+}
+
+void mem_trim(void)
+{
+    (void)malloc_trim(0);
 }

@@ -40,6 +40,18 @@ char *mem_dup_text(const char *src, size_t len) __attribute__((returns_nonnull))
 /* Frees what the functions above gave; NULL is fine. */
 void mem_free(const void *ptr);
 
+/*
+ * Sets the allocator up for a program that runs for months: blocks from MEM_LARGE_BYTES on go back
+ * to the system when they are freed, whatever was freed before, and threads share a few arenas.
+ * Called once by main, before threads.
+ */
+enum { MEM_LARGE_BYTES = 256 * 1024, MEM_ARENAS = 4 };
+void mem_tune(void);
+
+/* Gives free pages back to the system: after work that needed far more than what stays. Takes
+ * milliseconds. */
+void mem_trim(void);
+
 /* A cleared heap object of type T. */
 #define mem_new(T) ((T *)mem_alloc0(1, sizeof(T)))
 

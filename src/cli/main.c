@@ -3,6 +3,8 @@
  */
 #include "cli/cli.h"
 
+#include "base/mem.h"
+
 #include <stdio.h>
 
 const struct cli_command *const cli_commands[] = {
@@ -46,6 +48,7 @@ static int usage(const char *wrong)
 
 int main(int argc, char **argv)
 {
+    mem_tune();
     if (argc < 2) {
         return usage(NULL);
     }

@@ -19,7 +19,12 @@
 #include "log/log.h"
 #include "wire/frame.h"
 
-enum { FRAME_BATCH = 1, CHANGE_WAIT_MS = 5000, SAVED_WAIT_MS = 10000 };
+enum {
+    FRAME_BATCH = 1,
+    CHANGE_WAIT_MS = 5000,
+    SAVED_WAIT_MS = 10000,
+    LOG_MEMORY_BYTES = 8 * 1024 * 1024,
+};
 
 /* No exporter can be called so. */
 static const char state_consumer[] = "(state)";
@@ -54,8 +59,11 @@ static bool open_log(struct plan *p, unsigned which, enum log_sync sync, struct 
     struct log_report report;
 
     buf_addf(&path, "%.*s/%s", STR_FMT(p->state_path), log_names[which]);
-    struct log_options options = {
-        .name = str_of(log_names[which]), .path = buf_str(&path), .sync = sync, .env = p->env};
+    struct log_options options = {.name = str_of(log_names[which]),
+                                  .path = buf_str(&path),
+                                  .sync = sync,
+                                  .memory_bytes = LOG_MEMORY_BYTES,
+                                  .env = p->env};
     if (!log_open(&options, &p->logs[which], &report, e)) {
         p->logs[which] = NULL;
         return false;

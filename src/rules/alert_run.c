@@ -91,6 +91,7 @@ static bool meet_series(struct evaluation *ev, struct str raw, double value, uin
     bool ok = item_of_series(ev, series, value, ret_id, e);
     labels_unref(series);
     arena_reset(&ev->arena);
+    ev->met++;
     /* Labels that follow the value name another alert when it changes: such bytes are parsed each
      * time. */
     if (ok && (run->rule->label_uses & ~(unsigned)(USES_LABELS | USES_EXTERNAL)) == 0) {

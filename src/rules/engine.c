@@ -17,6 +17,9 @@
 
 #include <stdio.h>
 
+enum { TRIM_SERIES = 1000 };
+#define TRIM_EVERY_NS (5 * NS_PER_S)
+
 static const struct metric_desc evaluations_desc = {
     .name = "telex_rule_evaluations_total", .help = "Rules evaluated.", .type = METRIC_COUNTER};
 static const struct metric_desc failures_desc = {
@@ -290,9 +293,22 @@ static void note_outcome(struct rule_run *run, const struct rule_outcome *outcom
     lock_give(&run->lock);
 }
 
+/* After many new series: what their parsing took goes back to the system, at most once in
+ * TRIM_EVERY_NS. */
+static void trim_after(struct engine *en, uint32_t met)
+{
+    int64_t now_ns = clock_mono_ns(en->env->clock);
+    int64_t last_ns = atomic_load(&en->trimmed_ns);
+
+    if (met >= TRIM_SERIES && now_ns - last_ns >= TRIM_EVERY_NS &&
+        atomic_compare_exchange_strong(&en->trimmed_ns, &last_ns, now_ns)) {
+        mem_trim();
+    }
+}
+
 static void evaluate_rule(struct rule_run *run, int64_t slot_ns, struct wait wait)
 {
-    const struct engine *en = run->engine;
+    struct engine *en = run->engine;
     int64_t start_ns = clock_mono_ns(en->env->clock);
     struct err e = ERR_INIT;
     struct evaluation ev;
@@ -307,6 +323,7 @@ static void evaluate_rule(struct rule_run *run, int64_t slot_ns, struct wait wai
                                    .series_fetched = ev.info.series_fetched,
                                    .failed = !ok};
     evaluation_end(&ev);
+    trim_after(en, ev.met);
     note_outcome(run, &outcome, &e);
 }
 

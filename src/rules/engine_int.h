@@ -78,6 +78,7 @@ struct engine {
     struct cond unviewed;
     uint32_t viewers GUARDED_BY(lock); /* threads that look at groups and runs */
     bool replacing GUARDED_BY(lock);
+    _Atomic int64_t trimmed_ns; /* monotonic: when memory was last given back */
     struct metric *evaluations;
     struct metric *edges;
     struct metric *samples;
@@ -95,6 +96,7 @@ struct evaluation {
     struct labels_builder builder;
     struct labels_builder query_builder; /* of templates' own queries */
     struct answer_info info;
+    uint32_t met; /* series whose labels were parsed: work that leaves much free memory behind */
 };
 
 void evaluation_begin(struct evaluation *ev, struct rule_run *run, int64_t slot_ns,

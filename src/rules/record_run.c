@@ -90,6 +90,7 @@ static bool meet_series(struct record_evaluation *re, struct str raw, double val
         return err_wrap(e, "series %.*s", STR_FMT(str_slice(raw, 0, 300)));
     }
     arena_reset(&ev->arena);
+    ev->met++;
     *ret_item = series_find(&re->table, labels);
     if (*ret_item == HINDEX_NONE) {
         *ret_item = series_add(&re->table, labels);
