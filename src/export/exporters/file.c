@@ -24,7 +24,7 @@ static const struct option options[] = {
      .flags = OPTION_REQUIRED,
      .offset = offsetof(struct file_config, output_directory),
      .help = "The folder of the file; it is made when it is not there. A relative path is taken "
-             "from the working directory."},
+             "from the config's folder."},
     {.name = "filename",
      .type = OPTION_TEXT,
      .offset = offsetof(struct file_config, filename),
