@@ -31,9 +31,7 @@ static void print_kind(const struct exporter_kind *kind, struct buf *out)
 
 static int unknown_kind(const struct cli_command *command, const char *name)
 {
-    size_t count = 0;
-    const char *const *names = exporter_kind_names(&count);
-    const char *near = str_nearest(str_of(name), names, count);
+    const char *near = exporter_kind_nearest(str_of(name));
 
     return cli_usage_error(command, "there is no exporter type '%s'%s%s%s", name,
                            near != NULL ? "; did you mean '" : "", near != NULL ? near : "",

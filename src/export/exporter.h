@@ -62,7 +62,7 @@ extern const struct exporter_kind *const exporter_kinds[];
 
 const struct exporter_kind *exporter_kind_find(struct str name);
 
-/* The names of all kinds, for suggestions. Static. */
-const char *const *exporter_kind_names(size_t *ret_count);
+/* The name of the kind that was perhaps meant; NULL when none is near. */
+const char *exporter_kind_nearest(struct str name);
 
 #endif

@@ -41,7 +41,6 @@ static const struct exporter_kind *find_kind(const struct yaml_node *node,
                                              const struct yaml_node *options, struct err *e)
 {
     const struct yaml_node *type = yaml_get(options, STR("type"));
-    size_t count = 0;
     struct str name;
 
     if (type == NULL) {
@@ -54,8 +53,7 @@ static const struct exporter_kind *find_kind(const struct yaml_node *node,
     }
     const struct exporter_kind *kind = exporter_kind_find(name);
     if (kind == NULL) {
-        const char *const *names = exporter_kind_names(&count);
-        const char *near = str_nearest(name, names, count);
+        const char *near = exporter_kind_nearest(name);
         (void)yaml_err(type, e, ERR_CONFIG, "unknown exporter type '%.*s'%s%s%s", STR_FMT(name),
                        near ? "; did you mean '" : "; 'telex exporters' lists them",
                        near ? near : "", near ? "'?" : "");

@@ -7,10 +7,6 @@ const struct exporter_kind *const exporter_kinds[] = {
     &exporter_remote_write, &exporter_webhook, NULL,
 };
 
-static const char *const kind_names[] = {
-    "alertmanager", "file", "influxdb", "remote_write", "webhook",
-};
-
 const struct exporter_kind *exporter_kind_find(struct str name)
 {
     for (const struct exporter_kind *const *kind = exporter_kinds; *kind != NULL; kind++) {
@@ -21,8 +17,13 @@ const struct exporter_kind *exporter_kind_find(struct str name)
     return NULL;
 }
 
-const char *const *exporter_kind_names(size_t *ret_count)
+const char *exporter_kind_nearest(struct str name)
 {
-    *ret_count = ARRAY_LEN(kind_names);
-    return kind_names;
+    const char *names[ARRAY_LEN(exporter_kinds)];
+    size_t count = 0;
+
+    for (; exporter_kinds[count] != NULL; count++) {
+        names[count] = exporter_kinds[count]->name;
+    }
+    return str_nearest(name, names, count);
 }
