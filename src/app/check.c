@@ -1,8 +1,11 @@
 /* What no file can say alone: rules against exporters, routes against rules, paths against the disk. */
 #include "app/load.h"
 
+#include "base/env.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/metrics.h"
+#include "export/http_sink.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -214,7 +217,70 @@ static void check_state_path(const struct config *c, struct problems *problems)
     }
 }
 
+static void check_server(const struct config *c, struct problems *problems)
+{
+    struct err why = ERR_INIT;
+    struct err e = ERR_INIT;
+
+    if (!http_server_check(&c->settings.server, &why)) {
+        (void)config_err(c, STR("server"), &e, "%s", why.message);
+        problems_error(problems, &e);
+    }
+}
+
+/* What the tables cannot say of a client: credentials that exclude each other, files that are not there. */
+static void check_client(const struct env *env, const struct output_config *output,
+                         struct problems *problems)
+{
+    const struct exporter_kind *kind = output->kind;
+    size_t offset = kind->http != NULL ? kind->http->client_offset : 0;
+    struct http_client *client = NULL;
+    struct err why = ERR_INIT;
+    struct err e = ERR_INIT;
+
+    if (kind->http == NULL && kind->level == NULL) {
+        return;
+    }
+    offset = kind->level != NULL ? kind->level->client_offset : offset;
+    const void *config = (const char *)output->config + offset;
+    if (!http_client_new(env, config, &client, &why)) {
+        (output->node->key.len > 0 ? yaml_key_err : yaml_err)(output->node, &e, ERR_CONFIG,
+                                                              "exporter '%.*s': %s",
+                                                              STR_FMT(output->name), why.message);
+        problems_error(problems, &e);
+    }
+    http_client_free(client);
+}
+
+static void check_datasource(const struct env *env, const struct config *c,
+                             struct problems *problems)
+{
+    struct datasource *datasource = NULL;
+    struct err why = ERR_INIT;
+    struct err e = ERR_INIT;
+
+    if (c->datasource != NULL &&
+        !c->datasource_kind->open(env, c->datasource, STR("check"), &datasource, &why)) {
+        (void)config_err(c, STR("datasource"), &e, "%s", why.message);
+        problems_error(problems, &e);
+    }
+    datasource_close(datasource);
+}
+
+static void check_clients(const struct config *c, struct problems *problems)
+{
+    struct env env = {.clock = clock_system(), .metrics = metrics_new()};
+
+    check_datasource(&env, c, problems);
+    for (size_t i = 0; i < c->plan.output_count; i++) {
+        check_client(&env, &c->plan.outputs[i], problems);
+    }
+    metrics_free(env.metrics);
+}
+
 void check_system(const struct config *c, struct problems *problems)
 {
+    check_server(c, problems);
     check_state_path(c, problems);
+    check_clients(c, problems);
 }

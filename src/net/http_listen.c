@@ -91,6 +91,14 @@ static bool split_listen(struct str listen, struct buf *host, struct buf *port, 
     return true;
 }
 
+bool http_listen_check(struct str listen, struct err *e)
+{
+    struct buf AUTO(buf_release) host = BUF_INIT(BUF_SMALL);
+    struct buf AUTO(buf_release) port = BUF_INIT(BUF_SMALL);
+
+    return split_listen(listen, &host, &port, e);
+}
+
 bool http_listen(struct str listen, int *ret_fd, uint16_t *ret_port, struct buf *ret_host,
                  struct err *e)
 {

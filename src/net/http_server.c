@@ -102,17 +102,22 @@ static bool check_authority(const struct buf *pem, struct err *e)
            err_set(e, ERR_CONFIG, "tls: client_ca_file holds no certificate in PEM form");
 }
 
-static bool read_tls(struct http_server *s, struct err *e)
+static bool check_tls(const struct http_server_tls_config *tls, struct err *e)
 {
-    const struct http_server_tls_config *tls = &s->config->tls;
-
     if ((tls->cert_file.len > 0) != (tls->key_file.len > 0)) {
         return err_set(e, ERR_CONFIG, "tls: 'cert_file' and 'key_file' belong together");
     }
     if (tls->client_ca_file.len > 0 && tls->cert_file.len == 0) {
         return err_set(e, ERR_CONFIG, "tls: 'client_ca_file' is set but 'cert_file' is not");
     }
-    return read_pem(tls->cert_file, &s->cert, "cert_file", e) &&
+    return true;
+}
+
+static bool read_tls(struct http_server *s, struct err *e)
+{
+    const struct http_server_tls_config *tls = &s->config->tls;
+
+    return check_tls(tls, e) && read_pem(tls->cert_file, &s->cert, "cert_file", e) &&
            read_pem(tls->key_file, &s->key, "key_file", e) &&
            read_pem(tls->client_ca_file, &s->client_ca, "client_ca_file", e) &&
            check_authority(&s->client_ca, e);
@@ -203,6 +208,12 @@ static bool check_config(const struct http_server_config *c, struct err *e)
                        "server: limits must be above zero, and max_connections at least threads");
     }
     return true;
+}
+
+bool http_server_check(const struct http_server_config *config, struct err *e)
+{
+    return check_config(config, e) && check_tls(&config->tls, e) &&
+           http_listen_check(config->listen, e);
 }
 
 static bool start_parts(struct http_server *s, struct err *e)

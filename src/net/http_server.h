@@ -110,6 +110,9 @@ struct http_routes {
 
 /* --- the server --- */
 
+/* Could it be served, as far as one can tell without touching the system? */
+MUST_USE bool http_server_check(const struct http_server_config *config, struct err *e);
+
 /* Listens and serves at once. <tables> is copied, what it points to is borrowed. */
 MUST_USE bool http_server_start(const struct env *env, const struct http_server_config *config,
                                 const struct http_routes *tables, size_t count,

@@ -76,6 +76,23 @@ static const struct {
      "t.yaml:1:1: the state folder 't.yaml/data' cannot be made or written: 't.yaml': Not a directory\n"
      "    state: { path: t.yaml/data }\n"
      "    ^~~~~\n"},
+    {"server: { listen: everywhere }\n", NULL,
+     "t.yaml:1:1: cannot listen on 'everywhere': expected host:port, [address]:port or :port\n"
+     "    server: { listen: everywhere }\n"
+     "    ^~~~~~\n"},
+    {"server: { tls: { cert_file: a.pem } }\n", NULL,
+     "t.yaml:1:1: tls: 'cert_file' and 'key_file' belong together\n"
+     "    server: { tls: { cert_file: a.pem } }\n"
+     "    ^~~~~~\n"},
+    {"datasource: { url: 'http://127.0.0.1:9', username: u, bearer_token: t }\n", NULL,
+     "t.yaml:1:1: 'username' and 'bearer_token' both want to be the Authorization header: keep one\n"
+     "    datasource: { url: 'http://127.0.0.1:9', username: u, bearer_token: t }\n"
+     "    ^~~~~~~~~~\n"},
+    {"exporters: { a: { type: webhook, url: 'http://127.0.0.1:9', auth: { type: basic } } }\n",
+     NULL,
+     "t.yaml:1:14: exporter 'a': auth: this type needs 'username'\n"
+     "    exporters: { a: { type: webhook, url: 'http://127.0.0.1:9', auth: { type: basic } } }\n"
+     "                 ^\n"},
     {"rules: [ nothing.yaml ]\n", NULL,
      "t.yaml:1:1: cannot open nothing.yaml: No such file or directory\n"
      "    rules: [ nothing.yaml ]\n"
