@@ -29,7 +29,7 @@ struct level_exporter;
 enum exporter_caps {
     EXPORTER_SERIES = 1, /* a time series store: gets ALERTS and ALERTS_FOR_STATE too */
     EXPORTER_LEVEL = 2,  /* wants the level of alerts, not their edges: export/level.h */
-    EXPORTER_STALE = 4,  /* takes staleness markers; for others the plan leaves them out */
+    EXPORTER_STALE = 4,  /* takes staleness markers; the leaves of others pass over them */
 };
 
 /* Where a leaf stands: what it may keep and how it is called. */
