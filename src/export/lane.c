@@ -170,7 +170,7 @@ static struct fate *read_fates(const struct outcome *out, uint32_t n)
 static bool bury_rejected(struct lane *lane, struct view view, const struct fate *fates)
 {
     uint32_t *rows = mem_alloc(((size_t)view.n + 1) * sizeof(uint32_t));
-    const char *reason = NULL;
+    const char *reason = "";
     uint32_t n = 0;
     bool ok = true;
 

@@ -234,9 +234,10 @@ static void add_item_series(struct sample_set *set, struct alert_item *item)
         add_alerts(set, labels, item->written, number_stale_nan());
     }
     if (state != ALERT_READY) {
-        double since = (double)(item->status.active_at_ns / NS_PER_S);
+        int64_t since_s = item->status.active_at_ns / NS_PER_S;
         add_alerts(set, labels, state, 1);
-        sample_set_add(set, alert_series(set->ev, labels, "ALERTS_FOR_STATE", NULL), since);
+        sample_set_add(set, alert_series(set->ev, labels, "ALERTS_FOR_STATE", NULL),
+                       (double)since_s);
     } else if (item->written != ALERT_READY) {
         sample_set_add(set, alert_series(set->ev, labels, "ALERTS_FOR_STATE", NULL),
                        number_stale_nan());

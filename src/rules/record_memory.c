@@ -97,7 +97,9 @@ static bool read_body(struct str body, struct arena *a, struct labels **out, uin
         return err_set(e, ERR_INTERNAL, "a remembered body has %u series, not %u", s.series_count,
                        rows);
     }
-    memcpy(out, s.series, rows * sizeof(*out)); /* the references are the caller's now */
+    for (uint32_t i = 0; i < rows; i++) {
+        out[i] = s.series[i]; /* the reference is the caller's now */
+    }
     return true;
 }
 

@@ -34,7 +34,7 @@ static bool is_letter(char c)
 static bool map_bytes(struct render *r, struct value_list args, char (*map)(char),
                       struct value *ret, struct err *e)
 {
-    struct str text;
+    struct str text = STR_NONE;
 
     if (!texts(args, &text, e)) {
         return false;
@@ -60,7 +60,7 @@ static bool to_lower(struct render *r, struct value_list args, struct value *ret
 /* The first letter of each word in upper case, the others as they are. */
 static bool title(struct render *r, struct value_list args, struct value *ret, struct err *e)
 {
-    struct str text;
+    struct str text = STR_NONE;
 
     if (!texts(args, &text, e)) {
         return false;
@@ -78,7 +78,7 @@ static bool title(struct render *r, struct value_list args, struct value *ret, s
 static bool match(struct render *r, struct value_list args, struct value *ret, struct err *e)
 {
     AUTO(regex_autofree) struct regex *regex = NULL;
-    struct str in[2];
+    struct str in[2] = {0};
     bool matched = false;
 
     (void)r;
@@ -95,7 +95,7 @@ static bool re_replace_all(struct render *r, struct value_list args, struct valu
 {
     AUTO(regex_autofree) struct regex *regex = NULL;
     AUTO(buf_release) struct buf out = BUF_INIT(TEMPLATE_TEXT_MAX);
-    struct str in[3];
+    struct str in[3] = {0};
 
     if (!texts(args, in, e) || !regex_compile(in[0], REGEX_SEARCH, &regex, e) ||
         !regex_replace(regex, in[2], in[1], &out, e)) {
@@ -128,7 +128,7 @@ static struct str without_port(struct str host)
 
 static bool strip_port(struct render *r, struct value_list args, struct value *ret, struct err *e)
 {
-    struct str text;
+    struct str text = STR_NONE;
 
     (void)r;
     if (!texts(args, &text, e)) {
@@ -152,7 +152,7 @@ static bool looks_like_address(struct str host)
 /* a.b.c:80 -> a:80; addresses stay. */
 static bool strip_domain(struct render *r, struct value_list args, struct value *ret, struct err *e)
 {
-    struct str text;
+    struct str text = STR_NONE;
 
     if (!texts(args, &text, e)) {
         return false;
@@ -255,7 +255,7 @@ static bool percent_encode(struct render *r, struct value_list args, const char 
                            bool plus_for_space, struct value *ret)
 {
     AUTO(buf_release) struct buf plain = BUF_INIT(TEMPLATE_TEXT_MAX);
-    struct buf out = BUF_INIT(3 * TEMPLATE_TEXT_MAX);
+    struct buf out = BUF_INIT((size_t)3 * TEMPLATE_TEXT_MAX);
 
     for (size_t i = 0; i < args.count; i++) {
         value_print(&args.items[i], &plain);

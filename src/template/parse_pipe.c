@@ -350,7 +350,7 @@ bool parse_pipe(struct parser *p, bool may_declare, const struct pipe **ret_pipe
 {
     struct pipe *pipe = arena_new(&p->template->arena, struct pipe);
     struct command **tail = &pipe->commands;
-    struct str names[PIPE_DECLARES_MAX];
+    struct str names[PIPE_DECLARES_MAX] = {0};
     bool declares = false;
     size_t offset = p->token.offset;
 

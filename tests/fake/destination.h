@@ -17,7 +17,7 @@
 enum { DESTINATION_STEPS = 32, DESTINATION_EXCEPTIONS = 4, DESTINATION_PATIENCE_MS = 20000 };
 
 /* In place of settled: all rows of the view. */
-enum { SETTLED_ALL = UINT32_MAX };
+#define SETTLED_ALL UINT32_MAX
 
 struct destination_step {
     enum verdict rest;

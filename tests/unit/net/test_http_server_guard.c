@@ -170,7 +170,6 @@ static void test_bad_requests(void **state)
     struct http_site *f = *state;
 
     for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
-        struct buf AUTO(buf_release) out = BUF_INIT(BUF_UNLIMITED);
         int fd = raw_connect(http_server_port(f->server));
         struct buf AUTO(buf_release) bytes = BUF_INIT(BUF_UNLIMITED);
         struct str rest = str_of(requests[i]);
