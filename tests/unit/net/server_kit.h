@@ -88,6 +88,23 @@ static inline UNUSED void post(struct http_site *f, const char *path, struct str
               status);
 }
 
+/*
+ * A body too large to drain, refused before it is read: the answer comes, or the connection breaks
+ * while the body is still being sent, which no server can prevent.
+ */
+static inline UNUSED void post_refused(struct http_site *f, const char *path, struct str body,
+                                       int status)
+{
+    struct http_request request = {
+        .method = "POST", .path = str_of(path), .parts = &body, .part_count = 1};
+
+    if (http_kit_call(&f->kit, &request)) {
+        assert_int_equal(f->kit.response.status, status);
+    } else {
+        assert_int_equal(f->kit.response.failure, HTTP_FAILURE_BROKEN);
+    }
+}
+
 static inline UNUSED void wait_held(struct http_site *f)
 {
     assert_true(http_site_wait_held(f));

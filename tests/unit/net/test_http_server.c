@@ -80,7 +80,7 @@ static void test_too_large_bodies(void **state)
 
     buf_add_repeat(&body, 'x', 50 * 1000 * 1000);
     for (int i = 0; i < 10; i++) {
-        post(f, "/echo", buf_str(&body), 413);
+        post_refused(f, "/echo", buf_str(&body), 413);
     }
     assert_int_equal(f->began, 0);
     http_site_exchange(
@@ -151,7 +151,7 @@ static void test_busy_before_the_body(void **state)
     assert_int_equal(f->kit.response.new_connections, 0); /* drained, so it could be kept */
     buf_add_repeat(&body, 'x', 50 * 1000 * 1000);
     for (int i = 0; i < 10; i++) {
-        post(f, "/busy", buf_str(&body), 429);
+        post_refused(f, "/busy", buf_str(&body), 429);
     }
     wait_count(&f->gone, 12);
 }
