@@ -25,7 +25,8 @@ static void print_kind(const char *name, const char *help, const struct option_t
     if (example_of != NULL) {
         buf_add_text(out, "\n```yaml\n");
         exporter_print_example(example_of, out);
-        buf_add_text(out, "```\n");
+        buf_addf(out, "```\n\nWhat it sends, and what answers mean: [%s](exporters/%s.md).\n", name,
+                 name);
     }
     table.help = NULL;
     options_print_markdown(&table, out);

@@ -145,3 +145,15 @@ def test_influx_v1_down_and_up(scene, start_influx, tmp_path):
     stored = sorted(row["time"] for row in influx.rows("out"))
     archived = sorted(net.parse_rfc3339(record["timestamp"]) for record in samples_of(program, tmp_path / "out", "out"))
     assert stored == archived
+
+
+def test_influx_v1_database_is_made(scene, start_influx):
+    influx = start_influx(databases=())
+    scene.vectors["some"] = [({"instance": "a"}, 1.0)]
+    program = scene.play(recording("out", "some"), exporters={"store": influx_exporter(influx.url, 'odd "name"')},
+                         routes=[{"match": 'kind == "sample"', "to": ["store"]}])
+    net.wait_until("the database", lambda: {"name": 'odd "name"'} in influx.query("SHOW DATABASES"))
+    net.wait_until("rows", lambda: influx.rows("out", 'odd "name"'))
+    scene.wait_evaluations("some", 3)
+    assert program.sigterm() == 0
+    assert scene.accounted("some", [row["time"] // 10**6 for row in influx.rows("out", 'odd "name"')])
