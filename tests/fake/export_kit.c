@@ -206,6 +206,7 @@ void export_kit_print_request(const struct export_request *req, struct buf *out)
 {
     AUTO(buf_release) struct buf unpacked = BUF_INIT(UNPACKED_MAX);
     struct str body = req->whole_body.ptr != NULL ? req->whole_body : buf_str(&req->body);
+    const struct compression *encoding = encodings[req->encoding];
     struct err e = ERR_INIT;
 
     buf_addf(out, "%s %.*s\n", req->method,
@@ -214,12 +215,12 @@ void export_kit_print_request(const struct export_request *req, struct buf *out)
         buf_addf(out, "%.*s: %.*s\n", STR_FMT(req->headers[i].name),
                  STR_FMT(req->headers[i].value));
     }
-    if (req->encoding != BODY_PLAIN) {
-        buf_addf(out, "Content-Encoding: %s\n", encodings[req->encoding]->name);
+    if (encoding != NULL) {
+        buf_addf(out, "Content-Encoding: %s\n", encoding->name);
     }
     buf_add_text(out, req->body_is_encoded ? "(as it came)\n\n" : "\n");
-    if (req->body_is_encoded) {
-        INVARIANT(encodings[req->encoding]->unpack(body, UNPACKED_MAX, &unpacked, &e));
+    if (encoding != NULL && req->body_is_encoded) {
+        INVARIANT(encoding->unpack(body, UNPACKED_MAX, &unpacked, &e));
         body = buf_str(&unpacked);
     }
     add_body(out, body);
