@@ -184,6 +184,13 @@ static bool verb_in(const struct verb *v, const char *letters)
     return strchr(letters, v->letter) != NULL;
 }
 
+/* Kinds that every fitting verb prints alike. */
+static bool prints_plain(const struct verb *v, const struct value *value)
+{
+    return (value->kind == VALUE_BOOL && verb_in(v, "vt")) ||
+           (value->kind > VALUE_TEXT && verb_in(v, "vs"));
+}
+
 static void print_verb(struct buf *out, const struct verb *v, const struct value *value)
 {
     if (value->kind == VALUE_FLOAT && verb_in(v, "vgGeEfF")) {
@@ -192,9 +199,7 @@ static void print_verb(struct buf *out, const struct verb *v, const struct value
         print_int(out, v, value->as.integer);
     } else if (value->kind == VALUE_TEXT && verb_in(v, "vsqxX")) {
         print_text(out, v, value->as.text);
-    } else if (value->kind == VALUE_BOOL && verb_in(v, "vt")) {
-        print_other(out, v, value);
-    } else if (value->kind > VALUE_TEXT && verb_in(v, "vs")) {
+    } else if (prints_plain(v, value)) {
         print_other(out, v, value);
     } else {
         print_bad(out, v, value);

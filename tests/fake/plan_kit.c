@@ -11,13 +11,15 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { FOLDERS_OPEN = 8 };
 
 void plan_kit_start(struct plan_kit *k)
 {
-    *k = (struct plan_kit){.folder = "/tmp/telex-plan-XXXXXX"};
+    memset(k, 0, sizeof(*k)); /* too large for a compound literal on the stack */
+    (void)snprintf(k->folder, sizeof(k->folder), "/tmp/telex-plan-XXXXXX");
     INVARIANT(mkdtemp(k->folder) != NULL);
     rng_seed(&k->rng, 1);
     k->metrics = metrics_new();
