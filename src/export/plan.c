@@ -23,7 +23,7 @@ enum {
     FRAME_BATCH = 1,
     CHANGE_WAIT_MS = 5000,
     SAVED_WAIT_MS = 10000,
-    LOG_MEMORY_BYTES = 8 * 1024 * 1024,
+    LOG_MEMORY_BYTES = 4 * 1024 * 1024,
 };
 
 /* No exporter can be called so. */

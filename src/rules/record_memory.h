@@ -1,5 +1,5 @@
 /*
- * record_memory.h - what a recording rule remembers of its last answer: about fifty bytes a series.
+ * record_memory.h - what a recording rule remembers of its last answer: about forty bytes a series.
  *
  * Kept are the bodies that were written (compressed) and a hash per raw label object, in the order
  * of the answer. When the next answer names the same series in the same order, which is nearly

@@ -20,7 +20,7 @@ static uint64_t raw_hash(const void *arg, uint32_t id)
 {
     const struct series_table *t = arg;
 
-    return t->raws.items[id].hash.low;
+    return t->raws.items[id].hash.bits;
 }
 
 static bool raw_same(const void *arg, uint32_t id, const void *key)
@@ -68,9 +68,7 @@ void series_table_release(struct series_table *t)
 
 struct raw_hash raw_hash_of(struct str raw)
 {
-    XXH128_hash_t h = XXH3_128bits(raw.ptr, raw.len);
-
-    return (struct raw_hash){h.low64, h.high64};
+    return (struct raw_hash){XXH3_64bits(raw.ptr, raw.len)};
 }
 
 uint32_t series_find_raw(struct series_table *t, struct raw_hash raw)
@@ -78,7 +76,7 @@ uint32_t series_find_raw(struct series_table *t, struct raw_hash raw)
     uint32_t at = t->next_raw;
 
     if (at >= t->raws.len || !raw_same(t, at, &raw)) {
-        at = hindex_find(&t->by_raw, &raw_ops, t, raw.low, &raw);
+        at = hindex_find(&t->by_raw, &raw_ops, t, raw.bits, &raw);
     }
     if (at == HINDEX_NONE) {
         return HINDEX_NONE;
@@ -110,7 +108,7 @@ uint32_t series_add(struct series_table *t, struct labels *labels)
 void series_link_raw(struct series_table *t, struct raw_hash raw, uint32_t id)
 {
     struct series_raw entry = {.hash = raw, .item = id};
-    uint32_t at = hindex_find(&t->by_raw, &raw_ops, t, raw.low, &raw);
+    uint32_t at = hindex_find(&t->by_raw, &raw_ops, t, raw.bits, &raw);
 
     if (at != HINDEX_NONE) { /* it meant an item that was dropped meanwhile */
         t->raws.items[at].item = id;
@@ -119,7 +117,7 @@ void series_link_raw(struct series_table *t, struct raw_hash raw, uint32_t id)
     }
     vec_push(&t->raws, entry);
     t->next_raw = (uint32_t)t->raws.len;
-    hindex_add(&t->by_raw, &raw_ops, t, raw.low, (uint32_t)t->raws.len - 1);
+    hindex_add(&t->by_raw, &raw_ops, t, raw.bits, (uint32_t)t->raws.len - 1);
 }
 
 void series_drop(struct series_table *t, uint32_t id)
@@ -146,7 +144,7 @@ static void compact_raws(struct series_table *t, const uint32_t *moved)
     t->raws.len = kept;
     hindex_clear(&t->by_raw);
     for (uint32_t i = 0; i < kept; i++) {
-        hindex_add(&t->by_raw, &raw_ops, t, t->raws.items[i].hash.low, i);
+        hindex_add(&t->by_raw, &raw_ops, t, t->raws.items[i].hash.bits, i);
     }
 }
 

@@ -30,17 +30,19 @@ struct series_item {
     uint32_t hash; /* of the labels, the low bits: a dropped item keeps its place in the index */
 };
 
-/* XXH3-128 of a raw label object. */
+/*
+ * XXH3-64 of a raw label object. Two series of one answer that share it end the evaluation as
+ * duplicates, aloud; the odds in a rule of a million series are 1 in 30 million.
+ */
 struct raw_hash {
-    uint64_t low;
-    uint64_t high;
+    uint64_t bits;
 };
 
 struct raw_hash raw_hash_of(struct str raw);
 
 static inline bool raw_hash_eq(struct raw_hash a, struct raw_hash b)
 {
-    return a.low == b.low && a.high == b.high;
+    return a.bits == b.bits;
 }
 
 /* A raw form and the item that it means. */
