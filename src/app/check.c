@@ -68,11 +68,11 @@ static void check_takes(struct checker *k, const struct rule *rule, int index)
     const char *why = NULL;
     struct err e = ERR_INIT;
 
-    if (output->kind->caps & EXPORTER_LEVEL) {
+    if (output->caps & EXPORTER_LEVEL) {
         why =
             "keeps the state of all alerts and takes no single exports; leave export_datastore away and "
             "route alerts to it";
-    } else if (!(output->kind->takes & TAKES(kind))) {
+    } else if (!(output->takes & TAKES(kind))) {
         why = rule->kind == RULE_ALERT ? "does not take alerts" : "does not take samples";
     }
     if (why != NULL) {

@@ -39,6 +39,17 @@ struct exporter_place {
     struct str data_folder; /* its own, below state.path */
 };
 
+struct stage_config;
+
+enum { EXPORTER_CHILDREN_MAX = 32 };
+
+/* How a combinator that works below the log is opened: export/stage.h. */
+struct stage_kind {
+    /* A sink around <children>, which it owns from now on; on failure they stay the caller's. */
+    bool (*open)(const struct exporter_place *place, const struct stage_config *config,
+                 struct sink **children, struct sink **ret_sink, struct err *e);
+};
+
 struct exporter_kind {
     const char *name;
     const char *help;    /* one sentence */
@@ -50,6 +61,8 @@ struct exporter_kind {
     bool (*check)(const void *config, const struct yaml_node *node, struct err *e);
     /* For a kind with EXPORTER_LEVEL: what the level runner sends; then open is NULL. */
     const struct level_exporter *level;
+    /* For a combinator that becomes a stage; then open is NULL. */
+    const struct stage_kind *stage;
     /* For a kind that speaks HTTP: what its open() gives to http_sink_open(). */
     const struct http_exporter *http;
     /* Opens a leaf; does not talk to the destination. */

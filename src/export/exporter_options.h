@@ -15,14 +15,42 @@
 
 enum fsync_policy { FSYNC_ALWAYS, FSYNC_INTERVAL, FSYNC_NEVER };
 
+enum overflow_policy { OVERFLOW_BLOCK, OVERFLOW_DROP_OLDEST, OVERFLOW_DROP_NEWEST };
+
 struct exporter_retry {
     struct backoff_config backoff;
     int64_t max_retries; /* 0: no limit but age */
     int64_t max_age_ns;
+    struct option_ints retry_on_status_codes; /* none: the exporter's own table decides */
 };
 
+/* How records are held and sent together. The defaults of an exporter's own `buffer:` send at once;
+ * those of the combinator collect. */
 struct exporter_buffer {
-    int fsync; /* enum fsync_policy, for samples; alerts are always synced */
+    int fsync;                 /* enum fsync_policy, for samples; alerts are always synced */
+    int64_t buffer_size;       /* records that are sent together */
+    int64_t flush_interval_ns; /* how long samples wait for company; 0: not at all */
+    bool flush_on_shutdown;
+    int64_t max_memory_bytes; /* of records collected: more are sent at once */
+    int overflow;             /* enum overflow_policy, when max_disk_bytes are owed */
+    int64_t max_disk_bytes;   /* 0: no quota of its own */
+    bool adaptive_flushing;
+    int64_t min_flush_interval_ns;
+    int64_t max_flush_interval_ns;
+    bool compress_buffer;
+    int64_t compression_threshold; /* records */
+    int64_t lanes;                 /* threads that deliver side by side, a series always in one */
+};
+
+struct exporter_breaker {
+    int64_t failure_threshold; /* calls that failed in a row; 0: no breaker */
+    int64_t recovery_timeout_ns;
+    int64_t half_open_max_calls;
+};
+
+struct exporter_health {
+    int64_t interval_ns; /* between probes; 0: none */
+    int64_t unhealthy_threshold;
 };
 
 struct exporter_common {

@@ -9,10 +9,10 @@ static const unsigned log_of_kind[RECORD_KINDS] = {
     [RECORD_SPAN] = PLAN_BULK,   [RECORD_PROFILE] = PLAN_BULK,
 };
 
-static bool uses_log(const struct exporter_kind *kind, unsigned log)
+static bool uses_log(unsigned takes, unsigned log)
 {
     for (unsigned k = 0; k < RECORD_KINDS; k++) {
-        if ((kind->takes & TAKES(k)) != 0 && log_of_kind[k] == log) {
+        if ((takes & TAKES(k)) != 0 && log_of_kind[k] == log) {
             return true;
         }
     }
@@ -31,8 +31,8 @@ static bool open_lane(struct plan *p, struct output *o, unsigned log, struct err
     AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
     struct lane_config config = {
         .place = {p->env, o->config->name, path_below(p, "exporters", o->config->name, &folder)},
-        .kind = o->config->kind,
-        .config = o->config->config,
+        .delivery = &o->config->delivery,
+        .buffer = &o->config->buffer,
         .log = p->logs[log],
         .dead = o->dead,
     };
@@ -49,13 +49,13 @@ static bool open_output(struct plan *p, struct output *o, struct err *e)
     AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
     struct exporter_place place = {p->env, o->config->name, STR("")};
 
-    if ((o->config->kind->caps & EXPORTER_LEVEL) != 0) {
+    if ((o->config->caps & EXPORTER_LEVEL) != 0) {
         return level_output_open(o->config->kind->level, &place, o->config->config, &o->level, e);
     }
     o->dead =
         dead_letters_new(p->env, path_below(p, "dead", o->config->name, &folder), o->config->name);
     for (unsigned log = 0; log < PLAN_LOGS; log++) {
-        if (uses_log(o->config->kind, log) && !open_lane(p, o, log, e)) {
+        if (uses_log(o->config->takes, log) && !open_lane(p, o, log, e)) {
             return false;
         }
     }

@@ -25,7 +25,6 @@ enum { HALT_MS = 30 * 1000, READ_AGAIN_MS = 1000 };
 
 struct lane {
     struct lane_config config;
-    const struct exporter_common *common;
     const struct env *env;
     struct sink *sink;
     struct log_reader *reader;
@@ -210,7 +209,7 @@ static void keep_owed(struct owed *owed, const struct fate *fates)
 /* Has the frame been tried often or long enough? */
 static bool is_given_up(const struct lane *lane, const struct owed *owed, const struct outcome *out)
 {
-    const struct exporter_retry *retry = &lane->common->retry;
+    const struct exporter_retry *retry = &lane->config.delivery->retry;
     int64_t age_ns = clock_wall_ns(lane->env->clock) - owed->since_ns;
 
     if (out->rest == VERDICT_HALT) {
@@ -492,12 +491,11 @@ bool lane_open(const struct lane_config *config, struct lane **ret_lane, struct 
 {
     struct sink *sink = NULL;
 
-    if (!config->kind->open(&config->place, config->config, &sink, e)) {
-        return err_wrap(e, "exporter '%.*s'", STR_FMT(config->place.name));
+    if (!stage_open(&config->place, config->delivery->stage, &sink, e)) {
+        return false;
     }
     struct lane *lane = mem_new(struct lane);
     lane->config = *config;
-    lane->common = config->config;
     lane->env = config->place.env;
     lane->sink = sink;
     lane->cancel = cancel_new(NULL);
@@ -506,7 +504,7 @@ bool lane_open(const struct lane_config *config, struct lane **ret_lane, struct 
     lane->config.place.data_folder = STR(""); /* was the leaf's to look at while it was opened */
     lane->status.state = "idle";
     trace_init(&lane->trace, lane->env->trace, "export", TRACE_INFO);
-    backoff_init(&lane->backoff, &lane->common->retry.backoff);
+    backoff_init(&lane->backoff, &lane->config.delivery->retry.backoff);
     lock_init(&lane->lock);
     cond_init(&lane->changed);
     open_metrics(lane);

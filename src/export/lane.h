@@ -21,8 +21,8 @@ struct log;
 
 struct lane_config {
     struct exporter_place place;
-    const struct exporter_kind *kind;
-    const void *config; /* begins with struct exporter_common */
+    const struct delivery_config *delivery;
+    const struct exporter_buffer *buffer;
     struct log *log;
     unsigned bit; /* the output's consumer bit in the log */
     struct dead_letters *dead;

@@ -43,9 +43,9 @@ static enum log_sync bulk_sync(const struct plan_config *config)
     size_t asked = 0;
 
     for (size_t i = 0; i < config->output_count; i++) {
-        const struct exporter_common *common = config->outputs[i].common;
-        if ((config->outputs[i].kind->takes & TAKES(RECORD_SAMPLE)) != 0) {
-            strictest = common->buffer.fsync < strictest ? common->buffer.fsync : strictest;
+        const struct output_config *o = &config->outputs[i];
+        if ((o->takes & TAKES(RECORD_SAMPLE)) != 0) {
+            strictest = o->buffer.fsync < strictest ? o->buffer.fsync : strictest;
             asked++;
         }
     }

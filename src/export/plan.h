@@ -20,6 +20,7 @@
 #include "base/options.h"
 #include "base/thread.h"
 #include "base/yaml.h"
+#include "export/delivery.h"
 #include "export/exporter.h"
 #include "export/level.h"
 #include "model/batch.h"
@@ -33,12 +34,15 @@ struct plan;
 
 enum { PLAN_OUTPUTS_MAX = 63 };
 
-/* One exporter of the config, parsed and checked. */
+/* One consumer of the log: where it stands in the config, and what it delivers through. */
 struct output_config {
     struct str name;
-    const struct exporter_kind *kind;
-    void *config;       /* of kind->options */
-    const void *common; /* retry, buffer: export/output.h */
+    const struct exporter_kind *kind; /* of the leaf; of the first where there are several */
+    void *config;                     /* of kind->options, of the same leaf */
+    unsigned takes;                   /* TAKES(): what all of its leaves take */
+    unsigned caps;                    /* enum exporter_caps: those of all of its leaves */
+    struct delivery_config delivery;
+    struct exporter_buffer buffer;
     const struct yaml_node *node;
 };
 

@@ -113,6 +113,18 @@ static bool check_name(const struct reader *r, const struct entry *entry, struct
     return err_name(entry, e, ERR_LIMIT, text);
 }
 
+/* A leaf by itself is a consumer with the leaf's own options. */
+static void compile_leaf(struct reader *r, struct output_config *o)
+{
+    const struct exporter_common *common = o->config;
+    struct stage_config *stage = arena_new(r->arena, struct stage_config);
+
+    *stage = (struct stage_config){.kind = o->kind, .config = o->config, .name = o->name};
+    o->delivery.stage = stage;
+    o->delivery.retry = common->retry;
+    o->buffer = common->buffer;
+}
+
 static bool read_exporter(struct reader *r, const struct entry *entry, struct err *e)
 {
     const struct yaml_node *options = entry->options;
@@ -131,12 +143,17 @@ static bool read_exporter(struct reader *r, const struct entry *entry, struct er
     source.prefix = env_prefix(r, name);
     void *config = arena_alloc0(r->arena, 1, kind->options->config_size);
     struct output_config *o = &r->outputs[r->output_count];
-    *o = (struct output_config){
-        .name = name, .kind = kind, .config = config, .common = config, .node = entry->node};
+    *o = (struct output_config){.name = name,
+                                .kind = kind,
+                                .config = config,
+                                .takes = kind->takes,
+                                .caps = kind->caps,
+                                .node = entry->node};
     if (!options_parse(kind->options, options, &source, r->arena, config, e)) {
         return err_wrap(e, "exporter '%.*s'", STR_FMT(name));
     }
     r->output_count++;
+    compile_leaf(r, o);
     bool fine = extra_labels_check(&((const struct exporter_common *)config)->labels, e) &&
                 (kind->check == NULL || kind->check(config, options, e));
     return fine || err_wrap(e, "exporter '%.*s'", STR_FMT(name));

@@ -136,8 +136,8 @@ uint64_t routing_takers(const struct plan_config *config, enum record_kind kind,
     uint64_t takers = 0;
 
     for (size_t i = 0; i < config->output_count; i++) {
-        const struct exporter_kind *k = config->outputs[i].kind;
-        if ((k->takes & TAKES(kind)) != 0 && (!alert_series || (k->caps & EXPORTER_SERIES) != 0)) {
+        const struct output_config *o = &config->outputs[i];
+        if ((o->takes & TAKES(kind)) != 0 && (!alert_series || (o->caps & EXPORTER_SERIES) != 0)) {
             takers |= UINT64_C(1) << i;
         }
     }

@@ -59,10 +59,22 @@ void plan_kit_output(struct plan_kit *k, const char *name, const struct exporter
     size_t at = k->config.output_count++;
 
     fake_config_init(&k->configs[at], &k->destinations[i]);
-    k->outputs[at] = (struct output_config){.name = str_of(name),
-                                            .kind = kind,
-                                            .config = &k->configs[at],
-                                            .common = &k->configs[at].common};
+    k->outputs[at] =
+        (struct output_config){.name = str_of(name), .kind = kind, .config = &k->configs[at]};
+    plan_kit_compile(k);
+}
+
+void plan_kit_compile(struct plan_kit *k)
+{
+    for (size_t i = 0; i < k->config.output_count; i++) {
+        struct output_config *o = &k->outputs[i];
+        k->stages[i] = (struct stage_config){.kind = o->kind, .config = o->config, .name = o->name};
+        o->takes = o->kind->takes;
+        o->caps = o->kind->caps;
+        o->delivery.stage = &k->stages[i];
+        o->delivery.retry = k->configs[i].common.retry;
+        o->buffer = k->configs[i].common.buffer;
+    }
 }
 
 void plan_kit_route(struct plan_kit *k, const char *match, uint64_t to, bool also_next)
@@ -79,6 +91,7 @@ void plan_kit_open(struct plan_kit *k)
 {
     struct err e = ERR_INIT;
 
+    plan_kit_compile(k);
     INVARIANT(plan_open(&k->env, &k->config, &k->plan, &e));
 }
 

@@ -23,6 +23,7 @@ struct plan_kit {
     struct destination destinations[KIT_OUTPUTS];
     struct fake_config configs[KIT_OUTPUTS];
     struct output_config outputs[KIT_OUTPUTS];
+    struct stage_config stages[KIT_OUTPUTS];
     struct route_config routes[KIT_ROUTES];
     struct plan_config config;
     struct plan *plan;
@@ -34,6 +35,9 @@ void plan_kit_stop(struct plan_kit *k);
 /* Adds an output called <name> that delivers to destination <i> of the kit. */
 void plan_kit_output(struct plan_kit *k, const char *name, const struct exporter_kind *kind,
                      size_t i);
+
+/* Has the outputs say what their kinds and configs say now; opening does it too. */
+void plan_kit_compile(struct plan_kit *k);
 
 /* Adds a route; <match> NULL: everything. */
 void plan_kit_route(struct plan_kit *k, const char *match, uint64_t to, bool also_next);

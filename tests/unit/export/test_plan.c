@@ -361,6 +361,7 @@ static void names_that_owe_nothing_are_forgotten(void **state)
         if (k->plan == NULL) {
             plan_kit_open(k);
         } else {
+            plan_kit_compile(k);
             struct output_config next = k->outputs[0];
             struct plan_config config = {
                 .outputs = &next, .output_count = 1, .state_path = str_of(k->folder)};

@@ -85,11 +85,13 @@ static void test_map(void **state)
                    "  - { match: 'kind == \"alert\"', to: [influx, archive], continue: true }\n"
                    "  - to: vm\n");
     assert_outputs(&f, "influx:influxdb vm:remote_write archive:file my-hook:webhook");
-    const struct exporter_common *vm = f.config.outputs[1].common;
+    const struct exporter_common *vm = f.config.outputs[1].config;
     assert_int_equal(vm->buffer.fsync, FSYNC_ALWAYS);
     assert_int_equal(vm->retry.max_retries, 3);
+    assert_int_equal(f.config.outputs[1].delivery.retry.max_retries, 3);
+    assert_int_equal(f.config.outputs[1].buffer.fsync, FSYNC_ALWAYS);
     assert_int_equal(vm->retry.backoff.initial_delay_ns, INT64_C(1000000000));
-    const struct exporter_common *archive = f.config.outputs[2].common;
+    const struct exporter_common *archive = f.config.outputs[2].config;
     assert_int_equal(archive->labels.count, 1);
     assert_int_equal(f.config.route_count, 2);
     assert_int_equal(f.config.routes[0].to, 1 | 4);
@@ -113,7 +115,7 @@ static void test_list(void **state)
                    "      retry_config: { initial_delay_seconds: 5, max_delay_seconds: 60 }\n"
                    "  - { name: two, type: webhook, url: 'http://h' }\n");
     assert_outputs(&f, "one:file two:webhook");
-    const struct exporter_common *one = f.config.outputs[0].common;
+    const struct exporter_common *one = f.config.outputs[0].config;
     assert_int_equal(one->retry.backoff.initial_delay_ns, INT64_C(5000000000));
     assert_int_equal(f.config.route_count, 0);
     release(&f);

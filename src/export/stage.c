@@ -1,0 +1,32 @@
+#include "export/stage.h"
+
+static bool open_combinator(const struct exporter_place *place, const struct stage_config *config,
+                            struct sink **ret_sink, struct err *e)
+{
+    struct sink *children[EXPORTER_CHILDREN_MAX];
+    size_t opened = 0;
+
+    while (opened < config->child_count) {
+        if (!stage_open(place, config->children[opened], &children[opened], e)) {
+            break;
+        }
+        opened++;
+    }
+    if (opened == config->child_count &&
+        config->kind->stage->open(place, config, children, ret_sink, e)) {
+        return true;
+    }
+    while (opened > 0) {
+        sink_close(children[--opened]);
+    }
+    return false;
+}
+
+bool stage_open(const struct exporter_place *place, const struct stage_config *config,
+                struct sink **ret_sink, struct err *e)
+{
+    bool ok = config->kind->stage != NULL ? open_combinator(place, config, ret_sink, e)
+                                          : config->kind->open(place, config->config, ret_sink, e);
+
+    return ok || err_wrap(e, "exporter '%.*s'", STR_FMT(config->name));
+}
