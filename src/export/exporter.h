@@ -43,6 +43,15 @@ struct stage_config;
 
 enum { EXPORTER_CHILDREN_MAX = 32 };
 
+/* What becomes of a kind in the delivery plan: export/compile.h. */
+enum combinator {
+    COMBINATOR_NONE,   /* a leaf, or with .stage: a sink around its one child's */
+    COMBINATOR_BUFFER, /* options of the consumer */
+    COMBINATOR_RESILIENT,
+    COMBINATOR_MULTI,
+    COMBINATOR_CONDITIONAL,
+};
+
 /* How a combinator that works below the log is opened: export/stage.h. */
 struct stage_kind {
     /* A sink around <children>, which it owns from now on; on failure they stay the caller's. */
@@ -56,6 +65,9 @@ struct exporter_kind {
     const char *example; /* YAML of one exporter, for the docs; a test runs check on it */
     unsigned takes;      /* TAKES(RECORD_SAMPLE) | ... */
     unsigned caps;
+    enum combinator combinator;
+    /* A stage that cannot stand above a conditional says why; NULL: it can. */
+    const char *not_above_conditional;
     const struct option_table *options;
     /* Checks what the table cannot say; NULL when it says all. Points errors at <node>. */
     bool (*check)(const void *config, const struct yaml_node *node, struct err *e);

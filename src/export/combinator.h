@@ -1,0 +1,47 @@
+/*
+ * combinator.h - exporters around exporters: their options, for the registry and the compiler.
+ *
+ * A combinator's config struct begins with struct combinator_common, and its table with
+ * COMBINATOR_COMMON_ROW and COMBINATOR_CHILD_ROW (or COMBINATOR_CHILDREN_ROW). A child is the name of
+ * another exporter, or an exporter written on the spot: { type: ... }. The compiler (compile.h) reads
+ * the children; a combinator that works below the log sees only the sinks that became of them.
+ *
+ * Ownership: texts and nodes live in the graph's arena. Threads: read-only after parsing. Limits:
+ * EXPORTER_CHILDREN_MAX children.
+ */
+#ifndef TELEX_EXPORT_COMBINATOR_H
+#define TELEX_EXPORT_COMBINATOR_H
+
+#include "base/options.h"
+#include "base/yaml.h"
+#include "export/exporter.h"
+
+struct combinator_common {
+    struct str type;
+    const struct yaml_node *child;    /* a name or a mapping; NULL: none is written */
+    const struct yaml_node *children; /* a list or a mapping of them */
+};
+
+extern const char *const combinator_alias_child[];
+
+#define COMBINATOR_COMMON_ROW                                                               \
+    {                                                                                       \
+        .name = "type", .type = OPTION_TEXT, .flags = OPTION_REQUIRED,                      \
+        .offset = offsetof(struct combinator_common, type), .help = "The kind of exporter." \
+    }
+
+#define COMBINATOR_CHILD_ROW                                                               \
+    {                                                                                      \
+        .name = "exporter", .aliases = combinator_alias_child, .type = OPTION_NODE,        \
+        .flags = OPTION_REQUIRED, .offset = offsetof(struct combinator_common, child),     \
+        .help = "What it stands around: the name of an exporter, or one: `{ type: ... }`." \
+    }
+
+#define COMBINATOR_CHILDREN_ROW                                                             \
+    {                                                                                       \
+        .name = "exporters", .type = OPTION_NODE, .flags = OPTION_REQUIRED,                 \
+        .offset = offsetof(struct combinator_common, children),                             \
+        .help = "What it stands around: names of exporters, or exporters: `{ type: ... }`." \
+    }
+
+#endif
