@@ -3,11 +3,19 @@
 const char *const exporter_alias_retry[] = {"retry_config", NULL};
 
 static const char *const jitters[] = {"full", "fraction", "false", NULL};
-static const char *const fsyncs[] = {"always", "interval", "never", NULL};
 static const char *const alias_initial[] = {"initial_delay_seconds", NULL};
 static const char *const alias_max[] = {"max_delay_seconds", "max_backoff_seconds", NULL};
 static const char *const alias_multiplier[] = {"backoff_multiplier", NULL};
 static const char *const alias_max_age[] = {"max_elapsed_time", "max_age_seconds", NULL};
+
+const char *const exporter_fsyncs[] = {"always", "interval", "never", NULL};
+const char *const exporter_overflows[] = {"block", "drop_oldest", "drop_newest", NULL};
+const char *const exporter_drop_oldest[] = {"auto", "true", "false", NULL};
+const char *const exporter_alias_flush_interval[] = {"flush_interval_seconds", NULL};
+const char *const exporter_alias_min_flush[] = {"min_flush_interval_seconds", NULL};
+const char *const exporter_alias_max_flush[] = {"max_flush_interval_seconds", NULL};
+const char *const exporter_alias_max_memory[] = {"max_memory_usage_mb", NULL};
+const char *const exporter_alias_max_disk[] = {"max_disk_usage_mb", NULL};
 
 static const struct option retry_rows[] = {
     {.name = "initial_delay",
@@ -71,15 +79,9 @@ const struct option_table exporter_retry_options = {
     .config_size = sizeof(struct exporter_retry),
 };
 
+/* An exporter's own: whatever waits is sent together, and nothing waits for company. */
 static const struct option buffer_rows[] = {
-    {.name = "fsync",
-     .type = OPTION_ENUM,
-     .offset = offsetof(struct exporter_buffer, fsync),
-     .fallback = "interval",
-     .choices = fsyncs,
-     .help =
-         "When samples are synced to disk: before they count as held (`always`), once a second (`interval`), or "
-         "when the system likes (`never`). Alerts are always synced. The strictest exporter decides for all."},
+    EXPORTER_BUFFER_ROWS(0, "10000", "0s", "8MB", "block", "false"),
 };
 
 const struct option_table exporter_buffer_options = {
@@ -89,3 +91,15 @@ const struct option_table exporter_buffer_options = {
     .count = ARRAY_LEN(buffer_rows),
     .config_size = sizeof(struct exporter_buffer),
 };
+
+enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer)
+{
+    if (buffer->drop_oldest_on_overflow == DROP_OLDEST_TRUE) {
+        return OVERFLOW_DROP_OLDEST;
+    }
+    if (buffer->drop_oldest_on_overflow == DROP_OLDEST_FALSE &&
+        buffer->overflow == OVERFLOW_DROP_OLDEST) {
+        return OVERFLOW_BLOCK;
+    }
+    return (enum overflow_policy)buffer->overflow;
+}

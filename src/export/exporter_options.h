@@ -17,6 +17,11 @@ enum fsync_policy { FSYNC_ALWAYS, FSYNC_INTERVAL, FSYNC_NEVER };
 
 enum overflow_policy { OVERFLOW_BLOCK, OVERFLOW_DROP_OLDEST, OVERFLOW_DROP_NEWEST };
 
+enum { EXPORTER_LANES_MAX = 16 };
+
+/* The other spelling of drop_oldest; AUTO: not written. */
+enum drop_oldest { DROP_OLDEST_AUTO, DROP_OLDEST_TRUE, DROP_OLDEST_FALSE };
+
 struct exporter_retry {
     struct backoff_config backoff;
     int64_t max_retries; /* 0: no limit but age */
@@ -32,8 +37,9 @@ struct exporter_buffer {
     int64_t flush_interval_ns; /* how long samples wait for company; 0: not at all */
     bool flush_on_shutdown;
     int64_t max_memory_bytes; /* of records collected: more are sent at once */
-    int overflow;             /* enum overflow_policy, when max_disk_bytes are owed */
-    int64_t max_disk_bytes;   /* 0: no quota of its own */
+    int overflow; /* enum overflow_policy, when max_disk_bytes are owed; see exporter_overflow() */
+    int drop_oldest_on_overflow; /* enum drop_oldest */
+    int64_t max_disk_bytes;      /* 0: no quota of its own */
     bool adaptive_flushing;
     int64_t min_flush_interval_ns;
     int64_t max_flush_interval_ns;
@@ -63,6 +69,130 @@ struct exporter_common {
 extern const struct option_table exporter_retry_options;
 extern const struct option_table exporter_buffer_options;
 extern const char *const exporter_alias_retry[];
+extern const char *const exporter_fsyncs[];
+extern const char *const exporter_overflows[];
+extern const char *const exporter_drop_oldest[];
+extern const char *const exporter_alias_flush_interval[];
+extern const char *const exporter_alias_min_flush[];
+extern const char *const exporter_alias_max_flush[];
+extern const char *const exporter_alias_max_memory[];
+extern const char *const exporter_alias_max_disk[];
+
+/* What happens when max_disk_bytes are owed, however it is written. */
+enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer);
+
+/* The rows of a struct exporter_buffer at offset BASE of a config; exporters and the combinator
+ * differ in what they fall back to. */
+#define EXPORTER_BUFFER_ROWS(BASE, SIZE, INTERVAL, MEMORY, OVERFLOW, ADAPTIVE)                     \
+    {.name = "buffer_size",                                                                        \
+     .type = OPTION_INT,                                                                           \
+     .offset = (BASE) + offsetof(struct exporter_buffer, buffer_size),                             \
+     .fallback = SIZE,                                                                             \
+     .min = 1,                                                                                     \
+     .max = 1e6,                                                                                   \
+     .help = "Records that are sent together at most."},                                           \
+        {.name = "flush_interval",                                                                 \
+         .aliases = exporter_alias_flush_interval,                                                 \
+         .type = OPTION_DURATION,                                                                  \
+         .offset = (BASE) + offsetof(struct exporter_buffer, flush_interval_ns),                   \
+         .fallback = INTERVAL,                                                                     \
+         .min = 0,                                                                                 \
+         .max = 3600,                                                                              \
+         .unit = "s",                                                                              \
+         .help = "How long samples wait for company; 0: only what waits anyway is sent together. " \
+                 "Alerts and events never wait."},                                                 \
+        {.name = "flush_on_shutdown",                                                              \
+         .type = OPTION_BOOL,                                                                      \
+         .offset = (BASE) + offsetof(struct exporter_buffer, flush_on_shutdown),                   \
+         .fallback = "true",                                                                       \
+         .help =                                                                                   \
+             "Deliver what is held before the program ends; otherwise it stays on disk for the "   \
+             "next start."},                                                                       \
+        {.name = "max_memory_bytes",                                                               \
+         .aliases = exporter_alias_max_memory,                                                     \
+         .type = OPTION_BYTES,                                                                     \
+         .offset = (BASE) + offsetof(struct exporter_buffer, max_memory_bytes),                    \
+         .fallback = MEMORY,                                                                       \
+         .min = 1024,                                                                              \
+         .max = 1024.0 * 1024 * 1024,                                                              \
+         .help = "Bytes of collected records, as they are encoded; beyond it they are sent."},     \
+        {.name = "overflow",                                                                       \
+         .type = OPTION_ENUM,                                                                      \
+         .offset = (BASE) + offsetof(struct exporter_buffer, overflow),                            \
+         .fallback = OVERFLOW,                                                                     \
+         .choices = exporter_overflows,                                                            \
+         .help =                                                                                   \
+             "When `max_disk_bytes` are owed: refuse new records (`block`: rules miss a tick, "    \
+             "receivers answer 503), or drop the oldest or the newest ones, counted by reason."},  \
+        {.name = "drop_oldest_on_overflow",                                                        \
+         .type = OPTION_ENUM,                                                                      \
+         .flags = OPTION_HIDDEN,                                                                   \
+         .offset = (BASE) + offsetof(struct exporter_buffer, drop_oldest_on_overflow),             \
+         .fallback = "auto",                                                                       \
+         .choices = exporter_drop_oldest,                                                          \
+         .help = "`true` is `overflow: drop_oldest`, `false` makes that `block`; `auto`: as "      \
+                 "`overflow` says."},                                                              \
+        {.name = "max_disk_bytes",                                                                 \
+         .aliases = exporter_alias_max_disk,                                                       \
+         .type = OPTION_BYTES,                                                                     \
+         .offset = (BASE) + offsetof(struct exporter_buffer, max_disk_bytes),                      \
+         .fallback = "0",                                                                          \
+         .min = 0,                                                                                 \
+         .max = 1e15,                                                                              \
+         .help =                                                                                   \
+             "Bytes on disk that may be owed to this destination; 0: as many as the disk holds."}, \
+        {.name = "adaptive_flushing",                                                              \
+         .type = OPTION_BOOL,                                                                      \
+         .offset = (BASE) + offsetof(struct exporter_buffer, adaptive_flushing),                   \
+         .fallback = ADAPTIVE,                                                                     \
+         .help =                                                                                   \
+             "Fit the flush interval to the load: halved when `buffer_size` is reached before "    \
+             "the time, a quarter longer when less than half of it came."},                        \
+        {.name = "min_flush_interval",                                                             \
+         .aliases = exporter_alias_min_flush,                                                      \
+         .type = OPTION_DURATION,                                                                  \
+         .offset = (BASE) + offsetof(struct exporter_buffer, min_flush_interval_ns),               \
+         .fallback = "5s",                                                                         \
+         .min = 0.001,                                                                             \
+         .max = 3600,                                                                              \
+         .unit = "s",                                                                              \
+         .help = "Shortest interval that `adaptive_flushing` takes."},                             \
+        {.name = "max_flush_interval",                                                             \
+         .aliases = exporter_alias_max_flush,                                                      \
+         .type = OPTION_DURATION,                                                                  \
+         .offset = (BASE) + offsetof(struct exporter_buffer, max_flush_interval_ns),               \
+         .fallback = "300s",                                                                       \
+         .min = 0.001,                                                                             \
+         .max = 86400,                                                                             \
+         .unit = "s",                                                                              \
+         .help = "Longest interval that `adaptive_flushing` takes."},                              \
+        {.name = "compress_buffer",                                                                \
+         .type = OPTION_BOOL,                                                                      \
+         .offset = (BASE) + offsetof(struct exporter_buffer, compress_buffer),                     \
+         .fallback = "true",                                                                       \
+         .help = "Keep collected records compressed."},                                            \
+        {.name = "compression_threshold",                                                          \
+         .type = OPTION_INT,                                                                       \
+         .offset = (BASE) + offsetof(struct exporter_buffer, compression_threshold),               \
+         .fallback = "100",                                                                        \
+         .min = 0,                                                                                 \
+         .max = 1e9,                                                                               \
+         .help = "Records that may be collected before they are compressed."},                     \
+        {.name = "lanes",                                                                          \
+         .type = OPTION_INT,                                                                       \
+         .offset = (BASE) + offsetof(struct exporter_buffer, lanes),                               \
+         .fallback = "1",                                                                          \
+         .min = 1,                                                                                 \
+         .max = EXPORTER_LANES_MAX,                                                                \
+         .help = "Deliveries side by side; records of one series or alert stay in order."},        \
+    {                                                                                              \
+        .name = "fsync", .type = OPTION_ENUM,                                                      \
+        .offset = (BASE) + offsetof(struct exporter_buffer, fsync), .fallback = "interval",        \
+        .choices = exporter_fsyncs,                                                                \
+        .help = "When samples are synced to disk: before they count as held (`always`), once a "   \
+                "second (`interval`), or when the system likes (`never`). Alerts are always "      \
+                "synced. The strictest exporter decides for all."                                  \
+    }
 
 /* Offsets are the same in every kind's config, since struct exporter_common comes first. */
 #define EXPORTER_COMMON_ROWS                                                                   \

@@ -259,6 +259,10 @@ void fake_config_init(struct fake_config *config, struct destination *d)
                                                               .multiplier = 1,
                                                               .jitter = JITTER_FALSE},
                                                   .max_age_ns = INT64_C(24) * 3600 * NS_PER_S},
-                                        .buffer = {.fsync = FSYNC_INTERVAL}},
+                                        .buffer = {.fsync = FSYNC_INTERVAL,
+                                                   .buffer_size = 1,
+                                                   .flush_on_shutdown = true,
+                                                   .max_memory_bytes = 1024 * 1024,
+                                                   .lanes = 1}},
                              .destination = d};
 }
