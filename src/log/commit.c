@@ -93,6 +93,7 @@ static uint64_t enqueue(struct log *l, struct held *h) REQUIRES(&l->lock)
     h->frame.seq = l->next_seq++;
     recent_push(&l->recent, h);
     l->waiting_bytes += held_bytes(h->length);
+    owed_add(l, h);
     cond_signal(&l->work);
     return h->frame.seq;
 }
@@ -151,7 +152,9 @@ bool log_wait_durable(struct log *l, uint64_t seq, struct wait w, struct err *e)
 static void withdraw(struct log *l, uint64_t seq) REQUIRES(&l->lock)
 {
     if (seq > l->taken_seq) {
-        recent_at(&l->recent, recent_find(&l->recent, seq))->withdrawn = true;
+        struct held *h = recent_at(&l->recent, recent_find(&l->recent, seq));
+        h->withdrawn = true;
+        owed_withdraw(l, h);
     }
 }
 

@@ -104,6 +104,7 @@ static void take_bit(struct log *l, unsigned bit, struct str name)
         c->cursor = l->next_seq - 1;
         l->cursors_version++;
     }
+    owed_count(l, bit);
 }
 
 bool log_consumer_add(struct log *l, struct str name, unsigned *ret_bit, struct err *e)
@@ -154,9 +155,11 @@ void log_cursor_set(struct log *l, unsigned bit, uint64_t seq)
     lock_take(&l->lock);
     struct consumer *c = &l->consumers[bit];
     INVARIANT(seq < l->next_seq);
-    if (seq > c->cursor) {
+    uint64_t from_seq = c->cursor;
+    if (seq > from_seq) {
         c->cursor = seq;
         l->cursors_version++;
+        owed_move(l, bit, from_seq);
         cond_signal(&l->work);
     }
     lock_give(&l->lock);
@@ -169,34 +172,6 @@ uint64_t log_cursor_get(struct log *l, unsigned bit)
     uint64_t seq = l->consumers[bit].cursor;
     lock_give(&l->lock);
     return seq;
-}
-
-/* Frames of <s> for <bit> from <from> on that are below <end>; at most. */
-static uint64_t pending_in(const struct segment *s, unsigned bit, uint64_t from, uint64_t end)
-{
-    uint64_t first = s->first_seq > from ? s->first_seq : from;
-    uint64_t behind = s->sum.last_of_bit[bit] + 1 < end ? s->sum.last_of_bit[bit] + 1 : end;
-
-    return behind > first ? behind - first : 0;
-}
-
-uint64_t log_pending(struct log *l, unsigned bit)
-{
-    uint64_t count = 0;
-
-    INVARIANT(bit < LOG_CONSUMERS_MAX);
-    lock_take(&l->lock);
-    uint64_t from = l->consumers[bit].cursor + 1;
-    uint64_t in_memory = l->recent.len > 0 ? recent_at(&l->recent, 0)->frame.seq : l->next_seq;
-    for (size_t i = 0; i < l->segments.len; i++) {
-        count += pending_in(l->segments.items[i], bit, from, in_memory);
-    }
-    for (size_t i = recent_find(&l->recent, from); i < l->recent.len; i++) {
-        const struct held *h = recent_at(&l->recent, i);
-        count += (h->frame.mask >> bit & 1) && !h->withdrawn;
-    }
-    lock_give(&l->lock);
-    return count;
 }
 
 size_t log_consumers(struct log *l, struct log_consumer ret[LOG_CONSUMERS_MAX])

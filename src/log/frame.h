@@ -25,6 +25,9 @@ enum {
     FOOTER_BYTES = 576,
 };
 
+/* Types of the log's own frames, from LOG_TYPE_RESERVED on. */
+enum { LOG_TYPE_CURSOR = 0xFF00, LOG_TYPE_CONSUMER, LOG_TYPE_SUMS };
+
 enum file_kind { FILE_SEGMENT = 1, FILE_CURSORS = 2, FILE_CONSUMERS = 3 };
 
 /*
@@ -59,18 +62,33 @@ struct frame_header {
     uint32_t payload_crc;
 };
 
+/* What of a segment is for one consumer. */
+struct bit_sum {
+    uint64_t count;
+    int64_t bytes; /* of whole frames */
+    uint64_t first_seq;
+    int64_t first_ns; /* when the first was appended */
+};
+
 /*
  * 0 magic u32 | 4 CRC-32C of the rest, begun with the file's salt | 8 first_seq | 16 last_seq | 24 count |
- * 32 mask | 40 end (where the footer begins) | 48 newest_ns | 56 zero u64 | 64 last_of_bit u64 x 64
+ * 32 mask | 40 where the footer begins u64 | 48 newest_ns | 56 sums_bytes u32 | 60 zero u32 |
+ * 64 last_of_bit u64 x 64
+ *
+ * The sums are a frame of type LOG_TYPE_SUMS between the last frame and the footer, see sums.c; footers
+ * of earlier programs have 0 there, and those programs take the frame for nobody's.
  */
 struct footer {
     uint64_t first_seq; /* of the first frame; 0 when there is none */
     uint64_t last_seq;
     uint64_t count;
     uint64_t mask; /* union */
-    uint64_t end;
+    uint64_t end;  /* where the frames end */
     int64_t newest_ns;
     uint64_t last_of_bit[64]; /* the last sequence number that carries the bit */
+    uint32_t sums_bytes;      /* 0: no sums were kept */
+    bool sums_lost;           /* of_bit is not known */
+    struct bit_sum of_bit[64];
 };
 
 enum file_header_result {
@@ -93,10 +111,27 @@ bool frame_header_decode(const unsigned char in[FRAME_HEADER_BYTES], uint32_t sa
                          struct frame_header *ret_header);
 
 void footer_encode(const struct footer *f, uint32_t salt, unsigned char out[FOOTER_BYTES]);
+
+/* All but of_bit, which the sums have. */
 bool footer_decode(const unsigned char in[FOOTER_BYTES], uint32_t salt, struct footer *ret_footer);
+
+/* Where in the file it stands. */
+static inline uint64_t footer_offset(const struct footer *f)
+{
+    return f->end + f->sums_bytes;
+}
 
 /* Counts one more frame. */
 void footer_add(struct footer *f, const struct frame_header *h);
+
+/* Bytes of the longest frame of sums. */
+enum { SUMS_BYTES_MAX = FRAME_HEADER_BYTES + 16 + 64 * 32 };
+
+/* The sums of <f> as a frame; gives its bytes, for f->sums_bytes. */
+uint32_t sums_encode(const struct footer *f, uint32_t salt, unsigned char out[SUMS_BYTES_MAX]);
+
+/* Fills in f->of_bit; false, and all zero, when the <len> bytes are no sums of such a footer. */
+bool sums_decode(const unsigned char *in, size_t len, uint32_t salt, struct footer *f);
 
 /* Bytes of a frame in the file: header, payload, padding. */
 static inline int64_t frame_bytes(uint32_t length)

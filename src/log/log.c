@@ -212,6 +212,7 @@ static void begin(struct log *l)
         struct consumer *c = &l->consumers[i];
         c->written = c->cursor;
         c->synced = c->cursor;
+        owed_count(l, (unsigned)i);
     }
 }
 

@@ -120,10 +120,19 @@ MUST_USE bool log_consumer_add(struct log *l, struct str name, unsigned *ret_bit
 MUST_USE bool log_consumer_retire(struct log *l, unsigned bit, struct err *e);
 
 /*
- * How many frames consumer <bit> has still to do. Exact for those in memory; of older ones, all between its
- * cursor and its last frame count, whoever they are for. 0 is always exact.
+ * How many frames consumer <bit> has still to do, and how many bytes those are on disk or will be. Exact but
+ * for the one segment in which a consumer stands whose next frame is no longer in memory: there it may
+ * seem to owe 256 KiB more than it does (all of the segment if that was left by an earlier program). Never too low; 0
+ * is always exact. Asking costs a lock.
  */
 uint64_t log_pending(struct log *l, unsigned bit);
+int64_t log_owed_bytes(struct log *l, unsigned bit);
+
+/*
+ * When the oldest frame that consumer <bit> has still to do was appended, as wall clock; 0 when it has none. Where the above
+ * are not exact it may be told earlier than it was, never later.
+ */
+int64_t log_oldest_ns(struct log *l, unsigned bit);
 
 /* Who reads the log: those not retired. At most LOG_CONSUMERS_MAX are written to <ret>. */
 struct log_consumer {

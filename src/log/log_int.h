@@ -24,8 +24,16 @@
 struct mark {
     uint64_t seq;
     int64_t offset;
+    int64_t time_ns; /* no frame from here on is older, if the clock was not set back */
+    uint64_t mask;   /* of the frames before it */
+    size_t tallies;  /* where those of its bits begin in the segment's tallies */
 };
 enum { MARK_BYTES = 256 * 1024 };
+
+struct tally {
+    uint64_t count;
+    int64_t bytes;
+};
 
 /* A segment as readers and the remover see it; all under the log's lock once the log is open. */
 struct segment {
@@ -35,7 +43,18 @@ struct segment {
     bool active;       /* the writer adds to it */
     struct footer sum; /* of the acknowledged frames; sum.end is where they end */
     int64_t file_bytes;
+    int64_t created_ns; /* from its header */
     VEC(struct mark) marks;
+    VEC(struct tally)
+    tallies; /* for each mark what is before it, a tally for each bit of its mask */
+};
+
+/* What a consumer has still to do; see owed.c. */
+struct owed {
+    uint64_t count;
+    int64_t bytes;
+    uint64_t oldest_seq; /* 0: nothing is owed */
+    int64_t oldest_ns;
 };
 
 struct consumer {
@@ -45,6 +64,7 @@ struct consumer {
     uint64_t cursor;
     uint64_t written; /* as the cursor file has it */
     uint64_t synced;
+    struct owed owed;
 };
 
 /* The segment that is written to; the writer's alone. */
@@ -132,7 +152,7 @@ struct log {
     int64_t backoff_ms;
 };
 
-enum { LOG_TYPE_CURSOR = LOG_TYPE_RESERVED, LOG_TYPE_CONSUMER, LOG_FLAG_RETIRED = 1 };
+enum { LOG_FLAG_RETIRED = 1 };
 
 /* "<folder>/<name>" */
 void log_path(const struct log *l, const char *name, char path[PATH_MAX]);
@@ -159,8 +179,17 @@ void active_abandon(struct log *l);
 /* Makes what was written visible; under the lock. */
 void active_publish(struct log *l) REQUIRES(&l->lock);
 
-/* Writes the footer of a segment and syncs it unless the log never does. */
+/* Writes the sums and the footer of a segment behind its frames and syncs them unless the log never does. */
 MUST_USE int footer_write(const struct log *l, int fd, uint32_t salt, struct footer *sum);
+
+/* owed.c, under the lock: a frame came, was withdrawn; the cursor moved on from <from_seq>; count anew. */
+void owed_add(struct log *l, const struct held *h);
+void owed_withdraw(struct log *l, const struct held *h);
+void owed_move(struct log *l, unsigned bit, uint64_t from_seq);
+void owed_count(struct log *l, unsigned bit);
+
+/* Marks where the frames of the segment end now. */
+void segment_mark(struct segment *s);
 
 /* recovery.c */
 MUST_USE bool log_recover(struct log *l, struct log_report *report, struct err *e);

@@ -24,7 +24,7 @@ struct recovery {
     VEC(uint64_t) serials;
 };
 
-enum { NAME_DIGITS = 16 };
+enum { NAME_DIGITS = 16, SUMS_READ_MAX = 1024 * 1024 };
 
 /* The serial number in a segment's name; false when it is no such name. */
 static bool parse_name(const char *name, uint64_t *ret_serial)
@@ -195,6 +195,23 @@ static bool remove_stub(struct recovery *r, const char *name, int64_t size, stru
            err_set_errno(e, ERR_IO, -result, "cannot remove %s, which holds nothing", path);
 }
 
+/* Reads what of a sealed segment is for whom; it does without when that is not there or damaged. */
+static int read_sums(const struct log *l, int fd, struct segment *s)
+{
+    uint32_t want = s->sum.sums_bytes;
+    unsigned char *bytes = want <= SUMS_READ_MAX ? mem_alloc(want + 1) : NULL;
+    size_t len = 0;
+    int result = 0;
+
+    if (bytes != NULL && want > 0) {
+        result = l->fs->ops->pread(l->fs, fd, bytes, want, (int64_t)s->sum.end, &len);
+    }
+    s->sum.sums_lost =
+        s->sum.count > 0 && (len != want || !sums_decode(bytes, len, s->salt, &s->sum));
+    mem_free(bytes);
+    return result;
+}
+
 /* Reads the footer, if there is a valid one at the end. */
 static int read_footer(const struct log *l, int fd, struct segment *s, bool *ret_sealed)
 {
@@ -209,9 +226,10 @@ static int read_footer(const struct log *l, int fd, struct segment *s, bool *ret
     }
     int result = l->fs->ops->pread(l->fs, fd, bytes, sizeof(bytes), at, &len);
     if (result == 0 && len == sizeof(bytes) && footer_decode(bytes, s->salt, &footer) &&
-        footer.end == (uint64_t)at) {
+        footer_offset(&footer) == (uint64_t)at && footer.end >= FILE_DATA_START) {
         s->sum = footer;
         *ret_sealed = true;
+        result = read_sums(l, fd, s);
     }
     return result;
 }
@@ -247,6 +265,7 @@ static bool identify(struct recovery *r, int fd, uint64_t serial, const char *na
     }
     *ret_segment = segment_new(serial, header.salt, header.first_seq);
     (*ret_segment)->file_bytes = size;
+    (*ret_segment)->created_ns = header.created_ns;
     return true;
 }
 
@@ -343,7 +362,7 @@ static void reseal(struct recovery *r, int fd, struct segment *s, int64_t tail)
     int result = l->fs->ops->truncate(l->fs, fd, (int64_t)s->sum.end);
     result = result == 0 ? footer_write(l, fd, s->salt, &s->sum) : result;
     if (result == 0) {
-        s->file_bytes = (int64_t)s->sum.end + FOOTER_BYTES;
+        s->file_bytes = (int64_t)footer_offset(&s->sum) + FOOTER_BYTES;
     } else {
         trace_warn(&l->trace, "cannot seal a segment, it stays as it is", T_TEXT("log", l->name),
                    T_U64("serial", s->serial), T_I64("errno", -result));

@@ -48,7 +48,7 @@ static int is_footer(struct window *w, int64_t offset, bool *ret_footer)
     int result = window_get(w, offset, FOOTER_BYTES, &bytes);
 
     *ret_footer = result == 0 && bytes != NULL && footer_decode(bytes, w->salt, &footer) &&
-                  footer.end == (uint64_t)offset;
+                  footer_offset(&footer) == (uint64_t)offset;
     return result;
 }
 
@@ -142,15 +142,35 @@ static int scan_step(struct window *w, int64_t at, uint64_t min_seq, struct scan
     return result;
 }
 
+/* Steps over the sums of the segment, if they stand at *<from>. */
+static int pass_sums(struct window *w, int64_t *from)
+{
+    struct frame_header header;
+    enum look look;
+    bool good = false;
+    int result = scan_look(w, *from, &look, &header);
+
+    if (result != 0 || look != LOOK_FRAME || header.type != LOG_TYPE_SUMS) {
+        return result;
+    }
+    result = payload_is_good(w, *from, &header, &good);
+    *from += good ? frame_bytes(header.length) : 0;
+    return result;
+}
+
 int scan_next(struct window *w, int64_t from, uint64_t min_seq, struct scan_hit *ret_hit)
 {
     struct scan_hit hit = {0};
     bool done = false;
+    int result = pass_sums(w, &from);
     int64_t at = from;
 
+    if (result != 0) {
+        return result;
+    }
     while (!done) {
         int64_t next = at;
-        int result = scan_step(w, at, min_seq, &hit, &done, &next);
+        result = scan_step(w, at, min_seq, &hit, &done, &next);
         if (result != 0) {
             return result;
         }

@@ -33,6 +33,7 @@ void segment_free(struct segment *s)
 {
     if (s != NULL) {
         vec_release(&s->marks);
+        vec_release(&s->tallies);
         mem_free(s);
     }
 }
@@ -87,6 +88,7 @@ int active_create(struct log *l, uint64_t first_seq)
     }
     l->next_serial++;
     struct segment *s = segment_new(serial, salt, first_seq);
+    s->created_ns = clock_wall_ns(l->env->clock);
     s->active = true;
     s->file_bytes = FILE_DATA_START;
     l->active = (struct active){.segment = s, .fd = fd, .salt = salt, .offset = FILE_DATA_START};
@@ -156,7 +158,7 @@ void active_publish(struct log *l)
     }
     int64_t marked = s->marks.len > 0 ? vec_last(&s->marks)->offset : FILE_DATA_START;
     if ((int64_t)s->sum.end - marked >= MARK_BYTES) {
-        vec_push(&s->marks, ((struct mark){s->sum.last_seq + 1, (int64_t)s->sum.end}));
+        segment_mark(s);
     }
     l->disk_bytes += (int64_t)l->active.sum.end - s->file_bytes;
     s->file_bytes = (int64_t)l->active.sum.end;
@@ -165,11 +167,13 @@ void active_publish(struct log *l)
 
 int footer_write(const struct log *l, int fd, uint32_t salt, struct footer *sum)
 {
+    unsigned char sums[SUMS_BYTES_MAX];
     unsigned char bytes[FOOTER_BYTES];
-    struct iovec part = {.iov_base = bytes, .iov_len = sizeof(bytes)};
 
+    sum->sums_bytes = sum->count > 0 && !sum->sums_lost ? sums_encode(sum, salt, sums) : 0;
     footer_encode(sum, salt, bytes);
-    int result = l->fs->ops->pwritev(l->fs, fd, &part, 1, (int64_t)sum->end);
+    const struct iovec parts[] = {{sums, sum->sums_bytes}, {bytes, sizeof(bytes)}};
+    int result = l->fs->ops->pwritev(l->fs, fd, parts, ARRAY_LEN(parts), (int64_t)sum->end);
     if (result == 0 && l->sync != LOG_SYNC_NEVER) {
         result = l->fs->ops->sync(l->fs, fd);
     }
@@ -201,7 +205,7 @@ void active_seal(struct log *l)
         /* No harm: the next start scans it. */
         (void)log_failed(l, "sealing a segment", result);
     }
-    active_let_go(l, result == 0 ? FOOTER_BYTES : 0);
+    active_let_go(l, result == 0 ? FOOTER_BYTES + (int64_t)a->sum.sums_bytes : 0);
 }
 
 void active_abandon(struct log *l)

@@ -165,6 +165,36 @@ static void footers_add_up_and_come_back(void **state)
     }
 }
 
+static void sums_come_back(void **state)
+{
+    (void)state;
+    struct footer footer = {.end = 4096};
+    unsigned char bytes[SUMS_BYTES_MAX];
+    const struct frame_header frames[] = {
+        {.length = 3, .seq = 10, .mask = 5, .time_ns = 70},
+        {.length = 8, .seq = 12, .mask = UINT64_C(1) << 63 | 1, .time_ns = 60}};
+
+    footer_add(&footer, &frames[0]);
+    footer_add(&footer, &frames[1]);
+    uint32_t len = sums_encode(&footer, 3, bytes);
+    assert_true(len % FRAME_ALIGN == 0 && len == FRAME_HEADER_BYTES + 16 + 3 * 32);
+    struct footer got = {.end = 4096, .mask = footer.mask, .count = 2};
+    assert_true(sums_decode(bytes, len, 3, &got));
+    assert_memory_equal(got.of_bit, footer.of_bit, sizeof(got.of_bit));
+    assert_int_equal(got.of_bit[0].count, 2);
+    assert_int_equal(got.of_bit[0].bytes, 2 * (FRAME_HEADER_BYTES + 8));
+    assert_int_equal(got.of_bit[63].first_seq, 12);
+    assert_int_equal(got.of_bit[2].first_ns, 70);
+    for (uint32_t i = 0; i < len; i++) {
+        bytes[i] ^= 0x10;
+        assert_false(sums_decode(bytes, len, 3, &got));
+        bytes[i] ^= 0x10;
+        assert_false(sums_decode(bytes, i, 3, &got));
+    }
+    got.mask = 1; /* a footer that they do not belong to */
+    assert_false(sums_decode(bytes, len, 3, &got));
+}
+
 static void frames_are_padded(void **state)
 {
     (void)state;
@@ -184,6 +214,7 @@ int main(void)
         cmocka_unit_test(either_copy_of_the_file_header_does),
         cmocka_unit_test(what_is_newer_is_refused_by_name),
         cmocka_unit_test(footers_add_up_and_come_back),
+        cmocka_unit_test(sums_come_back),
         cmocka_unit_test(frames_are_padded),
     };
 

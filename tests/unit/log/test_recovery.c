@@ -13,13 +13,14 @@ static const char segment_path[] = "/log/0000000000000001.segment";
 
 /* Frame numbers whose payloads are short, one empty but for its number, one longer. */
 static const uint64_t numbers[] = {73, 7, 20, 146, 365, 292};
-enum { FRAMES = ARRAY_LEN(numbers) };
+enum { FRAMES = ARRAY_LEN(numbers), SUMS_BYTES = FRAME_HEADER_BYTES + 16 + 32 /* of one bit */ };
 
 struct original {
     struct buf segment;
     struct buf consumers;
     int64_t starts[FRAMES]; /* in the file */
     int64_t ends[FRAMES];   /* of the payloads */
+    int64_t frames_end;
     bool sealed;
     uint64_t mask;
 };
@@ -53,7 +54,8 @@ static void original_make(struct original *o, bool sealed)
     }
     peek(&k, segment_path, &o->segment);
     peek(&k, "/log/consumers", &o->consumers);
-    assert_int_equal(o->segment.len, at + (sealed ? FOOTER_BYTES : 0));
+    o->frames_end = at;
+    assert_int_equal(o->segment.len, at + (sealed ? SUMS_BYTES + FOOTER_BYTES : 0));
     kit_release(&k);
 }
 

@@ -1,0 +1,220 @@
+/*
+ * What each consumer has still to do: counted as frames come and cursors move, so that asking costs nothing.
+ *
+ * While a consumer passes over frames that are in memory, each is counted once. One that is further behind is counted anew
+ * whenever it moves, from the sums of the segments and their marks; in the segment where it stands it may then seem to owe
+ * up to MARK_BYTES more than it does, and all of that segment's frames when no marks were kept.
+ *
+ * Invariants, under the log's lock
+ *   1. owed.count and owed.bytes are never less than what is owed; 0 is exact.
+ *   2. owed.oldest_ns is never later than the oldest frame owed; 0 when there is none.
+ *   3. While cursor + 1 is in memory and has been since it was last counted, all of it is exact.
+ */
+#include "log/log_int.h"
+
+static uint64_t first_in_memory(const struct log *l)
+{
+    return l->recent.len > 0 ? recent_at(&l->recent, 0)->frame.seq : l->next_seq;
+}
+
+static bool is_for(const struct held *h, unsigned bit)
+{
+    return (h->frame.mask >> bit & 1) && !h->withdrawn;
+}
+
+static void forget(struct owed *o, uint64_t count, int64_t bytes)
+{
+    o->count -= count < o->count ? count : o->count;
+    o->bytes -= bytes < o->bytes ? bytes : o->bytes;
+}
+
+/* The last mark of <s> at or before <seq>; NULL when there is none. */
+static const struct mark *mark_before(const struct segment *s, uint64_t seq)
+{
+    size_t i = s->marks.len;
+
+    while (i > 0 && s->marks.items[i - 1].seq > seq) {
+        i--;
+    }
+    return i > 0 ? &s->marks.items[i - 1] : NULL;
+}
+
+/* What is for <bit> before a mark. */
+static struct tally tally_of(const struct segment *s, const struct mark *m, unsigned bit)
+{
+    uint64_t below = m->mask & ((UINT64_C(1) << bit) - 1);
+
+    if (!(m->mask >> bit & 1)) {
+        return (struct tally){0};
+    }
+    return s->tallies.items[m->tallies + (size_t)__builtin_popcountll(below)];
+}
+
+void segment_mark(struct segment *s)
+{
+    struct mark m = {.seq = s->sum.last_seq + 1,
+                     .offset = (int64_t)s->sum.end,
+                     .time_ns = s->sum.newest_ns,
+                     .mask = s->sum.mask,
+                     .tallies = s->tallies.len};
+
+    for (uint64_t rest = m.mask; rest != 0; rest &= rest - 1) {
+        const struct bit_sum *sum = &s->sum.of_bit[__builtin_ctzll(rest)];
+        vec_push(&s->tallies, ((struct tally){sum->count, sum->bytes}));
+    }
+    vec_push(&s->marks, m);
+}
+
+/* Adds what a segment without sums may hold for <bit> from <from> on. */
+static void add_unsummed(const struct segment *s, unsigned bit, uint64_t from, struct owed *o)
+{
+    uint64_t first = s->sum.first_seq > from ? s->sum.first_seq : from;
+    uint64_t span = s->sum.last_of_bit[bit] - first + 1;
+
+    o->count += span < s->sum.count ? span : s->sum.count;
+    o->bytes += (int64_t)s->sum.end - FILE_DATA_START;
+    o->oldest_ns = o->oldest_ns == 0 ? s->created_ns : o->oldest_ns;
+}
+
+static void add_segment(const struct segment *s, unsigned bit, uint64_t from, struct owed *o)
+{
+    const struct bit_sum *sum = &s->sum.of_bit[bit];
+    struct tally done = {0};
+    int64_t oldest_ns = sum->first_ns;
+
+    if (s->sum.sums_lost) {
+        add_unsummed(s, bit, from, o);
+        return;
+    }
+    const struct mark *m = sum->first_seq < from ? mark_before(s, from) : NULL;
+    if (m != NULL) {
+        done = tally_of(s, m, bit);
+        oldest_ns = m->time_ns > oldest_ns ? m->time_ns : oldest_ns;
+    }
+    uint64_t count = sum->count - done.count;
+    uint64_t span = s->sum.last_of_bit[bit] - from + 1;
+    o->count += count < span ? count : span;
+    o->bytes += sum->bytes - done.bytes;
+    o->oldest_ns = o->oldest_ns == 0 ? oldest_ns : o->oldest_ns;
+}
+
+static void add_frames(const struct log *l, unsigned bit, uint64_t from, struct owed *o)
+{
+    for (size_t i = recent_find(&l->recent, from); i < l->recent.len; i++) {
+        const struct held *h = recent_at(&l->recent, i);
+        if (is_for(h, bit)) {
+            o->count++;
+            o->bytes += frame_bytes(h->length);
+            o->oldest_ns = o->oldest_ns == 0 ? h->frame.time_ns : o->oldest_ns;
+            o->oldest_seq = o->oldest_seq == 0 ? h->frame.seq : o->oldest_seq;
+        }
+    }
+}
+
+void owed_count(struct log *l, unsigned bit)
+{
+    struct consumer *c = &l->consumers[bit];
+    uint64_t from = c->cursor + 1;
+    struct owed o = {0};
+
+    if (from < first_in_memory(l)) {
+        for (size_t i = 0; i < l->segments.len; i++) {
+            const struct segment *s = l->segments.items[i];
+            if (s->sum.count > 0 && s->sum.last_of_bit[bit] >= from) {
+                add_segment(s, bit, from, &o);
+            }
+        }
+        o.oldest_seq = o.count > 0 ? from : 0; /* looked for again as soon as the cursor moves */
+        from = l->durable_seq + 1 > from ? l->durable_seq + 1 : from;
+    }
+    add_frames(l, bit, from, &o);
+    c->owed = o;
+}
+
+/* The oldest frame owed, when all of them are in memory. */
+static void find_oldest(struct log *l, unsigned bit)
+{
+    struct owed *o = &l->consumers[bit].owed;
+    size_t i = recent_find(&l->recent, l->consumers[bit].cursor + 1);
+
+    while (i < l->recent.len && !is_for(recent_at(&l->recent, i), bit)) {
+        i++;
+    }
+    const struct held *h = i < l->recent.len ? recent_at(&l->recent, i) : NULL;
+    o->oldest_seq = h != NULL ? h->frame.seq : 0;
+    o->oldest_ns = h != NULL ? h->frame.time_ns : 0;
+}
+
+void owed_add(struct log *l, const struct held *h)
+{
+    for (uint64_t rest = h->frame.mask; rest != 0; rest &= rest - 1) {
+        struct owed *o = &l->consumers[__builtin_ctzll(rest)].owed;
+        o->oldest_seq = o->count == 0 ? h->frame.seq : o->oldest_seq;
+        o->oldest_ns = o->count == 0 ? h->frame.time_ns : o->oldest_ns;
+        o->count++;
+        o->bytes += frame_bytes(h->length);
+    }
+}
+
+void owed_withdraw(struct log *l, const struct held *h)
+{
+    for (uint64_t rest = h->frame.mask; rest != 0; rest &= rest - 1) {
+        unsigned bit = (unsigned)__builtin_ctzll(rest);
+        struct consumer *c = &l->consumers[bit];
+        if (h->frame.seq > c->cursor) {
+            forget(&c->owed, 1, frame_bytes(h->length));
+        }
+        if (c->owed.oldest_seq == h->frame.seq) {
+            find_oldest(l, bit);
+        }
+    }
+}
+
+void owed_move(struct log *l, unsigned bit, uint64_t from_seq)
+{
+    struct consumer *c = &l->consumers[bit];
+
+    if (from_seq + 1 < first_in_memory(l)) {
+        owed_count(l, bit);
+        return;
+    }
+    for (size_t i = recent_find(&l->recent, from_seq + 1); i < l->recent.len; i++) {
+        const struct held *h = recent_at(&l->recent, i);
+        if (h->frame.seq > c->cursor) {
+            break;
+        }
+        if (is_for(h, bit)) {
+            forget(&c->owed, 1, frame_bytes(h->length));
+        }
+    }
+    if (c->owed.oldest_seq <= c->cursor) {
+        find_oldest(l, bit);
+    }
+}
+
+uint64_t log_pending(struct log *l, unsigned bit)
+{
+    INVARIANT(bit < LOG_CONSUMERS_MAX);
+    lock_take(&l->lock);
+    uint64_t count = l->consumers[bit].owed.count;
+    lock_give(&l->lock);
+    return count;
+}
+
+int64_t log_owed_bytes(struct log *l, unsigned bit)
+{
+    INVARIANT(bit < LOG_CONSUMERS_MAX);
+    lock_take(&l->lock);
+    int64_t bytes = l->consumers[bit].owed.bytes;
+    lock_give(&l->lock);
+    return bytes;
+}
+
+int64_t log_oldest_ns(struct log *l, unsigned bit)
+{
+    INVARIANT(bit < LOG_CONSUMERS_MAX);
+    lock_take(&l->lock);
+    int64_t oldest_ns = l->consumers[bit].owed.oldest_ns;
+    lock_give(&l->lock);
+    return oldest_ns;
+}
