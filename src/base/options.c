@@ -180,7 +180,7 @@ static bool match_keys(struct table_run *t)
 /* Variables */
 
 /* "TELEX_EXPORTER_INFLUX_" and "max_age": the variable's name, in the arena. */
-static const char *variable_of(const struct table_run *t, const struct option *o)
+static const char *variable_of(const struct table_run *t, const char *spelling)
 {
     AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
 
@@ -188,22 +188,52 @@ static const char *variable_of(const struct table_run *t, const struct option *o
         return NULL;
     }
     buf_add_text(&name, t->prefix);
-    options_add_shouted(&name, str_of(o->name));
+    options_add_shouted(&name, str_of(spelling));
     return arena_text(t->run->arena, buf_str(&name));
+}
+
+/* What the environment says of an option, and under which spelling. */
+struct said {
+    const char *spelling; /* NULL: nothing */
+    const char *variable;
+    const char *value;
+};
+
+static bool look_up(const struct table_run *t, const char *spelling, struct said *ret)
+{
+    const char *variable = variable_of(t, spelling);
+    const char *value = variable != NULL ? options_lookup(t->run, variable) : NULL;
+
+    if (value != NULL) {
+        *ret = (struct said){spelling, variable, value};
+    }
+    return value != NULL;
+}
+
+/* The row's own name goes before its aliases. */
+static struct said find_said(const struct table_run *t, const struct option *o)
+{
+    struct said said = {0};
+    bool found = look_up(t, o->name, &said);
+
+    for (size_t i = 0; !found && o->aliases != NULL && o->aliases[i] != NULL; i++) {
+        found = look_up(t, o->aliases[i], &said);
+    }
+    return said;
 }
 
 static bool set_from_env(struct table_run *t, const struct option *o, void *field, bool *ret_set)
 {
-    const char *name = variable_of(t, o);
-    const char *value = name != NULL ? options_lookup(t->run, name) : NULL;
+    struct said said = find_said(t, o);
 
-    *ret_set = value != NULL;
-    if (value == NULL) {
+    *ret_set = said.value != NULL;
+    if (said.value == NULL) {
         return true;
     }
     t->overridden = true;
-    struct str file = arena_printf(t->run->arena, "environment variable %s", name);
-    return options_set_from_text(t->run, o, file, arena_dup(t->run->arena, str_of(value)), field);
+    struct str file = arena_printf(t->run->arena, "environment variable %s", said.variable);
+    struct str text = arena_dup(t->run->arena, str_of(said.value));
+    return options_set_from_text(t->run, o, said.spelling, file, text, field);
 }
 
 /* Rows */
@@ -215,7 +245,7 @@ static bool set_table(struct table_run *t, const struct option *o, const struct 
 {
     AUTO(buf_release) struct buf prefix = BUF_INIT(BUF_SMALL);
     struct table_run *inner = arena_new(t->run->arena, struct table_run);
-    const char *variable = variable_of(t, o);
+    const char *variable = variable_of(t, o->name);
 
     if (variable != NULL) {
         buf_addf(&prefix, "%s_", variable);
@@ -255,7 +285,7 @@ static bool set_scalar_row(struct table_run *t, const struct option *o, const st
     struct str file = STR("default");
     bool from_env = false;
 
-    if (o->fallback != NULL && !options_set_from_text(r, o, file, str_of(o->fallback), field)) {
+    if (o->fallback != NULL && !options_set_from_text(r, o, o->name, file, str_of(o->fallback), field)) {
         return false;
     }
     if (is_given && !set_from_node(r, o, given, field)) {
@@ -279,7 +309,7 @@ static bool err_missing(const struct table_run *t, const struct option *o)
 {
     bool has_variable = o->type != OPTION_TABLE && o->type != OPTION_NODE && t->prefix != NULL;
     const char *or_set = has_variable ? ", or set " : "";
-    const char *variable = has_variable ? variable_of(t, o) : "";
+    const char *variable = has_variable ? variable_of(t, o->name) : "";
 
     if (t->node == NULL) {
         return err_set(t->run->e, ERR_CONFIG, "%s needs '%s': add it%s%s", t->table->name, o->name,

@@ -113,7 +113,7 @@ struct option_source {
  * - A text may hold ${VAR} or ${VAR:-default}; $${ is a literal ${, and a ${ that no name follows
  * (${1}) is left alone. What was expanded may be read as number or boolean in spite of quotes.
  * - The variable of option `name` is <prefix>NAME; of `subName` in table `sub`,
- * <prefix>SUB_SUB_NAME.
+ * <prefix>SUB_SUB_NAME; aliases have theirs too, behind the option's own.
  * A list is written there as a,b or as YAML, a map as a=b,c=d or as YAML.
  * - A secret `key` is a text, {file: path} or {env: NAME}; or instead of `key`, `key_file` is a
  * path

@@ -45,9 +45,11 @@ const char *options_lookup(const struct options_run *r, const char *name);
 /* <text> in capitals with _ between words: maxAge, max-age and max_age give MAX_AGE. */
 void options_add_shouted(struct buf *out, struct str text);
 
-/* Reads <text>, which is from the environment or a default, as <file> says. */
+/* Reads <text>, which is from the environment or a default, as <file> says; <name> is the row's or
+ * an alias of it, whose suffix says what a bare number means. */
 MUST_USE bool options_set_from_text(const struct options_run *r, const struct option *o,
-                                    struct str file, struct str text, void *field);
+                                    const char *name, struct str file, struct str text,
+                                    void *field);
 
 /* "timeout: expected a duration, found 'x'"; always false. */
 bool options_err_expected(const struct options_run *r, struct option_value v,

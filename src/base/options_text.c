@@ -75,15 +75,14 @@ static bool node_of_text(const struct options_run *r, const struct option *o, st
     return true;
 }
 
-bool options_set_from_text(const struct options_run *r, const struct option *o, struct str file,
-                           struct str text, void *field)
+bool options_set_from_text(const struct options_run *r, const struct option *o, const char *name,
+                           struct str file, struct str text, void *field)
 {
     const struct yaml_node *node;
 
     if (!node_of_text(r, o, file, text, &node)) {
         return false;
     }
-    /* Unit suffixes belong to spellings in files; here the row's own name counts. */
-    struct option_value value = {node, o->name, true};
+    struct option_value value = {node, name, true};
     return option_types[o->type].set(r, o, value, field);
 }

@@ -244,6 +244,9 @@ static const char *const env_yaml[] = {"T_URL",        "http://e",  "T_TAGS",
                                        "[\"x,y\", z]", "T_HEADERS", "{A: '1'}",
                                        "T_CODES",      "[1, 2]",    NULL};
 static const char *const env_empty[] = {"T_URL", "http://e", "T_TAGS", "", NULL};
+static const char *const env_alias[] = {"T_ENDPOINT", "http://e", "T_TIMEOUT_MS", "90", NULL};
+static const char *const env_both[] = {"T_TIMEOUT_MS", "90",       "T_TIMEOUT", "2",
+                                       "T_URL",        "http://e", NULL};
 static const char *const env_vars[] = {"HOST", "h",      "PORT",   "80", "ON",
                                        "true", "MY_KEY", "s3cret", NULL};
 static const char *const env_bad[] = {"T_TIMEOUT", "soon", NULL};
@@ -254,6 +257,8 @@ static const struct case_row cases[] = {
     {"url: http://h", "http://h" DEFAULTS, NULL},
     {"endpoint: https://h:1/p?q", "https://h:1/p?q" DEFAULTS, NULL},
     {"", "http://e" DEFAULTS, env_url},
+    {"", "http://e timeout=90ms max=16000000 precision=2 tags=a,b, codes=200,204,", env_alias},
+    {"", "http://e timeout=2000ms max=16000000 precision=2 tags=a,b, codes=200,204,", env_both},
     {"{url: http://h, database: '', gzip: on, batch_size: 10000, offset: -5, ratio: 2.5}",
      "http://h db= gzip batch=10000 offset=-5 ratio=2.5" DEFAULTS, NULL},
     {"{url: http://h, ratio: 80%}", "http://h batch=500 offset=0 ratio=80" DEFAULTS, NULL},
