@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const char exporters_variable[] = "PROFILING_EXPORTERS_CONFIG";
+
 struct reader {
     struct config *config;
     const struct config_environment *environment;
@@ -176,6 +178,43 @@ static void read_datasource_section(struct reader *r)
     }
 }
 
+/* The file that an application's deployment names may hold the exporters. */
+static bool read_exporters_file(struct reader *r, struct str path, const struct yaml_node **ret,
+                                struct err *e)
+{
+    struct config *c = r->config;
+    struct yaml_source *source = arena_new(&c->arena, struct yaml_source);
+    const struct yaml_node *documents = NULL;
+    AUTO(buf_release) struct buf text = BUF_INIT(CONFIG_FILE_MAX);
+
+    if (!fs_read_file(fs_system(), path, CONFIG_FILE_MAX, &text, e)) {
+        return err_wrap(e, "%s", exporters_variable);
+    }
+    *source = (struct yaml_source){.file = arena_dup(&c->arena, path),
+                                   .text = arena_dup(&c->arena, buf_str(&text))};
+    if (!yaml_parse(&c->arena, source, &documents, e)) {
+        return false;
+    }
+    *ret = documents->count > 0 ? yaml_get(documents->first, STR("exporters")) : NULL;
+    return *ret != NULL || err_set(e, ERR_CONFIG, "%.*s, which %s names, has no 'exporters'",
+                                   STR_FMT(path), exporters_variable);
+}
+
+/* Exporters stand in the config, or else in the file that PROFILING_EXPORTERS_CONFIG names. */
+static void find_exporters(struct reader *r)
+{
+    struct settings *s = &r->config->settings;
+    const char *path = r->environment->lookup(r->environment->arg, exporters_variable);
+    struct err e = ERR_INIT;
+
+    if (path == NULL || s->exporters != NULL) {
+        return;
+    }
+    if (!read_exporters_file(r, str_of(path), &s->exporters, &e)) {
+        problems_error(r->problems, &e);
+    }
+}
+
 static bool read_exporters(struct reader *r, const struct yaml_node *node, struct err *e)
 {
     return plan_parse(node, NULL, &r->source, &r->config->arena, &r->config->plan, e);
@@ -193,6 +232,7 @@ static void read_plan_sections(struct reader *r)
     const struct settings *s = &r->config->settings;
     size_t before = r->problems->errors;
 
+    find_exporters(r);
     (void)read_what_is_right(r, s->exporters, read_exporters);
     plan_config_release(&r->config->plan);
     if (r->problems->errors == before) {

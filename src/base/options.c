@@ -285,7 +285,8 @@ static bool set_scalar_row(struct table_run *t, const struct option *o, const st
     struct str file = STR("default");
     bool from_env = false;
 
-    if (o->fallback != NULL && !options_set_from_text(r, o, o->name, file, str_of(o->fallback), field)) {
+    if (o->fallback != NULL &&
+        !options_set_from_text(r, o, o->name, file, str_of(o->fallback), field)) {
         return false;
     }
     if (is_given && !set_from_node(r, o, given, field)) {

@@ -56,9 +56,10 @@ static void print_config(struct buf *out)
         "`telex run` reads `telex.yaml`, or what `-c` names. Every section is optional, an unknown option is an "
         "error, and relative paths are relative to the folder of the file. Every option can be overridden by the "
         "environment: `server.listen` by `TELEX_SERVER_LISTEN`, `database` of the exporter `influx` by "
-        "`TELEX_EXPORTER_INFLUX_DATABASE`. A text may hold `${NAME}` or `${NAME:-default}`. An option that is a "
+        "`TELEX_EXPORTER_INFLUX_DATABASE`; an option's other names work there too. A text may hold `${NAME}` or `${NAME:-default}`. An option that is a "
         "secret can instead be given as `OPTION_file: PATH`, or as `OPTION_secret: NAME` of a file below "
-        "`secrets.path`. `telex check` says what is wrong, with line and column.\n\n",
+        "`secrets.path`. Without `exporters`, those of the file that `PROFILING_EXPORTERS_CONFIG` names are "
+        "taken. `telex check` says what is wrong, with line and column.\n\n",
         made);
     print_top(out);
     for (size_t i = 0; i < config_options.count; i++) {

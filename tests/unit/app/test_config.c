@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -171,6 +172,29 @@ static void environment_overrides(void **state)
     assert_int_equal(c->plan.output_count, 1);
 }
 
+/* A deployment's variable names the file with the exporters; those of the config go before it. */
+static void a_variable_names_the_exporters_file(void **state)
+{
+    char path[] = "/tmp/telex-exporters-XXXXXX";
+    const char text[] =
+        "exporters:\n"
+        "  - { name: hook, type: webhook, config: { url: 'http://127.0.0.1:1' } }\n";
+    int fd = mkstemp(path);
+    const struct variable variables[] = {{"PROFILING_EXPORTERS_CONFIG", path}, {0}};
+
+    (void)state;
+    assert_true(fd >= 0 && write(fd, text, sizeof(text) - 1) == (ssize_t)sizeof(text) - 1);
+    (void)close(fd);
+    AUTO(config_autounref) struct config *c = must_read("", variables);
+    assert_int_equal(c->plan.output_count, 1);
+    assert_true(str_eq(c->plan.outputs[0].name, STR("hook")));
+    AUTO(config_autounref)
+    struct config *own =
+        must_read("exporters: { mine: { type: webhook, url: 'http://h' } }\n", variables);
+    assert_true(str_eq(own->plan.outputs[0].name, STR("mine")));
+    (void)unlink(path);
+}
+
 static void log_levels_reach_the_sink(void **state)
 {
     (void)state;
@@ -207,9 +231,13 @@ static void a_missing_file_is_a_problem(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_a_config),       cmocka_unit_test(sections_are_read),
-        cmocka_unit_test(exporters_as_list),         cmocka_unit_test(environment_overrides),
-        cmocka_unit_test(log_levels_reach_the_sink), cmocka_unit_test(a_missing_file_is_a_problem),
+        cmocka_unit_test(nothing_is_a_config),
+        cmocka_unit_test(sections_are_read),
+        cmocka_unit_test(exporters_as_list),
+        cmocka_unit_test(environment_overrides),
+        cmocka_unit_test(a_variable_names_the_exporters_file),
+        cmocka_unit_test(log_levels_reach_the_sink),
+        cmocka_unit_test(a_missing_file_is_a_problem),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
