@@ -127,6 +127,9 @@ struct batch_codec {
     bool (*decode)(struct str encoded, struct batch *b, struct err *e);
     /* Reads the columns with batch_own_samples() or batch_own_alerts(). */
     bool (*encode)(const struct batch *b, struct buf *out, struct err *e);
+    /* Appends what holds the rows of all <parts>, in order, without decoding them; parts that are
+     * seen to be broken are refused. NULL: they cannot be put together so. */
+    bool (*join)(const struct str *parts, size_t count, struct buf *out, struct err *e);
 };
 
 /*

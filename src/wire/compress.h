@@ -24,6 +24,14 @@ extern const struct compression compression_snappy;
 extern const struct compression compression_gzip;
 extern const struct compression compression_zstd;
 
+/*
+ * Appends one block that unpacks to what <parts> unpack to, one behind the other. Nothing is unpacked for
+ * it: references of a block reach back into that block only, so blocks may stand side by side behind a
+ * common length. False when a part is no block, or when all are more than <max_bytes> unpacked.
+ */
+MUST_USE bool snappy_join(const struct str *parts, size_t count, size_t max_bytes, struct buf *out,
+                          struct err *e);
+
 /* By its name, in any case; "x-gzip" too. NULL when there is none. */
 const struct compression *compression_find(struct str name);
 

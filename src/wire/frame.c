@@ -4,6 +4,7 @@
  */
 #include "wire/frame.h"
 
+#include "base/mem.h"
 #include "base/number.h"
 #include "wire/edges.h"
 #include "wire/pb.h"
@@ -158,64 +159,128 @@ static bool take_info(struct info_reader *in, struct str bytes, struct err *e)
     return pb_ok(&r) || fail(e, "what the rows share");
 }
 
-struct frame {
-    uint64_t codec;
-    uint64_t rows;
-    struct str info;
-    struct str payload;
-};
-
-static bool take_frame(struct str bytes, struct frame *ret_frame, struct err *e)
+/* Reads the fields; the codec is looked up by the caller. */
+static bool take_frame(struct str bytes, struct batch_frame *frame, uint64_t *codec, uint64_t *rows,
+                       struct err *e)
 {
-    struct frame frame = {.info = STR(""), .payload = STR("")};
     struct pb_reader r;
     struct pb_field f;
 
     pb_read_init(&r, bytes);
     while (pb_next(&r, &f)) {
         if (f.number == FRAME_CODEC && f.type == PB_VARINT) {
-            frame.codec = f.value;
+            *codec = f.value;
         } else if (f.number == FRAME_ROWS && f.type == PB_VARINT) {
-            frame.rows = f.value;
+            *rows = f.value;
         } else if (f.number == FRAME_INFO && f.type == PB_BYTES) {
-            frame.info = f.bytes;
+            frame->info = f.bytes;
         } else if (f.number == FRAME_PAYLOAD && f.type == PB_BYTES) {
-            frame.payload = f.bytes;
+            frame->payload = f.bytes;
         }
     }
-    *ret_frame = frame;
     return pb_ok(&r) || fail(e, "not a protobuf message");
 }
 
-static bool make_batch(const struct frame *frame, const struct batch_codec *codec,
-                       struct info_reader *in, struct batch **ret_batch, struct err *e)
+bool batch_frame_read(struct str bytes, struct batch_frame *ret_frame, struct err *e)
 {
-    if (!take_info(in, frame->info, e)) {
+    struct batch_frame frame = {.info = STR(""), .payload = STR("")};
+    uint64_t codec = 0;
+    uint64_t rows = 0;
+
+    if (!take_frame(bytes, &frame, &codec, &rows, e)) {
         return false;
     }
-    if (in->info.kind != codec->kind) {
-        return fail(e, "its codec is for another kind of record");
+    frame.codec = codec <= UINT8_MAX ? batch_codec_find((uint8_t)codec) : NULL;
+    if (frame.codec == NULL || rows > BATCH_ROWS_MAX) {
+        return fail(e, frame.codec == NULL ? "a codec that this version does not know"
+                                           : "too many rows");
     }
-    in->info.annotations = in->pairs.items;
-    in->info.annotation_count = in->pairs.len;
-    *ret_batch = batch_from_bytes(codec, frame->payload, true, &in->info, (uint32_t)frame->rows);
+    frame.rows = (uint32_t)rows;
+    *ret_frame = frame;
     return true;
+}
+
+/* The next field of what rows share that is not the time, as its bytes stand. */
+static bool next_shared(struct pb_reader *r, struct str *ret_bytes)
+{
+    const char *from = r->at;
+    struct pb_field f;
+
+    while (pb_next(r, &f)) {
+        if (f.number != INFO_TIME) {
+            *ret_bytes = str_make(from, (size_t)(r->at - from));
+            return true;
+        }
+        from = r->at;
+    }
+    return false;
+}
+
+bool batch_frames_join(const struct batch_frame *a, const struct batch_frame *b)
+{
+    struct pb_reader ra;
+    struct pb_reader rb;
+    struct str fa;
+    struct str fb;
+
+    if (a->codec != b->codec || a->codec->join == NULL) {
+        return false;
+    }
+    pb_read_init(&ra, a->info);
+    pb_read_init(&rb, b->info);
+    while (next_shared(&ra, &fa)) {
+        if (!next_shared(&rb, &fb) || !str_eq(fa, fb)) {
+            return false;
+        }
+    }
+    return !next_shared(&rb, &fb) && pb_ok(&ra) && pb_ok(&rb);
+}
+
+static bool join_frames(const struct batch_frame *frames, size_t count,
+                        const struct batch_info *info, struct batch **ret_batch, struct err *e)
+{
+    AUTO(buf_release) struct buf bytes = BUF_INIT(BUF_UNLIMITED);
+    struct str *parts = mem_alloc(count * sizeof(*parts));
+    uint64_t rows = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        parts[i] = frames[i].payload;
+        rows += frames[i].rows;
+    }
+    bool ok = rows <= BATCH_ROWS_MAX || fail(e, "too many rows");
+    ok = ok && frames[0].codec->join(parts, count, &bytes, e);
+    mem_free(parts);
+    if (ok) {
+        size_t len = bytes.len;
+        *ret_batch = batch_from_bytes(frames[0].codec, str_make(buf_take(&bytes), len), false, info,
+                                      (uint32_t)rows);
+    }
+    return ok;
+}
+
+bool batch_from_frames(const struct batch_frame *frames, size_t count, struct batch **ret_batch,
+                       struct err *e)
+{
+    struct info_reader in = {.info = {.kind = RECORD_SAMPLE}};
+    bool ok =
+        take_info(&in, frames[0].info, e) && (in.info.kind == frames[0].codec->kind ||
+                                              fail(e, "its codec is for another kind of record"));
+
+    in.info.annotations = in.pairs.items;
+    in.info.annotation_count = in.pairs.len;
+    if (ok && count == 1) {
+        *ret_batch =
+            batch_from_bytes(frames[0].codec, frames[0].payload, true, &in.info, frames[0].rows);
+    } else if (ok) {
+        ok = join_frames(frames, count, &in.info, ret_batch, e);
+    }
+    vec_release(&in.pairs);
+    return ok;
 }
 
 bool batch_from_frame(struct str bytes, struct batch **ret_batch, struct err *e)
 {
-    struct info_reader in = {.info = {.kind = RECORD_SAMPLE}};
-    struct frame frame;
+    struct batch_frame frame;
 
-    if (!take_frame(bytes, &frame, e)) {
-        return false;
-    }
-    const struct batch_codec *codec =
-        frame.codec <= UINT8_MAX ? batch_codec_find((uint8_t)frame.codec) : NULL;
-    if (codec == NULL || frame.rows > BATCH_ROWS_MAX) {
-        return fail(e, codec == NULL ? "a codec that this version does not know" : "too many rows");
-    }
-    bool ok = make_batch(&frame, codec, &in, ret_batch, e);
-    vec_release(&in.pairs);
-    return ok;
+    return batch_frame_read(bytes, &frame, e) && batch_from_frames(&frame, 1, ret_batch, e);
 }

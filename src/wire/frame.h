@@ -27,4 +27,25 @@ MUST_USE bool batch_to_frame(struct batch *b, struct buf *head, struct str *ret_
 /* A batch from the bytes of a frame, which are copied; its rows are decoded on first use. */
 MUST_USE bool batch_from_frame(struct str frame, struct batch **ret_batch, struct err *e);
 
+/* What a frame says of its rows, without a copy: views of the frame's bytes. */
+struct batch_frame {
+    const struct batch_codec *codec;
+    uint32_t rows;
+    struct str info; /* what the rows share, encoded */
+    struct str payload;
+};
+
+MUST_USE bool batch_frame_read(struct str frame, struct batch_frame *ret_frame, struct err *e);
+
+/* Can the rows of both be one batch: are they of a kind, and do they share all but the time? */
+bool batch_frames_join(const struct batch_frame *a, const struct batch_frame *b);
+
+/*
+ * One batch of frames that join, rows in order, with the time of the first. One frame's bytes are copied as
+ * they are; those of several are put together without decoding them. Fails when what they hold is broken or
+ * together too large; each by itself may still do.
+ */
+MUST_USE bool batch_from_frames(const struct batch_frame *frames, size_t count,
+                                struct batch **ret_batch, struct err *e);
+
 #endif

@@ -131,10 +131,17 @@ static bool codec_decode(struct str encoded, struct batch *b, struct err *e)
     return true;
 }
 
+/* The message has one repeated field, so messages behind each other are one. */
+static bool codec_join(const struct str *parts, size_t count, struct buf *out, struct err *e)
+{
+    return snappy_join(parts, count, RW1_MESSAGE_MAX, out, e);
+}
+
 const struct batch_codec codec_rw1 = {
     .id = 1,
     .name = "rw1",
     .kind = RECORD_SAMPLE,
     .decode = codec_decode,
     .encode = codec_encode,
+    .join = codec_join,
 };
