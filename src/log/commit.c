@@ -181,6 +181,17 @@ bool log_append(struct log *l, const struct log_record *record, struct wait w, u
     return ok;
 }
 
+void log_set_sync(struct log *l, enum log_sync sync)
+{
+    lock_take(&l->lock);
+    l->asked_sync = sync;
+    cond_signal(&l->work);
+    while (l->sync != l->asked_sync && !l->closing) {
+        (void)cond_wait_until(&l->done, &l->lock, DEADLINE_NEVER);
+    }
+    lock_give(&l->lock);
+}
+
 uint64_t log_durable_seq(struct log *l)
 {
     lock_take(&l->lock);

@@ -127,6 +127,7 @@ static struct log *log_new(const struct log_options *o)
     l->name = mem_dup_text(o->name.ptr, o->name.len);
     l->path = mem_dup_text(o->path.ptr, o->path.len);
     l->sync = o->sync;
+    l->asked_sync = o->sync;
     l->interval_ns = (o->interval_ms > 0 ? o->interval_ms : INTERVAL_MS) * NS_PER_MS;
     l->segment_bytes = o->segment_bytes > 0 ? o->segment_bytes : (int64_t)SEGMENT_MIB * MIB;
     l->memory_bytes_max = o->memory_bytes > 0 ? o->memory_bytes : (int64_t)MEMORY_MIB * MIB;

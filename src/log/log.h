@@ -106,6 +106,10 @@ MUST_USE bool log_append_async(struct log *l, const struct log_record *record, s
 /* Waits until all frames up to <seq> are acknowledged. False: <w> was over; the message says why so late. */
 MUST_USE bool log_wait_durable(struct log *l, uint64_t seq, struct wait w, struct err *e);
 
+/* Appends from now on are acknowledged under another policy; what was appended before may stay as the old one has
+ * it. Waits for the writing thread. */
+void log_set_sync(struct log *l, enum log_sync sync);
+
 /* The highest acknowledged sequence number; 0 when there is none. */
 uint64_t log_durable_seq(struct log *l);
 

@@ -103,7 +103,6 @@ struct log {
     struct trace trace;
     char *name;
     char *path;
-    enum log_sync sync;
     int lock_fd;
     int64_t interval_ns;
     int64_t segment_bytes;
@@ -137,9 +136,11 @@ struct log {
     bool failing;      /* the last round of the writer failed */
     bool sync_cursors; /* somebody waits for synced_version */
     bool closing;
+    enum log_sync asked_sync; /* the writer's <sync> follows */
     bool sweep_owed; /* the writer's: segments were not looked through when they might have been */
 
     /* the writer's */
+    enum log_sync sync; /* changes under the lock */
     struct active active;
     struct cursor_file cursor_file;
     uint64_t next_serial;

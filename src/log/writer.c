@@ -334,7 +334,8 @@ static int round_of_work(struct log *l)
 static bool has_work(const struct log *l) REQUIRES(&l->lock)
 {
     return l->saved_version < l->consumers_version || l->written_version < l->cursors_version ||
-           l->sync_cursors || recent_find(&l->recent, l->written_seq + 1) < l->recent.len;
+           l->sync_cursors || l->asked_sync != l->sync ||
+           recent_find(&l->recent, l->written_seq + 1) < l->recent.len;
 }
 
 static int64_t earlier(bool applies, int64_t since_ns, int64_t span_ns, int64_t than_ns)
@@ -355,6 +356,21 @@ static int64_t next_look_ns(const struct log *l)
     return earlier(l->sweep_owed, l->swept_at_ns, SWEEP_NS, at);
 }
 
+/* Takes over the policy that was asked for. A segment that nothing of was synced, its name included, is left. */
+static void follow_policy(struct log *l)
+{
+    lock_take(&l->lock);
+    bool was_never = l->sync == LOG_SYNC_NEVER && l->asked_sync != LOG_SYNC_NEVER;
+    lock_give(&l->lock);
+    if (was_never) {
+        active_seal(l);
+    }
+    lock_take(&l->lock);
+    l->sync = l->asked_sync;
+    cond_broadcast(&l->done);
+    lock_give(&l->lock);
+}
+
 /* Sleeps until there is something to do; false when the log closes. */
 static bool await_work(struct log *l)
 {
@@ -366,7 +382,11 @@ static bool await_work(struct log *l)
         }
     }
     bool open = !l->closing;
+    bool changes = l->asked_sync != l->sync;
     lock_give(&l->lock);
+    if (changes) {
+        follow_policy(l);
+    }
     return open;
 }
 

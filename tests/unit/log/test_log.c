@@ -491,6 +491,37 @@ static void interval_syncs_by_itself(void **state)
     kit_release(&k);
 }
 
+/* Appends under one policy, changes to ALWAYS, appends again: what a crash leaves. */
+static void check_stricter(enum log_sync before, size_t left)
+{
+    struct kit k;
+    static struct kit_numbers got;
+    uint64_t seq;
+
+    kit_init(&k, 1);
+    k.options.sync = before;
+    k.options.interval_ms = 3600 * 1000;
+    kit_open(&k);
+    uint64_t mask = UINT64_C(1) << kit_consumer(&k, "a");
+    assert_true(kit_append(&k, 1, mask, &seq));
+    log_set_sync(k.log, LOG_SYNC_ALWAYS);
+    assert_true(kit_append(&k, 2, mask, &seq));
+    simfs_stop_at(k.sim, 1);
+    kit_close(&k);
+    simfs_crash(k.sim, SIMFS_LOSE_ALL);
+    kit_open(&k);
+    kit_read_all(&k, mask, &got);
+    assert_int_equal(got.len, left);
+    kit_release(&k);
+}
+
+static void a_stricter_policy_holds_from_then_on(void **state)
+{
+    (void)state;
+    check_stricter(LOG_SYNC_INTERVAL, 2);
+    check_stricter(LOG_SYNC_NEVER, 1);
+}
+
 static void newer_formats_are_refused_by_name(void **state)
 {
     (void)state;
@@ -566,6 +597,7 @@ int main(void)
         cmocka_unit_test(what_is_full_refuses),
         cmocka_unit_test(every_policy_survives_a_stop),
         cmocka_unit_test(interval_syncs_by_itself),
+        cmocka_unit_test(a_stricter_policy_holds_from_then_on),
         cmocka_unit_test(newer_formats_are_refused_by_name),
         cmocka_unit_test(consumers_say_what_they_owe),
     };
