@@ -200,6 +200,18 @@ bool batch_frame_read(struct str bytes, struct batch_frame *ret_frame, struct er
     return true;
 }
 
+uint64_t batch_frame_plain_bytes(const struct batch_frame *frame)
+{
+    const char *at = frame->payload.ptr;
+    uint64_t len = 0;
+
+    /* A snappy block begins with the length of what it holds. */
+    if (frame->codec == &codec_rw1 && varint_get(&at, at + frame->payload.len, &len)) {
+        return len;
+    }
+    return frame->payload.len;
+}
+
 /* The next field of what rows share that is not the time, as its bytes stand. */
 static bool next_shared(struct pb_reader *r, struct str *ret_bytes)
 {

@@ -35,6 +35,9 @@ struct batch_frame {
     struct str payload;
 };
 
+/* Bytes of the payload without its compression, as far as the payload tells. */
+uint64_t batch_frame_plain_bytes(const struct batch_frame *frame);
+
 MUST_USE bool batch_frame_read(struct str frame, struct batch_frame *ret_frame, struct err *e);
 
 /* Can the rows of both be one batch: are they of a kind, and do they share all but the time? */

@@ -1,0 +1,138 @@
+/*
+ * Invariants
+ *   1. <frames> and then <next> are consecutive frames of the log's reader, each referenced once.
+ *   2. All frames of a group join its first one; a frame that cannot be read is alone in its group.
+ *   3. With <next> the group is full: nothing is ever added in front of it.
+ */
+#include "export/gather.h"
+
+void gather_init(struct gather *g, const struct exporter_buffer *config)
+{
+    *g = (struct gather){.config = config};
+}
+
+static void drop_frames(struct gather *g)
+{
+    for (size_t i = 0; i < g->frames.len; i++) {
+        log_frame_drop(g->frames.items[i].frame);
+    }
+    g->frames.len = 0;
+    g->rows = 0;
+    g->bytes = 0;
+}
+
+void gather_release(struct gather *g)
+{
+    drop_frames(g);
+    log_frame_drop(g->next.frame);
+    g->next.frame = NULL;
+    vec_release(&g->frames);
+}
+
+static void append(struct gather *g, struct gathered frame, int64_t now_mono_ns)
+{
+    if (gather_is_empty(g)) {
+        g->since_ns = now_mono_ns;
+    }
+    g->rows += frame.head.rows;
+    g->bytes += frame.frame->payload.len;
+    vec_push(&g->frames, frame);
+}
+
+static bool fits(const struct gather *g, const struct gathered *frame)
+{
+    return g->rows + frame->head.rows <= (uint64_t)g->config->buffer_size &&
+           g->bytes + frame->frame->payload.len <= (uint64_t)g->config->max_memory_bytes;
+}
+
+static bool joins(const struct gather *g, const struct gathered *frame)
+{
+    const struct batch_frame *first = &g->frames.items[0].head;
+
+    return first->codec != NULL && frame->head.codec != NULL && fits(g, frame) &&
+           batch_frames_join(first, &frame->head);
+}
+
+void gather_add(struct gather *g, const struct log_frame *frame, int64_t now_mono_ns)
+{
+    struct gathered one = {.frame = frame};
+    struct err ignored = ERR_INIT;
+
+    INVARIANT(g->next.frame == NULL);
+    if (!batch_frame_read(frame->payload, &one.head, &ignored)) {
+        one.head = (struct batch_frame){.codec = NULL};
+    }
+    if (gather_is_empty(g) || joins(g, &one)) {
+        append(g, one, now_mono_ns);
+    } else {
+        g->next = one;
+    }
+}
+
+bool gather_is_full(const struct gather *g)
+{
+    if (gather_is_empty(g)) {
+        return false;
+    }
+    const struct batch_codec *codec = g->frames.items[0].head.codec;
+    return g->next.frame != NULL || codec == NULL || codec->join == NULL ||
+           g->rows >= (uint64_t)g->config->buffer_size ||
+           g->bytes >= (uint64_t)g->config->max_memory_bytes;
+}
+
+int64_t gather_due_ns(const struct gather *g, int64_t interval_ns)
+{
+    const struct batch_codec *codec = g->frames.items[0].head.codec;
+
+    return codec != NULL && codec->kind == RECORD_SAMPLE ? g->since_ns + interval_ns : g->since_ns;
+}
+
+const struct log_frame *gather_first(const struct gather *g)
+{
+    return g->frames.items[0].frame;
+}
+
+const struct log_frame *gather_last(const struct gather *g)
+{
+    return g->frames.items[g->frames.len - 1].frame;
+}
+
+bool gather_batch(const struct gather *g, size_t from, size_t count, struct batch **ret_batch,
+                  struct err *e)
+{
+    if (count == 1) {
+        return batch_from_frame(g->frames.items[from].frame->payload, ret_batch, e);
+    }
+    struct batch_frame *heads = mem_alloc(count * sizeof(*heads));
+    for (size_t i = 0; i < count; i++) {
+        heads[i] = g->frames.items[from + i].head;
+    }
+    bool ok = batch_from_frames(heads, count, ret_batch, e);
+    mem_free(heads);
+    return ok;
+}
+
+double gather_ratio(const struct gather *g)
+{
+    uint64_t plain = 0;
+    uint64_t held = 0;
+
+    for (size_t i = 0; i < g->frames.len; i++) {
+        if (g->frames.items[i].head.codec != NULL) {
+            plain += batch_frame_plain_bytes(&g->frames.items[i].head);
+            held += g->frames.items[i].head.payload.len;
+        }
+    }
+    return held > 0 ? (double)plain / (double)held : 1;
+}
+
+void gather_clear(struct gather *g, int64_t now_mono_ns)
+{
+    struct gathered next = g->next;
+
+    drop_frames(g);
+    g->next.frame = NULL;
+    if (next.frame != NULL) {
+        append(g, next, now_mono_ns);
+    }
+}
