@@ -240,6 +240,7 @@ static void rule_files_of_other_projects_load(void **state)
     shared_data_path("", &folder);
     if (access(buf_text(&folder), R_OK) != 0) {
         print_message("# no %s: set TELEX_SHARED_DATA\n", buf_text(&folder));
+        buf_release(&folder); /* skip() does not come back */
         skip();
     }
     for (size_t i = 0; i < ARRAY_LEN(shared_files); i++) {
