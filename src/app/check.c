@@ -16,7 +16,7 @@
 struct checker {
     const struct config *config;
     struct problems *problems;
-    uint64_t wanted; /* outputs that some rule names */
+    uint64_t wanted; /* targets that some rule names */
 };
 
 /* ---- showing places ---- */
@@ -63,21 +63,21 @@ static void rule_problem(struct checker *k, const struct rule *rule, struct pos 
 
 static void check_takes(struct checker *k, const struct rule *rule, int index)
 {
-    const struct output_config *output = &k->config->plan.outputs[index];
+    const struct target_config *target = &k->config->plan.targets[index];
     enum record_kind kind = rule->kind == RULE_ALERT ? RECORD_ALERT : RECORD_SAMPLE;
     const char *why = NULL;
     struct err e = ERR_INIT;
 
-    if (output->caps & EXPORTER_LEVEL) {
+    if (target->caps & EXPORTER_LEVEL) {
         why =
             "keeps the state of all alerts and takes no single exports; leave export_datastore away and "
             "route alerts to it";
-    } else if (!(output->takes & TAKES(kind))) {
+    } else if (!(target->takes & TAKES(kind))) {
         why = rule->kind == RULE_ALERT ? "does not take alerts" : "does not take samples";
     }
     if (why != NULL) {
-        (void)err_set(&e, ERR_CONFIG, "exporter '%.*s' of type %s %s", STR_FMT(output->name),
-                      output->kind->name, why);
+        (void)err_set(&e, ERR_CONFIG, "exporter '%.*s' of type %s %s", STR_FMT(target->name),
+                      target->kind->name, why);
         rule_problem(k, rule, rule->export.datastore_pos, rule->export.datastore.len, &e);
     }
 }
@@ -89,7 +89,7 @@ static void check_export(struct checker *k, const struct rule *rule)
     if (!rule->export.enabled || rule->export.datastore.len == 0) {
         return;
     }
-    int index = plan_find_output(&k->config->plan, rule->export.datastore, &e);
+    int index = plan_find_target(&k->config->plan, rule->export.datastore, &e);
     if (index < 0) {
         (void)err_wrap(&e, "export_datastore");
         rule_problem(k, rule, rule->export.datastore_pos, rule->export.datastore.len, &e);
@@ -110,22 +110,39 @@ static void check_exports(struct checker *k, const struct rule_set *rules)
 
 /* ---- routes ---- */
 
+/* What the targets of <mask> come to; bits of outputs. */
+static uint64_t outputs_of(const struct plan_config *plan, uint64_t mask)
+{
+    uint64_t outputs = 0;
+
+    for (size_t i = 0; i < plan->target_count; i++) {
+        outputs |= (mask >> i & 1) != 0 ? plan->targets[i].expansion->outputs : 0;
+    }
+    return outputs;
+}
+
 /* An exporter that nothing can reach is a mistake that nobody would notice. */
 static void check_reached(struct checker *k)
 {
     const struct plan_config *plan = &k->config->plan;
-    uint64_t reached = k->wanted;
+    uint64_t named = k->wanted;
 
     for (size_t i = 0; i < plan->route_count; i++) {
-        reached |= plan->routes[i].to;
+        named |= plan->routes[i].to;
     }
-    for (size_t i = 0; plan->route_count > 0 && i < plan->output_count; i++) {
+    for (size_t i = 0; i < plan->self_metrics_count; i++) {
+        named |= plan->self_metrics[i].to;
+    }
+    for (size_t i = 0; plan->route_count > 0 && i < plan->target_count; i++) {
+        const struct target_config *target = &plan->targets[i];
+        bool is_default = (plan->default_targets >> i & 1) != 0;
         struct err e = ERR_INIT;
-        if (!(reached >> i & 1)) {
-            (plan->outputs[i].node->key.len > 0 ? yaml_key_err : yaml_err)(
-                plan->outputs[i].node, &e, ERR_CONFIG,
+        if (is_default && (named >> i & 1) == 0 &&
+            (target->expansion->outputs & ~outputs_of(plan, named)) != 0) {
+            (target->node->key.len > 0 ? yaml_key_err : yaml_err)(
+                target->node, &e, ERR_CONFIG,
                 "exporter '%.*s' gets nothing: no route and no rule names it",
-                STR_FMT(plan->outputs[i].name));
+                STR_FMT(target->name));
             problems_warning(k->problems, &e);
         }
     }
@@ -160,7 +177,7 @@ static void check_sources(struct checker *k, const struct rule_set *rules)
         problems_error(k->problems, &e);
     }
     e = ERR_INIT;
-    if (rules->rule_count > 0 && k->config->plan.output_count == 0) {
+    if (rules->rule_count > 0 && k->config->plan.target_count == 0) {
         (void)config_err(
             k->config, STR("rules"), &e,
             "there are rules but no exporters: what they find is shown on the status page "
@@ -229,10 +246,10 @@ static void check_server(const struct config *c, struct problems *problems)
 }
 
 /* What the tables cannot say of a client: credentials that exclude each other, files that are not there. */
-static void check_client(const struct env *env, const struct output_config *output,
+static void check_client(const struct env *env, const struct exporter_config *exporter,
                          struct problems *problems)
 {
-    const struct exporter_kind *kind = output->kind;
+    const struct exporter_kind *kind = exporter->kind;
     size_t offset = kind->http != NULL ? kind->http->client_offset : 0;
     struct http_client *client = NULL;
     struct err why = ERR_INIT;
@@ -242,11 +259,11 @@ static void check_client(const struct env *env, const struct output_config *outp
         return;
     }
     offset = kind->level != NULL ? kind->level->client_offset : offset;
-    const void *config = (const char *)output->config + offset;
+    const void *config = (const char *)exporter->config + offset;
     if (!http_client_new(env, config, &client, &why)) {
-        (output->node->key.len > 0 ? yaml_key_err : yaml_err)(output->node, &e, ERR_CONFIG,
-                                                              "exporter '%.*s': %s",
-                                                              STR_FMT(output->name), why.message);
+        (exporter->node->key.len > 0 ? yaml_key_err : yaml_err)(
+            exporter->node, &e, ERR_CONFIG, "exporter '%.*s': %s", STR_FMT(exporter->name),
+            why.message);
         problems_error(problems, &e);
     }
     http_client_free(client);
@@ -272,8 +289,8 @@ static void check_clients(const struct config *c, struct problems *problems)
     struct env env = {.clock = clock_system(), .metrics = metrics_new()};
 
     check_datasource(&env, c, problems);
-    for (size_t i = 0; i < c->plan.output_count; i++) {
-        check_client(&env, &c->plan.outputs[i], problems);
+    for (size_t i = 0; i < c->plan.exporter_count; i++) {
+        check_client(&env, &c->plan.exporters[i], problems);
     }
     metrics_free(env.metrics);
 }

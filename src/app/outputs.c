@@ -3,15 +3,15 @@
 #include "base/mem.h"
 #include "export/pick.h"
 
-/* The output that the rule's own annotation names, as a mask; 0: none, the routes decide. */
-static uint64_t named_output(const struct outputs *o, const struct rule *rule)
+/* The target that the rule's own annotation names, as a mask; 0: none, the routes decide. */
+static uint64_t named_target(const struct outputs *o, const struct rule *rule)
 {
     struct err ignored = ERR_INIT;
 
     if (!rule->export.enabled || rule->export.datastore.len == 0) {
         return 0;
     }
-    int index = plan_find_output(o->config, rule->export.datastore, &ignored);
+    int index = plan_find_target(o->config, rule->export.datastore, &ignored);
     return index >= 0 ? UINT64_C(1) << index : 0;
 }
 
@@ -61,7 +61,7 @@ static bool give_edges(void *arg, const struct rule *rule, struct batch *b, bool
                        struct wait wait, uint64_t *ret_seq, struct err *e)
 {
     struct outputs *o = arg;
-    uint64_t named = told ? named_output(o, rule) : 0;
+    uint64_t named = told ? named_target(o, rule) : 0;
     struct give how = {.state_only = !told || rule->export.disabled, .durable = true, .wait = wait};
     uint64_t seq = 0;
 
@@ -82,7 +82,7 @@ static bool give_samples(void *arg, const struct rule *rule, struct batch *b, bo
 {
     struct outputs *o = arg;
     struct give how = {
-        .only = alert_series ? 0 : named_output(o, rule),
+        .only = alert_series ? 0 : named_target(o, rule),
         .alert_series = alert_series,
         .wait = wait,
     };

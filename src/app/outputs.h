@@ -23,7 +23,7 @@ struct outputs {
     _Atomic uint64_t edge_bytes; /* what they may take in the ledger */
 };
 
-/* From now on <config> says which output a name means; it is what <plan> runs. */
+/* From now on <config> says which exporter a name means; it is what <plan> runs. */
 void outputs_use(struct outputs *o, struct plan *plan, const struct plan_config *config);
 
 struct engine_output outputs_for_engine(struct outputs *o);

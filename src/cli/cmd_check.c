@@ -31,11 +31,12 @@ static void summarize(const struct place *place, const struct loaded *l,
 {
     AUTO(buf_release) struct buf out = BUF_INIT(BUF_SMALL);
     const struct plan_config *plan = &l->config->plan;
+    size_t exporters = plan->target_count;
 
     if (place->config[0] != '\0') {
         buf_addf(&out, "%.*s: %zu exporter%s, %zu route%s, %s datasource\n",
-                 STR_FMT(place_shown(place, str_of(place->config))), plan->output_count,
-                 plural(plan->output_count), plan->route_count, plural(plan->route_count),
+                 STR_FMT(place_shown(place, str_of(place->config))), exporters, plural(exporters),
+                 plan->route_count, plural(plan->route_count),
                  l->config->datasource != NULL ? "a" : "no");
     }
     buf_addf(&out, "rules: %zu group%s, %zu rule%s\n", l->rules->group_count,

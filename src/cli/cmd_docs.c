@@ -16,6 +16,17 @@ static void print_section(const struct option *o, struct buf *out)
     options_print_markdown(o->table, out);
 }
 
+static void print_link(const struct exporter_kind *kind, struct buf *out)
+{
+    if (kind->combinator == COMBINATOR_NONE && kind->stage == NULL) {
+        buf_addf(out, "```\n\nWhat it sends, and what answers mean: [%s](exporters/%s.md).\n",
+                 kind->name, kind->name);
+    } else {
+        buf_add_text(out, "```\n\nWhat it means, and what it cannot stand above or below: "
+                          "[combinators](exporters/combinators.md).\n");
+    }
+}
+
 static void print_kind(const char *name, const char *help, const struct option_table *options,
                        const struct exporter_kind *example_of, struct buf *out)
 {
@@ -25,8 +36,7 @@ static void print_kind(const char *name, const char *help, const struct option_t
     if (example_of != NULL) {
         buf_add_text(out, "\n```yaml\n");
         exporter_print_example(example_of, out);
-        buf_addf(out, "```\n\nWhat it sends, and what answers mean: [%s](exporters/%s.md).\n", name,
-                 name);
+        print_link(example_of, out);
     }
     table.help = NULL;
     options_print_markdown(&table, out);

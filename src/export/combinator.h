@@ -15,6 +15,7 @@
 #include "base/options.h"
 #include "base/yaml.h"
 #include "export/exporter.h"
+#include "export/exporter_options.h"
 
 struct combinator_common {
     struct str type;
@@ -43,5 +44,45 @@ extern const char *const combinator_alias_child[];
         .offset = offsetof(struct combinator_common, children),                             \
         .help = "What it stands around: names of exporters, or exporters: `{ type: ... }`." \
     }
+
+struct buffer_config {
+    struct combinator_common common;
+    struct exporter_buffer buffer;
+};
+
+struct resilient_config {
+    struct combinator_common common;
+    struct exporter_retry retry;
+    struct exporter_breaker breaker;
+    struct exporter_health health;
+    const struct yaml_node *fallback_exporter;
+    int fallback_mode; /* enum fallback_mode */
+    const struct yaml_node *dlq_exporter;
+};
+
+enum multi_strategy { MULTI_PARALLEL, MULTI_SEQUENTIAL, MULTI_FAILOVER, MULTI_STRATEGIES };
+
+enum multi_failure_policy { MULTI_CONTINUE, MULTI_STOP };
+
+struct multi_config {
+    struct combinator_common common;
+    int strategy;              /* enum multi_strategy */
+    int failure_policy;        /* enum multi_failure_policy */
+    int64_t min_success_count; /* children that must have a record before it counts as delivered */
+    int64_t max_concurrent_exports;
+    int64_t export_timeout_ns; /* of a child's call */
+};
+
+enum conditional_match { CONDITIONAL_ALL, CONDITIONAL_FIRST };
+
+struct conditional_config {
+    struct combinator_common common;
+    const struct yaml_node *conditions;
+    int match; /* enum conditional_match */
+    const struct yaml_node *otherwise;
+};
+
+/* multi as a stage, by strategy; NULL where it is none. */
+extern const struct exporter_kind *const multi_stages[MULTI_STRATEGIES];
 
 #endif

@@ -16,6 +16,7 @@
 #include "export/pick.h"
 #include "export/plan_int.h"
 #include "export/routing.h"
+#include "export/targets.h"
 #include "log/log.h"
 #include "wire/frame.h"
 
@@ -188,7 +189,7 @@ static bool give_rows(struct plan *p, const struct graph *g, struct view view, u
 {
     enum record_kind kind = batch_info(view.batch)->kind;
     unsigned log = kind == RECORD_ALERT || kind == RECORD_EVENT ? PLAN_LEDGER : PLAN_BULK;
-    uint64_t takers = routing_takers(&g->config, kind, how->alert_series) & ~how->except;
+    uint64_t takers = routing_takers(&g->config, kind, how->alert_series);
     uint64_t mask = how->state_only ? 0 : log_mask(g, outputs & takers, log);
     struct batch *b = NULL;
 
@@ -209,12 +210,13 @@ static bool give_rows(struct plan *p, const struct graph *g, struct view view, u
 static bool give_routed(struct plan *p, const struct graph *g, struct batch *b,
                         const struct give *how, uint64_t *ret_seq, struct err *e)
 {
+    const struct routing routing = {&g->config, how->only, how->except};
     const struct routed *groups = NULL;
     struct arena arena;
     size_t count = 0;
 
     arena_init(&arena, ARENA_UNLIMITED);
-    bool ok = routing_split(&g->config, b, &arena, &groups, &count, e);
+    bool ok = routing_split(&routing, b, &arena, &groups, &count, e);
     for (size_t i = 0; ok && i < count; i++) {
         struct view view = {.batch = b, .rows = groups[i].rows, .n = groups[i].count};
         ok = give_rows(p, g, view, groups[i].outputs, how, ret_seq, e);
@@ -230,15 +232,30 @@ bool plan_give(struct plan *p, struct batch *b, const struct give *how, uint64_t
     uint64_t seq = 0;
     bool ok = true;
 
-    if (how->only != 0 || how->state_only) {
-        ok = give_rows(p, g, view_all(b), how->only, how, &seq, e);
-    } else {
-        ok = give_routed(p, g, b, how, &seq, e);
-    }
+    ok = how->state_only ? give_rows(p, g, view_all(b), 0, how, &seq, e)
+                         : give_routed(p, g, b, how, &seq, e);
     plan_release_graph(p, g);
     if (ok) {
         *ret_seq = seq;
     }
+    return ok;
+}
+
+bool plan_target_delivered(struct plan *p, size_t target, enum record_kind kind, uint64_t seq)
+{
+    unsigned log = kind == RECORD_ALERT || kind == RECORD_EVENT ? PLAN_LEDGER : PLAN_BULK;
+    struct graph *g = plan_use_graph(p);
+    uint64_t done = 0;
+
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        unsigned bit = g->outputs[i].bits[log];
+        bool owes = g->outputs[i].lanes[log] != NULL && log_cursor_get(p->logs[log], bit) < seq &&
+                    log_pending(p->logs[log], bit) > 0;
+        done |= owes ? 0 : UINT64_C(1) << i;
+    }
+    bool ok = target < g->config.target_count &&
+              expansion_is_done(g->config.targets[target].expansion, done);
+    plan_release_graph(p, g);
     return ok;
 }
 

@@ -1,7 +1,7 @@
 /*
- * plan.h - the delivery plan: routes choose outputs, the log holds, consumers deliver.
+ * plan.h - the delivery plan: routes choose targets, the log holds, consumers deliver.
  *
- *     give (rules, receivers) -> plan_give(): routes -> mask -> one append to ledger or bulk
+ *     give (rules, receivers) -> plan_give(): routes -> targets -> mask -> one append to ledger or bulk
  *     consumer per output: reader -> batch -> retry(leaf) -> cursor
  *
  * A record is HELD when plan_give() returns true with durable set; the giver may forget it then.
@@ -9,8 +9,8 @@
  * Rejected rows go to the output's dead letters with the reason before the cursor passes them.
  *
  * Ownership: the plan owns outputs, consumers and logs and borrows env and the config. Threads:
- * plan_give() from any thread. Limits: 63 outputs: the mask of a frame has a bit for each, and one
- * for alert state.
+ * plan_give() from any thread. Limits: 63 targets, and 63 outputs: the mask of a frame has a bit for
+ * each, and one for alert state.
  */
 #ifndef TELEX_EXPORT_PLAN_H
 #define TELEX_EXPORT_PLAN_H
@@ -34,6 +34,53 @@ struct plan;
 
 enum { PLAN_OUTPUTS_MAX = 63 };
 
+/*
+ * What a target comes to: one consumer; several side by side (a parallel multi); or those that
+ * conditions choose (a conditional).
+ */
+struct plan_expansion {
+    uint64_t outputs;                             /* bits: all that it can come to */
+    bool is_chosen;                               /* conditions decide, here or below */
+    const struct plan_expansion *const *children; /* side by side */
+    size_t child_count;
+    size_t needed; /* how many of them must have a record before it counts as delivered */
+    const struct plan_choice *choices;
+    size_t choice_count;
+    bool first_only;                        /* the first choice whose condition holds, not all */
+    const struct plan_expansion *otherwise; /* when none holds; or NULL */
+};
+
+struct plan_choice {
+    const struct condition *when;
+    struct str text;
+    struct str description;
+    const struct plan_expansion *to;
+};
+
+/* What routes and rules name: an exporter of the config, leaf or combinator. */
+struct target_config {
+    struct str name;
+    const struct exporter_kind *kind;
+    const struct yaml_node *node;
+    unsigned takes; /* what any of its consumers takes */
+    unsigned caps;  /* what all of them are */
+    const struct plan_expansion *expansion;
+};
+
+/* An exporter as it was written, also on the spot in another one. */
+struct exporter_config {
+    struct str name;
+    const struct exporter_kind *kind;
+    const void *config;
+    const struct yaml_node *node;
+};
+
+/* Where a monitor sends what it measures. */
+struct self_metrics_config {
+    struct str monitor;
+    uint64_t to; /* bits: index into targets */
+};
+
 /* One consumer of the log: where it stands in the config, and what it delivers through. */
 struct output_config {
     struct str name;
@@ -49,7 +96,7 @@ struct output_config {
 /* One line of `routes`. */
 struct route_config {
     struct condition *match; /* NULL: everything */
-    uint64_t to;             /* bits: index into outputs */
+    uint64_t to;             /* bits: index into targets */
     bool also_next;          /* continue: true */
     const struct yaml_node *node;
 };
@@ -57,10 +104,20 @@ struct route_config {
 struct plan_config {
     const struct output_config *outputs;
     size_t output_count;
-    const struct route_config *routes; /* none: every output that takes the kind gets it */
+    const struct target_config *targets;
+    size_t target_count;
+    const struct route_config *routes; /* none: the default targets get what they take */
     size_t route_count;
+    uint64_t default_targets; /* those that no other exporter names */
+    const struct exporter_config *exporters;
+    size_t exporter_count;
+    const struct self_metrics_config *self_metrics;
+    size_t self_metrics_count;
+    struct tree *tree; /* as it was written; owns the secrets and conditions */
     struct str state_path;
 };
+
+struct tree;
 
 /* Parses `exporters` (map or list) and `routes`; either node may be NULL. Fills what plan_open()
  * needs. */
@@ -69,9 +126,12 @@ MUST_USE bool plan_parse(const struct yaml_node *exporters, const struct yaml_no
                          struct plan_config *ret_config, struct err *e);
 void plan_config_release(struct plan_config *config);
 
-/* Index of the output that <datastore> means: a name, else the only one of that type; -1 with the
+/* Index of the target that <datastore> means: a name, else the only one of that type; -1 with the
  * reason in e. */
-int plan_find_output(const struct plan_config *config, struct str datastore, struct err *e);
+int plan_find_target(const struct plan_config *config, struct str datastore, struct err *e);
+
+/* The plan for a person: routes, targets, consumers with all that they do; no secrets. */
+void plan_print(const struct plan_config *config, struct buf *out);
 
 /* Opens logs, recovers, starts the consumers. */
 MUST_USE bool plan_open(const struct env *env, const struct plan_config *config,
@@ -86,8 +146,8 @@ MUST_USE bool plan_change(struct plan *p, const struct plan_config *config, stru
 /* What plan_give() needs to know beside the batch. */
 struct give {
     uint64_t
-        only; /* these outputs and no routes (a rule's own annotations); 0: the routes decide */
-    uint64_t except;   /* never these (an output thinned by export_interval) */
+        only; /* these targets and no routes (a rule's own annotations); 0: the routes decide */
+    uint64_t except;   /* never these targets (thinned by export_interval) */
     bool alert_series; /* ALERTS and ALERTS_FOR_STATE: only to outputs with EXPORTER_SERIES */
     bool state_only;   /* append to the ledger, deliver to nobody */
     bool durable;      /* wait until the log has it on disk (always so for the ledger) */
@@ -115,6 +175,12 @@ MUST_USE bool plan_replay_alerts(struct plan *p, uint64_t after,
 /* Frames up to <seq> are in a snapshot: the ledger need not keep them for replay. */
 MUST_USE bool plan_alerts_saved(struct plan *p, uint64_t seq, struct err *e);
 uint64_t plan_ledger_seq(struct plan *p);
+
+/*
+ * Has <target> what was given up to <seq>, in the log of <kind>: as many of its consumers as it needs
+ * are done with it? A consumer that is busy with later frames may be told late, never early.
+ */
+bool plan_target_delivered(struct plan *p, size_t target, enum record_kind kind, uint64_t seq);
 
 /* Where the level outputs find alerts; set once before the first evaluation. */
 void plan_set_levels(struct plan *p, const struct level_source *levels);

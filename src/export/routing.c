@@ -1,11 +1,12 @@
 /*
  * A record's fields, as conditions name them: kind, rule, group, measurement, database; value,
- * state, name; then labels, then annotations. A field that the record lacks leaves its name to
+ * state, name; a sample's own name is its value; then labels, then annotations. A field that the record lacks leaves its name to
  * labels and annotations: `group` of a sample that no rule made is its label.
  */
 #include "export/routing.h"
 
 #include "base/vec.h"
+#include "export/targets.h"
 
 /* ---- fields ---- */
 
@@ -99,6 +100,13 @@ static bool find_annotation(const struct record *r, struct str name, struct fiel
     return false;
 }
 
+/* A sample's own name means its value: avg_latency_ms > 100. */
+static bool find_own_name(const struct record *r, struct str name, struct field_value *ret)
+{
+    return r->alert == NULL && str_eq(labels_get(r->labels, STR("__name__")), name) &&
+           field_record_value(r, ret);
+}
+
 static bool record_field(const void *record, enum field_scope scope, struct str name,
                          struct field_value *ret)
 {
@@ -109,6 +117,9 @@ static bool record_field(const void *record, enum field_scope scope, struct str 
             if (str_eq(name, str_of(fields[i].name)) && fields[i].read(r, ret)) {
                 return true;
             }
+        }
+        if (find_own_name(r, name, ret)) {
+            return true;
         }
     }
     return (scope != FIELD_ANNOTATION && find_label(r, name, ret)) ||
@@ -144,33 +155,68 @@ uint64_t routing_takers(const struct plan_config *config, enum record_kind kind,
     return takers;
 }
 
-static uint64_t route_record(const struct plan_config *config, const struct record *r)
+/* The targets that the routes choose; bits. */
+static uint64_t route_targets(const struct plan_config *config, const struct record_view *view)
 {
-    struct record_view view = {record_field, r};
-    uint64_t outputs = 0;
+    uint64_t targets = 0;
 
     if (config->route_count == 0) {
-        return UINT64_MAX;
+        return config->default_targets;
     }
     for (size_t i = 0; i < config->route_count; i++) {
         const struct route_config *route = &config->routes[i];
-        if (route->match != NULL && !condition_holds(route->match, &view)) {
+        if (route->match != NULL && !condition_holds(route->match, view)) {
             continue;
         }
-        outputs |= route->to;
+        targets |= route->to;
         if (!route->also_next) {
             break;
+        }
+    }
+    return targets;
+}
+
+static uint64_t route_record(const struct routing *how, const struct record *r)
+{
+    struct record_view view = {record_field, r};
+    uint64_t targets = how->only != 0 ? how->only : route_targets(how->config, &view);
+    uint64_t outputs = 0;
+
+    targets &= ~how->except;
+    for (size_t i = 0; i < how->config->target_count; i++) {
+        if ((targets >> i & 1) != 0) {
+            outputs |= expansion_outputs(how->config->targets[i].expansion, &view);
         }
     }
     return outputs;
 }
 
-/* Does every route decide the same for all rows of a batch? */
-static bool routes_are_static(const struct plan_config *config, const struct record *base)
+/* The targets that the routes can choose. */
+static uint64_t reachable(const struct routing *how)
 {
-    for (size_t i = 0; i < config->route_count; i++) {
+    uint64_t targets = how->config->route_count == 0 ? how->config->default_targets : 0;
+
+    for (size_t i = 0; i < how->config->route_count; i++) {
+        targets |= how->config->routes[i].to;
+    }
+    return (how->only != 0 ? how->only : targets) & ~how->except;
+}
+
+/* Do all rows of a batch go the same way? */
+static bool is_static(const struct routing *how, const struct record *base)
+{
+    const struct plan_config *config = how->config;
+    uint64_t targets = reachable(how);
+
+    for (size_t i = 0; how->only == 0 && i < config->route_count; i++) {
         const struct condition *match = config->routes[i].match;
         if (match != NULL && !condition_only_uses(match, is_static_field, base)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < config->target_count; i++) {
+        if ((targets >> i & 1) != 0 &&
+            !expansion_only_uses(config->targets[i].expansion, is_static_field, base)) {
             return false;
         }
     }
@@ -185,7 +231,7 @@ struct group_rows {
 };
 
 struct splitter {
-    const struct plan_config *config;
+    const struct routing *how;
     const struct batch_info *info;
     VEC(struct group_rows) groups;
 };
@@ -222,7 +268,7 @@ static bool split_alerts(struct splitter *s, struct batch *b, struct err *e)
     for (uint32_t i = 0; i < alerts->count; i++) {
         const struct alert *a = &alerts->rows[i];
         struct record r = {s->info, a->labels, a->annotations, a->annotation_count, a->value, a};
-        add_row(s, route_record(s->config, &r), i);
+        add_row(s, route_record(s->how, &r), i);
     }
     return true;
 }
@@ -238,7 +284,7 @@ static bool split_samples(struct splitter *s, struct batch *b, struct err *e)
     for (uint32_t i = 0; i < samples->count; i++) {
         r.labels = samples->series[samples->series_of[i]];
         r.value = samples->value[i];
-        add_row(s, route_record(s->config, &r), i);
+        add_row(s, route_record(s->how, &r), i);
     }
     return true;
 }
@@ -264,16 +310,16 @@ static void take_groups(struct splitter *s, uint32_t rows, struct arena *a,
     vec_release(&s->groups);
 }
 
-bool routing_split(const struct plan_config *config, struct batch *b, struct arena *a,
+bool routing_split(const struct routing *how, struct batch *b, struct arena *a,
                    const struct routed **ret_groups, size_t *ret_count, struct err *e)
 {
-    struct splitter s = {.config = config, .info = batch_info(b)};
+    struct splitter s = {.how = how, .info = batch_info(b)};
     struct record r = base_record(s.info);
     bool ok = true;
 
-    if (routes_are_static(config, &r)) {
+    if (is_static(how, &r)) {
         struct routed *all = arena_new(a, struct routed);
-        *all = (struct routed){.outputs = route_record(config, &r), .count = batch_rows(b)};
+        *all = (struct routed){.outputs = route_record(how, &r), .count = batch_rows(b)};
         *ret_groups = all;
         *ret_count = 1;
         return true;

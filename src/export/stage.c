@@ -22,11 +22,21 @@ static bool open_combinator(const struct exporter_place *place, const struct sta
     return false;
 }
 
+/* A leaf is called as in the config, wherever it stands. */
+static bool open_leaf(const struct exporter_place *place, const struct stage_config *config,
+                      struct sink **ret_sink, struct err *e)
+{
+    struct exporter_place own = *place;
+
+    own.name = config->name;
+    return config->kind->open(&own, config->config, ret_sink, e);
+}
+
 bool stage_open(const struct exporter_place *place, const struct stage_config *config,
                 struct sink **ret_sink, struct err *e)
 {
-    bool ok = config->kind->stage != NULL ? open_combinator(place, config, ret_sink, e)
-                                          : config->kind->open(place, config->config, ret_sink, e);
+    bool ok =
+        (config->kind->stage != NULL ? open_combinator : open_leaf)(place, config, ret_sink, e);
 
     return ok || err_wrap(e, "exporter '%.*s'", STR_FMT(config->name));
 }

@@ -24,8 +24,10 @@ void plan_kit_start(struct plan_kit *k)
     rng_seed(&k->rng, 1);
     k->metrics = metrics_new();
     k->env = (struct env){.clock = clock_system(), .rng = &k->rng, .metrics = k->metrics};
-    k->config = (struct plan_config){
-        .outputs = k->outputs, .routes = k->routes, .state_path = str_of(k->folder)};
+    k->config = (struct plan_config){.outputs = k->outputs,
+                                     .targets = k->targets,
+                                     .routes = k->routes,
+                                     .state_path = str_of(k->folder)};
     for (size_t i = 0; i < KIT_OUTPUTS; i++) {
         destination_init(&k->destinations[i]);
     }
@@ -66,9 +68,14 @@ void plan_kit_output(struct plan_kit *k, const char *name, const struct exporter
 
 void plan_kit_compile(struct plan_kit *k)
 {
+    k->config.target_count = k->config.output_count;
+    k->config.default_targets = (UINT64_C(1) << k->config.output_count) - 1;
     for (size_t i = 0; i < k->config.output_count; i++) {
         struct output_config *o = &k->outputs[i];
         k->stages[i] = (struct stage_config){.kind = o->kind, .config = o->config, .name = o->name};
+        k->expansions[i] = (struct plan_expansion){.outputs = UINT64_C(1) << i};
+        k->targets[i] = (struct target_config){
+            .name = o->name, .kind = o->kind, .expansion = &k->expansions[i]};
         o->takes = o->kind->takes;
         o->caps = o->kind->caps;
         o->delivery.stage = &k->stages[i];

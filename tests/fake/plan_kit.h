@@ -24,6 +24,8 @@ struct plan_kit {
     struct fake_config configs[KIT_OUTPUTS];
     struct output_config outputs[KIT_OUTPUTS];
     struct stage_config stages[KIT_OUTPUTS];
+    struct plan_expansion expansions[KIT_OUTPUTS];
+    struct target_config targets[KIT_OUTPUTS];
     struct route_config routes[KIT_ROUTES];
     struct plan_config config;
     struct plan *plan;
@@ -32,7 +34,8 @@ struct plan_kit {
 void plan_kit_start(struct plan_kit *k);
 void plan_kit_stop(struct plan_kit *k);
 
-/* Adds an output called <name> that delivers to destination <i> of the kit. */
+/* Adds an output called <name> that delivers to destination <i> of the kit, and a target of the same
+ * name and number. */
 void plan_kit_output(struct plan_kit *k, const char *name, const struct exporter_kind *kind,
                      size_t i);
 

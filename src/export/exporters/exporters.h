@@ -9,9 +9,13 @@
 #include "export/exporter.h"
 
 extern const struct exporter_kind exporter_alertmanager;
+extern const struct exporter_kind exporter_buffer;
+extern const struct exporter_kind exporter_conditional;
 extern const struct exporter_kind exporter_file;
 extern const struct exporter_kind exporter_influxdb;
+extern const struct exporter_kind exporter_multi;
 extern const struct exporter_kind exporter_remote_write;
+extern const struct exporter_kind exporter_resilient;
 extern const struct exporter_kind exporter_webhook;
 
 #endif

@@ -119,6 +119,14 @@ static bool next_lines(const void *config, struct view view, uint32_t *row, stru
 
 static const struct file_exporter jsonl = {.next_lines = next_lines};
 
+/* One that is written on the spot is called by its place: "both/file" makes both-file. */
+static void add_name(struct buf *out, struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        buf_add_byte(out, name.ptr[i] != '/' ? name.ptr[i] : '-');
+    }
+}
+
 static bool open_sink(const struct exporter_place *place, const void *config,
                       struct sink **ret_sink, struct err *e)
 {
@@ -128,7 +136,8 @@ static bool open_sink(const struct exporter_place *place, const void *config,
     if (c->filename.len > 0) {
         buf_add_str(&name, c->filename);
     } else {
-        buf_addf(&name, "%.*s.jsonl", STR_FMT(place->name));
+        add_name(&name, place->name);
+        buf_add_text(&name, ".jsonl");
     }
     const struct file_target target = {
         .fs = fs_system(), .folder = c->output_directory, .name = buf_str(&name)};

@@ -375,7 +375,8 @@ static void test_kinds(void **state)
             fail_msg("%s: %s", kind->name, kit.err.message);
         }
         assert_ptr_equal(kit.kind, kind);
-        assert_true((kind->open != NULL) != (kind->level != NULL));
+        bool is_leaf = kind->combinator == COMBINATOR_NONE && kind->stage == NULL;
+        assert_true(is_leaf == ((kind->open != NULL) != (kind->level != NULL)));
         export_kit_stop(&kit);
     }
     assert_null(exporter_kind_find(STR("nothing")));

@@ -274,6 +274,8 @@ static struct plan_config chosen(struct plan_kit *k, struct output_config *outpu
     memcpy(outputs, k->outputs + first, count * sizeof(*outputs));
     config.outputs = outputs;
     config.output_count = count;
+    config.target_count = count;
+    config.default_targets = (UINT64_C(1) << count) - 1;
     return config;
 }
 
@@ -363,8 +365,12 @@ static void names_that_owe_nothing_are_forgotten(void **state)
         } else {
             plan_kit_compile(k);
             struct output_config next = k->outputs[0];
-            struct plan_config config = {
-                .outputs = &next, .output_count = 1, .state_path = str_of(k->folder)};
+            struct plan_config config = {.outputs = &next,
+                                         .output_count = 1,
+                                         .targets = k->targets,
+                                         .target_count = 1,
+                                         .default_targets = 1,
+                                         .state_path = str_of(k->folder)};
             assert_true(plan_change(k->plan, &config, &e));
             assert_true(plan_kit_samples(k, (double)i, 1));
             assert_true(plan_kit_alerts(k, (double)i, 1));

@@ -136,7 +136,7 @@ static void test_nothing(void **state)
     }
 }
 
-static void test_find_output(void **state)
+static void test_find_target(void **state)
 {
     (void)state;
     struct fixture f;
@@ -159,7 +159,7 @@ static void test_find_output(void **state)
                    "  d: { type: file, output_directory: o }\n");
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct err e = ERR_INIT;
-        assert_int_equal(plan_find_output(&f.config, str_of(rows[i].name), &e), rows[i].want);
+        assert_int_equal(plan_find_target(&f.config, str_of(rows[i].name), &e), rows[i].want);
         assert_true(rows[i].says == NULL || strstr(e.message, rows[i].says) != NULL);
     }
     release(&f);
@@ -298,7 +298,7 @@ int main(void)
         cmocka_unit_test(test_map),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_find_output),
+        cmocka_unit_test(test_find_target),
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_too_many),
         cmocka_unit_test(test_release_after_failure),

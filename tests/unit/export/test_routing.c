@@ -25,8 +25,10 @@ static char *split(struct plan_kit *k, struct batch *b)
     struct err e = ERR_INIT;
     size_t count = 0;
 
+    const struct routing how = {.config = &k->config};
+
     arena_init(&arena, ARENA_UNLIMITED);
-    assert_true(routing_split(&k->config, b, &arena, &groups, &count, &e));
+    assert_true(routing_split(&how, b, &arena, &groups, &count, &e));
     for (size_t i = 0; i < count; i++) {
         buf_addf(&text, "%llx:%s", (unsigned long long)groups[i].outputs,
                  groups[i].rows == NULL ? "all" : "");
@@ -40,11 +42,19 @@ static char *split(struct plan_kit *k, struct batch *b)
     return mem_dup_text(buf_str(&text).ptr, text.len);
 }
 
+static void add_outputs(struct plan_kit *k)
+{
+    plan_kit_output(k, "a", &fake_kind, 0);
+    plan_kit_output(k, "b", &fake_kind, 1);
+    plan_kit_output(k, "c", &fake_kind, 2);
+}
+
 static void expect(const char *match, struct batch *b, const char *expected)
 {
     struct plan_kit *k = mem_new(struct plan_kit);
 
     plan_kit_start(k);
+    add_outputs(k);
     plan_kit_route(k, match, 1, false);
     plan_kit_route(k, NULL, 2, false);
     char *got = split(k, b);
@@ -76,6 +86,7 @@ static const struct {
     {"n == \"1\" or labels.n == \"3\"", "2:0 2;1:1 3;", "2:0 2;1:1 3;"},
     {"kind == \"sample\" and value == 0", "1:0;2:1 2 3;", "2:all;"},
     {"annotations.n == \"1\"", "2:all;", "2:all;"},
+    {"m > 1", "2:0 1;1:2 3;", "2:all;"}, /* its own name is its value */
 };
 
 static void conditions_name_fields(void **state)
@@ -128,7 +139,7 @@ static const struct {
     size_t count;
     const char *expected;
 } orders[] = {
-    {{{NULL, 0, false}}, 0, "ffffffffffffffff:all;"},
+    {{{NULL, 0, false}}, 0, "7:all;"},
     {{{NULL, 1, false}, {NULL, 2, false}}, 2, "1:all;"},
     {{{NULL, 1, true}, {NULL, 2, false}, {NULL, 4, false}}, 3, "3:all;"},
     {{{"value < 2", 1, true}, {"value > 0", 2, true}, {NULL, 4, false}}, 3, "5:0;7:1;6:2 3;"},
@@ -142,6 +153,7 @@ static void the_first_match_wins_unless_it_continues(void **state)
     for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
         struct plan_kit *k = mem_new(struct plan_kit);
         plan_kit_start(k);
+        add_outputs(k);
         for (size_t r = 0; r < orders[i].count; r++) {
             const struct route_text *t = &orders[i].routes[r];
             plan_kit_route(k, t->match, t->to, t->also_next);
@@ -184,9 +196,10 @@ static void what_does_not_decode_is_an_error(void **state)
     (void)state;
     plan_kit_start(k);
     plan_kit_route(k, "value > 0", 1, false);
+    const struct routing how = {.config = &k->config};
     struct batch *b = batch_from_bytes(&codec_rw1, STR("\x0a\xff\xff"), true, &info, 2);
     arena_init(&arena, ARENA_UNLIMITED);
-    assert_false(routing_split(&k->config, b, &arena, &groups, &count, &e));
+    assert_false(routing_split(&how, b, &arena, &groups, &count, &e));
     arena_release(&arena);
     batch_unref(b);
     plan_kit_stop(k);

@@ -1,0 +1,55 @@
+/*
+ * compile_int.h - what compile.c (ways down to consumers) and compile_consumer.c (consumers) share.
+ *
+ * Ownership: on the stack and in the tree's arena. Threads: confined. Limits: as compile.h.
+ */
+#ifndef TELEX_EXPORT_COMPILE_INT_H
+#define TELEX_EXPORT_COMPILE_INT_H
+
+#include "export/combinator.h"
+#include "export/compile.h"
+
+/* What stands above, nearest first. Multis are here only where they are a quorum. */
+struct above {
+    const struct above *outer;
+    const struct tree_exporter *by;
+};
+
+/* A place on the way down from an entry. */
+struct spot {
+    struct tree_exporter *x;
+    const struct above *above;
+    struct str path;              /* what a consumer is called that begins here */
+    const struct yaml_node *node; /* where <x> is named; NULL: it is an entry */
+};
+
+struct compiler {
+    struct tree *tree;
+    struct output_config outputs[PLAN_OUTPUTS_MAX];
+    const struct tree_exporter *ends[PLAN_OUTPUTS_MAX]; /* what each output leads to */
+    bool is_plain[PLAN_OUTPUTS_MAX];                    /* nothing above changes it */
+    size_t output_count;
+    struct self_metrics_config self_metrics[PLAN_OUTPUTS_MAX];
+    size_t self_metrics_count;
+    unsigned steps;
+};
+
+/* An error where <spot> is named. Always false. */
+bool compile_err(const struct spot *spot, struct err *e, enum err_code code, const char *fmt, ...)
+    PRINTF_LIKE(4, 5) COLD;
+
+/* Counts a step; false when there were too many. */
+MUST_USE bool compile_step(struct compiler *c, const struct spot *spot, struct err *e);
+
+/* The nearest of that kind above; NULL: none. */
+const struct tree_exporter *above_find(const struct above *above, enum combinator combinator);
+
+/* Does what stands above change how a consumer delivers? */
+bool above_changes(const struct above *above);
+bool multi_is_quorum(const struct tree_exporter *x);
+
+/* The consumer that delivers through <spot>, a leaf or a multi that is a stage. */
+MUST_USE bool compile_consumer(struct compiler *c, const struct spot *spot, size_t *ret_output,
+                               struct err *e);
+
+#endif
