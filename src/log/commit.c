@@ -52,6 +52,9 @@ static const char *no_room(const struct log *l, int64_t bytes)
     if (l->failing) {
         return l->reason;
     }
+    if (l->low) {
+        return l->low_reason;
+    }
     if (l->waiting_bytes > 0 && bytes > l->memory_bytes_max - l->waiting_bytes) {
         return "has as much waiting to be written as memory_bytes allows";
     }

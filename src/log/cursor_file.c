@@ -78,7 +78,8 @@ static int replace(struct log *l, const char *name, const struct buf *bytes)
     struct err e = ERR_INIT;
 
     log_path(l, name, path);
-    if (fs_replace_file(l->fs, str_of(path), buf_str(bytes), &e)) {
+    if (fs_replace_file(l->fs, str_of(path), buf_str(bytes), &e) ||
+        (reserve_spend(l) && fs_replace_file(l->fs, str_of(path), buf_str(bytes), &e))) {
         return 0;
     }
     return log_failed_with(l, &e);
@@ -324,6 +325,14 @@ static int scan_records(struct log *l, struct window *w, const struct source *so
     return 0;
 }
 
+/* The disk does not give the file: the other one may do. Always true. */
+static bool unreadable(struct log *l, const char *file)
+{
+    trace_error(&l->trace, "a file cannot be read and is done without", T_TEXT("log", l->name),
+                T_TEXT("file", file));
+    return true;
+}
+
 static bool load_opened(struct log *l, int fd, const struct source *source,
                         struct loaded *ret_loaded, struct err *e)
 {
@@ -335,6 +344,9 @@ static bool load_opened(struct log *l, int fd, const struct source *source,
     int result = l->fs->ops->pread(l->fs, fd, bytes, sizeof(bytes), 0, &len);
 
     result = result == 0 ? l->fs->ops->size(l->fs, fd, &size) : result;
+    if (result == -EIO) {
+        return unreadable(l, file);
+    }
     if (result != 0) {
         return err_set_errno(e, ERR_IO, -result, "cannot read %s/%s", l->path, file);
     }
@@ -353,6 +365,9 @@ static bool load_opened(struct log *l, int fd, const struct source *source,
     struct window *w = window_new(l->fs, fd, header.salt, size);
     result = scan_records(l, w, source);
     window_free(w);
+    if (result == -EIO) {
+        return unreadable(l, file);
+    }
     *ret_loaded = (struct loaded){.whole = true, .salt = header.salt, .size = size};
     return result == 0 || err_set_errno(e, ERR_IO, -result, "cannot read %s/%s", l->path, file);
 }

@@ -6,7 +6,14 @@
 #include <errno.h>
 #include <stdio.h>
 
-enum { MIB = 1024 * 1024, SEGMENT_MIB = 64, MEMORY_MIB = 64, INTERVAL_MS = 1000 };
+enum {
+    MIB = 1024 * 1024,
+    SEGMENT_MIB = 64,
+    MEMORY_MIB = 64,
+    MIN_FREE_MIB = 64,
+    QUARANTINE_MIB = 256,
+    INTERVAL_MS = 1000
+};
 
 static const struct metric_desc frames_desc = {.name = "telex_log_frames_total",
                                                .help = "Frames written to the log.",
@@ -33,6 +40,11 @@ static const struct metric_desc errors_desc = {.name = "telex_log_errors_total",
 static const struct metric_desc damaged_desc = {
     .name = "telex_log_damaged_total",
     .help = "Damaged ranges found in segments, copied to quarantine and passed over.",
+    .type = METRIC_COUNTER,
+    .labels = {"log"}};
+static const struct metric_desc dropped_desc = {
+    .name = "telex_log_quarantine_dropped_total",
+    .help = "Copies removed from quarantine because it had become too large.",
     .type = METRIC_COUNTER,
     .labels = {"log"}};
 static const struct metric_desc disk_desc = {.name = "telex_log_disk_bytes",
@@ -102,6 +114,7 @@ static void open_metrics(struct log *l)
         .sync_seconds = metrics_get1(m, &sync_desc, name),
         .errors = metrics_get1(m, &errors_desc, name),
         .damaged = metrics_get1(m, &damaged_desc, name),
+        .quarantine_dropped = metrics_get1(m, &dropped_desc, name),
         .disk_bytes = metrics_watch(m, &disk_desc, &name, read_disk_bytes, l),
         .memory_bytes = metrics_watch(m, &memory_desc, &name, read_memory_bytes, l),
     };
@@ -109,9 +122,10 @@ static void open_metrics(struct log *l)
 
 static void close_metrics(struct log *l)
 {
-    struct metric *all[] = {l->metrics.frames,       l->metrics.bytes,       l->metrics.syncs,
-                            l->metrics.sync_seconds, l->metrics.errors,      l->metrics.damaged,
-                            l->metrics.disk_bytes,   l->metrics.memory_bytes};
+    struct metric *all[] = {
+        l->metrics.frames,       l->metrics.bytes,        l->metrics.syncs,
+        l->metrics.sync_seconds, l->metrics.errors,       l->metrics.damaged,
+        l->metrics.disk_bytes,   l->metrics.memory_bytes, l->metrics.quarantine_dropped};
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         metric_drop(all[i]);
@@ -132,6 +146,9 @@ static struct log *log_new(const struct log_options *o)
     l->segment_bytes = o->segment_bytes > 0 ? o->segment_bytes : (int64_t)SEGMENT_MIB * MIB;
     l->memory_bytes_max = o->memory_bytes > 0 ? o->memory_bytes : (int64_t)MEMORY_MIB * MIB;
     l->disk_bytes_max = o->max_bytes;
+    l->min_free_bytes = o->min_free_bytes != 0 ? o->min_free_bytes : (int64_t)MIN_FREE_MIB * MIB;
+    l->quarantine_bytes =
+        o->quarantine_bytes > 0 ? o->quarantine_bytes : (int64_t)QUARANTINE_MIB * MIB;
     l->lock_fd = -1;
     l->active.fd = -1;
     l->cursor_file.fd = -1;
@@ -229,6 +246,7 @@ bool log_open(const struct log_options *options, struct log **ret_log,
     bool ok = take_folder(l, e) && log_recover(l, &report, e);
     if (ok) {
         begin(l);
+        space_look(l, clock_mono_ns(clock_system()));
         ok = thread_start(&l->writer, "log", writer_run, l, e);
     }
     if (!ok) {
@@ -266,6 +284,7 @@ void log_status(struct log *l, struct log_status *ret_status)
         .disk_bytes = l->disk_bytes,
         .memory_bytes = l->recent.bytes,
         .failing = l->failing,
+        .low = l->low,
     };
     for (size_t i = l->segments.len; i > 0; i--) {
         const struct segment *s = l->segments.items[i - 1];

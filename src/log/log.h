@@ -47,8 +47,11 @@ struct log_options {
     int64_t segment_bytes; /* 0: 64 MiB; a larger frame gets a segment of its own */
     int64_t memory_bytes;  /* 0: 64 MiB; frames waiting to be written and recent ones */
     int64_t max_bytes;     /* 0: no limit; on disk */
-    const struct fs *fs;   /* NULL: the system's */
-    const struct env *env; /* clock, rng, metrics; trace may be NULL */
+    int64_t
+        min_free_bytes; /* 0: 64 MiB, below 0: none; while the file system has less left, nothing is taken in */
+    int64_t quarantine_bytes; /* 0: 256 MiB; of what was damaged, the oldest copies go beyond it */
+    const struct fs *fs;      /* NULL: the system's */
+    const struct env *env;    /* clock, rng, metrics; trace may be NULL */
 };
 
 /* What log_open() found. */
@@ -56,8 +59,11 @@ struct log_report {
     uint64_t segments;
     uint64_t
         segments_scanned; /* those without a valid footer; one after a crash, none after a stop */
-    uint64_t segments_refused; /* without any readable header: moved aside whole */
-    uint64_t frames;           /* held */
+    uint64_t segments_refused;    /* without any readable header: moved aside whole */
+    uint64_t segments_unreadable; /* the disk does not give their header: left as they are */
+    uint64_t
+        unreadable_bytes; /* within other segments, which are kept when all else in them is done */
+    uint64_t frames;      /* held */
     uint64_t damaged_ranges; /* bad frames with valid ones behind them: copied aside, passed over */
     uint64_t damaged_bytes;
     uint64_t torn_bytes;   /* cut off the ends of segments, copied aside */
@@ -199,6 +205,7 @@ struct log_status {
     int64_t disk_bytes;
     int64_t memory_bytes;
     bool failing; /* the last write failed; new appends are refused until one succeeds */
+    bool low;     /* less than min_free_bytes is left; new appends are refused */
 };
 
 void log_status(struct log *l, struct log_status *ret_status);

@@ -40,7 +40,8 @@ struct segment {
     uint64_t serial;
     uint64_t first_seq; /* from its header: older segments hold nothing from here on */
     uint32_t salt;
-    bool active;       /* the writer adds to it */
+    bool active; /* the writer adds to it */
+    bool keep; /* the disk did not give all of it: goes to quarantine, not away, when it is done */
     struct footer sum; /* of the acknowledged frames; sum.end is where they end */
     int64_t file_bytes;
     int64_t created_ns; /* from its header */
@@ -92,6 +93,7 @@ struct log_metrics {
     struct metric *sync_seconds;
     struct metric *errors;
     struct metric *damaged;
+    struct metric *quarantine_dropped;
     struct metric *disk_bytes;
     struct metric *memory_bytes;
 };
@@ -108,6 +110,8 @@ struct log {
     int64_t segment_bytes;
     int64_t memory_bytes_max;
     int64_t disk_bytes_max;
+    int64_t min_free_bytes;
+    int64_t quarantine_bytes;
     struct log_metrics metrics;
     struct thread writer;
 
@@ -134,6 +138,9 @@ struct log {
     uint64_t failures; /* in all */
     char reason[256];  /* of the last one */
     bool failing;      /* the last round of the writer failed */
+    bool low;          /* too little room is left on the file system */
+    int64_t free_bytes;
+    char low_reason[192];
     bool sync_cursors; /* somebody waits for synced_version */
     bool closing;
     enum log_sync asked_sync; /* the writer's <sync> follows */
@@ -149,6 +156,8 @@ struct log {
     int64_t synced_at_ns;
     int64_t cursors_synced_at_ns;
     int64_t retry_at_ns;
+    int64_t space_looked_ns;
+    bool reserved;       /* the reserve is there */
     int64_t swept_at_ns; /* when segments were last looked through for ones to remove */
     int64_t backoff_ms;
 };
@@ -201,6 +210,19 @@ int log_quarantine(struct log *l, int fd, uint64_t serial, int64_t from, int64_t
 
 /* Copies a damaged range aside, counts it and tells of it; once, however often it is found. */
 void log_damaged(struct log *l, int fd, uint64_t serial, int64_t from, int64_t to);
+
+/* space.c, the writer's: looks how much room is left, and makes the reserve. */
+bool space_is_due(const struct log *l, int64_t now_ns);
+void space_look(struct log *l, int64_t now_ns);
+
+/* Gives up the reserve; false when there was none. */
+bool reserve_spend(struct log *l);
+
+/* Removes the oldest copies until the quarantine is within its bounds. */
+void quarantine_bound(struct log *l);
+
+/* Nothing that could not be read is thrown away: segment <serial> will go to quarantine. */
+void segment_keep(struct log *l, uint64_t serial);
 
 /* cursor_file.c */
 MUST_USE bool cursors_load(struct log *l, struct log_report *report, struct err *e);

@@ -21,6 +21,7 @@ struct extent {
     int64_t offset; /* where to begin */
     int64_t end;
     uint64_t last_seq;
+    bool keep; /* it is known that the disk does not give all of it */
 };
 
 struct log_reader {
@@ -33,7 +34,9 @@ struct log_reader {
     int64_t offset;
     uint64_t at_seq;
     struct window *window;
+    unsigned strikes; /* how often in a row the disk did not give what is wanted */
 };
+enum { STRIKES = 3 };
 
 struct log_reader *log_reader_new(struct log *l, uint64_t from_seq, uint64_t mask)
 {
@@ -116,6 +119,7 @@ static bool find_extent(const struct log_reader *r, struct extent *ret_extent)
             .offset = same && r->offset > marked ? r->offset : marked,
             .end = (int64_t)s->sum.end,
             .last_seq = s->sum.last_seq,
+            .keep = s->keep,
         };
         return true;
     }
@@ -175,11 +179,21 @@ static int read_frame(struct log_reader *r, const struct frame_header *h,
     return 0;
 }
 
-/* Something bad stands at the reader's offset: it goes on at the next good frame, or at the end. */
+static bool gives_up(const struct log_reader *r)
+{
+    return r->extent.keep || r->strikes >= STRIKES;
+}
+
+/*
+ * Something bad stands at the reader's offset: it goes on at the next good frame, or at the end; what the disk does not
+ * give it passes over after some tries.
+ */
 static int pass_over(struct log_reader *r)
 {
     struct scan_hit hit;
-    int result = scan_next(r->window, r->offset, 0, &hit);
+    int64_t unreadable = 0;
+    int result = gives_up(r) ? scan_next_readable(r->window, r->offset, 0, &hit, &unreadable)
+                             : scan_next(r->window, r->offset, 0, &hit);
 
     if (result != 0) {
         return result;
@@ -187,8 +201,17 @@ static int pass_over(struct log_reader *r)
     if (hit.bad_from < hit.offset) {
         log_damaged(r->l, r->fd, r->extent.serial, hit.bad_from, hit.offset);
     }
+    if (unreadable > 0) {
+        segment_keep(r->l, r->extent.serial);
+    }
     r->offset = hit.found ? hit.offset : r->window->end;
     return 0;
+}
+
+/* The disk does not give what stands at the offset: told of at first, passed over in the end. */
+static int failed_read(struct log_reader *r, int result)
+{
+    return result == -EIO && gives_up(r) ? pass_over(r) : result;
 }
 
 /* Steps over or reads what stands at the offset; *ret_frame stays NULL when that was nothing for the reader. */
@@ -199,7 +222,7 @@ static int step(struct log_reader *r, const struct log_frame **ret_frame)
     int result = scan_look(r->window, r->offset, &look, &header);
 
     if (result != 0) {
-        return result;
+        return failed_read(r, result);
     }
     if (look != LOOK_FRAME) {
         return pass_over(r);
@@ -207,7 +230,7 @@ static int step(struct log_reader *r, const struct log_frame **ret_frame)
     if (header.seq >= r->next_seq && (header.mask & r->mask) != 0) {
         result = read_frame(r, &header, ret_frame);
         if (result != 0) {
-            return result;
+            return failed_read(r, result);
         }
         if (*ret_frame == NULL) {
             return pass_over(r);
@@ -320,6 +343,7 @@ bool log_reader_next(struct log_reader *r, struct wait w, const struct log_frame
     int result = await_frame(r, &waiter, &frame);
     lock_give(&r->l->lock);
     waiter_end(&waiter);
+    r->strikes = result == 0 ? 0 : r->strikes + (result == -EIO);
     if (result != 0) {
         return err_set_errno(e, ERR_IO, -result, "cannot read segment %llu of the %s log",
                              (unsigned long long)r->extent.serial, r->l->name);

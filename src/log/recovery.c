@@ -3,7 +3,8 @@
  *
  * A segment with a valid footer is taken at its word. One without is scanned: the last one after a crash, and those that
  * were abandoned after a failed sync. What the scan finds bad is copied into the folder "quarantine" before it is cut
- * off or passed over; when the copy cannot be made nothing is cut. A scanned segment is then sealed, so that no file
+ * off or passed over; when the copy cannot be made nothing is cut, and a file that the disk does not give whole is left as it
+ * is: its good frames are used, and when they are done it goes to quarantine. A scanned segment is then sealed, so that no file
  * is ever written by two runs of the program.
  *
  * A segment's header says from which sequence number on older segments hold nothing: frames there that were written again
@@ -22,6 +23,7 @@ struct recovery {
     struct log *l;
     struct log_report *report;
     VEC(uint64_t) serials;
+    uint64_t seqs_unread; /* at most so many frames are where nothing could be read */
 };
 
 enum { NAME_DIGITS = 16, SUMS_READ_MAX = 1024 * 1024 };
@@ -144,6 +146,7 @@ int log_quarantine(struct log *l, int fd, uint64_t serial, int64_t from, int64_t
     (void)snprintf(name, sizeof(name), "quarantine/%016" PRIx64 "-%" PRIi64 ".part", serial, from);
     log_path(l, name, part);
     result = copy_to(l->fs, fd, from, to, part, path);
+    quarantine_bound(l);
     return result == 0 ? fs_sync_folder(l->fs, folder) : result;
 }
 
@@ -153,6 +156,9 @@ void log_damaged(struct log *l, int fd, uint64_t serial, int64_t from, int64_t t
 
     if (result == -EEXIST) {
         return;
+    }
+    if (result != 0) {
+        segment_keep(l, serial);
     }
     metric_add(l->metrics.damaged, 1);
     trace_error(&l->trace, "a segment is damaged, what is bad was passed over",
@@ -234,7 +240,18 @@ static int read_footer(const struct log *l, int fd, struct segment *s, bool *ret
     return result;
 }
 
-/* An opened file becomes a segment, or is moved aside (true, *ret_segment NULL). */
+/* A file whose header the disk does not give is left where it is; the next start tries again. Always true. */
+static bool leave_unreadable(struct recovery *r, const char *name, int64_t size)
+{
+    trace_error(&r->l->trace,
+                "a segment cannot be read and is left as it is; a later start may be luckier",
+                T_TEXT("log", r->l->name), T_TEXT("file", name));
+    r->report->segments_unreadable++;
+    r->seqs_unread += (uint64_t)size / FRAME_HEADER_BYTES + 1;
+    return true;
+}
+
+/* An opened file becomes a segment, or is moved aside or left (true, *ret_segment NULL). */
 static bool identify(struct recovery *r, int fd, uint64_t serial, const char *name,
                      struct segment **ret_segment, struct err *e)
 {
@@ -243,9 +260,13 @@ static bool identify(struct recovery *r, int fd, uint64_t serial, const char *na
     struct file_header header;
     size_t len = 0;
     int64_t size = 0;
-    int result = l->fs->ops->pread(l->fs, fd, bytes, sizeof(bytes), 0, &len);
+    int result = l->fs->ops->size(l->fs, fd, &size);
 
-    result = result == 0 ? l->fs->ops->size(l->fs, fd, &size) : result;
+    *ret_segment = NULL;
+    result = result == 0 ? l->fs->ops->pread(l->fs, fd, bytes, sizeof(bytes), 0, &len) : result;
+    if (result == -EIO) {
+        return leave_unreadable(r, name, size);
+    }
     if (result != 0) {
         return err_set_errno(e, ERR_IO, -result, "cannot read %s/%s", l->path, name);
     }
@@ -256,7 +277,6 @@ static bool identify(struct recovery *r, int fd, uint64_t serial, const char *na
                        ", and this program knows version %d; use the program that wrote it",
                        l->path, name, header.version, header.required, LOG_FORMAT_VERSION);
     }
-    *ret_segment = NULL;
     if (found == FILE_HEADER_BAD && size <= FILE_DATA_START) {
         return remove_stub(r, name, size, e);
     }
@@ -287,7 +307,8 @@ static bool load_segment(struct recovery *r, uint64_t serial, struct err *e)
     bool ok = identify(r, fd, serial, name, &s, e);
     if (ok && s != NULL) {
         result = read_footer(l, fd, s, &sealed);
-        s->active = !sealed; /* for scan_unsealed() */
+        result = result == -EIO ? 0 : result; /* what can be read of it, the scan will find */
+        s->active = !sealed;                  /* for scan_unsealed() */
         vec_push(&l->segments, s);
         ok = result == 0 || err_set_errno(e, ERR_IO, -result, "cannot read %s", path);
     }
@@ -303,6 +324,16 @@ static void pass_over(struct recovery *r, int fd, const struct segment *s, int64
     log_damaged(r->l, fd, s->serial, from, to);
 }
 
+static void note_unreadable(struct recovery *r, struct segment *s, int64_t bytes)
+{
+    trace_error(&r->l->trace,
+                "a segment cannot be read whole; what can be read is used, the file is kept",
+                T_TEXT("log", r->l->name), T_U64("serial", s->serial), T_I64("bytes", bytes));
+    r->report->unreadable_bytes += (uint64_t)bytes;
+    r->seqs_unread += (uint64_t)bytes / FRAME_HEADER_BYTES + 1;
+    s->keep = true;
+}
+
 /* Finds the good frames of <s>; *ret_tail is where a bad end begins (the file's end when it is clean). */
 static int scan_frames(struct recovery *r, int fd, struct segment *s, uint64_t limit_seq,
                        int64_t *ret_tail)
@@ -311,12 +342,13 @@ static int scan_frames(struct recovery *r, int fd, struct segment *s, uint64_t l
     struct scan_hit hit = {.found = true};
     uint64_t min_seq = s->first_seq;
     int64_t at = FILE_DATA_START;
+    int64_t unreadable = 0;
     int result = 0;
 
     s->sum = (struct footer){.end = FILE_DATA_START};
     *ret_tail = s->file_bytes;
     while (result == 0 && hit.found) {
-        result = scan_next(w, at, min_seq, &hit);
+        result = scan_next_readable(w, at, min_seq, &hit, &unreadable);
         if (result != 0 || (hit.found && hit.header.seq > limit_seq)) {
             break;
         }
@@ -333,6 +365,9 @@ static int scan_frames(struct recovery *r, int fd, struct segment *s, uint64_t l
         }
     }
     window_free(w);
+    if (unreadable > 0) {
+        note_unreadable(r, s, unreadable);
+    }
     return result;
 }
 
@@ -389,7 +424,7 @@ static bool scan_unsealed(struct recovery *r, struct segment *s, uint64_t limit_
     }
     r->report->segments_scanned++;
     result = scan_frames(r, fd, s, limit_seq, &tail);
-    if (result == 0 && writable) {
+    if (result == 0 && writable && !s->keep) {
         reseal(r, fd, s, tail);
     }
     s->active = false;
@@ -427,6 +462,7 @@ static void add_up(struct recovery *r)
             r->report->first_seq = s->sum.first_seq;
         }
     }
+    l->next_seq += r->seqs_unread; /* no number is given twice */
     r->report->segments = l->segments.len;
 }
 

@@ -3,6 +3,8 @@
 #include "base/crc32c.h"
 #include "base/mem.h"
 
+#include <errno.h>
+
 struct window *window_new(const struct fs *fs, int fd, uint32_t salt, int64_t end)
 {
     struct window *w = mem_alloc(sizeof(*w));
@@ -32,7 +34,12 @@ int window_get(struct window *w, int64_t offset, size_t need, const unsigned cha
         size_t want = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
         w->len = 0;
         int result = w->fs->ops->pread(w->fs, w->fd, w->bytes, want, offset, &w->len);
+        if (result == -EIO && want > need) {
+            /* What is wanted may be good although something behind it is not. */
+            result = w->fs->ops->pread(w->fs, w->fd, w->bytes, need, offset, &w->len);
+        }
         if (result != 0) {
+            w->len = 0;
             return result;
         }
         w->start = offset;
@@ -180,4 +187,24 @@ int scan_next(struct window *w, int64_t from, uint64_t min_seq, struct scan_hit 
     hit.bad_from = from < hit.offset ? from : hit.offset;
     *ret_hit = hit;
     return 0;
+}
+
+int scan_next_readable(struct window *w, int64_t from, uint64_t min_seq, struct scan_hit *ret_hit,
+                       int64_t *unreadable)
+{
+    int64_t at = from;
+    int result = scan_next(w, at, min_seq, ret_hit);
+
+    while (result == -EIO) {
+        int64_t next = (at / UNREADABLE_STEP + 1) * UNREADABLE_STEP;
+        next = next < w->end ? next : w->end;
+        const unsigned char *bytes;
+        *unreadable += window_get(w, at, (size_t)(next - at), &bytes) == -EIO ? next - at : 0;
+        at = next;
+        result = scan_next(w, at, min_seq, ret_hit);
+    }
+    if (result == 0 && at > from) {
+        ret_hit->bad_from = from;
+    }
+    return result;
 }

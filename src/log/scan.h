@@ -51,6 +51,14 @@ struct scan_hit {
     struct frame_header header;
 };
 
+/*
+ * As scan_next(), but goes on behind what the disk does not give, in steps of UNREADABLE_STEP: such bytes are part of the bad
+ * range and counted in *unreadable.
+ */
+enum { UNREADABLE_STEP = 4096 };
+MUST_USE int scan_next_readable(struct window *w, int64_t from, uint64_t min_seq,
+                                struct scan_hit *ret_hit, int64_t *unreadable);
+
 /* The next good frame at or after <from> whose sequence number is <min_seq> or more. 0 or -errno. */
 MUST_USE int scan_next(struct window *w, int64_t from, uint64_t min_seq, struct scan_hit *ret_hit);
 

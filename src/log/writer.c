@@ -21,6 +21,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 enum {
     BATCH_FRAMES = 1024,
@@ -210,8 +211,24 @@ static int write_frames(struct log *l)
     return 0;
 }
 
+/* A segment to get rid of. */
+struct removal {
+    uint64_t serial;
+    bool keep; /* in quarantine */
+};
+
+void segment_keep(struct log *l, uint64_t serial)
+{
+    lock_take(&l->lock);
+    for (size_t i = 0; i < l->segments.len; i++) {
+        struct segment *s = l->segments.items[i];
+        s->keep = s->keep || s->serial == serial;
+    }
+    lock_give(&l->lock);
+}
+
 /* Takes the segments that nobody needs off the list. */
-static void take_done(struct log *l, uint64_t *serials, size_t max, size_t *ret_count)
+static void take_done(struct log *l, struct removal *removals, size_t max, size_t *ret_count)
     REQUIRES(&l->lock)
 {
     size_t kept = 0;
@@ -221,7 +238,7 @@ static void take_done(struct log *l, uint64_t *serials, size_t max, size_t *ret_
         struct segment *s = l->segments.items[i];
         bool newest = i + 1 == l->segments.len;
         if (!newest && !s->active && count < max && segment_is_done(l, s, true)) {
-            serials[count++] = s->serial;
+            removals[count++] = (struct removal){s->serial, s->keep};
             l->disk_bytes -= s->file_bytes;
             segment_free(s);
         } else {
@@ -250,14 +267,35 @@ static bool any_done(struct log *l)
     return found;
 }
 
-static int unlink_segments(struct log *l, const uint64_t *serials, size_t count)
+/* Out of the folder, into the quarantine. */
+static int move_aside(struct log *l, const char *name, const char *path)
+{
+    char aside[64];
+    char to[PATH_MAX];
+
+    log_path(l, "quarantine", to);
+    int result = l->fs->ops->mkdir(l->fs, to);
+    (void)snprintf(aside, sizeof(aside), "quarantine/%s", name);
+    log_path(l, aside, to);
+    result = result == 0 ? l->fs->ops->rename(l->fs, path, to) : result;
+    if (result == 0) {
+        trace_warn(
+            &l->trace,
+            "a segment that could not be read whole is done with and was moved to quarantine",
+            T_TEXT("log", l->name), T_TEXT("file", name));
+        quarantine_bound(l);
+    }
+    return result;
+}
+
+static int unlink_segments(struct log *l, const struct removal *removals, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         char name[32];
         char path[PATH_MAX];
-        segment_name(serials[i], name);
+        segment_name(removals[i].serial, name);
         log_path(l, name, path);
-        int result = l->fs->ops->unlink(l->fs, path);
+        int result = removals[i].keep ? move_aside(l, name, path) : l->fs->ops->unlink(l->fs, path);
         if (result != 0 && result != -ENOENT) {
             return log_failed(l, "removing a segment", result);
         }
@@ -268,15 +306,15 @@ static int unlink_segments(struct log *l, const uint64_t *serials, size_t count)
 /* Takes some segments off the list and removes their files; *ret_more: there may be others. */
 static int remove_some(struct log *l, bool *ret_more)
 {
-    uint64_t serials[64];
+    struct removal removals[64];
     size_t count = 0;
 
     lock_take(&l->lock);
-    take_done(l, serials, ARRAY_LEN(serials), &count);
+    take_done(l, removals, ARRAY_LEN(removals), &count);
     cond_broadcast(&l->done);
     lock_give(&l->lock);
-    *ret_more = count == ARRAY_LEN(serials);
-    return unlink_segments(l, serials, count);
+    *ret_more = count == ARRAY_LEN(removals);
+    return unlink_segments(l, removals, count);
 }
 
 static int remove_segments(struct log *l)
@@ -318,6 +356,9 @@ static bool cursor_sync_is_due(struct log *l)
 /* Every step is tried, whatever became of the others: removing segments may make the room that a write needs. */
 static int round_of_work(struct log *l)
 {
+    if (space_is_due(l, now_ns())) {
+        space_look(l, now_ns());
+    }
     const int results[] = {
         consumers_changed(l) ? consumers_save(l) : 0, write_frames(l),    cursors_write(l),
         cursor_sync_is_due(l) ? cursors_sync(l) : 0,  remove_segments(l),
@@ -353,6 +394,7 @@ static int64_t next_look_ns(const struct log *l)
     }
     int64_t at = earlier(l->unsynced_bytes > 0, l->synced_at_ns, l->interval_ns, DEADLINE_NEVER);
     at = earlier(cursors, l->cursors_synced_at_ns, CURSOR_SYNC_NS, at);
+    at = earlier(l->low, l->space_looked_ns, NS_PER_S, at);
     return earlier(l->sweep_owed, l->swept_at_ns, SWEEP_NS, at);
 }
 

@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+enum { CALL_KINDS = 10 };
+
 struct content {
     char *bytes;
     size_t len;
@@ -33,6 +35,8 @@ struct node {
     struct content durable;
     VEC(struct change) pending;
     const struct handle *locked_by;
+    int64_t spoiled_from;
+    int64_t spoiled_to;
 };
 
 struct name {
@@ -66,6 +70,7 @@ struct simfs {
     bool read_only;
     bool stopped;
     unsigned changes;
+    unsigned counts[CALL_KINDS];
     unsigned stop_at; /* value of <changes>; 0: never */
     unsigned fail_calls;
     unsigned fail_in;
@@ -142,6 +147,7 @@ static void node_forget_pending(struct node *node)
 static int admit(struct simfs *s, unsigned call, bool *ret_stops) REQUIRES(&s->lock)
 {
     *ret_stops = false;
+    s->counts[(unsigned)__builtin_ctz(call) % CALL_KINDS]++;
     if (s->stopped) {
         return -EIO;
     }
@@ -259,6 +265,9 @@ static int sim_pread(const struct fs *fs, int fd, void *bytes, size_t len, int64
     lock_take(&s->lock);
     const struct node *node = handle_of(s, fd)->node;
     int result = node == NULL ? -EBADF : admit(s, SIMFS_CALL_READ, &stops);
+    if (result == 0 && offset < node->spoiled_to && offset + (int64_t)len > node->spoiled_from) {
+        result = -EIO;
+    }
     if (result == 0) {
         size_t from = (size_t)offset < node->now.len ? (size_t)offset : node->now.len;
         size_t n = len < node->now.len - from ? len : node->now.len - from;
@@ -689,6 +698,28 @@ bool simfs_peek(struct simfs *s, const char *path, struct buf *out)
     }
     lock_give(&s->lock);
     return node != NULL;
+}
+
+void simfs_spoil(struct simfs *s, const char *path, int64_t from, int64_t to)
+{
+    lock_take(&s->lock);
+    struct node *node = find_now(s, path);
+    INVARIANT(node != NULL);
+    node->spoiled_from = from;
+    node->spoiled_to = to;
+    lock_give(&s->lock);
+}
+
+unsigned simfs_calls(struct simfs *s, unsigned calls)
+{
+    unsigned count = 0;
+
+    lock_take(&s->lock);
+    for (unsigned i = 0; i < CALL_KINDS; i++) {
+        count += calls >> i & 1 ? s->counts[i] : 0;
+    }
+    lock_give(&s->lock);
+    return count;
 }
 
 void simfs_put(struct simfs *s, const char *path, struct str bytes)

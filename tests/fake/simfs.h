@@ -51,6 +51,12 @@ void simfs_set_read_only(struct simfs *s, bool read_only);
 /* The <nth> call (from 1) among <calls> from now on fails with -<errnum>, and <times> - 1 after it. */
 void simfs_fail(struct simfs *s, unsigned calls, unsigned nth, unsigned times, int errnum);
 
+/* Reads of any byte in [from, to) of <path> fail with -EIO from now on; an empty range makes the file well again. */
+void simfs_spoil(struct simfs *s, const char *path, int64_t from, int64_t to);
+
+/* Calls of <calls> so far. */
+unsigned simfs_calls(struct simfs *s, unsigned calls);
+
 /* The <nth> changing call from now on is the last: it happens in memory (a sync does not), and it and all after it give -EIO. */
 void simfs_stop_at(struct simfs *s, unsigned nth);
 bool simfs_is_stopped(struct simfs *s);

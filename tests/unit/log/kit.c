@@ -20,6 +20,7 @@ void kit_init(struct kit *k, uint64_t seed)
     k->options = (struct log_options){
         .name = STR("test"),
         .path = STR("/log"),
+        .min_free_bytes = -1,
         .fs = simfs_fs(k->sim),
         .env = &k->env,
     };

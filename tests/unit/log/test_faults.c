@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* The files "cursors", "consumers" and "reserve". */
+enum { FILES_BYTES = 39040 + 64 * 1024 };
+
 struct setup {
     struct kit k;
     uint64_t mask;
@@ -62,7 +65,7 @@ static void a_full_disk_refuses_and_recovers(void **state)
     setup_open(&s);
     assert_true(append(&s, 1, 5000, &e));
     assert_true(append(&s, 2, 5000, &e));
-    simfs_set_capacity(s.k.sim, 39040 + 600);
+    simfs_set_capacity(s.k.sim, (int64_t)FILES_BYTES + 600);
     assert_false(append(&s, 3, 50, &e));
     assert_int_equal(e.code, ERR_IO);
     assert_non_null(strstr(e.message, "No space left on device"));
@@ -84,9 +87,10 @@ static void a_full_disk_refuses_and_recovers(void **state)
 static void passing_errors_are_passed(void **state)
 {
     (void)state;
-    static const unsigned calls[] = {SIMFS_CALL_WRITE, SIMFS_CALL_SYNC, SIMFS_CALL_CREATE,
-                                     SIMFS_CALL_RENAME, SIMFS_CALL_TRUNCATE};
-    static const int errors[] = {EIO, ENOSPC, EROFS};
+    static const unsigned calls[] = {SIMFS_CALL_WRITE,  SIMFS_CALL_SYNC,     SIMFS_CALL_CREATE,
+                                     SIMFS_CALL_RENAME, SIMFS_CALL_TRUNCATE, SIMFS_CALL_UNLINK,
+                                     SIMFS_CALL_CHANGE};
+    static const int errors[] = {EIO, ENOSPC, EROFS, EDQUOT};
 
     for (size_t c = 0; c < ARRAY_LEN(calls); c++) {
         for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
@@ -108,6 +112,216 @@ static void passing_errors_are_passed(void **state)
             kit_release(&s.k);
         }
     }
+}
+
+static void goes_on_with_numbers(struct setup *s, uint64_t from, uint64_t to)
+{
+    struct err e = ERR_INIT;
+
+    for (uint64_t n = from; n <= to; n++) {
+        assert_true(append(s, n, 20000, &e));
+    }
+}
+
+/* Too little is left for others: refused with both figures, and taken in again within a second or so. */
+static void min_free_bytes_are_left_alone(void **state)
+{
+    (void)state;
+    static const uint64_t want[] = {3}; /* 1 is done and gone, 2 was refused */
+    struct setup s;
+    struct err e = ERR_INIT;
+    struct log_status status;
+
+    kit_init(&s.k, 11);
+    s.k.options.min_free_bytes = INT64_C(8) << 20;
+    simfs_set_capacity(s.k.sim, INT64_C(9) << 20);
+    kit_open(&s.k);
+    s.bit = kit_consumer(&s.k, "a");
+    s.mask = UINT64_C(1) << s.bit;
+    goes_on_with_numbers(&s, 1, 1);
+    kit_close(&s.k);
+    simfs_set_capacity(s.k.sim, INT64_C(5) << 20);
+    kit_open(&s.k);
+    assert_true(log_cursor_sync(s.k.log, kit_ms(5000), &e));
+    log_cursor_set(s.k.log, s.bit, 0);
+    assert_int_equal(kit_consumer(&s.k, "a"), s.bit);
+    assert_false(append(&s, 2, 50, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    assert_non_null(strstr(e.message, "min_free_bytes keeps 8 MiB free"));
+    log_status(s.k.log, &status);
+    assert_true(status.low);
+    assert_false(status.failing);
+    log_cursor_set(s.k.log, s.bit, 1);
+    assert_true(log_cursor_sync(s.k.log, kit_ms(5000), &e)); /* cursors move all the same */
+    simfs_set_capacity(s.k.sim, INT64_C(9) << 20);
+    assert_true(append(&s, 3, 20000, &e));
+    log_status(s.k.log, &status);
+    for (int i = 0; status.segments > 1 && i < 1000; i++) {
+        (void)wait_sleep(kit_ms(2));
+        log_status(s.k.log, &status);
+    }
+    expect_numbers(&s, want, 1);
+    kit_release(&s.k);
+}
+
+/* The disk is full to the last byte and the file of cursors fails: the reserve makes room for a new one. */
+static void cursors_move_on_a_full_disk(void **state)
+{
+    (void)state;
+    struct setup s;
+    struct err e = ERR_INIT;
+    struct log_status status;
+
+    setup_open(&s);
+    goes_on_with_numbers(&s, 1, 60);
+    log_status(s.k.log, &status);
+    assert_true(status.segments > 2);
+    simfs_set_capacity(s.k.sim, 1);
+    simfs_fail(s.k.sim, SIMFS_CALL_WRITE, 1, 1, EIO); /* of a slot; a new file is made then */
+    log_cursor_set(s.k.log, s.bit, log_durable_seq(s.k.log));
+    simfs_set_capacity(s.k.sim, status.disk_bytes + FILES_BYTES);
+    assert_true(log_cursor_sync(s.k.log, kit_ms(20000), &e));
+    for (int i = 0; status.segments > 1 && i < 1000; i++) {
+        assert_true(log_cursor_sync(s.k.log, kit_ms(5000), &e));
+        (void)wait_sleep(kit_ms(5));
+        log_status(s.k.log, &status);
+    }
+    assert_int_equal(status.segments, 1);
+    kit_release(&s.k);
+}
+
+/* Whatever the disk does not give when the log is opened stays as it is, and all else is used. */
+static void unreadable_places_are_neither_cut_nor_skipped(void **state)
+{
+    (void)state;
+    static struct kit_numbers got;
+    static const char path[] = "/log/0000000000000001.segment";
+    AUTO(buf_release) struct buf before = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf after = BUF_INIT(BUF_UNLIMITED);
+    struct setup s;
+    uint64_t seq = 0;
+
+    kit_init(&s.k, 11);
+    kit_open(&s.k);
+    s.bit = kit_consumer(&s.k, "a");
+    s.mask = UINT64_C(1) << s.bit;
+    goes_on_with_numbers(&s, 1, 60);
+    simfs_stop_at(s.k.sim, 1); /* no footer */
+    kit_close(&s.k);
+    simfs_crash(s.k.sim, SIMFS_LOSE_ALL);
+    assert_true(simfs_peek(s.k.sim, path, &before));
+    assert_true(before.len > 9000);
+    simfs_spoil(s.k.sim, path, 4096, 4608);
+    kit_open(&s.k);
+    assert_true(s.k.report.unreadable_bytes > 0);
+    assert_true(s.k.report.frames > 20 && s.k.report.frames < 60);
+    kit_read_all(&s.k, s.mask, &got);
+    assert_int_equal(got.len, s.k.report.frames);
+    assert_int_equal(got.items[0], 1);
+    assert_int_equal(got.items[got.len - 1], 60);
+    assert_true(kit_append(&s.k, 100, s.mask, &seq));
+    assert_true(seq > 60);
+    assert_true(simfs_peek(s.k.sim, path, &after));
+    assert_true(str_eq(buf_str(&before), buf_str(&after)));
+    kit_close(&s.k);
+    simfs_spoil(s.k.sim, path, 0, 0); /* the disk was lucky: nothing is lost */
+    kit_open(&s.k);
+    kit_read_all(&s.k, s.mask, &got);
+    assert_int_equal(got.len, 61);
+    kit_release(&s.k);
+}
+
+/* When all that could be read is done the file is not removed but moved aside. */
+static void what_could_not_be_read_is_kept(void **state)
+{
+    (void)state;
+    static const char path[] = "/log/0000000000000001.segment";
+    static const char aside[] = "/log/quarantine/0000000000000001.segment";
+    AUTO(buf_release) struct buf bytes = BUF_INIT(BUF_UNLIMITED);
+    struct setup s;
+    struct err e = ERR_INIT;
+    const struct log_frame *f = NULL;
+    int failures = 0;
+    uint64_t seq = 0;
+
+    setup_open(&s);
+    goes_on_with_numbers(&s, 1, 60);
+    kit_close(&s.k);
+    simfs_spoil(s.k.sim, path, 1024, 1025);
+    kit_open(&s.k);
+    assert_true(kit_append(&s.k, 61, s.mask, &seq));
+    struct log_reader *r = log_reader_new(s.k.log, 0, s.mask);
+    for (uint64_t last = 0; last < seq;) {
+        if (!log_reader_next(r, kit_ms(1000), &f, &e)) {
+            failures++;
+            continue;
+        }
+        last = f->seq;
+        log_frame_drop(f);
+    }
+    assert_true(failures > 0 && failures < 10);
+    log_reader_free(r);
+    log_cursor_set(s.k.log, s.bit, seq);
+    for (int i = 0; !simfs_peek(s.k.sim, aside, &bytes) && i < 2000; i++) {
+        (void)wait_sleep(kit_ms(2));
+    }
+    assert_false(simfs_peek(s.k.sim, path, &bytes));
+    kit_release(&s.k);
+}
+
+/* A header that the disk does not give: the rest of the log is used and the file left alone. */
+static void an_unreadable_header_leaves_the_file(void **state)
+{
+    (void)state;
+    static const char path[] = "/log/0000000000000002.segment";
+    static const char cursors[] = "/log/cursors";
+    static struct kit_numbers got;
+    AUTO(buf_release) struct buf bytes = BUF_INIT(BUF_UNLIMITED);
+    struct setup s;
+
+    setup_open(&s);
+    goes_on_with_numbers(&s, 1, 60);
+    kit_close(&s.k);
+    simfs_spoil(s.k.sim, path, 0, 64);
+    kit_open(&s.k);
+    assert_int_equal(s.k.report.segments_unreadable, 1);
+    kit_read_all(&s.k, s.mask, &got);
+    assert_true(got.len > 20 && got.len < 60);
+    kit_close(&s.k);
+    assert_true(simfs_peek(s.k.sim, path, &bytes));
+    simfs_spoil(s.k.sim, path, 0, 0);
+    simfs_spoil(s.k.sim, cursors, 0, 64);
+    kit_open(&s.k);
+    kit_read_all(&s.k, s.mask, &got);
+    assert_int_equal(got.len, 60);
+    assert_int_equal(s.k.report.cursors_lost, 1);
+    kit_release(&s.k);
+}
+
+static void the_quarantine_is_bounded(void **state)
+{
+    (void)state;
+    struct setup s;
+    AUTO(buf_release) struct buf bytes = BUF_INIT(BUF_UNLIMITED);
+    char old[1000];
+
+    setup_open(&s);
+    goes_on_with_numbers(&s, 1, 5);
+    simfs_stop_at(s.k.sim, 1);
+    kit_close(&s.k);
+    simfs_crash(s.k.sim, SIMFS_LOSE_ALL);
+    assert_true(simfs_peek(s.k.sim, "/log/0000000000000001.segment", &bytes));
+    memset(old, 'x', sizeof(old));
+    simfs_put(s.k.sim, "/log/quarantine/0000000000000000-128.damaged", str_make(old, 1000));
+    simfs_put(s.k.sim, "/log/quarantine/0000000000000000-512.torn", str_make(old, 1000));
+    bytes.ptr[bytes.len - 20] ^= 1;
+    simfs_put(s.k.sim, "/log/0000000000000001.segment", buf_str(&bytes));
+    s.k.options.quarantine_bytes = 1500;
+    kit_open(&s.k);
+    assert_true(s.k.report.torn_bytes > 0);
+    assert_false(simfs_peek(s.k.sim, "/log/quarantine/0000000000000000-128.damaged", &bytes));
+    assert_true(simfs_peek(s.k.sim, "/log/quarantine/0000000000000000-512.torn", &bytes));
+    kit_release(&s.k);
 }
 
 static void a_lasting_error_does_not_hang_the_close(void **state)
@@ -198,7 +412,7 @@ static void removing_makes_room(void **state)
 
     setup_open(&s);
     assert_true(append(&s, n++, 5000, &e));
-    simfs_set_capacity(s.k.sim, 60000);
+    simfs_set_capacity(s.k.sim, (int64_t)FILES_BYTES + 21000);
     while (append(&s, n, 30, &e)) {
         n++;
         assert_true(n < 500);
@@ -236,6 +450,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_disk_refuses_and_recovers),
         cmocka_unit_test(passing_errors_are_passed),
+        cmocka_unit_test(the_quarantine_is_bounded),
+        cmocka_unit_test(min_free_bytes_are_left_alone),
+        cmocka_unit_test(cursors_move_on_a_full_disk),
+        cmocka_unit_test(unreadable_places_are_neither_cut_nor_skipped),
+        cmocka_unit_test(what_could_not_be_read_is_kept),
+        cmocka_unit_test(an_unreadable_header_leaves_the_file),
         cmocka_unit_test(a_lasting_error_does_not_hang_the_close),
         cmocka_unit_test(a_failed_sync_begins_a_new_segment),
         cmocka_unit_test(readers_survive_read_errors),
