@@ -11,6 +11,7 @@
 
 struct check_values {
     const char *config;
+    bool tree;
 };
 
 static const struct cli_option options[] = {
@@ -19,6 +20,11 @@ static const struct cli_option options[] = {
      .value = "FILE",
      .offset = offsetof(struct check_values, config),
      .help = "The config file; default: telex.yaml where you are, if it is there."},
+    {.name = "tree",
+     .letter = 't',
+     .offset = offsetof(struct check_values, tree),
+     .help = "Print the delivery plan: routes, what exporters come to, and how each consumer "
+             "delivers."},
 };
 
 static const char *plural(size_t count)
@@ -73,7 +79,15 @@ static void free_paths(struct str *paths, size_t count)
     mem_free(paths);
 }
 
-static int check(const struct place *place, const struct load_input *input)
+static void print_tree(const struct loaded *l)
+{
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
+
+    plan_print(&l->config->plan, &out);
+    (void)cli_write(&out);
+}
+
+static int check(const struct place *place, const struct load_input *input, bool tree)
 {
     struct printer printer = {place};
     struct problems problems = printer_problems(&printer);
@@ -84,6 +98,9 @@ static int check(const struct place *place, const struct load_input *input)
         fprintf(stderr, "%zu error%s, %zu warning%s\n", problems.errors, plural(problems.errors),
                 problems.warnings, plural(problems.warnings));
         return CLI_FAILED;
+    }
+    if (tree) {
+        print_tree(&l);
     }
     summarize(place, &l, &problems);
     loaded_release(&l);
@@ -112,14 +129,16 @@ static int run(const struct cli_command *command, int argc, char **argv)
     }
     size_t count = (size_t)(argc - first);
     struct str *paths = absolute_paths(&place, argv + first, count);
-    status = check(&place, &(struct load_input){
-                               .config_path = str_of(rules_alone ? "" : place.config),
-                               .base_folder = str_of(place.folder),
-                               .rules = count > 0 ? paths : NULL,
-                               .rule_count = count,
-                               .rules_alone = rules_alone,
-                               .environment = config_process_environment(),
-                           });
+    status = check(&place,
+                   &(struct load_input){
+                       .config_path = str_of(rules_alone ? "" : place.config),
+                       .base_folder = str_of(place.folder),
+                       .rules = count > 0 ? paths : NULL,
+                       .rule_count = count,
+                       .rules_alone = rules_alone,
+                       .environment = config_process_environment(),
+                   },
+                   values.tree);
     free_paths(paths, count);
     place_release(&place);
     return status;
@@ -127,7 +146,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 
 const struct cli_command command_check = {
     .name = "check",
-    .usage = "[-c FILE] [RULEFILE...]",
+    .usage = "[-c FILE] [--tree] [RULEFILE...]",
     .help = "check a config and its rules, or rule files alone",
     .details =
         "Reads the config and its rules as `run` would and prints every problem with its place. With rule "

@@ -29,6 +29,16 @@ static struct spot child_of(const struct spot *spot, const struct tree_link *lin
 
 /* ---- what stands below the log ---- */
 
+/* What keeps the state of alerts is told it; it is not called through others. */
+static bool check_level(const struct builder *b, const struct spot *spot, struct err *e)
+{
+    return (spot->x->kind->caps & EXPORTER_LEVEL) == 0 || b->below.len == 0 ||
+           compile_err(spot, e, ERR_CONFIG,
+                       "'%.*s' (%s) cannot stand below %.*s: it keeps the state of all alerts and "
+                       "sends it again by itself; name it beside",
+                       STR_FMT(spot->x->name), spot->x->kind->name, STR_FMT(b->below));
+}
+
 static struct stage_config *build_leaf(struct builder *b, const struct spot *spot, struct err *e)
 {
     const struct tree_exporter *x = spot->x;
@@ -136,14 +146,8 @@ static struct stage_config *build_multi(struct builder *b, const struct spot *sp
     }
     b->below = arena_printf(b->c->tree->arena, "the %s '%.*s'", names[config->strategy],
                             STR_FMT(spot->x->name));
-    const struct exporter_kind *kind = multi_stages[config->strategy];
-    struct stage_config *stage = build_children(b, spot, kind, e);
+    struct stage_config *stage = build_children(b, spot, multi_stages[config->strategy], e);
     b->below = before;
-    if (stage != NULL && kind->stage == NULL) {
-        (void)compile_err(spot, e, ERR_CONFIG, "'strategy: %s' is not written yet",
-                          names[config->strategy]);
-        return NULL;
-    }
     return stage;
 }
 
@@ -314,13 +318,13 @@ bool compile_consumer(struct compiler *c, const struct spot *spot, size_t *ret_o
     struct builder b = new_builder(c);
     bool is_found = false;
 
-    if (!find_same(c, spot, &is_found, ret_output, e) || is_found) {
+    b.below = above_text(c, spot->above);
+    if (!check_level(&b, spot, e) || !find_same(c, spot, &is_found, ret_output, e) || is_found) {
         return is_found;
     }
     if (!check_room(c, spot, e)) {
         return false;
     }
-    b.below = above_text(c, spot->above);
     const struct stage_config *stage = build(&b, spot, e);
     if (stage == NULL) {
         return false;

@@ -96,6 +96,7 @@ struct output_config {
 /* One line of `routes`. */
 struct route_config {
     struct condition *match; /* NULL: everything */
+    struct str text;         /* of match, as it was written */
     uint64_t to;             /* bits: index into targets */
     bool also_next;          /* continue: true */
     const struct yaml_node *node;

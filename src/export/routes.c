@@ -46,13 +46,11 @@ static bool read_to(struct reader *r, struct route_config *route, const struct y
 static bool read_match(struct reader *r, struct route_config *route, const struct yaml_node *node,
                        struct err *e)
 {
-    struct str text;
-
     (void)r;
-    if (!yaml_text(node, &text, e)) {
+    if (!yaml_text(node, &route->text, e)) {
         return false;
     }
-    if (!condition_compile(text, &route->match, e)) {
+    if (!condition_compile(route->text, &route->match, e)) {
         yaml_err_inside(node, e);
         return false;
     }

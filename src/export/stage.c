@@ -28,6 +28,9 @@ static bool open_leaf(const struct exporter_place *place, const struct stage_con
 {
     struct exporter_place own = *place;
 
+    if (config->kind->open == NULL) {
+        return err_set(e, ERR_CONFIG, "a %s cannot be run yet", config->kind->name);
+    }
     own.name = config->name;
     return config->kind->open(&own, config->config, ret_sink, e);
 }

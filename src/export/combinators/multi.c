@@ -70,8 +70,8 @@ const struct exporter_kind exporter_multi = {
     .options = &option_table,
 };
 
-static const struct exporter_kind sequential = {.name = "multi", .options = &option_table};
-static const struct exporter_kind failover = {.name = "multi", .options = &option_table};
+static const struct exporter_kind sequential = {.name = "sequential", .options = &option_table};
+static const struct exporter_kind failover = {.name = "failover", .options = &option_table};
 
 const struct exporter_kind *const multi_stages[MULTI_STRATEGIES] = {
     [MULTI_SEQUENTIAL] = &sequential,
