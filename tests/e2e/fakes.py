@@ -75,7 +75,7 @@ class Request:
         return json.loads(self.body())
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
     disable_nagle_algorithm = True
@@ -142,7 +142,9 @@ class _HTTPServer(ThreadingHTTPServer):
 
 
 class Fake:
-    """A loopback HTTP server. Subclasses override answer(request)."""
+    """A loopback HTTP server. Subclasses override answer(request), or `handler` for what happens before it."""
+
+    handler = Handler
 
     def __init__(self, port=None):
         self.port = port or net.free_port()
@@ -161,7 +163,7 @@ class Fake:
     def up(self):
         """Listens. After down() it listens on the same port again."""
         self.closing.clear()
-        self._server = _HTTPServer((net.HOST, self.port), _Handler)
+        self._server = _HTTPServer((net.HOST, self.port), self.handler)
         self._server.fake = self
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self

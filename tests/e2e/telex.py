@@ -150,9 +150,11 @@ class Telex:
     def url(self):
         return f"http://{net.HOST}:{self.port}"
 
-    def start(self):
+    def start(self, environment=None):
+        """Starts the program; `environment` is added to ours."""
         sanitizers = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
-        environment = {name: os.environ.get(name, value) for name, value in sanitizers.items()}
+        environment = {**{name: os.environ.get(name, value) for name, value in sanitizers.items()},
+                       **(environment or {})}
         self.process = Process("telex", [BINARY, "run", "-c", self.config_path], self.folder, environment)
         self.process.start()
         return self

@@ -1,0 +1,151 @@
+"""Delivery runs on disks that are damaged, full, failing or read-only.
+
+A case is a function (folder, options) -> (violations, figures).
+"""
+
+import errno
+import time
+
+import custody
+import logfile
+import net
+import writer
+from station import Station
+
+FAILING = (
+    ("ENOSPC", errno.ENOSPC, ("create", "write", "mkdir"), False),
+    ("ENOSPC in the middle of a write", errno.ENOSPC, ("create", "write", "mkdir"), True),
+    ("EIO from writes", errno.EIO, ("write",), False),
+    ("EIO from syncs", errno.EIO, ("sync",), False),
+    ("EROFS", errno.EROFS, ("create", "write", "truncate", "rename", "unlink", "mkdir"), False),
+)
+
+
+def failing_windows(folder, options):
+    """Each failure for a while: nothing is acknowledged meanwhile, the program lives, and goes on afterwards."""
+    problems, figures = [], {"windows": 0, "refused": 0, "calls failed": 0}
+    with Station(folder, seed=options.seed) as station:
+        station.start()
+        crew = writer.Crew(station.program.port, station.book, give_up=0.3)
+        for name, number, kinds, half in FAILING * options.rounds:
+            begin = fail_for(station, number, kinds, half)
+            found, refused = judge_window(crew, *begin)
+            problems += [f"{name}: {text}" for text in found]
+            figures["windows"] += 1
+            figures["refused"] += refused
+            figures["calls failed"] += station.shim.control.failed
+            station.program.check_running()
+            await_ack(crew, f"an acknowledgement after {name}")
+        crew.stop()
+        problems += station.finish()
+        return problems, {**figures, **station.figures()}
+
+
+def fail_for(station, number, kinds, half, seconds=1.0):
+    """(begin, end) of a time in which every such call failed."""
+    station.shim.control.failed = 0
+    station.shim.fail(number, kinds, half=half)
+    begin = time.monotonic()
+    time.sleep(seconds)
+    end = time.monotonic()
+    station.shim.heal()
+    return begin, end
+
+
+def judge_window(crew, begin, end):
+    """No request that was sent and answered within the window may have been acknowledged. Also how many were refused."""
+    inside = [attempt for attempt in crew.attempts() if attempt.sent > begin and attempt.answered < end]
+    acked = [attempt for attempt in inside if 200 <= attempt.status < 300]
+    wrong = [attempt for attempt in inside if attempt.status not in (429, 503) and attempt not in acked]
+    found = [f"{len(acked)} requests acknowledged that are on no disk"] if acked else []
+    found += [f"answered {sorted({attempt.status for attempt in wrong})} instead of 429 or 503"] if wrong else []
+    return found, len(inside) - len(acked)
+
+
+def await_ack(crew, what):
+    since = time.monotonic()
+    net.wait_until(what, lambda: any(attempt.sent > since and attempt.status == 204 or
+                                     attempt.sent > since and attempt.status == 200
+                                     for attempt in crew.attempts()), 20)
+
+
+# ---- damage between stop and start ---------------------------------------------------------------
+
+def flip_bits(data, rng):
+    for _ in range(rng.randint(1, 4)):
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+
+
+def overwrite(data, rng):
+    at = rng.randrange(len(data))
+    length = min(rng.randint(1, 4096), len(data) - at)
+    data[at:at + length] = rng.choice((bytes(length), rng.randbytes(length), bytes([255]) * length))
+
+
+def tear(data, rng):
+    del data[rng.randint(logfile.DATA_START, len(data)):]
+
+
+DAMAGES = (flip_bits, overwrite, tear)
+
+
+def damaged(folder, options):
+    """Segments damaged and torn between stop and start: what is whole is delivered, what is not is counted or set aside."""
+    problems, figures = [], {"runs": 0, "acknowledged": 0, "damaged": 0, "delivered": 0}
+    for number in range(options.damages):
+        with Station(folder / str(number), seed=options.seed + number) as station:
+            found, lost = damage_once(station, DAMAGES[number % len(DAMAGES)])
+            problems += [f"{DAMAGES[number % len(DAMAGES)].__name__} {number}: {text}" for text in found]
+            figures["runs"] += 1
+            figures["acknowledged"] += len(station.book.acked)
+            figures["delivered"] += len(station.receiver.arrived)
+            figures["damaged"] += len(lost)
+    return problems, figures
+
+
+def damage_once(station, how):
+    """(violations, records that were damaged)."""
+    fill(station)
+    path = station.rng.choice(sorted((station.program.data / "bulk").glob("*.segment")))
+    data = bytearray(path.read_bytes())
+    how(data, station.rng)
+    path.write_bytes(data)
+    whole = station.program.written()
+    lost = station.book.acked - whole
+    station.receiver.up()
+    station.start()
+    told = dict(station.program.metrics())
+    station.book.acked -= lost
+    found = station.finish()
+    if lost and not is_told(station, told):
+        found.append(f"{len(lost)} records damaged, and neither metric nor quarantine nor log says so")
+    return found, lost
+
+
+def fill(station, kill_share=0.75):
+    """Two runs of the program with the backend down, the last one killed or stopped."""
+    station.receiver.down()
+    for _ in range(2):
+        station.start()
+        ours = station.writer()
+        ours.next = station.book.sent.get(ours.series, 0) + 1
+        for number in range(30):
+            ours.write(1 + number % 7)
+        ours.close()
+        if station.rng.random() < kill_share:
+            station.kill()
+        else:
+            station.program.process.stop()
+
+
+def is_told(station, metrics):
+    counted = any(value > 0 for name, values in metrics.items() if name.startswith("telex_log_")
+                  and any(word in name for word in ("damaged", "torn", "quarantine")) for value in values.values())
+    aside = station.program.data / "bulk" / "quarantine"
+    return counted or (aside.is_dir() and any(aside.iterdir()))
+
+
+CASES = {
+    "failing-disk": failing_windows,
+    "damaged-segments": damaged,
+}

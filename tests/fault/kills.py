@@ -1,0 +1,193 @@
+"""Delivery runs that kill: at each write-path call, at random moments, with the power cut, and beside vmagent.
+
+A case is a function (folder, options) -> (violations, figures).
+"""
+
+import contextlib
+import signal
+import time
+
+import custody
+import powercut
+import shim
+import writer
+from backend import Flapping, answers, cuts_after_storing
+from station import Station, VmagentProgram
+
+WRITES = 50
+BACKEND_UP_AT, RESTART_AT = 20, 40
+
+
+def short_scenario(station):
+    """Start; writes, the first with the backend down; a stop and a start in between. Starts again whenever the shim
+    killed."""
+    station.receiver.down()
+    if not station.start_or_die():
+        restart(station)
+    ours = station.writer()
+    for number in range(WRITES):
+        if number == BACKEND_UP_AT:
+            station.receiver.up()
+        if number == RESTART_AT:
+            stop(station)
+            restart(station, is_kill=False)
+        ours.write(1 + number % 3, stop=lambda: not station.program.process.running())
+        if not station.program.process.running():
+            restart(station)
+    ours.close()
+
+
+def restart(station, is_kill=True):
+    """Starts again; after a kill the shim does not kill any more."""
+    station.program.process.wait()
+    if is_kill or station.program.process.child.returncode == -signal.SIGKILL:
+        station.kills += 1
+        station.shim.control.kill_at = 0
+    if not station.start_or_die():
+        restart(station)
+
+
+def stop(station):
+    """Asks the program to end; the shim may kill it meanwhile."""
+    if station.program.process.running():
+        station.program.process.signal(signal.SIGTERM)
+        station.program.process.wait(20)
+
+
+def end_of(station):
+    """Drains; the shim may kill meanwhile, and in the stop too."""
+    with contextlib.suppress(OSError):
+        station.drain()
+    stop(station)
+    restart(station, is_kill=False)
+    return station.finish()
+
+
+def at_each_call(folder, options):
+    """SIGKILL at each write-path call of a short scenario in turn: before it, after it, or in the middle of a write."""
+    problems, figures, number = [], {"runs": 0, "acknowledged": 0, "copies": 0, "kinds": {}}, 1
+    total = count_calls(folder / "count", figures)
+    step = max(1, total // options.runs)
+    while number <= total and len(problems) < 5:
+        how = (shim.BEFORE, shim.AFTER, shim.HALF)[figures["runs"] % 3]
+        with Station(folder / f"call-{number}", seed=number) as station:
+            station.shim.control.skip_sync = 1
+            station.shim.kill_at(number, how)
+            short_scenario(station)
+            found = end_of(station)
+            problems += [f"killed at call {number}, {('before', 'after', 'half')[how]}: {text}" for text in found]
+            figures["runs"] += 1
+            figures["acknowledged"] += len(station.book.acked)
+            figures["copies"] += custody.repeated(station.receiver.arrived)
+        number += step
+    return problems, figures
+
+
+def count_calls(folder, figures):
+    """How many calls the scenario makes when nobody interferes."""
+    with Station(folder) as station:
+        station.shim.control.skip_sync = 1
+        short_scenario(station)
+        station.drain()
+        station.program.sigterm()
+        figures["kinds"] = station.shim.by_kind()
+        figures["calls"] = station.shim.calls
+    return figures["calls"]
+
+
+def at_random(folder, options):
+    """SIGKILL at random moments while two writers write and the backend flaps, refuses and breaks connections."""
+    with Station(folder, seed=options.seed, mode=mixed_trouble()) as station:
+        station.start()
+        crew = writer.Crew(station.program.port, station.book)
+        flapping = Flapping(station.receiver)
+        for _ in range(options.kills):
+            time.sleep(station.rng.choice((0.02, 0.1, 0.3)) * station.rng.uniform(0.2, 2))
+            station.program.check_running()
+            station.kill()
+            station.start(wait=station.rng.random() < 0.8)
+        station.program.wait_ready()
+        crew.stop()
+        flapping.stop()
+        station.receiver.mode = None
+        return station.finish(), station.figures()
+
+
+def mixed_trouble():
+    cut, busy = cuts_after_storing(0.05), answers(503, 0.1)
+    return lambda *args: cut(*args) or busy(*args)
+
+
+def power_cuts(folder, options):
+    """SIGKILL at random moments; then what was not synced is lost, or arrives torn and in any order."""
+    undone = 0
+    with Station(folder, seed=options.seed) as station:
+        station.shim.keep_journal()
+        station.start()
+        crew = writer.Crew(station.program.port, station.book)
+        for number in range(options.cuts):
+            time.sleep(station.rng.uniform(0.05, 0.4))
+            if number % 3 == 2:
+                station.receiver.down()
+            station.program.check_running()
+            station.kill()
+            how = powercut.LOSE_ALL if number % 2 else powercut.BY_CHANCE
+            undone += powercut.cut(station.shim.path, how, station.rng)
+            station.start()
+            if station.receiver._server is None:
+                station.receiver.up()
+        crew.stop()
+        return station.finish(), {**station.figures(), "calls undone": undone}
+
+
+# ---- what is left after a kill -------------------------------------------------------------------
+
+def left_after_a_kill(program, folder, writes, per_second):
+    """(acknowledged, delivered, lost, copies) of a program killed right after its last acknowledged write, backend down."""
+    with Station(folder, program=program, strict=program is None) as station:
+        station.receiver.down()
+        station.start()
+        ours = station.writer()
+        begun = time.monotonic()
+        for number in range(writes):
+            ours.write()
+            if per_second:
+                time.sleep(max(0.0, begun + (number + 1) / per_second - time.monotonic()))
+        station.kill()
+        ours.close()
+        station.receiver.up()
+        station.start()
+        await_quiet(station)
+        delivered = {delivery.record for delivery in station.receiver.arrived}
+        return {"acknowledged": len(station.book.acked), "delivered": len(delivered & station.book.acked),
+                "lost": len(station.book.acked - delivered), "copies": custody.repeated(station.receiver.arrived)}
+
+
+def await_quiet(station, quiet=6.0, deadline=40.0):
+    """Until everything has arrived, or nothing has come for some seconds."""
+    end, begun = time.monotonic() + deadline, time.monotonic()
+    while time.monotonic() < end and station.book.acked - {d.record for d in station.receiver.arrived}:
+        if time.monotonic() - max(begun, station.receiver.latest) > quiet:
+            return
+        time.sleep(0.1)
+
+
+def beside_vmagent(folder, options):
+    """The same kill for Telex and for Debian's vmagent. Telex must lose nothing; vmagent's figures are only told (in the long form)."""
+    figures, problems = {}, []
+    programs = [("telex", None)] + [("vmagent", VmagentProgram)] * (options.long and VmagentProgram.available())
+    for name, program in programs:
+        for rate in (100, 0):
+            key = f"{name}, {f'{rate} writes/s' if rate else 'burst'}"
+            figures[key] = left_after_a_kill(program, folder / f"{name}-{rate}", options.peer_writes, rate)
+            if name == "telex" and figures[key]["lost"]:
+                problems.append(f"{key}: lost {figures[key]['lost']} acknowledged records")
+    return problems, figures
+
+
+CASES = {
+    "at-each-call": at_each_call,
+    "at-random": at_random,
+    "power-cuts": power_cuts,
+    "beside-vmagent": beside_vmagent,
+}
