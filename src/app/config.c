@@ -82,12 +82,15 @@ static const struct yaml_node *read_what_is_right(struct reader *r, const struct
                                                                const struct yaml_node *,
                                                                struct err *))
 {
-    for (;;) {
+    for (bool is_whole = true;; is_whole = false) {
         struct err e = ERR_INIT;
         if (read(r, node, &e)) {
             return node;
         }
-        problems_error(r->problems, &e);
+        /* What names something that was left out is not wrong itself, perhaps. */
+        if (is_whole || e.code != ERR_CONFLICT) {
+            problems_error(r->problems, &e);
+        }
         const struct yaml_node *wrong = child_at(node, &e);
         if (wrong == NULL) {
             return NULL;

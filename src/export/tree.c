@@ -30,7 +30,7 @@ bool tree_err_unknown(const struct tree *t, struct str name, const struct yaml_n
         }
     }
     const char *near = str_nearest(name, names, count);
-    return yaml_err(node, e, ERR_CONFIG, "there is no exporter named '%.*s'%s%s%s",
+    return yaml_err(node, e, ERR_CONFLICT, "there is no exporter named '%.*s'%s%s%s",
                     STR_FMT(str_slice(name, 0, 80)), near ? "; did you mean '" : "",
                     near ? near : "", near ? "'?" : "");
 }

@@ -73,7 +73,8 @@ void tree_release(struct tree *t);
 /* The entry of that name, or NULL. */
 struct tree_exporter *tree_find(const struct tree *t, struct str name);
 
-/* Says that <name>, which stands at <node>, is no entry's, and which one was perhaps meant. */
+/* Says that <name>, which stands at <node>, is no entry's, and which one was perhaps meant:
+ * ERR_CONFLICT, since the entry may have been left out. */
 bool tree_err_unknown(const struct tree *t, struct str name, const struct yaml_node *node,
                       struct err *e);
 

@@ -58,6 +58,14 @@ static const struct {
      "t.yaml:1:13: expected a datasource, such as '{ url: http://127.0.0.1:9090 }'\n"
      "    datasource: http://127.0.0.1:9090\n"
      "                ^~~~~~~~~~~~~~~~~~~~~\n"},
+    /* What names a broken exporter is not said to be broken as well. */
+    {"exporters:\n"
+     "  a: { type: fiel }\n"
+     "  b: { type: buffer, exporter: a }\n"
+     "  c: { type: multi, exporters: [b] }\n",
+     "t.yaml:2:14: unknown exporter type 'fiel'; did you mean 'file'?\n"
+     "      a: { type: fiel }\n"
+     "                 ^~~~\n"},
     {"datasource: { type: prometeus, url: 'http://a' }\n",
      "t.yaml:1:21: unknown datasource type 'prometeus'; did you mean 'prometheus'?\n"
      "    datasource: { type: prometeus, url: 'http://a' }\n"
