@@ -15,14 +15,15 @@ const struct tree_exporter *above_find(const struct above *above, enum combinato
     return above != NULL ? above->by : NULL;
 }
 
-static bool chooses(const struct tree_exporter *x)
+bool above_is_chooser(const struct above *above)
 {
-    return x->kind->combinator == COMBINATOR_MULTI || x->kind->combinator == COMBINATOR_CONDITIONAL;
+    return above->by->kind->combinator == COMBINATOR_MULTI ||
+           above->by->kind->combinator == COMBINATOR_CONDITIONAL;
 }
 
 bool above_changes(const struct above *above)
 {
-    while (above != NULL && chooses(above->by)) {
+    while (above != NULL && above_is_chooser(above)) {
         above = above->outer;
     }
     return above != NULL;

@@ -270,15 +270,45 @@ static bool use_above(struct compiler *c, const struct spot *spot, int fsync,
 
 /* ---- consumers ---- */
 
+/* What a consumer there leads to, and through what that changes how; NULL at the end. */
+static const struct tree_exporter **way_of(struct compiler *c, const struct spot *spot)
+{
+    size_t count = 1;
+
+    for (const struct above *a = spot->above; a != NULL; a = a->outer) {
+        count += above_is_chooser(a) ? 0 : 1;
+    }
+    const struct tree_exporter **way =
+        arena_array(c->tree->arena, const struct tree_exporter *, count + 1);
+    way[0] = spot->x;
+    count = 1;
+    for (const struct above *a = spot->above; a != NULL; a = a->outer) {
+        if (!above_is_chooser(a)) {
+            way[count++] = a->by;
+        }
+    }
+    return way;
+}
+
+static bool is_same_way(const struct tree_exporter **a, const struct tree_exporter **b)
+{
+    size_t i = 0;
+
+    while (a[i] != NULL && a[i] == b[i]) {
+        i++;
+    }
+    return a[i] == b[i];
+}
+
 /* What is already there under that name: the same one, or another, which is an error. */
-static bool find_same(struct compiler *c, const struct spot *spot, bool *ret_found,
-                      size_t *ret_output, struct err *e)
+static bool find_same(struct compiler *c, const struct spot *spot, const struct tree_exporter **way,
+                      bool *ret_found, size_t *ret_output, struct err *e)
 {
     for (size_t i = 0; i < c->output_count; i++) {
         if (!str_eq(c->outputs[i].name, spot->path)) {
             continue;
         }
-        if (c->ends[i] != spot->x || !c->is_plain[i] || above_changes(spot->above)) {
+        if (!is_same_way(c->ways[i], way)) {
             return compile_err(spot, e, ERR_CONFIG,
                                "two ways are called '%.*s'; give what is written on the spot a "
                                "'name'",
@@ -315,11 +345,13 @@ bool compile_consumer(struct compiler *c, const struct spot *spot, size_t *ret_o
                       struct err *e)
 {
     struct output_config *o = &c->outputs[c->output_count];
+    const struct tree_exporter **way = way_of(c, spot);
     struct builder b = new_builder(c);
     bool is_found = false;
 
     b.below = above_text(c, spot->above);
-    if (!check_level(&b, spot, e) || !find_same(c, spot, &is_found, ret_output, e) || is_found) {
+    if (!check_level(&b, spot, e) || !find_same(c, spot, way, &is_found, ret_output, e) ||
+        is_found) {
         return is_found;
     }
     if (!check_room(c, spot, e)) {
@@ -344,8 +376,7 @@ bool compile_consumer(struct compiler *c, const struct spot *spot, size_t *ret_o
     if (!use_own(c, spot->x, o, e) || !use_above(c, spot, b.fsync, o, e)) {
         return false;
     }
-    c->ends[c->output_count] = spot->x;
-    c->is_plain[c->output_count] = !above_changes(spot->above);
+    c->ways[c->output_count] = way;
     *ret_output = c->output_count++;
     return true;
 }

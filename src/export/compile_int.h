@@ -26,8 +26,7 @@ struct spot {
 struct compiler {
     struct tree *tree;
     struct output_config outputs[PLAN_OUTPUTS_MAX];
-    const struct tree_exporter *ends[PLAN_OUTPUTS_MAX]; /* what each output leads to */
-    bool is_plain[PLAN_OUTPUTS_MAX];                    /* nothing above changes it */
+    const struct tree_exporter **ways[PLAN_OUTPUTS_MAX]; /* what each output leads through and to */
     size_t output_count;
     struct self_metrics_config self_metrics[PLAN_OUTPUTS_MAX];
     size_t self_metrics_count;
@@ -43,6 +42,9 @@ MUST_USE bool compile_step(struct compiler *c, const struct spot *spot, struct e
 
 /* The nearest of that kind above; NULL: none. */
 const struct tree_exporter *above_find(const struct above *above, enum combinator combinator);
+
+/* Does it only choose who gets a record? Then it changes nothing for the consumers below. */
+bool above_is_chooser(const struct above *above);
 
 /* Does what stands above change how a consumer delivers? */
 bool above_changes(const struct above *above);

@@ -82,6 +82,16 @@ static const struct {
      "          fallback_mode: copy }\n"
      "  gathered: { type: buffer, exporter: safe, fsync: never }\n"
      "  strict: { type: resilient, exporter: a, retry: { max_retries: 2 } }\n"},
+    /* What only chooses changes nothing: one consumer, whoever names it. */
+    {"shared.txt",
+     "exporters:\n" FILE_A FILE_B
+     "  safe: { type: resilient, exporter: { type: buffer, exporter: a } }\n"
+     "  pair: { type: multi, exporters: [safe, b] }\n"
+     "  chosen: { type: conditional, conditions: [{ condition: 'value > 1', exporter: safe },\n"
+     "            { condition: 'true', exporter: pair }] }\n"
+     "routes:\n"
+     "  - { match: 'n == \"1\"', to: safe }\n"
+     "  - to: [chosen, pair]\n"},
     {"environment.txt",
      "exporters:\n"
      "  env: { type: resilient, exporter: { type: webhook }, fallback_exporter: { type: file } }\n"
