@@ -11,8 +11,8 @@ static const char *const code_names[] = {
     [ERR_CONFIG] = "config",     [ERR_IO] = "io",
     [ERR_NET] = "net",           [ERR_TIMEOUT] = "timeout",
     [ERR_CANCELED] = "canceled", [ERR_AUTH] = "auth",
-    [ERR_LIMIT] = "limit",       [ERR_CONFLICT] = "conflict",
-    [ERR_INTERNAL] = "internal",
+    [ERR_LIMIT] = "limit",       [ERR_FULL] = "full",
+    [ERR_CONFLICT] = "conflict", [ERR_INTERNAL] = "internal",
 };
 
 const char *err_code_name(enum err_code code)

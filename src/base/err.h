@@ -28,6 +28,7 @@ enum err_code {
     ERR_CANCELED, /* somebody asked us to stop */
     ERR_AUTH,     /* credentials missing or refused */
     ERR_LIMIT,    /* a cap on size, count, depth or memory */
+    ERR_FULL,     /* no room now: a quota or queue that is used up; later there may be some */
     ERR_CONFLICT, /* state is not what the operation needs */
     ERR_INTERNAL, /* should not happen */
 };

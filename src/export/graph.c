@@ -26,7 +26,7 @@ static struct str path_below(struct plan *p, const char *folder, struct str name
     return buf_str(out);
 }
 
-static bool open_lane(struct plan *p, struct output *o, unsigned log, struct err *e)
+static bool open_consumer(struct plan *p, struct output *o, unsigned log, struct err *e)
 {
     AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
     struct lane_config config = {
@@ -35,13 +35,14 @@ static bool open_lane(struct plan *p, struct output *o, unsigned log, struct err
         .buffer = &o->config->buffer,
         .log = p->logs[log],
         .dead = o->dead,
+        .drops = &o->drops,
     };
 
     if (!log_consumer_add(p->logs[log], o->config->name, &o->bits[log], e)) {
         return false;
     }
     config.bit = o->bits[log];
-    return lane_open(&config, &o->lanes[log], e);
+    return consumer_open(&config, &o->consumers[log], e);
 }
 
 static bool open_output(struct plan *p, struct output *o, struct err *e)
@@ -52,10 +53,11 @@ static bool open_output(struct plan *p, struct output *o, struct err *e)
     if ((o->config->caps & EXPORTER_LEVEL) != 0) {
         return level_output_open(o->config->kind->level, &place, o->config->config, &o->level, e);
     }
+    drops_init(&o->drops, p->env, o->config->name);
     o->dead =
         dead_letters_new(p->env, path_below(p, "dead", o->config->name, &folder), o->config->name);
     for (unsigned log = 0; log < PLAN_LOGS; log++) {
-        if (uses_log(o->config->takes, log) && !open_lane(p, o, log, e)) {
+        if (uses_log(o->config->takes, log) && !open_consumer(p, o, log, e)) {
             return false;
         }
     }
@@ -79,12 +81,12 @@ bool graph_open(struct plan *p, const struct plan_config *config, struct graph *
     return true;
 }
 
-static void each_lane(struct graph *g, void (*visit)(struct lane *))
+static void each_consumer(struct graph *g, void (*visit)(struct consumer *))
 {
     for (size_t i = 0; i < g->config.output_count; i++) {
         for (unsigned log = 0; log < PLAN_LOGS; log++) {
-            if (g->outputs[i].lanes[log] != NULL) {
-                visit(g->outputs[i].lanes[log]);
+            if (g->outputs[i].consumers[log] != NULL) {
+                visit(g->outputs[i].consumers[log]);
             }
         }
     }
@@ -92,7 +94,7 @@ static void each_lane(struct graph *g, void (*visit)(struct lane *))
 
 void graph_start(struct graph *g, const struct level_source *levels)
 {
-    each_lane(g, lane_start);
+    each_consumer(g, consumer_start);
     for (size_t i = 0; i < g->config.output_count; i++) {
         if (g->outputs[i].level != NULL) {
             level_output_set_source(g->outputs[i].level, levels);
@@ -101,9 +103,9 @@ void graph_start(struct graph *g, const struct level_source *levels)
 }
 
 /* All outputs are asked before one is waited for, so that they end side by side. */
-static void stop_outputs(struct graph *g, void (*ask)(struct lane *), struct wait wait)
+static void stop_outputs(struct graph *g, void (*ask)(struct consumer *), struct wait wait)
 {
-    each_lane(g, ask);
+    each_consumer(g, ask);
     for (size_t i = 0; i < g->config.output_count; i++) {
         if (g->outputs[i].level != NULL) {
             level_output_drain(g->outputs[i].level);
@@ -112,8 +114,8 @@ static void stop_outputs(struct graph *g, void (*ask)(struct lane *), struct wai
     for (size_t i = 0; i < g->config.output_count; i++) {
         struct output *o = &g->outputs[i];
         for (unsigned log = 0; log < PLAN_LOGS; log++) {
-            if (o->lanes[log] != NULL) {
-                lane_stop(o->lanes[log], wait);
+            if (o->consumers[log] != NULL) {
+                consumer_stop(o->consumers[log], wait);
             }
         }
         if (o->level != NULL) {
@@ -124,12 +126,12 @@ static void stop_outputs(struct graph *g, void (*ask)(struct lane *), struct wai
 
 void graph_drain(struct graph *g, struct wait wait)
 {
-    stop_outputs(g, lane_drain, wait);
+    stop_outputs(g, consumer_drain, wait);
 }
 
 void graph_rest(struct graph *g, struct wait wait)
 {
-    stop_outputs(g, lane_rest, wait);
+    stop_outputs(g, consumer_rest, wait);
 }
 
 void graph_free(struct graph *g)
@@ -140,10 +142,11 @@ void graph_free(struct graph *g)
     for (size_t i = 0; i < g->config.output_count; i++) {
         struct output *o = &g->outputs[i];
         for (unsigned log = 0; log < PLAN_LOGS; log++) {
-            lane_close(o->lanes[log]);
+            consumer_close(o->consumers[log]);
         }
         level_output_close(o->level);
         dead_letters_free(o->dead);
+        drops_release(&o->drops);
     }
     mem_free(g);
 }

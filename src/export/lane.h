@@ -12,8 +12,10 @@
 #include "base/err.h"
 #include "base/thread.h"
 #include "export/dead_letters.h"
+#include "export/drops.h"
 #include "export/exporter.h"
 #include "export/exporter_options.h"
+#include "export/lane_share.h"
 #include "export/plan.h"
 
 struct lane;
@@ -26,6 +28,9 @@ struct lane_config {
     struct log *log;
     unsigned bit; /* the output's consumer bit in the log */
     struct dead_letters *dead;
+    struct drops *drops;
+    struct progress *progress; /* of all lanes of the consumer */
+    unsigned index;            /* of this lane among them */
 };
 
 /* Opens the leaf and starts the thread, which waits for lane_start(): what can fail fails here. */
@@ -44,6 +49,16 @@ void lane_rest(struct lane *lane);
 /* Waits until the lane has ended by itself or <wait> is over; then cancels what is in flight. The
  * thread has ended when this returns. */
 void lane_stop(struct lane *lane, struct wait wait);
+
+/* From any thread. A paused lane delivers nothing; what comes stays in the log. */
+void lane_pause(struct lane *lane);
+void lane_resume(struct lane *lane);
+
+/* Sends what waits now, also in the middle of a backoff. From any thread; does not wait. */
+void lane_flush(struct lane *lane);
+
+/* Has the lane look whether it must make room. From any thread; does not wait. */
+void lane_nudge(struct lane *lane);
 
 /* Adds what the lane did to <status>. */
 void lane_status(struct lane *lane, struct output_status *status);

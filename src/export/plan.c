@@ -32,6 +32,11 @@ static const char state_consumer[] = "(state)";
 
 static const char *const log_names[PLAN_LOGS] = {[PLAN_LEDGER] = "ledger", [PLAN_BULK] = "bulk"};
 
+const char *plan_log_name(unsigned log)
+{
+    return log_names[log];
+}
+
 /* ---- opening ---- */
 
 /* The strictest policy that an output of samples asks for. */
@@ -85,51 +90,6 @@ static bool open_logs(struct plan *p, const struct plan_config *config, struct e
            log_consumer_add(p->logs[PLAN_LEDGER], str_of(state_consumer), &p->state_bit, e);
 }
 
-/* ---- consumers that no exporter has ---- */
-
-static bool is_used(const struct graph *g, unsigned log, unsigned bit)
-{
-    for (size_t i = 0; i < g->config.output_count; i++) {
-        if (g->outputs[i].lanes[log] != NULL && g->outputs[i].bits[log] == bit) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void retire(struct plan *p, unsigned log, const struct log_consumer *c)
-{
-    struct err e = ERR_INIT;
-    uint64_t pending = log_pending(p->logs[log], c->bit);
-
-    if (pending > 0) {
-        trace_warn(&p->trace,
-                   "a removed exporter still owes records; they stay until it is configured again",
-                   T_TEXT("exporter", c->name), T_TEXT("log", log_names[log]),
-                   T_U64("frames", pending));
-    } else if (!log_consumer_retire(p->logs[log], c->bit, &e)) {
-        trace_warn(&p->trace, "a removed exporter stays a consumer of the log",
-                   T_TEXT("exporter", c->name), T_TEXT("log", log_names[log]), T_ERR(&e));
-    }
-}
-
-/* Consumers whose exporter is not in the config, or takes nothing of this log any more: done ones
- * are retired, others keep their frames and are named. */
-static void retire_unused(struct plan *p, const struct graph *g)
-{
-    struct log_consumer *all = mem_alloc0(LOG_CONSUMERS_MAX, sizeof(*all));
-
-    for (unsigned log = 0; log < PLAN_LOGS; log++) {
-        size_t count = log_consumers(p->logs[log], all);
-        for (size_t i = 0; i < count; i++) {
-            if (strcmp(all[i].name, state_consumer) != 0 && !is_used(g, log, all[i].bit)) {
-                retire(p, log, &all[i]);
-            }
-        }
-    }
-    mem_free(all);
-}
-
 bool plan_open(const struct env *env, const struct plan_config *config, struct plan **ret_plan,
                struct err *e)
 {
@@ -145,7 +105,7 @@ bool plan_open(const struct env *env, const struct plan_config *config, struct p
         plan_close(p);
         return false;
     }
-    retire_unused(p, p->graph);
+    plan_retire_unused(p, p->graph);
     graph_start(p->graph, NULL);
     *ret_plan = p;
     return true;
@@ -153,17 +113,44 @@ bool plan_open(const struct env *env, const struct plan_config *config, struct p
 
 /* ---- giving ---- */
 
-/* Output numbers -> consumer bits of the log. */
-static uint64_t log_mask(const struct graph *g, uint64_t outputs, unsigned log)
+/* The consumers among <outputs> that get a frame of the log; false when one of them is full and must not lose anything. */
+static bool choose_consumers(struct graph *g, uint64_t outputs, unsigned log, uint64_t *ret_outputs,
+                             struct err *e)
+{
+    uint64_t chosen = 0;
+
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        struct consumer *c = g->outputs[i].consumers[log];
+        if ((outputs & UINT64_C(1) << i) != 0 && c != NULL) {
+            if (!consumer_admits(c, e)) {
+                return false;
+            }
+            chosen |= UINT64_C(1) << i;
+        }
+    }
+    *ret_outputs = chosen;
+    return true;
+}
+
+/* Output numbers -> consumer bits of the log, without those that have no room for <rows> more. */
+static uint64_t log_mask(struct graph *g, uint64_t outputs, unsigned log, uint64_t rows)
 {
     uint64_t mask = 0;
 
-    for (size_t i = 0; i < g->config.output_count; i++) {
-        if ((outputs & UINT64_C(1) << i) != 0 && g->outputs[i].lanes[log] != NULL) {
-            mask |= UINT64_C(1) << g->outputs[i].bits[log];
+    for (uint64_t rest = outputs; rest != 0; rest &= rest - 1) {
+        const struct output *o = &g->outputs[__builtin_ctzll(rest)];
+        if (!consumer_leaves_out(o->consumers[log], rows)) {
+            mask |= UINT64_C(1) << o->bits[log];
         }
     }
     return mask;
+}
+
+static void note_appended(struct graph *g, uint64_t outputs, unsigned log)
+{
+    for (uint64_t rest = outputs; rest != 0; rest &= rest - 1) {
+        consumer_appended(g->outputs[__builtin_ctzll(rest)].consumers[log]);
+    }
 }
 
 static bool append(struct plan *p, unsigned log, struct batch *b, uint64_t mask,
@@ -184,15 +171,19 @@ static bool append(struct plan *p, unsigned log, struct batch *b, uint64_t mask,
 }
 
 /* The rows that go to the same outputs, appended as a frame of their own. */
-static bool give_rows(struct plan *p, const struct graph *g, struct view view, uint64_t outputs,
+static bool give_rows(struct plan *p, struct graph *g, struct view view, uint64_t outputs,
                       const struct give *how, uint64_t *ret_seq, struct err *e)
 {
     enum record_kind kind = batch_info(view.batch)->kind;
     unsigned log = kind == RECORD_ALERT || kind == RECORD_EVENT ? PLAN_LEDGER : PLAN_BULK;
     uint64_t takers = routing_takers(&g->config, kind, how->alert_series);
-    uint64_t mask = how->state_only ? 0 : log_mask(g, outputs & takers, log);
+    uint64_t chosen = 0;
     struct batch *b = NULL;
 
+    if (!how->state_only && !choose_consumers(g, outputs & takers, log, &chosen, e)) {
+        return false;
+    }
+    uint64_t mask = log_mask(g, chosen, log, view.n);
     if (kind == RECORD_ALERT) {
         mask |= UINT64_C(1) << p->state_bit;
     }
@@ -204,11 +195,14 @@ static bool give_rows(struct plan *p, const struct graph *g, struct view view, u
     }
     bool ok = append(p, log, b, mask, how, ret_seq, e);
     batch_unref(b);
+    if (ok) {
+        note_appended(g, chosen, log);
+    }
     return ok;
 }
 
-static bool give_routed(struct plan *p, const struct graph *g, struct batch *b,
-                        const struct give *how, uint64_t *ret_seq, struct err *e)
+static bool give_routed(struct plan *p, struct graph *g, struct batch *b, const struct give *how,
+                        uint64_t *ret_seq, struct err *e)
 {
     const struct routing routing = {&g->config, how->only, how->except};
     const struct routed *groups = NULL;
@@ -249,8 +243,8 @@ bool plan_target_delivered(struct plan *p, size_t target, enum record_kind kind,
 
     for (size_t i = 0; i < g->config.output_count; i++) {
         unsigned bit = g->outputs[i].bits[log];
-        bool owes = g->outputs[i].lanes[log] != NULL && log_cursor_get(p->logs[log], bit) < seq &&
-                    log_pending(p->logs[log], bit) > 0;
+        bool owes = g->outputs[i].consumers[log] != NULL &&
+                    log_cursor_get(p->logs[log], bit) < seq && log_pending(p->logs[log], bit) > 0;
         done |= owes ? 0 : UINT64_C(1) << i;
     }
     bool ok = target < g->config.target_count &&
@@ -339,7 +333,7 @@ void plan_levels_changed(struct plan *p)
     plan_release_graph(p, g);
 }
 
-/* ---- change, status, stop ---- */
+/* ---- change, stop ---- */
 
 /* Puts <next> in place and waits until nobody gives through the old one. */
 static struct graph *swap_graph(struct plan *p, struct graph *next)
@@ -360,59 +354,16 @@ bool plan_change(struct plan *p, const struct plan_config *config, struct err *e
 
     /* All that can fail, fails before the old graph is touched. */
     if (!graph_open(p, config, &next, e)) {
-        retire_unused(p, p->graph);
+        plan_retire_unused(p, p->graph);
         return false;
     }
+    log_set_sync(p->logs[PLAN_BULK], bulk_sync(config));
     struct graph *old = swap_graph(p, next);
     graph_rest(old, (struct wait){clock_deadline_ms(p->env->clock, CHANGE_WAIT_MS), NULL});
     graph_free(old);
-    retire_unused(p, next);
+    plan_retire_unused(p, next);
     graph_start(next, levels_of(p));
     return true;
-}
-
-size_t plan_status(struct plan *p, struct output_status *ret, size_t max)
-{
-    struct graph *g = plan_use_graph(p);
-    size_t count = g->config.output_count < max ? g->config.output_count : max;
-
-    for (size_t i = 0; i < count; i++) {
-        struct output *o = &g->outputs[i];
-        ret[i] = (struct output_status){
-            .name = o->config->name, .kind = o->config->kind->name, .state = "idle"};
-        for (unsigned log = 0; log < PLAN_LOGS; log++) {
-            if (o->lanes[log] != NULL) {
-                lane_status(o->lanes[log], &ret[i]);
-            }
-        }
-        if (o->level != NULL) {
-            struct level_status level;
-            level_output_status(o->level, &level);
-            ret[i].state = level.failing ? "retrying" : level.sent > 0 ? "ok" : "idle";
-            ret[i].delivered_rows = level.sent;
-            ret[i].retries = level.errors;
-            ret[i].last_success_ns = level.last_success_ns;
-            memcpy(ret[i].last_error, level.last_error, sizeof(ret[i].last_error));
-        }
-    }
-    plan_release_graph(p, g);
-    return count;
-}
-
-void plan_drain(struct plan *p, struct wait wait, uint64_t *ret_left)
-{
-    struct output_status *status = mem_alloc0(PLAN_OUTPUTS_MAX, sizeof(*status));
-    uint64_t left = 0;
-
-    struct graph *g = plan_use_graph(p);
-    graph_drain(g, wait);
-    plan_release_graph(p, g);
-    size_t count = plan_status(p, status, PLAN_OUTPUTS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        left += status[i].pending_frames;
-    }
-    mem_free(status);
-    *ret_left = left;
 }
 
 void plan_close(struct plan *p)
@@ -424,6 +375,11 @@ void plan_close(struct plan *p)
     for (unsigned log = PLAN_LOGS; log-- > 0;) {
         log_close(p->logs[log]);
     }
+    for (size_t i = 0; i < p->orphan_drops.len; i++) {
+        drops_release(p->orphan_drops.items[i]);
+        mem_free(p->orphan_drops.items[i]);
+    }
+    vec_release(&p->orphan_drops);
     cond_release(&p->unused);
     lock_release(&p->lock);
     mem_free(p->state_path.ptr);

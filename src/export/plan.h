@@ -193,8 +193,15 @@ void plan_levels_changed(struct plan *p);
 struct output_status {
     struct str name;
     const char *kind;
-    const char *state; /* "ok", "retrying", "halted", "idle" */
+    const char *state; /* "ok", "retrying", "halted", "idle", "paused" */
     uint64_t pending_frames;
+    uint64_t pending_bytes;   /* on disk */
+    int64_t oldest_ns;        /* when the oldest record owed was held, wall clock; 0: none */
+    uint64_t gathered_rows;   /* in memory, waiting for company or on their way */
+    uint64_t gathered_bytes;  /* as they are encoded */
+    double usage_percent;     /* of buffer_size or of the quota, whichever is fuller */
+    double avg_flush_time_ms; /* smoothed over some eight flushes; of the slowest lane */
+    uint64_t flushes;
     uint64_t delivered_rows;
     uint64_t rejected_rows;
     uint64_t retries;
@@ -202,6 +209,36 @@ struct output_status {
     char last_error[256];
 };
 size_t plan_status(struct plan *p, struct output_status *ret, size_t max);
+
+/*
+ * Holds back the output called <name>, lets it go on, or has it send what waits now, from any
+ * thread. False when no output of that name keeps a queue. A reload lets all go on.
+ */
+MUST_USE bool plan_pause(struct plan *p, struct str name, struct err *e);
+MUST_USE bool plan_resume(struct plan *p, struct str name, struct err *e);
+MUST_USE bool plan_flush(struct plan *p, struct str name, struct err *e);
+
+/* What a removed exporter owes in one log: it is kept until somebody decides. */
+struct plan_orphan {
+    char name[256];
+    const char *log; /* "ledger", "bulk" */
+    uint64_t frames;
+    int64_t bytes;
+    int64_t oldest_ns; /* wall clock */
+};
+size_t plan_orphans(struct plan *p, struct plan_orphan *ret, size_t max);
+
+/*
+ * Gives what the removed exporter <name> owes to output <heir>, as if it had been given just now;
+ * *ret_frames of it. A reload waits meanwhile. False when it is not known, when <heir> does not
+ * take such records, or the log does not; some may be given then, and again by another try.
+ */
+MUST_USE bool plan_adopt(struct plan *p, struct str name, struct str heir, struct wait wait,
+                         uint64_t *ret_frames, struct err *e);
+
+/* Drops what the removed exporter <name> owes, counted as dropped with the reason "orphan". */
+MUST_USE bool plan_drop_orphan(struct plan *p, struct str name, uint64_t *ret_frames,
+                               struct err *e);
 
 /*
  * Stops: consumers deliver what they can until <wait> is over, then stop; *ret_left is the number

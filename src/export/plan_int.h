@@ -8,19 +8,22 @@
 #define TELEX_EXPORT_PLAN_INT_H
 
 #include "base/trace.h"
-#include "export/lane.h"
+#include "base/vec.h"
+#include "export/consumer.h"
+#include "export/drops.h"
 #include "export/plan.h"
 
 #include <stdatomic.h>
 
 enum { PLAN_LEDGER, PLAN_BULK, PLAN_LOGS };
 
-/* One exporter at work: a lane per log that its kinds of records go through, or a level output. */
+/* One exporter at work: a consumer per log that its kinds of records go through, or a level output. */
 struct output {
     const struct output_config *config;
-    struct lane *lanes[PLAN_LOGS];
+    struct consumer *consumers[PLAN_LOGS];
     unsigned bits[PLAN_LOGS];
     struct dead_letters *dead;
+    struct drops drops;
     struct level_output *level;
 };
 
@@ -41,6 +44,7 @@ struct plan {
     struct cond unused; /* a graph lost its last user */
     struct graph *graph GUARDED_BY(lock);
     const struct level_source *levels GUARDED_BY(lock);
+    VEC(struct drops *) orphan_drops GUARDED_BY(lock); /* kept for their counts */
 };
 
 /* Opens what <config> says on the plan's logs; nothing runs yet. */
@@ -55,6 +59,12 @@ void graph_drain(struct graph *g, struct wait wait);
 /* The same, but only what is under way is finished: another graph goes on with the rest. */
 void graph_rest(struct graph *g, struct wait wait);
 void graph_free(struct graph *g);
+
+/* "ledger", "bulk" */
+const char *plan_log_name(unsigned log);
+
+/* Looks for consumers that no output of <g> has: done ones are retired, others are named. */
+void plan_retire_unused(struct plan *p, const struct graph *g);
 
 /* The graph for a while; give it back with plan_release_graph(). */
 struct graph *plan_use_graph(struct plan *p);

@@ -1,0 +1,173 @@
+/* From what was gathered to batches, and past what must make room. */
+#include "export/lane_int.h"
+
+#include "base/mem.h"
+#include "export/flush_pace.h"
+
+/* The rows of the batch that are this lane's; a batch that does not decode is the first lane's. */
+static void take_share(struct lane *lane, struct owed *owed)
+{
+    unsigned lanes = lane->config.progress->lanes;
+    struct err ignored = ERR_INIT;
+
+    owed->count = batch_rows(owed->batch);
+    if (lanes > 1 && !lane_share_rows(owed->batch, lane->config.index, lanes, &owed->rows,
+                                      &owed->count, &ignored)) {
+        owed->count = lane->config.index == 0 ? owed->count : 0;
+    }
+}
+
+/* Every row of the batch that is the lane's ended; false when the lane must stop before. */
+static bool deliver_batch(struct lane *lane, struct batch *b, int64_t since_ns)
+{
+    struct owed owed = {.batch = b, .since_ns = since_ns};
+    bool goes_on = true;
+
+    take_share(lane, &owed);
+    while (goes_on && owed.count > 0) {
+        goes_on = lane_try_once(lane, &owed);
+    }
+    if (!goes_on && owed.count > 0 && !cancel_is_set(lane->rest) && lane_must_shed(lane)) {
+        drops_add(lane->config.drops, DROP_OVERFLOW_OLDEST, owed.count);
+        goes_on = true;
+    }
+    mem_free(owed.rows);
+    return goes_on;
+}
+
+/* One frame of the group by itself. */
+static bool deliver_frame(struct lane *lane, size_t at)
+{
+    const struct log_frame *frame = lane->gather.frames.items[at].frame;
+    AUTO(batch_autounref) struct batch *b = NULL;
+    struct err e = ERR_INIT;
+
+    if (!gather_batch(&lane->gather, at, 1, &b, &e)) {
+        return lane->config.index > 0 || lane_bury_raw(lane, frame, &e);
+    }
+    return deliver_batch(lane, b, frame->time_ns);
+}
+
+static bool deliver_apart(struct lane *lane)
+{
+    bool goes_on = true;
+
+    for (size_t i = 0; goes_on && i < lane->gather.frames.len; i++) {
+        goes_on = deliver_frame(lane, i);
+        if (goes_on) {
+            progress_set(lane->config.progress, lane->config.index,
+                         lane->gather.frames.items[i].frame->seq);
+        }
+    }
+    return goes_on;
+}
+
+static bool deliver_together(struct lane *lane)
+{
+    AUTO(batch_autounref) struct batch *b = NULL;
+    const struct gather *g = &lane->gather;
+    struct err e = ERR_INIT;
+
+    if (!gather_batch(g, 0, g->frames.len, &b, &e)) {
+        trace_warn(&lane->trace, "frames cannot be put together, they are sent one by one",
+                   T_STR("exporter", lane->config.place.name), T_ERR(&e));
+        return deliver_apart(lane);
+    }
+    bool goes_on = deliver_batch(lane, b, gather_first(g)->time_ns);
+    if (goes_on) {
+        progress_set(lane->config.progress, lane->config.index, gather_last(g)->seq);
+    }
+    return goes_on;
+}
+
+/* ---- what is gathered ---- */
+
+/* Says what is in memory, for the status. */
+void lane_note_gathered(struct lane *lane)
+{
+    const struct gather *g = &lane->gather;
+
+    lock_take(&lane->lock);
+    lane->status.gathered_rows = g->rows;
+    lane->status.gathered_bytes = g->bytes;
+    lock_give(&lane->lock);
+}
+
+static void note_flush(struct lane *lane, int64_t took_ns)
+{
+    double took_ms = (double)took_ns / (double)NS_PER_MS;
+
+    lock_take(&lane->lock);
+    struct output_status *s = &lane->status;
+    s->avg_flush_time_ms =
+        s->flushes == 0 ? took_ms : s->avg_flush_time_ms + (took_ms - s->avg_flush_time_ms) / 8;
+    s->flushes++;
+    lock_give(&lane->lock);
+}
+
+/* Sends the group; false when the lane must stop before all of it has ended. */
+bool lane_send_group(struct lane *lane)
+{
+    struct gather *g = &lane->gather;
+    const struct exporter_buffer *buffer = lane->config.buffer;
+    int64_t began_ns = clock_mono_ns(lane->env->clock);
+    bool early = gather_is_full(g) && began_ns < gather_due_ns(g, lane->interval_ns);
+
+    if (buffer->compress_buffer && g->rows > (uint64_t)buffer->compression_threshold) {
+        metric_set(lane->ratio, gather_ratio(g));
+    }
+    bool goes_on = g->frames.len > 1 ? deliver_together(lane) : deliver_apart(lane);
+    if (!goes_on) {
+        return false;
+    }
+    int64_t ended_ns = clock_mono_ns(lane->env->clock);
+    lane->interval_ns = flush_pace_next(buffer, lane->interval_ns, g->rows, early);
+    gather_clear(g, ended_ns);
+    lane_note_gathered(lane);
+    note_flush(lane, ended_ns - began_ns);
+    return true;
+}
+
+/* ---- making room ---- */
+
+/* How many rows of the group are the lane's. */
+static uint64_t own_rows(struct lane *lane)
+{
+    uint64_t rows = 0;
+
+    if (lane->config.progress->lanes == 1) {
+        return lane->gather.rows;
+    }
+    for (size_t i = 0; i < lane->gather.frames.len; i++) {
+        struct owed owed = {0};
+        struct err ignored = ERR_INIT;
+        if (gather_batch(&lane->gather, i, 1, &owed.batch, &ignored)) {
+            take_share(lane, &owed);
+            rows += owed.count;
+            batch_unref(owed.batch);
+            mem_free(owed.rows);
+        }
+    }
+    return rows;
+}
+
+/* Passes over the oldest frames until the quota has room again. */
+void lane_shed(struct lane *lane)
+{
+    struct gather *g = &lane->gather;
+    const struct log_frame *frame = NULL;
+
+    while (!cancel_is_set(lane->rest) && lane_must_shed(lane)) {
+        int64_t now_ns = clock_mono_ns(lane->env->clock);
+        if (gather_is_empty(g)) {
+            if (!lane_read_frame(lane, (struct wait){0, NULL}, &frame) || frame == NULL) {
+                return;
+            }
+            gather_add(g, frame, now_ns);
+        }
+        drops_add(lane->config.drops, DROP_OVERFLOW_OLDEST, own_rows(lane));
+        progress_set(lane->config.progress, lane->config.index, gather_last(g)->seq);
+        gather_clear(g, now_ns);
+    }
+    lane_note_gathered(lane);
+}

@@ -1,0 +1,141 @@
+/*
+ * Invariants
+ *   1. The log's cursor is never beyond any lane's place.
+ *   2. A lane's place only grows.
+ */
+#include "export/lane_share.h"
+
+#include "base/mem.h"
+#include "log/log.h"
+
+enum { SEGMENT_BYTES = 64 * 1024 * 1024 };
+
+void progress_init(struct progress *p, struct log *log, unsigned bit, unsigned lanes)
+{
+    p->log = log;
+    p->bit = bit;
+    p->lanes = lanes;
+    p->old_seq = log_durable_seq(log);
+    lock_init(&p->lock);
+}
+
+void progress_begin(struct progress *p)
+{
+    uint64_t seq = log_cursor_get(p->log, p->bit);
+
+    lock_take(&p->lock);
+    for (unsigned i = 0; i < p->lanes; i++) {
+        p->done[i] = seq;
+    }
+    lock_give(&p->lock);
+}
+
+void progress_release(struct progress *p)
+{
+    lock_release(&p->lock);
+}
+
+static uint64_t slowest(const struct progress *p) REQUIRES(&p->lock)
+{
+    uint64_t seq = p->done[0];
+
+    for (unsigned i = 1; i < p->lanes; i++) {
+        seq = p->done[i] < seq ? p->done[i] : seq;
+    }
+    return seq;
+}
+
+void progress_set(struct progress *p, unsigned lane, uint64_t seq)
+{
+    lock_take(&p->lock);
+    if (seq > p->done[lane]) {
+        p->done[lane] = seq;
+    }
+    uint64_t all = slowest(p);
+    lock_give(&p->lock);
+    log_cursor_set(p->log, p->bit, all); /* monotonic, so the order of two lanes is no matter */
+}
+
+uint64_t progress_get(struct progress *p, unsigned lane)
+{
+    lock_take(&p->lock);
+    uint64_t seq = p->done[lane];
+    lock_give(&p->lock);
+    return seq;
+}
+
+int64_t progress_owed_bytes(struct progress *p)
+{
+    int64_t owed = log_owed_bytes(p->log, p->bit);
+
+    if (log_cursor_get(p->log, p->bit) < p->old_seq) {
+        owed -= SEGMENT_BYTES;
+    }
+    return owed > 0 ? owed : 0;
+}
+
+bool progress_is_last(struct progress *p, unsigned lane)
+{
+    lock_take(&p->lock);
+    bool last = p->done[lane] == slowest(p);
+    lock_give(&p->lock);
+    return last;
+}
+
+/* ---- rows ---- */
+
+struct picker {
+    unsigned lane;
+    unsigned lanes;
+    uint32_t *rows;
+    uint32_t count;
+};
+
+static void pick_row(struct picker *p, const struct labels *key, uint32_t row)
+{
+    if (key->hash % p->lanes == p->lane) {
+        p->rows[p->count++] = row;
+    }
+}
+
+static bool pick_samples(struct picker *p, struct batch *b, struct err *e)
+{
+    const struct samples *s = NULL;
+
+    if (!batch_samples(b, &s, e)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < s->count; i++) {
+        pick_row(p, s->series[s->series_of[i]], i);
+    }
+    return true;
+}
+
+static bool pick_alerts(struct picker *p, struct batch *b, struct err *e)
+{
+    const struct alerts *alerts = NULL;
+
+    if (!batch_alerts(b, &alerts, e)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < alerts->count; i++) {
+        pick_row(p, alerts->rows[i].labels, i);
+    }
+    return true;
+}
+
+bool lane_share_rows(struct batch *b, unsigned lane, unsigned lanes, uint32_t **ret_rows,
+                     uint32_t *ret_count, struct err *e)
+{
+    struct picker p = {.lane = lane, .lanes = lanes};
+
+    p.rows = mem_alloc(((size_t)batch_rows(b) + 1) * sizeof(uint32_t));
+    bool ok = batch_info(b)->kind == RECORD_ALERT ? pick_alerts(&p, b, e) : pick_samples(&p, b, e);
+    if (!ok) {
+        mem_free(p.rows);
+        return false;
+    }
+    *ret_rows = p.rows;
+    *ret_count = p.count;
+    return true;
+}

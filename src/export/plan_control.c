@@ -1,0 +1,131 @@
+/* What people want of a running plan: to see how outputs are doing, and to hold or hurry them. */
+#include "export/plan_int.h"
+
+#include "base/mem.h"
+#include "export/plan.h"
+#include "log/log.h"
+
+enum { SETTLE_MS = 2000 };
+
+static void level_status_of(struct level_output *l, struct output_status *ret)
+{
+    struct level_status level;
+
+    level_output_status(l, &level);
+    ret->state = level.failing ? "retrying" : level.sent > 0 ? "ok" : "idle";
+    ret->delivered_rows = level.sent;
+    ret->retries = level.errors;
+    ret->last_success_ns = level.last_success_ns;
+    memcpy(ret->last_error, level.last_error, sizeof(ret->last_error));
+}
+
+static void status_of(struct output *o, struct output_status *ret)
+{
+    *ret = (struct output_status){
+        .name = o->config->name, .kind = o->config->kind->name, .state = "idle"};
+    for (unsigned log = 0; log < PLAN_LOGS; log++) {
+        if (o->consumers[log] != NULL) {
+            consumer_status(o->consumers[log], ret);
+        }
+    }
+    if (o->level != NULL) {
+        level_status_of(o->level, ret);
+    }
+}
+
+size_t plan_status(struct plan *p, struct output_status *ret, size_t max)
+{
+    struct graph *g = plan_use_graph(p);
+    size_t count = g->config.output_count < max ? g->config.output_count : max;
+
+    for (size_t i = 0; i < count; i++) {
+        status_of(&g->outputs[i], &ret[i]);
+    }
+    plan_release_graph(p, g);
+    return count;
+}
+
+/* Says of one output what it leaves behind. */
+static void tell_left(struct plan *p, const struct output_status *s)
+{
+    if (s->pending_frames > 0) {
+        trace_info(&p->trace, "records are left on disk for the next start",
+                   T_STR("exporter", s->name), T_U64("frames", s->pending_frames),
+                   T_U64("bytes", s->pending_bytes), T_TEXT("state", s->state),
+                   T_TEXT("last_error", s->last_error));
+    }
+}
+
+/* What was given without waiting for the disk is to be seen by the lanes that end. */
+static void settle_logs(struct plan *p, struct wait wait)
+{
+    struct wait soon = wait_limit_ms(wait, p->env->clock, SETTLE_MS);
+
+    for (unsigned log = 0; log < PLAN_LOGS; log++) {
+        struct log_status status;
+        struct err e = ERR_INIT;
+        log_status(p->logs[log], &status);
+        if (!log_wait_durable(p->logs[log], status.next_seq - 1, soon, &e)) {
+            trace_warn(&p->trace, "the disk is late; what was given last may not be delivered now",
+                       T_TEXT("log", plan_log_name(log)), T_ERR(&e));
+        }
+    }
+}
+
+void plan_drain(struct plan *p, struct wait wait, uint64_t *ret_left)
+{
+    struct output_status *status = mem_alloc0(PLAN_OUTPUTS_MAX, sizeof(*status));
+    uint64_t left = 0;
+
+    struct graph *g = plan_use_graph(p);
+    settle_logs(p, wait);
+    graph_drain(g, wait);
+    plan_release_graph(p, g);
+    size_t count = plan_status(p, status, PLAN_OUTPUTS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        tell_left(p, &status[i]);
+        left += status[i].pending_frames;
+    }
+    mem_free(status);
+    *ret_left = left;
+}
+
+/* ---- holding and hurrying ---- */
+
+static bool each_consumer_of(struct plan *p, struct str name, void (*visit)(struct consumer *),
+                             struct err *e)
+{
+    struct graph *g = plan_use_graph(p);
+    size_t found = 0;
+
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        struct output *o = &g->outputs[i];
+        if (!str_eq(o->config->name, name)) {
+            continue;
+        }
+        for (unsigned log = 0; log < PLAN_LOGS; log++) {
+            if (o->consumers[log] != NULL) {
+                visit(o->consumers[log]);
+                found++;
+            }
+        }
+    }
+    plan_release_graph(p, g);
+    return found > 0 || err_set(e, ERR_CONFLICT, "there is no exporter '%.*s' that keeps a queue",
+                                STR_FMT(name));
+}
+
+bool plan_pause(struct plan *p, struct str name, struct err *e)
+{
+    return each_consumer_of(p, name, consumer_pause, e);
+}
+
+bool plan_resume(struct plan *p, struct str name, struct err *e)
+{
+    return each_consumer_of(p, name, consumer_resume, e);
+}
+
+bool plan_flush(struct plan *p, struct str name, struct err *e)
+{
+    return each_consumer_of(p, name, consumer_flush, e);
+}

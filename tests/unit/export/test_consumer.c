@@ -1,0 +1,439 @@
+/* How records are held and sent together: gathering, flushing, pausing, quotas and lanes. */
+#include "export/consumer.h"
+
+#include "fake/plan_kit.h"
+#include "log/log.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static int setup(void **state)
+{
+    struct plan_kit *k = mem_new(struct plan_kit);
+
+    plan_kit_start(k);
+    plan_kit_output(k, "out", &fake_kind, 0);
+    k->configs[0].common.buffer.buffer_size = 100;
+    *state = k;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    plan_kit_stop(*state);
+    mem_free(*state);
+    return 0;
+}
+
+static struct exporter_buffer *buffer_of(struct plan_kit *k)
+{
+    return &k->configs[0].common.buffer;
+}
+
+static void slow_retries(struct plan_kit *k, int64_t delay_ns)
+{
+    k->configs[0].common.retry.backoff.initial_delay_ns = delay_ns;
+    k->configs[0].common.retry.backoff.max_delay_ns = delay_ns;
+}
+
+static void assert_text(char *got, const char *expected)
+{
+    assert_string_equal(got, expected);
+    mem_free(got);
+}
+
+static struct output_status status_of(struct plan_kit *k)
+{
+    struct output_status status;
+
+    assert_int_equal(plan_status(k->plan, &status, 1), 1);
+    return status;
+}
+
+static void pause_ms(int64_t ms)
+{
+    (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), ms), NULL});
+}
+
+static void await_gathered(struct plan_kit *k, uint64_t rows)
+{
+    for (int i = 0; i < DESTINATION_PATIENCE_MS && status_of(k).gathered_rows != rows; i++) {
+        pause_ms(1);
+    }
+    assert_int_equal(status_of(k).gathered_rows, rows);
+}
+
+static void assert_drained(struct plan_kit *k)
+{
+    assert_int_equal(plan_kit_drain(k, DESTINATION_PATIENCE_MS), 0);
+}
+
+/* ---- sent together ---- */
+
+/* While the first is tried again, others come; they go together then. */
+static void what_waits_is_sent_together(void **state)
+{
+    struct plan_kit *k = *state;
+
+    slow_retries(k, 100 * NS_PER_MS);
+    destination_plan(&k->destinations[0], (struct destination_step){.rest = VERDICT_RETRY});
+    plan_kit_open(k);
+    assert_true(plan_kit_samples(k, 0, 1));
+    assert_true(destination_wait_calls(&k->destinations[0], 1));
+    for (int i = 1; i < 5; i++) {
+        assert_true(plan_kit_samples(k, i, 1));
+    }
+    assert_drained(k);
+    assert_text(destination_tried(&k->destinations[0]), "0|0|1 2 3 4");
+}
+
+static void a_full_buffer_is_sent_before_its_time(void **state)
+{
+    struct plan_kit *k = *state;
+
+    buffer_of(k)->flush_interval_ns = 3600 * NS_PER_S;
+    buffer_of(k)->buffer_size = 3;
+    plan_kit_open(k);
+    for (int i = 0; i < 7; i++) {
+        assert_true(plan_kit_samples(k, i, 1));
+    }
+    assert_true(destination_wait(&k->destinations[0], 6));
+    await_gathered(k, 1);
+    assert_text(destination_tried(&k->destinations[0]), "0 1 2|3 4 5");
+    assert_drained(k);
+    assert_text(destination_got(&k->destinations[0]), "0 1 2 3 4 5 6");
+}
+
+static void samples_wait_for_the_interval(void **state)
+{
+    struct plan_kit *k = *state;
+
+    buffer_of(k)->flush_interval_ns = 50 * NS_PER_MS;
+    plan_kit_open(k);
+    int64_t began_ns = clock_mono_ns(clock_system());
+    assert_true(plan_kit_samples(k, 0, 2));
+    assert_true(plan_kit_samples(k, 2, 1));
+    assert_true(destination_wait(&k->destinations[0], 3));
+    assert_true(clock_mono_ns(clock_system()) - began_ns >= 50 * NS_PER_MS);
+    assert_text(destination_tried(&k->destinations[0]), "0 1 2");
+}
+
+static void alerts_do_not_wait(void **state)
+{
+    struct plan_kit *k = *state;
+
+    buffer_of(k)->flush_interval_ns = 3600 * NS_PER_S;
+    plan_kit_open(k);
+    assert_true(plan_kit_alerts(k, 7, 1));
+    assert_true(destination_wait(&k->destinations[0], 1));
+}
+
+static void a_flush_sends_what_waits(void **state)
+{
+    struct plan_kit *k = *state;
+    struct err e = ERR_INIT;
+
+    buffer_of(k)->flush_interval_ns = 3600 * NS_PER_S;
+    plan_kit_open(k);
+    assert_true(plan_kit_samples(k, 0, 1));
+    assert_true(plan_kit_samples(k, 1, 1));
+    await_gathered(k, 2);
+    assert_true(plan_flush(k->plan, STR("out"), &e));
+    assert_true(destination_wait(&k->destinations[0], 2));
+    assert_text(destination_tried(&k->destinations[0]), "0 1");
+    assert_false(plan_flush(k->plan, STR("nobody"), &e));
+}
+
+static void a_flush_ends_a_backoff(void **state)
+{
+    struct plan_kit *k = *state;
+    struct err e = ERR_INIT;
+
+    slow_retries(k, 3600 * NS_PER_S);
+    destination_plan(&k->destinations[0], (struct destination_step){.rest = VERDICT_RETRY});
+    plan_kit_open(k);
+    assert_true(plan_kit_samples(k, 0, 1));
+    while (status_of(k).retries == 0) {
+        pause_ms(1);
+    }
+    assert_true(plan_flush(k->plan, STR("out"), &e));
+    assert_true(destination_wait(&k->destinations[0], 1));
+}
+
+static void left_for_the_next_start_when_told_so(void **state)
+{
+    struct plan_kit *k = *state;
+
+    buffer_of(k)->flush_interval_ns = 3600 * NS_PER_S;
+    buffer_of(k)->flush_on_shutdown = false;
+    plan_kit_open(k);
+    assert_true(plan_kit_samples(k, 0, 1));
+    await_gathered(k, 1);
+    assert_int_equal(plan_kit_drain(k, DESTINATION_PATIENCE_MS), 1);
+    plan_kit_close(k);
+    assert_text(destination_got(&k->destinations[0]), "");
+    buffer_of(k)->flush_interval_ns = 0;
+    plan_kit_open(k);
+    assert_true(destination_wait(&k->destinations[0], 1));
+}
+
+/* ---- held back ---- */
+
+static void a_paused_one_delivers_nothing(void **state)
+{
+    struct plan_kit *k = *state;
+    struct err e = ERR_INIT;
+
+    plan_kit_open(k);
+    assert_true(plan_pause(k->plan, STR("out"), &e));
+    assert_true(plan_kit_samples(k, 0, 1));
+    assert_true(plan_kit_alerts(k, 1, 1));
+    pause_ms(50);
+    struct output_status status = status_of(k);
+    assert_string_equal(status.state, "paused");
+    assert_int_equal(status.pending_frames, 2);
+    assert_true(status.pending_bytes > 0 && status.oldest_ns > 0);
+    assert_text(destination_got(&k->destinations[0]), "");
+    assert_true(plan_resume(k->plan, STR("out"), &e));
+    assert_true(destination_wait(&k->destinations[0], 2));
+    assert_false(plan_pause(k->plan, STR("nobody"), &e));
+    assert_drained(k);
+    status = status_of(k);
+    assert_true(status.flushes == 2 && status.pending_frames == 0 && status.oldest_ns == 0);
+}
+
+static void a_paused_one_does_not_hold_up_a_stop(void **state)
+{
+    struct plan_kit *k = *state;
+    struct err e = ERR_INIT;
+
+    slow_retries(k, 3600 * NS_PER_S);
+    destination_refuse(&k->destinations[0], VERDICT_RETRY);
+    plan_kit_open(k);
+    assert_true(plan_kit_samples(k, 0, 1));
+    assert_true(destination_wait_calls(&k->destinations[0], 1));
+    assert_true(plan_pause(k->plan, STR("out"), &e));
+    int64_t began_ns = clock_mono_ns(clock_system());
+    assert_int_equal(plan_kit_drain(k, DESTINATION_PATIENCE_MS), 1);
+    assert_true(clock_mono_ns(clock_system()) - began_ns < DESTINATION_PATIENCE_MS * NS_PER_MS / 2);
+}
+
+/* ---- quotas ---- */
+
+static double dropped(struct plan_kit *k, const char *reason)
+{
+    static const struct metric_desc desc = {.name = "telex_exporter_dropped_total",
+                                            .type = METRIC_COUNTER,
+                                            .labels = {"exporter", "reason"}};
+    struct metric *m = metrics_get2(k->metrics, &desc, STR("out"), str_of(reason));
+    double value = metric_value(m);
+
+    metric_drop(m);
+    return value;
+}
+
+/* An output that is down, and owed as much as it may be by the first three frames. */
+static void open_with_quota(struct plan_kit *k, int overflow)
+{
+    slow_retries(k, 3600 * NS_PER_S);
+    destination_refuse(&k->destinations[0], VERDICT_RETRY);
+    buffer_of(k)->overflow = overflow;
+    buffer_of(k)->max_disk_bytes = 300;
+    buffer_of(k)->buffer_size = 1;
+    plan_kit_open(k);
+}
+
+static bool give_one(struct plan_kit *k, double value, struct err *e)
+{
+    AUTO(batch_autounref) struct batch *b = sample_batch(value, 1);
+    struct give how = {.durable = true, .wait = {DEADLINE_NEVER, NULL}};
+    uint64_t seq = 0;
+
+    return plan_give(k->plan, b, &how, &seq, e);
+}
+
+static void a_full_output_may_refuse(void **state)
+{
+    struct plan_kit *k = *state;
+    struct err e = ERR_INIT;
+    int given = 0;
+
+    open_with_quota(k, OVERFLOW_BLOCK);
+    while (given < 100 && give_one(k, given, &e)) {
+        given++;
+    }
+    assert_in_range(given, 2, 20);
+    assert_int_equal(e.code, ERR_FULL);
+    assert_non_null(strstr(e.message, "exporter 'out' is owed"));
+    assert_non_null(strstr(e.message, "max_disk_bytes"));
+    assert_int_equal(status_of(k).usage_percent, 100);
+    plan_kit_close(k);
+    destination_forget(&k->destinations[0]);
+    plan_kit_open(k);
+    assert_true(destination_wait(&k->destinations[0], (size_t)given));
+    while (!give_one(k, given, &e)) {
+        pause_ms(1);
+    }
+    assert_true(destination_wait(&k->destinations[0], (size_t)given + 1));
+}
+
+static void a_full_output_may_drop_the_newest(void **state)
+{
+    struct plan_kit *k = *state;
+    struct err e = ERR_INIT;
+
+    open_with_quota(k, OVERFLOW_DROP_NEWEST);
+    for (int i = 0; i < 100; i++) {
+        assert_true(give_one(k, i, &e));
+    }
+    double lost = dropped(k, "overflow_newest");
+    assert_in_range((int)lost, 80, 98);
+    plan_kit_close(k);
+    destination_forget(&k->destinations[0]);
+    plan_kit_open(k);
+    assert_true(destination_wait(&k->destinations[0], 100 - (size_t)lost));
+    assert_drained(k);
+    assert_int_equal(k->destinations[0].got.items[0], 0);
+    assert_int_equal(k->destinations[0].got.len, 100 - (size_t)lost);
+}
+
+/* In the middle of a backoff that would last an hour. */
+static void a_full_output_may_drop_the_oldest(void **state)
+{
+    struct plan_kit *k = *state;
+    struct err e = ERR_INIT;
+
+    open_with_quota(k, OVERFLOW_DROP_OLDEST);
+    for (int i = 0; i < 100; i++) {
+        assert_true(give_one(k, i, &e));
+    }
+    while (status_of(k).pending_bytes > 300) {
+        pause_ms(1);
+    }
+    double lost = dropped(k, "overflow_oldest");
+    assert_in_range((int)lost, 80, 99);
+    plan_kit_close(k);
+    destination_forget(&k->destinations[0]);
+    plan_kit_open(k);
+    assert_true(destination_wait(&k->destinations[0], 100 - (size_t)lost));
+    assert_drained(k);
+    assert_int_equal(k->destinations[0].got.items[0], (int)lost);
+    assert_int_equal(k->destinations[0].got.len, 100 - (size_t)lost);
+}
+
+/* The other one gets all, whatever becomes of this one. */
+static void a_full_output_costs_others_nothing(void **state)
+{
+    struct plan_kit *k = *state;
+    struct err e = ERR_INIT;
+
+    plan_kit_output(k, "other", &fake_kind, 1);
+    open_with_quota(k, OVERFLOW_DROP_OLDEST);
+    for (int i = 0; i < 50; i++) {
+        assert_true(give_one(k, i, &e));
+    }
+    assert_true(destination_wait(&k->destinations[1], 50));
+}
+
+/* ---- lanes ---- */
+
+enum { SERIES = 20, ROUNDS = 30 };
+
+/* Round <round> of all series: values series * 1000 + round, one row each. */
+static struct batch *round_of(uint32_t round)
+{
+    struct batch *b = sample_batch(0, SERIES);
+    const struct samples *s = NULL;
+    struct err e = ERR_INIT;
+
+    assert_true(batch_samples(b, &s, &e));
+    for (uint32_t i = 0; i < SERIES; i++) {
+        ((double *)(uintptr_t)s->value)[i] = (double)i * 1000 + round;
+    }
+    return b;
+}
+
+/* Each series came whole and in order. */
+static void check_rounds(struct plan_kit *k)
+{
+    uint32_t next[SERIES] = {0};
+    struct destination *d = &k->destinations[0];
+
+    lock_take(&d->lock);
+    assert_int_equal(d->got.len, SERIES * ROUNDS);
+    for (size_t i = 0; i < d->got.len; i++) {
+        uint32_t value = (uint32_t)d->got.items[i];
+        assert_int_equal(value % 1000, next[value / 1000]++);
+    }
+    lock_give(&d->lock);
+}
+
+static void lanes_keep_the_order_of_each_series(void **state)
+{
+    struct plan_kit *k = *state;
+    uint64_t seq = 0;
+
+    buffer_of(k)->lanes = 4;
+    buffer_of(k)->buffer_size = 3 * SERIES;
+    for (int i = 0; i < 5; i++) {
+        destination_plan(&k->destinations[0], (struct destination_step){.rest = VERDICT_RETRY});
+    }
+    plan_kit_open(k);
+    assert_int_equal(k->destinations[0].leaves, 8);
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        assert_true(plan_kit_give(k, round_of(i), (struct give){0}, &seq));
+    }
+    assert_drained(k);
+    check_rounds(k);
+}
+
+/* One lane hangs: the others go on, but the cursor stays, and another number of lanes goes on from it. */
+static void a_slow_lane_holds_the_cursor(void **state)
+{
+    struct plan_kit *k = *state;
+    struct destination *d = &k->destinations[0];
+    uint64_t seq = 0;
+
+    buffer_of(k)->lanes = 2;
+    buffer_of(k)->buffer_size = SERIES;
+    destination_plan(d, (struct destination_step){.rest = VERDICT_RETRY, .hangs = true});
+    plan_kit_open(k);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_true(plan_kit_give(k, round_of(i), (struct give){0}, &seq));
+    }
+    assert_true(destination_wait(d, 3)); /* the other lane's */
+    assert_true(status_of(k).pending_frames > 0);
+    assert_true(plan_kit_drain(k, 0) > 0);
+    plan_kit_close(k);
+    destination_forget(d);
+    buffer_of(k)->lanes = 3;
+    plan_kit_open(k);
+    assert_true(destination_wait(d, (size_t)3 * SERIES));
+    assert_drained(k);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_waits_is_sent_together, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_buffer_is_sent_before_its_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(samples_wait_for_the_interval, setup, teardown),
+        cmocka_unit_test_setup_teardown(alerts_do_not_wait, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_flush_sends_what_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_flush_ends_a_backoff, setup, teardown),
+        cmocka_unit_test_setup_teardown(left_for_the_next_start_when_told_so, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_paused_one_delivers_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_paused_one_does_not_hold_up_a_stop, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_output_may_refuse, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_output_may_drop_the_newest, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_output_may_drop_the_oldest, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_output_costs_others_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(lanes_keep_the_order_of_each_series, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_slow_lane_holds_the_cursor, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
