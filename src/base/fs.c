@@ -249,28 +249,6 @@ static bool path_text(struct str path, const char *suffix, char text[PATH_MAX], 
     return true;
 }
 
-bool fs_make_path(const struct fs *fs, struct str path, struct err *e)
-{
-    char text[PATH_MAX];
-
-    if (!path_text(path, "", text, e)) {
-        return false;
-    }
-    for (size_t i = 1; i <= path.len; i++) {
-        if (text[i] != '/' && text[i] != '\0') {
-            continue;
-        }
-        char kept = text[i];
-        text[i] = '\0';
-        int result = fs->ops->mkdir(fs, text);
-        if (result != 0) {
-            return err_set_errno(e, ERR_IO, -result, "cannot make folder %s", text);
-        }
-        text[i] = kept;
-    }
-    return true;
-}
-
 /* Reads an open file to its end; 0, -errno, or -EFBIG past the cap. */
 static int read_to_end(const struct fs *fs, int fd, size_t max_bytes, struct buf *out)
 {
@@ -355,6 +333,42 @@ static int sync_parent(const struct fs *fs, const char *path)
 
     (void)snprintf(folder, sizeof(folder), "%.*s", len > 0 ? len : 1, len > 0 ? path : ".");
     return fs_sync_folder(fs, folder);
+}
+
+/* Makes a folder that may be there already; a new one is durable. */
+static int make_folder(const struct fs *fs, const char *path)
+{
+    int fd = -1;
+    int there = fs->ops->open(fs, path, FS_READ | FS_DIRECTORY, &fd);
+
+    if (there == 0) {
+        (void)fs->ops->close(fs, fd);
+        return 0;
+    }
+    int result = fs->ops->mkdir(fs, path);
+    return result == 0 && there == -ENOENT ? sync_parent(fs, path) : result;
+}
+
+bool fs_make_path(const struct fs *fs, struct str path, struct err *e)
+{
+    char text[PATH_MAX];
+
+    if (!path_text(path, "", text, e)) {
+        return false;
+    }
+    for (size_t i = 1; i <= path.len; i++) {
+        if (text[i] != '/' && text[i] != '\0') {
+            continue;
+        }
+        char kept = text[i];
+        text[i] = '\0';
+        int result = make_folder(fs, text);
+        if (result != 0) {
+            return err_set_errno(e, ERR_IO, -result, "cannot make folder %s", text);
+        }
+        text[i] = kept;
+    }
+    return true;
 }
 
 bool fs_replace_file(const struct fs *fs, struct str path, struct str bytes, struct err *e)

@@ -57,7 +57,7 @@ const struct fs *fs_system(void);
 /* Makes what was created, renamed or removed in folder <path> durable: 0 or -errno. */
 int fs_sync_folder(const struct fs *fs, const char *path);
 
-/* Creates <path> and its parents. */
+/* Creates <path> and its parents; what is new is durable. */
 MUST_USE bool fs_make_path(const struct fs *fs, struct str path, struct err *e);
 
 /* Reads a whole file of at most <max_bytes> into <out>. */

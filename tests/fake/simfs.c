@@ -354,7 +354,7 @@ static int sim_truncate(const struct fs *fs, int fd, int64_t size)
 static bool is_in_folder(const char *path, const char *folder)
 {
     const char *slash = strrchr(path, '/');
-    size_t len = slash != NULL ? (size_t)(slash - path) : 0;
+    size_t len = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
 
     return slash != NULL && len == strlen(folder) && strncmp(path, folder, len) == 0;
 }
@@ -584,6 +584,9 @@ struct simfs *simfs_new(uint64_t seed)
     lock_init(&s->lock);
     rng_seed(&s->rng, seed);
     s->capacity = INT64_MAX;
+    struct name *root = name_of(s, "/");
+    root->now = node_new(s, true);
+    root->durable = root->now;
     return s;
 }
 

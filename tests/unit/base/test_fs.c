@@ -2,6 +2,7 @@
 
 #include "base/attr.h"
 #include "base/mem.h"
+#include "fake/simfs.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -184,6 +185,23 @@ static void paths_are_made(void **state)
     assert_int_equal(fs_sync_folder(fs, "/nonexistent"), -ENOENT);
 }
 
+static void made_paths_survive_a_power_cut(void **state)
+{
+    struct simfs *sim = simfs_new(1);
+    const struct fs *fs = simfs_fs(sim);
+    struct err e = ERR_INIT;
+    static const char *const made[] = {"/a", "/a/b", "/a/b/c"};
+
+    (void)state;
+    assert_true(fs_make_path(fs, STR("/a/b/c"), &e));
+    simfs_crash(sim, SIMFS_LOSE_ALL);
+    for (size_t i = 0; i < ARRAY_LEN(made); i++) {
+        int fd = -1;
+        assert_int_equal(fs->ops->open(fs, made[i], FS_READ | FS_DIRECTORY, &fd), 0);
+    }
+    simfs_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +211,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(replace_is_all_or_nothing, make_place, remove_place),
         cmocka_unit_test_setup_teardown(reading_is_capped, make_place, remove_place),
         cmocka_unit_test_setup_teardown(paths_are_made, make_place, remove_place),
+        cmocka_unit_test(made_paths_survive_a_power_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
