@@ -30,6 +30,11 @@ class Book:
         with self.lock:
             self.acked.update((series, number) for number in numbers)
 
+    def acked_now(self):
+        """A copy, for while writers go on."""
+        with self.lock:
+            return set(self.acked)
+
     def was_sent(self, record):
         series, number = record
         return 0 < number <= self.sent.get(series, 0)

@@ -120,7 +120,7 @@ def mixed_trouble():
 
 def power_cuts(folder, options):
     """SIGKILL at random moments; then what was not synced is lost, or arrives torn and in any order."""
-    undone = 0
+    undone, problems = 0, []
     with Station(folder, seed=options.seed) as station:
         station.shim.keep_journal()
         station.start()
@@ -133,11 +133,20 @@ def power_cuts(folder, options):
             station.kill()
             how = powercut.LOSE_ALL if number % 2 else powercut.BY_CHANCE
             undone += powercut.cut(station.shim.path, how, station.rng)
+            problems += [f"cut {number}, {how}: {text}" for text in lost_already(station)]
             station.start()
             if station.receiver._server is None:
                 station.receiver.up()
         crew.stop()
-        return station.finish(), {**station.figures(), "calls undone": undone}
+        return problems + station.finish(), {**station.figures(), "calls undone": undone}
+
+
+def lost_already(station):
+    """What is neither delivered nor in the files, for the independent reader, before the program has touched them."""
+    acked = station.book.acked_now()
+    delivered = {delivery.record for delivery in list(station.receiver.arrived)}
+    gone = acked - delivered - station.program.written()
+    return [f"{len(gone)} acknowledged records are not in the log, first {min(gone)}"] if gone else []
 
 
 # ---- what is left after a kill -------------------------------------------------------------------

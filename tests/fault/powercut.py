@@ -31,11 +31,13 @@ class Entry:
 
 
 def read(journal):
-    """All entries, in the order of the calls."""
+    """All entries, in the order of the calls. One that is cut off belongs to a call that was not made any more."""
     data, at, found = journal.read_bytes(), 0, []
-    while at < len(data):
+    while at + ENTRY.size <= len(data):
         kind, path_len, offset, length, old_len, old_size, saved = ENTRY.unpack_from(data, at)
         at += ENTRY.size
+        if at + path_len + old_len > len(data):
+            break
         names = data[at:at + path_len].decode().split("\0")
         at += path_len
         found.append(Entry(KINDS[kind], (offset, length, old_size, saved), names[0],
@@ -125,7 +127,7 @@ def _undo_name(entry, control):
         shutil.rmtree(entry.path, ignore_errors=True)
     elif entry.kind == "create":
         pathlib.Path(entry.path).unlink(missing_ok=True)
-    elif entry.kind == "rename":
+    elif entry.kind == "rename" and not os.path.exists(entry.path):
         os.rename(entry.to, entry.path)
         _restore(entry, control, entry.to)
     elif entry.kind == "unlink":
