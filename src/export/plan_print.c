@@ -231,9 +231,8 @@ static void print_health(struct printer *p, const struct exporter_health *h)
 
 static void print_delivery(struct printer *p, const struct delivery_config *d)
 {
-    static const char *const modes[] = {[FALLBACK_HOLD] = "hold: not called",
-                                        [FALLBACK_DIVERT] = "divert",
-                                        [FALLBACK_COPY] = "copy"};
+    static const char *const modes[] = {
+        [FALLBACK_HOLD] = "hold", [FALLBACK_DIVERT] = "divert", [FALLBACK_COPY] = "copy"};
 
     print_retry(p, &d->retry);
     print_breaker(p, &d->breaker);

@@ -4,6 +4,7 @@
 
 static const char *const variables[][2] = {
     {"HOST", "127.0.0.1"},
+    {"MY_KEY", "hidden"},
     {"TELEX_EXPORTER_MY_HOOK_URL", "http://from.env/hook"},
     {"TELEX_EXPORTER_ENV_EXPORTER_URL", "http://child.env/hook"},
     {"TELEX_EXPORTER_ENV_CIRCUIT_BREAKER_FAILURE_THRESHOLD", "7"},

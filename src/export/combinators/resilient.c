@@ -59,7 +59,7 @@ static const struct option options[] = {
     {.name = "fallback_exporter",
      .type = OPTION_NODE,
      .offset = offsetof(struct resilient_config, fallback_exporter),
-     .help = "Who is called while the breaker is open and when tries are used up: the name of an "
+     .help = "Who is called when tries are used up, and while the breaker is open: the name of an "
              "exporter, or one."},
     {.name = "fallback_mode",
      .type = OPTION_ENUM,
@@ -67,7 +67,8 @@ static const struct option options[] = {
      .fallback = "divert",
      .choices = modes,
      .help = "`divert`: what the fallback has is done; `copy`: the first destination is still owed "
-             "it; `hold`: the fallback is not called, records wait."},
+             "it; `hold`: done as well, but it is called only when tries are used up: while the "
+             "breaker is open records wait."},
     {.name = "dlq_exporter",
      .type = OPTION_NODE,
      .offset = offsetof(struct resilient_config, dlq_exporter),

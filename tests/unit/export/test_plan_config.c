@@ -1,8 +1,8 @@
 /* `exporters` and `routes`: what they become, and what is wrong with broken ones, where. */
 #include "export/plan.h"
 
-#include "base/yaml.h"
 #include "export/exporter_options.h"
+#include "fake/plan_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,46 +10,9 @@
 
 #include <cmocka.h>
 
-struct fixture {
-    struct arena arena;
-    struct yaml_source source;
-    struct plan_config config;
-    struct err err;
-};
-
-static const char *lookup(void *arg, const char *name)
+static void must_parse(struct plan_text *f, const char *yaml)
 {
-    (void)arg;
-    if (strcmp(name, "TELEX_EXPORTER_MY_HOOK_URL") == 0) {
-        return "http://from.env/hook";
-    }
-    return strcmp(name, "HOST") == 0 ? "127.0.0.1" : NULL;
-}
-
-static bool parse(struct fixture *f, const char *yaml)
-{
-    const struct option_source source = {.lookup = lookup};
-    const struct yaml_node *documents = NULL;
-
-    *f = (struct fixture){.source = {STR("t.yaml"), str_of(yaml)}};
-    arena_init(&f->arena, ARENA_UNLIMITED);
-    if (!yaml_parse(&f->arena, &f->source, &documents, &f->err)) {
-        fail_msg("%s", f->err.message);
-    }
-    return plan_parse(yaml_get(documents->first, STR("exporters")),
-                      yaml_get(documents->first, STR("routes")), &source, &f->arena, &f->config,
-                      &f->err);
-}
-
-static void release(struct fixture *f)
-{
-    plan_config_release(&f->config);
-    arena_release(&f->arena);
-}
-
-static void must_parse(struct fixture *f, const char *yaml)
-{
-    if (!parse(f, yaml)) {
+    if (!plan_text_parse(f, yaml)) {
         AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
         err_print(&f->err, &text);
         fail_msg("%s", buf_text(&text));
@@ -57,7 +20,7 @@ static void must_parse(struct fixture *f, const char *yaml)
 }
 
 /* "influx:influxdb archive:file" */
-static void assert_outputs(const struct fixture *f, const char *want)
+static void assert_outputs(const struct plan_text *f, const char *want)
 {
     AUTO(buf_release) struct buf got = BUF_INIT(BUF_SMALL);
 
@@ -73,7 +36,7 @@ static void assert_outputs(const struct fixture *f, const char *want)
 static void test_map(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct plan_text f;
 
     must_parse(&f, "exporters:\n"
                    "  influx: { type: influxdb, url: 'http://${HOST}:8086', database: alerts_db }\n"
@@ -99,13 +62,13 @@ static void test_map(void **state)
     assert_true(f.config.routes[0].also_next);
     assert_int_equal(f.config.routes[1].to, 2);
     assert_null(f.config.routes[1].match);
-    release(&f);
+    plan_text_release(&f);
 }
 
 static void test_list(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct plan_text f;
 
     must_parse(&f, "exporters:\n"
                    "  - name: one\n"
@@ -118,7 +81,43 @@ static void test_list(void **state)
     const struct exporter_common *one = f.config.outputs[0].config;
     assert_int_equal(one->retry.backoff.initial_delay_ns, INT64_C(5000000000));
     assert_int_equal(f.config.route_count, 0);
-    release(&f);
+    plan_text_release(&f);
+}
+
+/* Labels beside `config` and below it, secrets by name, lists in lists: the seed's spellings. */
+static void test_list_spellings(void **state)
+{
+    (void)state;
+    struct plan_text f;
+
+    must_parse(&f, "exporters:\n"
+                   "  - name: beside\n"
+                   "    type: file\n"
+                   "    labels: { cluster: k8s-prod }\n"
+                   "    config: { output_directory: out }\n"
+                   "  - name: inside\n"
+                   "    type: webhook\n"
+                   "    config:\n"
+                   "      url: http://h\n"
+                   "      api_key_secret: my-key\n"
+                   "      labels: { cluster: k8s-prod }\n"
+                   "  - name: both\n"
+                   "    type: multi\n"
+                   "    config:\n"
+                   "      exporters:\n"
+                   "        - beside\n"
+                   "        - name: third\n"
+                   "          type: file\n"
+                   "          labels: { a: b }\n"
+                   "          config: { output_directory: out }\n");
+    assert_outputs(&f, "beside:file inside:webhook both/third:file");
+    for (size_t i = 0; i < f.config.output_count; i++) {
+        const struct exporter_common *common = f.config.outputs[i].config;
+        assert_int_equal(common->labels.count, 1);
+    }
+    assert_int_equal(f.config.target_count, 3);
+    assert_int_equal(f.config.default_targets, 2 | 4);
+    plan_text_release(&f);
 }
 
 static void test_nothing(void **state)
@@ -128,18 +127,18 @@ static void test_nothing(void **state)
                                         "exporters: {}\nroutes: []\n", "exporters: []\n"};
 
     for (size_t i = 0; i < ARRAY_LEN(empty); i++) {
-        struct fixture f;
+        struct plan_text f;
         must_parse(&f, empty[i]);
         assert_int_equal(f.config.output_count, 0);
         assert_int_equal(f.config.route_count, 0);
-        release(&f);
+        plan_text_release(&f);
     }
 }
 
 static void test_find_target(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct plan_text f;
     static const struct {
         const char *name;
         int want;
@@ -162,7 +161,7 @@ static void test_find_target(void **state)
         assert_int_equal(plan_find_target(&f.config, str_of(rows[i].name), &e), rows[i].want);
         assert_true(rows[i].says == NULL || strstr(e.message, rows[i].says) != NULL);
     }
-    release(&f);
+    plan_text_release(&f);
 }
 
 /* ---- broken ones ---- */
@@ -244,8 +243,8 @@ static void test_broken(void **state)
 
     for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
         AUTO(buf_release) struct buf got = BUF_INIT(BUF_SMALL);
-        struct fixture f;
-        if (parse(&f, broken[i].yaml)) {
+        struct plan_text f;
+        if (plan_text_parse(&f, broken[i].yaml)) {
             buf_add_text(&got, "(taken)");
         } else {
             err_print_line(&f.err, &got);
@@ -254,7 +253,7 @@ static void test_broken(void **state)
             print_message("# row %zu: got '%s', want '%s'\n", i, buf_text(&got), broken[i].want);
             failed++;
         }
-        release(&f);
+        plan_text_release(&f);
     }
     assert_int_equal(failed, 0);
 }
@@ -263,7 +262,7 @@ static void test_too_many(void **state)
 {
     (void)state;
     AUTO(buf_release) struct buf yaml = BUF_INIT(BUF_SMALL);
-    struct fixture f;
+    struct plan_text f;
 
     buf_add_text(&yaml, "exporters:\n");
     for (int i = 0; i < PLAN_OUTPUTS_MAX; i++) {
@@ -271,25 +270,26 @@ static void test_too_many(void **state)
     }
     must_parse(&f, buf_text(&yaml));
     assert_int_equal(f.config.output_count, PLAN_OUTPUTS_MAX);
-    release(&f);
+    plan_text_release(&f);
     buf_add_text(&yaml, "  more: { type: file, output_directory: o }\n");
-    assert_false(parse(&f, buf_text(&yaml)));
+    assert_false(plan_text_parse(&f, buf_text(&yaml)));
     assert_int_equal(f.err.code, ERR_LIMIT);
     assert_int_equal(f.err.pos.line, PLAN_OUTPUTS_MAX + 2);
-    release(&f);
+    plan_text_release(&f);
 }
 
 /* Secrets of exporters before the broken one are freed: the leak checker looks. */
 static void test_release_after_failure(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct plan_text f;
 
-    assert_false(parse(&f, "exporters:\n"
-                           "  a: { type: webhook, url: 'http://h', username: u, password: p }\n"
-                           "  b: { type: influxdb, url: 'http://h', token: t }\n"));
+    assert_false(
+        plan_text_parse(&f, "exporters:\n"
+                            "  a: { type: webhook, url: 'http://h', username: u, password: p }\n"
+                            "  b: { type: influxdb, url: 'http://h', token: t }\n"));
     assert_int_equal(f.err.pos.line, 3);
-    release(&f);
+    plan_text_release(&f);
 }
 
 int main(void)
@@ -297,6 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_map),
         cmocka_unit_test(test_list),
+        cmocka_unit_test(test_list_spellings),
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_find_target),
         cmocka_unit_test(test_broken),
