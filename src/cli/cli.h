@@ -43,6 +43,8 @@ struct cli_command {
     const char *details; /* paragraphs, Markdown */
     const struct cli_option *options;
     size_t option_count;
+    const struct cli_command *const
+        *subcommands; /* NULL-terminated; their names begin with this one's; or NULL */
     bool is_hidden;
     int (*run)(const struct cli_command *command, int argc, char **argv);
 };
@@ -56,6 +58,7 @@ extern const struct cli_command command_check;
 extern const struct cli_command command_docs;
 extern const struct cli_command command_exporters;
 extern const struct cli_command command_help;
+extern const struct cli_command command_queue;
 extern const struct cli_command command_run;
 extern const struct cli_command command_version;
 

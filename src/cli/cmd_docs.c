@@ -97,8 +97,19 @@ static void print_command(const struct cli_command *command, struct buf *out)
              command->usage[0] != '\0' ? " " : "", command->usage, command->details);
     for (size_t i = 0; i < command->option_count; i++) {
         const struct cli_option *o = &command->options[i];
-        buf_addf(out, "%s- `-%c`, `--%s%s%s`: %s\n", i == 0 ? "\n" : "", o->letter, o->name,
-                 o->value != NULL ? " " : "", o->value != NULL ? o->value : "", o->help);
+        buf_add_text(out, i == 0 ? "\n- " : "- ");
+        if (o->letter != '\0') {
+            buf_addf(out, "`-%c`, ", o->letter);
+        }
+        buf_addf(out, "`--%s%s%s`: %s\n", o->name, o->value != NULL ? " " : "",
+                 o->value != NULL ? o->value : "", o->help);
+    }
+}
+
+static void print_subcommands(const struct cli_command *command, struct buf *out)
+{
+    for (size_t i = 0; command->subcommands != NULL && command->subcommands[i] != NULL; i++) {
+        print_command(command->subcommands[i], out);
     }
 }
 
@@ -113,6 +124,7 @@ static void print_cli(struct buf *out)
     for (size_t i = 0; cli_commands[i] != NULL; i++) {
         if (!cli_commands[i]->is_hidden) {
             print_command(cli_commands[i], out);
+            print_subcommands(cli_commands[i], out);
         }
     }
 }

@@ -50,6 +50,9 @@ void cli_print_help(const struct cli_command *command, struct buf *out)
              command->usage);
     add_wrapped(str_of(command->details), out);
     buf_add_byte(out, '\n');
+    for (size_t i = 0; command->subcommands != NULL && command->subcommands[i] != NULL; i++) {
+        buf_addf(out, "  %-18s %s\n", command->subcommands[i]->name, command->subcommands[i]->help);
+    }
     for (size_t i = 0; i < command->option_count; i++) {
         print_option(&command->options[i], out);
     }

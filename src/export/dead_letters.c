@@ -13,6 +13,8 @@
 
 enum { LETTER_BATCH = 1, LETTER_RAW = 2, REASON_MAX = 1024 };
 
+const char dead_letters_consumer[] = "kept";
+
 struct dead_letters {
     const struct env *env;
     struct str folder;
@@ -59,7 +61,7 @@ static bool open_first(struct dead_letters *d, struct err *e)
     if (!log_open(&options, &log, &report, e)) {
         return false;
     }
-    if (!log_consumer_add(log, STR("kept"), &d->bit, e)) {
+    if (!log_consumer_add(log, str_of(dead_letters_consumer), &d->bit, e)) {
         log_close(log);
         return false;
     }
@@ -122,4 +124,21 @@ bool dead_letters_add_raw(struct dead_letters *d, struct str bytes, struct str r
                           struct wait wait, struct err *e)
 {
     return append(d, LETTER_RAW, reason, STR(""), bytes, wait, e);
+}
+
+bool dead_letter_parse(uint16_t type, struct str payload, struct str *ret_reason,
+                       struct str *ret_bytes, bool *ret_is_batch, struct err *e)
+{
+    const char *at = payload.ptr;
+    const char *end = payload.ptr + payload.len;
+    uint64_t len = 0;
+
+    if ((type != LETTER_BATCH && type != LETTER_RAW) || !varint_get(&at, end, &len) ||
+        len > REASON_MAX || len > (uint64_t)(end - at)) {
+        return err_set(e, ERR_PARSE, "this is no dead letter: expected a reason before the record");
+    }
+    *ret_reason = str_make(at, (size_t)len);
+    *ret_bytes = str_make(at + len, (size_t)(end - at) - (size_t)len);
+    *ret_is_batch = type == LETTER_BATCH;
+    return true;
 }

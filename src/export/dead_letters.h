@@ -13,6 +13,9 @@
 #include "base/thread.h"
 #include "model/batch.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct env;
 struct dead_letters;
 
@@ -27,5 +30,15 @@ MUST_USE bool dead_letters_add(struct dead_letters *d, struct view view, struct 
 /* Keeps bytes that are no batch. */
 MUST_USE bool dead_letters_add_raw(struct dead_letters *d, struct str bytes, struct str reason,
                                    struct wait wait, struct err *e);
+
+/* Who keeps the letters of a folder: its only consumer, whose cursor moves when letters are dropped or replayed. */
+extern const char dead_letters_consumer[];
+
+/*
+ * Takes a letter apart: why it is one, and the bytes of a batch's frame (or of no batch). All are part of
+ * <payload>. False when it is no letter.
+ */
+MUST_USE bool dead_letter_parse(uint16_t type, struct str payload, struct str *ret_reason,
+                                struct str *ret_bytes, bool *ret_is_batch, struct err *e);
 
 #endif

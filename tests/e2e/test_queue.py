@@ -1,0 +1,145 @@
+"""`telex queue`: what a real program left on disk, looked at, exported, repaired, dropped and given again."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+import net
+import telex
+from telex import alerting
+
+SERIES = [({"instance": f"i{number}"}, 1.0) for number in range(5)]
+
+
+def run(*arguments, status=0):
+    done = subprocess.run([telex.BINARY, "queue", *map(str, arguments)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def inspect(folder, *arguments):
+    return json.loads(run("inspect", "--format", "json", *arguments, folder).stdout)
+
+
+def consumer(found, name):
+    return next(each for each in found["consumers"] if each["name"] == name)
+
+
+@pytest.fixture
+def owing(scene):
+    """A program whose webhook is down, and that owes it the five alerts that fire."""
+    scene.hook.down()
+    scene.play(alerting("Plain", "plain"))
+    scene.vectors["plain"] = SERIES
+    net.wait_until("firing", lambda: len(scene.program.alert_states("Plain")) == len(SERIES))
+    scene.ledger = scene.program.folder / "data" / "ledger"
+    return scene
+
+
+def test_a_folder_in_use_is_looked_at_and_not_touched(owing):
+    found = inspect(owing.ledger)
+    assert found["used_by"] == owing.program.process.pid
+    assert consumer(found, "hook")["owed_frames"] > 0
+    text = run("inspect", owing.ledger).stdout
+    assert f"in use by process {owing.program.process.pid}" in text and "hook" in text
+    for change in (("drop", "--all", "--yes"), ("repair",)):
+        said = run(*change, owing.ledger, status=1).stderr
+        assert f"in use by process {owing.program.process.pid}" in said and "stop it first" in said
+    assert run("drop", "--all", owing.ledger, status=1).stderr.endswith("add --yes to do it\n")
+    owing.hook.up()
+    owing.wait_states("firing", instance="i0")
+
+
+def test_frames_say_what_they_are(owing):
+    found = inspect(owing.ledger, "--frames", "--consumer", "hook")
+    frames = found["frames_listed"]
+    assert found["chosen_frames"] == len(frames) == consumer(found, "hook")["owed_frames"]
+    assert all(frame["kind"] == "alert" and "hook" in frame["consumers"] for frame in frames)
+    assert sum(frame["rows"] for frame in frames) >= len(SERIES)
+    assert len(inspect(owing.ledger, "--frames", "--limit", 1)["frames_listed"]) == 1
+    later = inspect(owing.ledger, "--frames", "--from-seq", frames[-1]["seq"] + 1)["frames_listed"]
+    assert all(frame["seq"] > frames[-1]["seq"] for frame in later)
+    assert inspect(owing.ledger, "--frames", "--since", "2h")["chosen_frames"] == found["frames"]
+
+
+def test_records_are_exported(owing, tmp_path):
+    owing.program.sigterm()
+    done = run("export", "--consumer", "hook", owing.ledger)
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {record["labels"]["instance"] for record in records if record["state"] == "firing"} == \
+        {labels["instance"] for labels, _ in SERIES}
+    out = tmp_path / "records.jsonl"
+    run("export", "-o", out, "--consumer", "hook", owing.ledger)
+    assert out.read_text() == done.stdout
+    run("export", "--format", "raw", "-o", tmp_path / "raw", owing.ledger)
+    assert len(list((tmp_path / "raw").glob("*.frame"))) == inspect(owing.ledger)["frames"]
+    run("export", "--format", "raw", owing.ledger, status=2)
+
+
+def last_segment(folder):
+    return sorted(folder.glob("*.segment"))[-1]
+
+
+def test_a_torn_and_damaged_copy_is_repaired(owing, tmp_path):
+    for series in ([], SERIES, []):
+        owing.vectors["plain"] = series
+        net.wait_until("evaluated", lambda: len(owing.program.alert_states("Plain")) == len(series))
+    owing.program.sigkill()
+    before = inspect(owing.ledger)
+    copy = tmp_path / "copy"
+    shutil.copytree(owing.ledger, copy)
+    path = last_segment(copy)
+    data = bytearray(path.read_bytes())
+    first = inspect(copy, "--frames")["frames_listed"][0]
+    data[128 + 60] ^= 1  # in the payload of the first frame
+    path.write_bytes(data[:-20] + b"tail of a frame that was never whole")
+    found = inspect(copy)
+    kinds = [bad["kind"] for bad in found["damage"]]
+    assert kinds == ["damaged", "torn"] and found["frames"] == before["frames"] - 2
+    held = path.read_bytes()
+    said = run("repair", "--dry-run", copy).stdout
+    assert "copied aside and cut off" in said and "nothing was changed" in said and path.read_bytes() == held
+    said = run("repair", copy).stdout
+    assert f"{found['frames']} frames can be read" in said and "quarantine" in said
+    assert len(list((copy / "quarantine").iterdir())) == 2
+    after = inspect(copy)
+    assert [bad["kind"] for bad in after["damage"]] == ["damaged"] and after["frames"] == found["frames"]
+    assert consumer(after, "hook")["cursor"] == consumer(before, "hook")["cursor"]
+    assert first["seq"] < after["first_seq"]
+
+
+def test_what_is_dropped_is_not_delivered(owing):
+    owing.program.sigterm()
+    owed = consumer(inspect(owing.ledger), "hook")["owed_frames"]
+    said = run("drop", "--all", "--consumer", "hook", owing.ledger, status=1)
+    assert f"hook loses {owed} frames" in said.stdout
+    assert consumer(inspect(owing.ledger), "hook")["owed_frames"] == owed
+    run("drop", "--all", "--consumer", "hook", "--yes", owing.ledger)
+    assert consumer(inspect(owing.ledger), "hook")["owed_frames"] == 0
+    owing.hook.up()
+    owing.program.start()
+    owing.program.wait_ready()
+    owing.vectors["plain"] = []
+    net.wait_until("resolved", lambda: {edge["state"] for edge in owing.edges("Plain")} == {"resolved"})
+    assert len(owing.edges("Plain")) == len(SERIES)
+
+
+def test_a_consumer_is_retired(owing):
+    owing.program.sigterm()
+    assert "there is no consumer 'nobody'" in run("drop", "--consumer", "nobody", owing.ledger, status=1).stderr
+    assert "no consumer any more" in run("drop", "--consumer", "hook", "--yes", owing.ledger).stdout
+    assert consumer(inspect(owing.ledger), "hook")["retired"]
+
+
+def test_what_is_wrong_is_said(tmp_path):
+    assert "holds no log" in run("inspect", tmp_path, status=1).stderr
+    assert "cannot read" in run("inspect", tmp_path / "nothing", status=1).stderr
+    assert not (tmp_path / "nothing").exists()
+    assert "holds no log" in run("repair", tmp_path, status=1).stderr
+    assert list(tmp_path.iterdir()) == []
+    run("inspect", status=2)
+    run("nonsense", tmp_path, status=2)
+    run("drop", tmp_path, status=2)
+    run("inspect", "--format", "xml", tmp_path, status=2)
