@@ -8,6 +8,7 @@ import time
 
 import backend
 import writer
+from combinators import told
 from station import Station
 
 SECONDS = 2.0
@@ -103,7 +104,7 @@ def each(folder, options):
         runs = {trouble.name: pool.submit(play, trouble, folder / trouble.name.replace(" ", "-"), options.seed)
                 for trouble in troubles}
         for name, run in runs.items():
-            found, figures[name] = run.result()
+            found, figures[name] = told(run)
             problems += [f"{name}: {text}" for text in found]
     return problems, figures
 

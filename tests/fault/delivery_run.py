@@ -21,11 +21,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
 import backends  # noqa: E402
+import combinators  # noqa: E402
 import disks  # noqa: E402
 import kills  # noqa: E402
 import shim  # noqa: E402
 
-CASES = {**kills.CASES, **disks.CASES, **backends.CASES}
+CASES = {**kills.CASES, **disks.CASES, **backends.CASES, **combinators.CASES}
 RESULTS = shim.BUILD / "fault"
 SHOWN = 20
 

@@ -110,6 +110,7 @@ def damage_once(station, how):
     data = bytearray(path.read_bytes())
     how(data, station.rng)
     path.write_bytes(data)
+    silent = how is tear and ends_between_frames(data)
     whole = station.program.written()
     lost = station.book.acked - whole
     station.receiver.up()
@@ -117,9 +118,15 @@ def damage_once(station, how):
     told = dict(station.program.metrics())
     station.book.acked -= lost
     found = station.finish()
-    if lost and not is_told(station, told):
+    if lost and not silent and not is_told(station, told):
         found.append(f"{len(lost)} records damaged, and neither metric nor quarantine nor log says so")
     return found, lost
+
+
+def ends_between_frames(data):
+    """Whether nobody could see that something was behind this: at most padding is missing."""
+    frames = logfile.file_frames(data)
+    return len(data) - (frames[-1].end if frames else logfile.DATA_START) in range(-7, 1)
 
 
 def fill(station, kill_share=0.75):

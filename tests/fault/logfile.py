@@ -71,6 +71,7 @@ class Frame:
             struct.unpack_from("<IHHQQqII", header, 8)
         self.end = at + FRAME_HEADER + (length + 7 & ~7)
         self.payload = bytes(data[at + FRAME_HEADER:at + FRAME_HEADER + length])
+        # A payload is whole also where only the padding behind it is missing.
         self.whole = len(self.payload) == length and crc32c(self.payload) == payload_crc
 
 

@@ -9,6 +9,7 @@ import mmap
 import os
 import pathlib
 import subprocess
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -17,6 +18,7 @@ LIBRARY = "tests/fault/libfault_shim.so"
 KINDS = ("create", "write", "sync", "truncate", "rename", "unlink", "mkdir")
 BEFORE, AFTER, HALF = range(3)
 ALWAYS = 2**63
+_building = threading.Lock()
 
 
 class Control(ctypes.Structure):
@@ -29,8 +31,11 @@ class Control(ctypes.Structure):
 
 def library():
     """The built library; builds it when it is not there or older than its source."""
-    subprocess.run(["ninja", "-C", BUILD, LIBRARY], check=True, stdout=subprocess.DEVNULL)
-    return BUILD / LIBRARY
+    built, source = BUILD / LIBRARY, pathlib.Path(__file__).with_name("shim.c")
+    with _building:
+        if not built.exists() or built.stat().st_mtime < source.stat().st_mtime:
+            subprocess.run(["ninja", "-C", BUILD, LIBRARY], check=True, stdout=subprocess.DEVNULL)
+    return built
 
 
 class Shim:

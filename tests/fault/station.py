@@ -90,14 +90,21 @@ class VmagentProgram:
         return shutil.which("vmagent") is not None
 
 
-class Station:
-    """One run: `station.program`, `station.receiver`, `station.book`, `station.shim`."""
+# What destinations owe: all of them together have everything, each has, or the first has.
+TOGETHER, EACH, FIRST = "together", "each", "first"
 
-    def __init__(self, folder, seed=0, mode=None, program=None, strict=True, **sections):
+
+class Station:
+    """One run: `station.program`, `station.receiver` and `station.others`, `station.book`, `station.shim`."""
+
+    def __init__(self, folder, seed=0, mode=None, program=None, strict=True, receiver=None, others=(),
+                 **sections):
         self.folder = folder
         self.rng = random.Random(seed)
         self.book = custody.Book()
-        self.receiver = Receiver(mode, strict).up()
+        self.receiver = (receiver or Receiver(mode, strict)).up()
+        self.others = list(others)
+        self.duty = TOGETHER
         if program is None:
             self.program = TelexProgram(folder / "telex", self.receiver.url + "/api/v1/write", **sections)
         else:
@@ -110,8 +117,9 @@ class Station:
         process = self.program.process
         if process is not None and process.child is not None:
             process.kill()
-        with contextlib.suppress(OSError):
-            self.receiver.down()
+        for receiver in [self.receiver, *self.others]:
+            with contextlib.suppress(OSError):
+                receiver.down()
 
     def __enter__(self):
         return self
@@ -148,9 +156,20 @@ class Station:
 
     # -- the end
 
+    def duties(self):
+        """Lists of what arrived, each of which must have everything by itself (lists of lists: together)."""
+        receivers = [self.receiver, *self.others]
+        if self.duty == EACH:
+            return [[list(receiver.arrived)] for receiver in receivers]
+        if self.duty == FIRST:
+            return [[list(self.receiver.arrived)]]
+        return [[list(receiver.arrived) for receiver in receivers]]
+
     def accounted(self):
-        delivered = {delivery.record for delivery in list(self.receiver.arrived)}
-        missing = self.book.acked - delivered
+        missing = set()
+        for destinations in self.duties():
+            delivered = {delivery.record for arrived in destinations for delivery in arrived}
+            missing |= self.book.acked_now() - delivered
         return not missing or not missing - set(self.program.dead())
 
     def drain(self, deadline=DRAIN_DEADLINE):
@@ -163,8 +182,10 @@ class Station:
         self.drain()
         status = self.program.sigterm()
         found = [f"telex ended with {status} on SIGTERM"] if status != 0 else []
-        found += self.receiver.violations[:5]
-        found += custody.judge(self.book, [self.receiver.arrived], self.program.dead(), self.program.held(), **expected)
+        for receiver in [self.receiver, *self.others]:
+            found += receiver.violations[:5]
+        for destinations in self.duties():
+            found += custody.judge(self.book, destinations, self.program.dead(), self.program.held(), **expected)
         try:
             self.program.check_log()
         except AssertionError as error:
