@@ -177,7 +177,7 @@ static void save_at_stop(struct app *a)
     }
 }
 
-void app_stop(struct app *a)
+bool app_stop(struct app *a)
 {
     int64_t timeout_ms = a->now.config->settings.shutdown_timeout_ns / NS_PER_MS;
     struct wait wait = {.deadline_mono_ns = clock_deadline_ms(a->env->clock, timeout_ms)};
@@ -188,13 +188,14 @@ void app_stop(struct app *a)
     refuse_askers(a);
     stop_evaluating(a, wait);
     save_at_stop(a);
-    plan_drain(a->plan, wait, &left);
+    bool on_disk = plan_drain(a->plan, wait, &left);
     trace_info(&a->trace,
                left == 0 ? "stopped; everything was delivered"
                          : "stopped; what is left is on disk for the next start",
                T_U64("frames_left", left), T_STR("state", a->now.config->settings.state.path));
     plan_set_levels(a->plan, NULL);
     app_free(a);
+    return on_disk;
 }
 
 /* ---- views ---- */

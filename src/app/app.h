@@ -58,9 +58,9 @@ void app_tick(struct app *a);
 
 /*
  * Stops evaluating, delivers what can be delivered within the config's shutdown_timeout, and frees
- * all. Says in the log what is left on disk.
+ * all. Says in the log what is left on disk. False when the disk did not take all that was held.
  */
-void app_stop(struct app *a);
+bool app_stop(struct app *a);
 
 /* ---- views, for any thread ---- */
 

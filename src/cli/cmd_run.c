@@ -134,14 +134,13 @@ static bool start(struct program *p, struct loaded *l, const struct load_input *
     return ok;
 }
 
-static void stop(struct program *p)
+/* False when something that was held did not get to the disk. */
+static bool stop(struct program *p)
 {
     const struct clock *clock = p->environment.env.clock;
 
     server_stop(p->server, (struct wait){clock_deadline_ms(clock, SERVER_STOP_MS), NULL});
-    if (p->app != NULL) {
-        app_stop(p->app);
-    }
+    return p->app == NULL || app_stop(p->app);
 }
 
 static int run_loaded(struct program *p, struct loaded *l, const struct load_input *input)
@@ -161,10 +160,10 @@ static int run_loaded(struct program *p, struct loaded *l, const struct load_inp
     } else {
         trace_error(&p->trace, "telex does not start", T_ERR(&e));
     }
-    stop(p);
+    bool kept = stop(p);
     metric_drop(build);
     environment_release(&p->environment);
-    return ok ? CLI_OK : CLI_FAILED;
+    return ok && kept ? CLI_OK : CLI_FAILED;
 }
 
 static int load_and_run(struct program *p)
@@ -217,7 +216,8 @@ const struct cli_command command_run = {
         "Runs until SIGTERM or SIGINT, then delivers what it can within `shutdown_timeout` and says what is left on "
         "disk. SIGHUP reads config and rules again. Relative paths in the config are relative to its folder. The log "
         "goes to standard error.\n\n"
-        "Exit status: 0 after a stop that was asked for, 1 when it cannot start, 2 when the command line is wrong.",
+        "Exit status: 0 after a stop that was asked for, whatever is left on disk for the next start; 1 when it cannot "
+        "start, or the disk did not take what was held at the end; 2 when the command line is wrong.",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .run = run,

@@ -6,6 +6,7 @@
 struct consumer {
     struct lane_config config;
     struct progress progress;
+    bool follows; /* another one, of the graph before */
     unsigned count;
     struct lane *lanes[EXPORTER_LANES_MAX];
 };
@@ -41,9 +42,20 @@ static void each(struct consumer *c, void (*visit)(struct lane *))
     }
 }
 
+void consumer_follow(struct consumer *c, struct consumer *before)
+{
+    progress_begin(&c->progress, &before->progress);
+    c->follows = true;
+    if (lane_pauses(before->lanes[0])) {
+        consumer_pause(c);
+    }
+}
+
 void consumer_start(struct consumer *c)
 {
-    progress_begin(&c->progress);
+    if (!c->follows) {
+        progress_begin(&c->progress, NULL);
+    }
     each(c, lane_start);
 }
 

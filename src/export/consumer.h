@@ -19,6 +19,10 @@ struct consumer;
 MUST_USE bool consumer_open(const struct lane_config *config, struct consumer **ret_consumer,
                             struct err *e);
 
+/* Goes on as <before> did, which has stopped: paused, if it was, each lane where it stood. Before the
+ * start. */
+void consumer_follow(struct consumer *c, struct consumer *before);
+
 /* As the functions of lane.h, for all lanes. */
 void consumer_start(struct consumer *c);
 void consumer_drain(struct consumer *c);

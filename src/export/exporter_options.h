@@ -115,7 +115,7 @@ enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer);
          .fallback = MEMORY,                                                                       \
          .min = 1024,                                                                              \
          .max = 1024.0 * 1024 * 1024,                                                              \
-         .help = "Bytes of collected records, as they are encoded; beyond it they are sent."},     \
+         .help = "Bytes of collected records, without compression; beyond it they are sent."},     \
         {.name = "overflow",                                                                       \
          .type = OPTION_ENUM,                                                                      \
          .offset = (BASE) + offsetof(struct exporter_buffer, overflow),                            \

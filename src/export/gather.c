@@ -29,20 +29,27 @@ void gather_release(struct gather *g)
     vec_release(&g->frames);
 }
 
+/* What the rows are as they are worked on: those of a packed frame may be many times its bytes. */
+static uint64_t weight(const struct gathered *frame)
+{
+    return frame->head.codec != NULL ? batch_frame_plain_bytes(&frame->head)
+                                     : frame->frame->payload.len;
+}
+
 static void append(struct gather *g, struct gathered frame, int64_t now_mono_ns)
 {
     if (gather_is_empty(g)) {
         g->since_ns = now_mono_ns;
     }
     g->rows += frame.head.rows;
-    g->bytes += frame.frame->payload.len;
+    g->bytes += weight(&frame);
     vec_push(&g->frames, frame);
 }
 
 static bool fits(const struct gather *g, const struct gathered *frame)
 {
     return g->rows + frame->head.rows <= (uint64_t)g->config->buffer_size &&
-           g->bytes + frame->frame->payload.len <= (uint64_t)g->config->max_memory_bytes;
+           g->bytes + weight(frame) <= (uint64_t)g->config->max_memory_bytes;
 }
 
 static bool joins(const struct gather *g, const struct gathered *frame)

@@ -28,8 +28,8 @@ struct gather {
     VEC(struct gathered) frames; /* the group, in order */
     struct gathered next;        /* begins the next group; no frame: none */
     uint64_t rows;               /* of the group */
-    uint64_t bytes;
-    int64_t since_ns; /* when its first frame came, monotonic */
+    uint64_t bytes;              /* without compression */
+    int64_t since_ns;            /* when its first frame came, monotonic */
 };
 
 void gather_init(struct gather *g, const struct exporter_buffer *config);

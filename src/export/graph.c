@@ -102,6 +102,29 @@ void graph_start(struct graph *g, const struct level_source *levels)
     }
 }
 
+static const struct output *find_output(const struct graph *g, struct str name)
+{
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        if (str_eq(g->outputs[i].config->name, name)) {
+            return &g->outputs[i];
+        }
+    }
+    return NULL;
+}
+
+void graph_follow(struct graph *g, struct graph *before)
+{
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        const struct output *o = &g->outputs[i];
+        const struct output *was = find_output(before, o->config->name);
+        for (unsigned log = 0; was != NULL && log < PLAN_LOGS; log++) {
+            if (o->consumers[log] != NULL && was->consumers[log] != NULL) {
+                consumer_follow(o->consumers[log], was->consumers[log]);
+            }
+        }
+    }
+}
+
 /* All outputs are asked before one is waited for, so that they end side by side. */
 static void stop_outputs(struct graph *g, void (*ask)(struct consumer *), struct wait wait)
 {

@@ -39,7 +39,7 @@ void lane_nudge(struct lane *lane)
     lock_give(&lane->poke_lock);
 }
 
-bool lane_is_paused(struct lane *lane)
+bool lane_pauses(struct lane *lane)
 {
     lock_take(&lane->lock);
     bool paused = lane->paused;
@@ -78,7 +78,7 @@ bool lane_sleep_until(struct lane *lane, int64_t deadline_ns)
 {
     while (true) {
         struct cancel *token = lane_poke_token(lane);
-        bool paused = lane_is_paused(lane);
+        bool paused = lane_pauses(lane);
         if (cancel_is_set(lane->rest) || lane_must_shed(lane) ||
             (paused && cancel_is_set(lane->idle))) {
             return false;
@@ -177,7 +177,7 @@ static bool collect(struct lane *lane)
             return false;
         }
         lane_shed(lane);
-        if (lane_is_paused(lane)) {
+        if (lane_pauses(lane)) {
             if (cancel_is_set(lane->idle)) {
                 return false;
             }

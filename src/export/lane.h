@@ -53,6 +53,7 @@ void lane_stop(struct lane *lane, struct wait wait);
 /* From any thread. A paused lane delivers nothing; what comes stays in the log. */
 void lane_pause(struct lane *lane);
 void lane_resume(struct lane *lane);
+bool lane_pauses(struct lane *lane);
 
 /* Sends what waits now, also in the middle of a backoff. From any thread; does not wait. */
 void lane_flush(struct lane *lane);

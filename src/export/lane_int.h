@@ -71,7 +71,6 @@ struct owed {
 
 /* A token that fires when there is something to look at; to be taken before looking. */
 struct cancel *lane_poke_token(struct lane *lane);
-bool lane_is_paused(struct lane *lane);
 
 /* Must the oldest records make room, and are they this lane's to drop? */
 bool lane_must_shed(struct lane *lane);

@@ -19,15 +19,19 @@ void progress_init(struct progress *p, struct log *log, unsigned bit, unsigned l
     lock_init(&p->lock);
 }
 
-void progress_begin(struct progress *p)
+void progress_begin(struct progress *p, struct progress *from)
 {
     uint64_t seq = log_cursor_get(p->log, p->bit);
+    bool goes_on =
+        from != NULL && from->lanes == p->lanes && from->log == p->log && from->bit == p->bit;
 
-    lock_take(&p->lock);
     for (unsigned i = 0; i < p->lanes; i++) {
-        p->done[i] = seq;
+        uint64_t was = goes_on ? progress_get(from, i) : 0;
+        lock_take(&p->lock);
+        p->done[i] = was > seq ? was : seq;
+        lock_give(&p->lock);
     }
-    lock_give(&p->lock);
+    p->old_seq = goes_on ? from->old_seq : p->old_seq;
 }
 
 void progress_release(struct progress *p)

@@ -28,8 +28,11 @@ struct progress {
 
 void progress_init(struct progress *p, struct log *log, unsigned bit, unsigned lanes);
 
-/* All lanes stand where the consumer's cursor is now: the lanes of an older graph are done moving it. */
-void progress_begin(struct progress *p);
+/*
+ * All lanes stand where the consumer's cursor is now: the lanes of an older graph are done moving
+ * it. Where there were as many lanes in <from> (or NULL), each goes on where that one was.
+ */
+void progress_begin(struct progress *p, struct progress *from);
 void progress_release(struct progress *p);
 
 /* Lane <lane> is done with all frames up to <seq>. */

@@ -357,9 +357,16 @@ bool plan_change(struct plan *p, const struct plan_config *config, struct err *e
         plan_retire_unused(p, p->graph);
         return false;
     }
-    log_set_sync(p->logs[PLAN_BULK], bulk_sync(config));
+    /* Who gives through either graph gets what it asks for. */
+    enum log_sync sync = bulk_sync(config);
+    struct graph *now = plan_use_graph(p);
+    enum log_sync before = bulk_sync(&now->config);
+    plan_release_graph(p, now);
+    log_set_sync(p->logs[PLAN_BULK], sync < before ? sync : before);
     struct graph *old = swap_graph(p, next);
     graph_rest(old, (struct wait){clock_deadline_ms(p->env->clock, CHANGE_WAIT_MS), NULL});
+    log_set_sync(p->logs[PLAN_BULK], sync);
+    graph_follow(next, old);
     graph_free(old);
     plan_retire_unused(p, next);
     graph_start(next, levels_of(p));

@@ -198,7 +198,7 @@ struct output_status {
     uint64_t pending_bytes;   /* on disk */
     int64_t oldest_ns;        /* when the oldest record owed was held, wall clock; 0: none */
     uint64_t gathered_rows;   /* in memory, waiting for company or on their way */
-    uint64_t gathered_bytes;  /* as they are encoded */
+    uint64_t gathered_bytes;  /* without compression */
     double usage_percent;     /* of buffer_size or of the quota, whichever is fuller */
     double avg_flush_time_ms; /* smoothed over some eight flushes; of the slowest lane */
     uint64_t flushes;
@@ -212,7 +212,7 @@ size_t plan_status(struct plan *p, struct output_status *ret, size_t max);
 
 /*
  * Holds back the output called <name>, lets it go on, or has it send what waits now, from any
- * thread. False when no output of that name keeps a queue. A reload lets all go on.
+ * thread. False when no output of that name keeps a queue. It stays so over a reload.
  */
 MUST_USE bool plan_pause(struct plan *p, struct str name, struct err *e);
 MUST_USE bool plan_resume(struct plan *p, struct str name, struct err *e);
@@ -242,9 +242,10 @@ MUST_USE bool plan_drop_orphan(struct plan *p, struct str name, uint64_t *ret_fr
 
 /*
  * Stops: consumers deliver what they can until <wait> is over, then stop; *ret_left is the number
- * of frames still owed, which the logs keep for the next start.
+ * of frames still owed, which the logs keep for the next start. False when the disk did not take all
+ * of them in that time.
  */
-void plan_drain(struct plan *p, struct wait wait, uint64_t *ret_left);
+bool plan_drain(struct plan *p, struct wait wait, uint64_t *ret_left);
 void plan_close(struct plan *p); /* NULL is fine */
 
 #endif

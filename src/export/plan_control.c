@@ -57,8 +57,9 @@ static void tell_left(struct plan *p, const struct output_status *s)
 }
 
 /* What was given without waiting for the disk is to be seen by the lanes that end. */
-static void settle_logs(struct plan *p, struct wait wait)
+static bool settle_logs(struct plan *p, struct wait wait)
 {
+    bool settled = true;
     struct wait soon = wait_limit_ms(wait, p->env->clock, SETTLE_MS);
 
     for (unsigned log = 0; log < PLAN_LOGS; log++) {
@@ -68,17 +69,19 @@ static void settle_logs(struct plan *p, struct wait wait)
         if (!log_wait_durable(p->logs[log], status.next_seq - 1, soon, &e)) {
             trace_warn(&p->trace, "the disk is late; what was given last may not be delivered now",
                        T_TEXT("log", plan_log_name(log)), T_ERR(&e));
+            settled = false;
         }
     }
+    return settled;
 }
 
-void plan_drain(struct plan *p, struct wait wait, uint64_t *ret_left)
+bool plan_drain(struct plan *p, struct wait wait, uint64_t *ret_left)
 {
     struct output_status *status = mem_alloc0(PLAN_OUTPUTS_MAX, sizeof(*status));
     uint64_t left = 0;
 
     struct graph *g = plan_use_graph(p);
-    settle_logs(p, wait);
+    bool settled = settle_logs(p, wait);
     graph_drain(g, wait);
     plan_release_graph(p, g);
     size_t count = plan_status(p, status, PLAN_OUTPUTS_MAX);
@@ -88,6 +91,7 @@ void plan_drain(struct plan *p, struct wait wait, uint64_t *ret_left)
     }
     mem_free(status);
     *ret_left = left;
+    return settled;
 }
 
 /* ---- holding and hurrying ---- */

@@ -52,6 +52,9 @@ MUST_USE bool graph_open(struct plan *p, const struct plan_config *config, struc
                          struct err *e);
 void graph_start(struct graph *g, const struct level_source *levels);
 
+/* Outputs that <before>, which has stopped, had too go on as they were there. */
+void graph_follow(struct graph *g, struct graph *before);
+
 /* Ends all outputs, which deliver what the logs hold now until <wait> is over; graph and status can
  * still be used. */
 void graph_drain(struct graph *g, struct wait wait);

@@ -293,12 +293,13 @@ class RemoteWriteSink(Fake):
         return Answer(204)
 
     def store(self, request_series):
-        seen = set()
+        last = {}
         for series in request_series:
             remote_write.check_series(series)
-            if series.key in seen:
-                raise remote_write.WireError(f"series twice in one request: {series.key}")
-            seen.add(series.key)
+            # A series may come again in a request, as Prometheus itself sends it, but only with later times.
+            if series.samples[0].time_ms <= last.get(series.key, float("-inf")):
+                raise remote_write.WireError(f"series twice in one request, not in order: {series.key}")
+            last[series.key] = series.samples[-1].time_ms
             kept = self.samples.setdefault(series.key, [])
             for sample in series.samples:
                 self._keep(series.key, kept, sample)

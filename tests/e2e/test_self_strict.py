@@ -136,8 +136,11 @@ def test_remote_write_order_across_requests(sink):
     assert push(sink, [GOOD_SERIES]) == 204
     assert push(sink, [[(NAME, ("job", "a")), [(5.0, 1500)]]]) == 400, "older than what was stored"
     assert push(sink, [[(NAME, ("job", "a")), [(9.0, 2000)]]]) == 400, "another value for a stored time"
-    assert push(sink, [GOOD_SERIES, GOOD_SERIES]) == 400, "series twice in one request"
-    assert len(sink.violations) == 3
+    assert push(sink, [GOOD_SERIES, GOOD_SERIES]) == 400, "the same times twice in one request"
+    later = [(NAME, ("job", "b")), [(1.0, 1000)]], [(NAME, ("job", "b")), [(2.0, 2000)]]
+    assert push(sink, later) == 204, "series twice in one request, in order"
+    assert push(sink, later[::-1]) == 400, "series twice in one request, the later one first"
+    assert len(sink.violations) == 4
 
 
 def test_remote_write_headers_and_bytes(sink):

@@ -1,6 +1,8 @@
 /* How records are held and sent together: gathering, flushing, pausing, quotas and lanes. */
 #include "export/consumer.h"
 
+#include "base/fs.h"
+#include "base/number.h"
 #include "fake/plan_kit.h"
 #include "log/log.h"
 
@@ -8,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -416,6 +419,82 @@ static void a_slow_lane_holds_the_cursor(void **state)
     assert_drained(k);
 }
 
+/* A reload in the middle: what one lane has done is not done again, and who is paused stays so. */
+static void a_change_goes_on_where_each_lane_was(void **state)
+{
+    struct plan_kit *k = *state;
+    struct destination *d = &k->destinations[0];
+    struct err e = ERR_INIT;
+    uint64_t seq = 0;
+
+    buffer_of(k)->lanes = 2;
+    buffer_of(k)->buffer_size = SERIES;
+    slow_retries(k, 3600 * NS_PER_S);
+    destination_plan(d, (struct destination_step){.rest = VERDICT_RETRY});
+    plan_kit_open(k);
+    assert_true(plan_kit_give(k, round_of(0), (struct give){0}, &seq));
+    while (status_of(k).retries == 0 || status_of(k).flushes == 0) {
+        pause_ms(1);
+    }
+    assert_true(plan_pause(k->plan, STR("out"), &e));
+    assert_true(plan_change(k->plan, &k->config, &e));
+    assert_string_equal(status_of(k).state, "paused");
+    assert_true(plan_resume(k->plan, STR("out"), &e));
+    assert_drained(k);
+    lock_take(&d->lock);
+    assert_int_equal(d->got.len, SERIES);
+    lock_give(&d->lock);
+}
+
+/* ---- memory ---- */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { MEMORY_COUNTS = false }; /* freed memory stays, and memory has shadows */
+#else
+enum { MEMORY_COUNTS = true };
+#endif
+
+static int64_t resident_bytes(void)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+    struct err e = ERR_INIT;
+    struct str first = STR("");
+    int64_t pages = 0;
+
+    assert_true(fs_read_file(fs_system(), STR("/proc/self/statm"), BUF_SMALL, &text, &e));
+    struct str rest = buf_str(&text);
+    assert_true(str_split(&rest, ' ', &first) && str_split(&rest, ' ', &first));
+    assert_true(number_parse_i64(first, &pages));
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* 200 MB are owed to an output that is down. */
+static void a_backlog_is_on_disk_and_not_in_memory(void **state)
+{
+    enum { ROWS = 20000, OWED = 200 * 1000 * 1000, GROWTH = 48 * 1000 * 1000 };
+    struct plan_kit *k = *state;
+    AUTO(batch_autounref) struct batch *b = sample_batch(0, ROWS);
+    struct give how = {.wait = {DEADLINE_NEVER, NULL}};
+    struct err e = ERR_INIT;
+    uint64_t seq = 0;
+
+    buffer_of(k)->buffer_size = 1000 * 1000;
+    buffer_of(k)->max_memory_bytes = 8 * 1000 * 1000;
+    buffer_of(k)->flush_interval_ns = 3600 * NS_PER_S;
+    destination_refuse(&k->destinations[0], VERDICT_RETRY);
+    plan_kit_open(k);
+    assert_true(plan_give(k->plan, b, &how, &seq, &e));
+    int64_t before = resident_bytes();
+    while (status_of(k).pending_bytes < OWED) {
+        assert_true(plan_give(k->plan, b, &how, &seq, &e));
+    }
+    assert_true(destination_wait_calls(&k->destinations[0], 1)); /* it holds what it may */
+    int64_t growth = resident_bytes() - before;
+    print_message("%lld bytes more for %d bytes owed\n", (long long)growth, OWED);
+    assert_true(!MEMORY_COUNTS || growth < GROWTH);
+    assert_true(status_of(k).gathered_bytes <= 8 * 1000 * 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +513,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_output_costs_others_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(lanes_keep_the_order_of_each_series, setup, teardown),
         cmocka_unit_test_setup_teardown(a_slow_lane_holds_the_cursor, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_change_goes_on_where_each_lane_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_backlog_is_on_disk_and_not_in_memory, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

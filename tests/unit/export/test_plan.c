@@ -359,15 +359,18 @@ static void names_that_owe_nothing_are_forgotten(void **state)
     plan_kit_output(k, "a", &fake_kind, 0);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         (void)snprintf(names[i], sizeof(names[i]), "n%zu", i);
-        k->outputs[0].name = str_of(names[i]);
         if (k->plan == NULL) {
+            k->outputs[0].name = str_of(names[i]);
             plan_kit_open(k);
         } else {
-            plan_kit_compile(k);
             struct output_config next = k->outputs[0];
+            struct stage_config stage = k->stages[0];
+            struct target_config target = k->targets[0];
+            next.name = stage.name = target.name = str_of(names[i]);
+            next.delivery.stage = &stage;
             struct plan_config config = {.outputs = &next,
                                          .output_count = 1,
-                                         .targets = k->targets,
+                                         .targets = &target,
                                          .target_count = 1,
                                          .default_targets = 1,
                                          .state_path = str_of(k->folder)};
