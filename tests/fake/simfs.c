@@ -356,7 +356,10 @@ static bool is_in_folder(const char *path, const char *folder)
     const char *slash = strrchr(path, '/');
     size_t len = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
 
-    return slash != NULL && len == strlen(folder) && strncmp(path, folder, len) == 0;
+    if (slash == NULL) {
+        return strcmp(folder, ".") == 0 && strcmp(path, ".") != 0;
+    }
+    return len == strlen(folder) && strncmp(path, folder, len) == 0;
 }
 
 static void renaming_reach_disk(struct renaming *r)
@@ -584,9 +587,12 @@ struct simfs *simfs_new(uint64_t seed)
     lock_init(&s->lock);
     rng_seed(&s->rng, seed);
     s->capacity = INT64_MAX;
-    struct name *root = name_of(s, "/");
-    root->now = node_new(s, true);
-    root->durable = root->now;
+    static const char *const roots[] = {"/", "."};
+    for (size_t i = 0; i < ARRAY_LEN(roots); i++) {
+        struct name *root = name_of(s, roots[i]);
+        root->now = node_new(s, true);
+        root->durable = root->now;
+    }
     return s;
 }
 
