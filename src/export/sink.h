@@ -53,6 +53,7 @@ struct outcome {
     uint32_t settled;
     uint32_t dropped; /* settled rows that the destination threw away without saying which */
     struct exceptions except;
+    bool held_back; /* nobody was asked (a rate limit): RETRY that spends neither tries nor age */
     int64_t retry_after_ms; /* a floor for the next try; 0: none said */
     int status;             /* the protocol's own code (HTTP status), 0: none */
     uint32_t requests;      /* made during the call */

@@ -186,6 +186,10 @@ static void leaf_deliver(struct sink *s, struct view view, struct wait wait, str
     }
     ret->settled = step.settled < view.n ? step.settled : view.n;
     ret->rest = step.rest;
+    ret->held_back = step.held_back;
+    ret->status = step.status;
+    ret->bytes = step.bytes;
+    ret->retry_after_ms = step.retry_after_ms;
     for (size_t i = 0; i < DESTINATION_EXCEPTIONS; i++) {
         if (step.except[i].reason != NULL) {
             outcome_except(ret, step.except[i].index, step.except[i].verdict,

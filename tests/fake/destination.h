@@ -30,6 +30,10 @@ struct destination_step {
     } except[DESTINATION_EXCEPTIONS]; /* those with a reason */
     uint32_t times;                   /* 0: once */
     bool hangs;                       /* until cancelled; then <rest> */
+    bool held_back;                   /* this and the rest as in struct outcome */
+    int status;
+    uint64_t bytes;
+    int64_t retry_after_ms;
 };
 
 struct destination {

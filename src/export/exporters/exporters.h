@@ -14,8 +14,11 @@ extern const struct exporter_kind exporter_conditional;
 extern const struct exporter_kind exporter_file;
 extern const struct exporter_kind exporter_influxdb;
 extern const struct exporter_kind exporter_multi;
+extern const struct exporter_kind exporter_rate_limit;
+extern const struct exporter_kind exporter_relabel;
 extern const struct exporter_kind exporter_remote_write;
 extern const struct exporter_kind exporter_resilient;
+extern const struct exporter_kind exporter_sample;
 extern const struct exporter_kind exporter_webhook;
 
 #endif
