@@ -3,6 +3,7 @@
 A case is a function (folder, options) -> (violations, figures).
 """
 
+import concurrent.futures
 import errno
 import time
 
@@ -10,6 +11,7 @@ import custody
 import logfile
 import net
 import writer
+from combinators import told
 from station import Station
 
 FAILING = (
@@ -90,35 +92,48 @@ DAMAGES = (flip_bits, overwrite, tear)
 
 
 def damaged(folder, options):
-    """Segments damaged and torn between stop and start: what is whole is delivered, what is not is counted or set aside."""
-    problems, figures = [], {"runs": 0, "acknowledged": 0, "damaged": 0, "delivered": 0}
-    for number in range(options.damages):
-        with Station(folder / str(number), seed=options.seed + number) as station:
-            found, lost = damage_once(station, DAMAGES[number % len(DAMAGES)])
-            problems += [f"{DAMAGES[number % len(DAMAGES)].__name__} {number}: {text}" for text in found]
+    """Files of the log damaged and torn between stop and start: what is whole is delivered, what is not is counted or set
+    aside."""
+    problems, figures = [], {"runs": 0, "acknowledged": 0, "damaged": 0, "delivered": 0, "copies": 0}
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(damage_one, folder / str(number), options.seed, number)
+                for number in range(options.damages)]
+        for run in runs:
+            found, counts = told(run)
+            problems += found
             figures["runs"] += 1
-            figures["acknowledged"] += len(station.book.acked)
-            figures["delivered"] += len(station.receiver.arrived)
-            figures["damaged"] += len(lost)
+            for name, count in counts.items():
+                figures[name] += count
     return problems, figures
 
 
-def damage_once(station, how):
+def damage_one(folder, seed, number):
+    """(violations, counts) of one damage: of a segment, now and then of the files that say who and how far."""
+    how = DAMAGES[number % len(DAMAGES)]
+    name = ("*.segment", "*.segment", "*.segment", "cursors", "consumers")[number // len(DAMAGES) % 5]
+    with Station(folder, seed=seed + number) as station:
+        found, lost = damage_once(station, how, name)
+        return [f"{how.__name__} {name} {number}: {text}" for text in found], {
+            "acknowledged": len(station.book.acked), "delivered": len(station.book.acked), "damaged": len(lost),
+            "copies": custody.repeated(station.receiver.arrived)}
+
+
+def damage_once(station, how, name):
     """(violations, records that were damaged)."""
-    fill(station)
-    path = station.rng.choice(sorted((station.program.data / "bulk").glob("*.segment")))
+    fill(station, delivers=not name.endswith(".segment"))
+    path = station.rng.choice(sorted((station.program.data / "bulk").glob(name)))
     data = bytearray(path.read_bytes())
     how(data, station.rng)
     path.write_bytes(data)
-    silent = how is tear and ends_between_frames(data)
-    whole = station.program.written()
-    lost = station.book.acked - whole
+    silent = how is tear and path.suffix == ".segment" and ends_between_frames(data)
+    lost = station.book.acked - station.program.written()
+    differ = station.program.readers_differ()
     station.receiver.up()
     station.start()
-    told = dict(station.program.metrics())
+    metrics = dict(station.program.metrics())
     station.book.acked -= lost
-    found = station.finish()
-    if lost and not silent and not is_told(station, told):
+    found = differ + station.finish()
+    if lost and not silent and not is_told(station, metrics):
         found.append(f"{len(lost)} records damaged, and neither metric nor quarantine nor log says so")
     return found, lost
 
@@ -129,10 +144,11 @@ def ends_between_frames(data):
     return len(data) - (frames[-1].end if frames else logfile.DATA_START) in range(-7, 1)
 
 
-def fill(station, kill_share=0.75):
-    """Two runs of the program with the backend down, the last one killed or stopped."""
-    station.receiver.down()
-    for _ in range(2):
+def fill(station, delivers, kill_share=0.75):
+    """Two runs of the program, killed or stopped, the second one with the backend down; the first one `delivers` or not."""
+    for life in range(2):
+        if life == 1 or not delivers:
+            station.receiver.down()
         station.start()
         ours = station.writer()
         ours.next = station.book.sent.get(ours.series, 0) + 1

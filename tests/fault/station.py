@@ -4,8 +4,10 @@ Two programs can stand in the middle: Telex, and Debian's vmagent for comparison
 """
 
 import contextlib
+import json
 import random
 import shutil
+import subprocess
 import time
 
 import custody
@@ -13,7 +15,7 @@ import logfile
 import net
 import shim
 import telex
-from backend import Receiver, deliveries
+from backend import BASE_MS, METRIC, Receiver, deliveries
 from process import Process
 from writer import Writer
 
@@ -48,6 +50,25 @@ class TelexProgram(telex.Telex):
     def written(self):
         """All records in the log, owed or not."""
         return {record for frame in logfile.frames(self.data / "bulk") for record in records_of(frame.payload)}
+
+    def exported(self, folder):
+        """The records in a log's folder as `telex queue export` says."""
+        done = subprocess.run([telex.BINARY, "queue", "export", folder], check=False, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert done.returncode == 0, f"queue export: {done.returncode}: {done.stderr.decode()}"
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        return {(line["labels"]["writer"], net.parse_rfc3339(line["timestamp"]) // 10**6 - BASE_MS)
+                for line in lines if line["name"] == METRIC}
+
+    def readers_differ(self):
+        """Texts: where `telex queue export` and our own reader see different records."""
+        found = []
+        for folder in [self.data / "bulk", *sorted((self.data / "dead").glob("*"))]:
+            ours = {record for frame in logfile.frames(folder) for record in records_of(
+                logfile.letter(frame)[1] if folder.parent.name == "dead" else frame.payload)}
+            differ = ours ^ self.exported(folder)
+            found += [f"{folder.name}: the readers differ in {len(differ)} records, first {min(differ)}"] if differ else []
+        return found
 
 
 def records_of(payload):
@@ -182,6 +203,7 @@ class Station:
         self.drain()
         status = self.program.sigterm()
         found = [f"telex ended with {status} on SIGTERM"] if status != 0 else []
+        found += self.program.readers_differ()
         for receiver in [self.receiver, *self.others]:
             found += receiver.violations[:5]
         for destinations in self.duties():
