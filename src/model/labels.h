@@ -99,6 +99,9 @@ void labels_print(const struct labels *l, struct buf *out);
  */
 MUST_USE bool labels_from_bytes(struct str packed, struct labels **ret_labels, struct err *e);
 
+/* Would labels_from_bytes() take them? With the same error where not. */
+MUST_USE bool labels_check_bytes(struct str packed, struct err *e);
+
 /* Copies <count> pairs and their texts into <a>, for lists that are not sets (annotations). */
 const struct label *label_pairs_dup(struct arena *a, const struct label *pairs, size_t count);
 

@@ -147,6 +147,18 @@ static bool parse_pairs(struct str packed, struct labels_builder *b)
     return true;
 }
 
+/* The long way, for what is not canonical. */
+static bool build_from_bytes(struct str packed, struct labels **ret_labels, struct err *e)
+{
+    AUTO(labels_builder_release) struct labels_builder b;
+
+    labels_builder_init(&b);
+    if (!parse_pairs(packed, &b)) {
+        return err_set(e, ERR_PARSE, "label bytes are not a list of protobuf Label messages");
+    }
+    return labels_build(&b, ret_labels, e);
+}
+
 bool labels_from_bytes(struct str packed, struct labels **ret_labels, struct err *e)
 {
     uint32_t count;
@@ -161,10 +173,13 @@ bool labels_from_bytes(struct str packed, struct labels **ret_labels, struct err
         *ret_labels = labels_seal(l);
         return true;
     }
-    AUTO(labels_builder_release) struct labels_builder b;
-    labels_builder_init(&b);
-    if (!parse_pairs(packed, &b)) {
-        return err_set(e, ERR_PARSE, "label bytes are not a list of protobuf Label messages");
-    }
-    return labels_build(&b, ret_labels, e);
+    return build_from_bytes(packed, ret_labels, e);
+}
+
+bool labels_check_bytes(struct str packed, struct err *e)
+{
+    AUTO(labels_autounref) struct labels *l = NULL;
+    uint32_t count;
+
+    return packed.len == 0 || is_canonical(packed, &count) || build_from_bytes(packed, &l, e);
 }

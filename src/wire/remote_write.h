@@ -55,4 +55,16 @@ enum rw1_mode { RW1_LENIENT, RW1_STRICT };
 MUST_USE bool rw1_decode(struct str message, enum rw1_mode mode, struct arena *a,
                          struct samples *ret_samples, struct rw1_extras *ret_extras, struct err *e);
 
+struct rw1_summary {
+    uint32_t series; /* TimeSeries with a sample */
+    uint32_t samples;
+    struct rw1_extras extras;
+};
+
+/*
+ * Goes through a message once, without building anything: true when rw1_decode() takes it LENIENT, with
+ * the number of samples that gives. Errors say the byte.
+ */
+MUST_USE bool rw1_scan(struct str message, struct rw1_summary *ret_summary, struct err *e);
+
 #endif

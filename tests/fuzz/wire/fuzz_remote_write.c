@@ -24,6 +24,26 @@ static void check_same(const struct samples *s, const struct samples *t)
     }
 }
 
+/* The scan takes what the decoder takes, and counts the same. */
+static void check_scan(struct str message)
+{
+    AUTO(arena_release) struct arena a;
+    struct rw1_summary summary;
+    struct rw1_extras extras;
+    struct samples s;
+    struct err e = ERR_INIT;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    bool scans = rw1_scan(message, &summary, &e);
+    bool decodes = rw1_decode(message, RW1_LENIENT, &a, &s, &extras, &e);
+    INVARIANT(scans == decodes);
+    if (decodes) {
+        INVARIANT(s.count == summary.samples && s.series_count == summary.series);
+        INVARIANT(memcmp(&extras, &summary.extras, sizeof(extras)) == 0);
+        release(&s);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO(arena_release) struct arena a;
@@ -33,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err e = ERR_INIT;
     struct str message = str_make((const char *)data, size);
 
+    check_scan(message);
     arena_init(&a, ARENA_UNLIMITED);
     if (rw1_decode(message, RW1_STRICT, &a, &s, NULL, &e)) {
         release(&s);

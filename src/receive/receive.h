@@ -1,0 +1,50 @@
+/*
+ * receive.h - what others push to us, over HTTP: remote write 1.0 on POST /api/v1/write.
+ *
+ * A push is answered 2xx only when it is HELD by every output that its routes chose; what is wrong
+ * with it is said at once (400, 413, 415), and when there is no room the sender is told to come back
+ * (503 with Retry-After), so that nothing taken can turn out to be unreadable later. A body that
+ * nobody must change goes on as it came: it is unpacked and gone through once, and no more.
+ *
+ * Ownership: the receiver borrows env, and the config until another one is given; the server calls
+ * its routes and ends before it. Threads: start, attach, change and stop on the main thread; pushes
+ * come on the HTTP server's threads, which only wait for a lock, and are answered by one thread of
+ * the receiver's own. Limits: <max_body> as sent and <max_decoded> unpacked per push, both taken
+ * from the process's memory budget first.
+ */
+#ifndef TELEX_RECEIVE_RECEIVE_H
+#define TELEX_RECEIVE_RECEIVE_H
+
+#include "base/env.h"
+#include "base/err.h"
+#include "base/options.h"
+#include "net/http_server.h"
+
+struct plan;
+struct receiver;
+
+struct receive_config {
+    bool remote_write;
+    int64_t max_body_bytes;
+    int64_t max_decoded_bytes;
+};
+
+extern const struct option_table receive_options;
+
+/* Pushes are answered 503 until receiver_attach(). Fails when there is no thread to be had. */
+MUST_USE bool receiver_start(const struct env *env, const struct receive_config *config,
+                             struct receiver **ret_receiver, struct err *e);
+
+/* What comes is given to <plan> from now on, which outlives the receiver. */
+void receiver_attach(struct receiver *r, struct plan *plan);
+
+/* Another config: takes effect with the next push, but for a max_body that is larger than the first. */
+void receiver_change(struct receiver *r, const struct receive_config *config);
+
+/* The routes, for the HTTP server; they live as long as the receiver. */
+struct http_routes receiver_routes(const struct receiver *r);
+
+/* Lets go of pushes that still wait, unanswered; the HTTP server has stopped. NULL is fine. */
+void receiver_free(struct receiver *r);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * receive_metrics.h - what the receiver counts.
+ *
+ * Ownership: the receiver. Threads: any; each count is one atomic. Limits: answers with a code that
+ * is not listed count as the last one.
+ */
+#ifndef TELEX_RECEIVE_RECEIVE_METRICS_H
+#define TELEX_RECEIVE_RECEIVE_METRICS_H
+
+#include "base/metrics.h"
+
+enum { RECEIVE_CODES = 6 };
+enum receive_drop { DROP_NO_ROUTE, DROP_NO_SAMPLES, RECEIVE_DROPS };
+enum receive_extra { EXTRA_HISTOGRAM, EXTRA_EXEMPLAR, EXTRA_METADATA, RECEIVE_EXTRAS };
+
+struct receive_metrics {
+    struct metric *samples;
+    struct metric *bytes;
+    struct metric *seconds;
+    struct metric *requests[RECEIVE_CODES];
+    struct metric *dropped[RECEIVE_DROPS];
+    struct metric *extras[RECEIVE_EXTRAS];
+};
+
+void receive_metrics_init(struct receive_metrics *m, struct metrics *registry);
+void receive_metrics_release(struct receive_metrics *m);
+
+/* A push was answered with <code>. */
+void receive_count_answer(struct receive_metrics *m, int code);
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * One pass over a message. Nearly all series have their labels in front and then samples as every sender
+ * writes them; those are checked where they stand. Anything else that protobuf allows goes the long way.
+ */
+#include "wire/pb.h"
+#include "wire/remote_write.h"
+
+#include <inttypes.h>
+
+enum { FIELD_SERIES = 1, FIELD_METADATA = 3 };
+enum { FIELD_LABEL = 1, FIELD_SAMPLE = 2, FIELD_EXEMPLAR = 3, FIELD_HISTOGRAM = 4 };
+enum { FIELD_TIME = 2 };
+enum { TAG_LABEL = 0x0A, TAG_SAMPLE = 0x12, TAG_VALUE = 0x09, TAG_TIME = 0x10 };
+enum { TIME_AT = 2 + 9, NS_PER_MS = 1000 * 1000 };
+
+struct scan {
+    const char *start; /* of the message */
+    struct rw1_summary found;
+    uint64_t samples;
+    struct err *err;
+};
+
+static bool fail(struct scan *s, const char *at, const char *what)
+{
+    return err_set(s->err, ERR_PARSE, "%s at byte %zu of the message", what,
+                   (size_t)(at - s->start));
+}
+
+static bool check_time(struct scan *s, const char *at, uint64_t value)
+{
+    int64_t ms = (int64_t)value;
+
+    return likely(ms <= INT64_MAX / NS_PER_MS && ms >= INT64_MIN / NS_PER_MS) ||
+           err_set(s->err, ERR_PARSE,
+                   "time %" PRId64 " ms is out of range at byte %zu of the message", ms,
+                   (size_t)(at - s->start));
+}
+
+/* A sample with its fields in any order, some twice or missing. */
+static bool scan_sample(struct scan *s, struct str bytes)
+{
+    struct pb_reader r;
+    struct pb_field f;
+    uint64_t ms = 0;
+
+    pb_read_init(&r, bytes);
+    while (pb_next(&r, &f)) {
+        if (f.number == FIELD_TIME && f.type == PB_VARINT) {
+            ms = f.value;
+        }
+    }
+    if (!pb_ok(&r)) {
+        return fail(s, r.at, "expected a protobuf field");
+    }
+    s->samples++;
+    return check_time(s, r.start, ms);
+}
+
+/* Passes over the label fields that a series begins with, as far as they are short. */
+static const char *pass_labels(struct str bytes)
+{
+    const char *p = bytes.ptr;
+    const char *end = p + bytes.len;
+
+    while (end - p >= 2 && p[0] == TAG_LABEL && (unsigned char)p[1] < 0x80 &&
+           (unsigned char)p[1] <= end - p - 2) {
+        p += 2 + (unsigned char)p[1];
+    }
+    return p;
+}
+
+/* Passes over samples written as a value and a time, up to anything else. NULL: one is out of range. */
+static const char *pass_samples(struct scan *s, const char *p, const char *end)
+{
+    while (end - p > TIME_AT + 1 && p[0] == TAG_SAMPLE && p[2] == TAG_VALUE &&
+           p[TIME_AT] == TAG_TIME) {
+        const char *at = p + TIME_AT + 1;
+        const char *behind = p + 2 + (unsigned char)p[1];
+        uint64_t ms;
+        if ((unsigned char)p[1] >= 0x80 || behind > end || !varint_get(&at, behind, &ms) ||
+            at != behind) {
+            return p;
+        }
+        if (!check_time(s, p, ms)) {
+            return NULL;
+        }
+        s->samples++;
+        p = behind;
+    }
+    return p;
+}
+
+/* The fields of a series from <r> on; labels are added to <labels>. */
+static bool scan_fields(struct scan *s, struct pb_reader *r, struct buf *labels)
+{
+    struct pb_field f;
+
+    for (const char *from = r->at; pb_next(r, &f); from = r->at) {
+        if (f.type != PB_BYTES) {
+            continue;
+        }
+        if (f.number == FIELD_LABEL) {
+            buf_add(labels, from, (size_t)(r->at - from));
+        } else if (f.number == FIELD_SAMPLE && !scan_sample(s, f.bytes)) {
+            return false;
+        }
+        s->found.extras.exemplars += f.number == FIELD_EXEMPLAR;
+        s->found.extras.histograms += f.number == FIELD_HISTOGRAM;
+    }
+    return pb_ok(r) || fail(s, r->at, "expected a protobuf field");
+}
+
+static bool check_labels(struct scan *s, const char *at, struct str labels)
+{
+    return likely(labels_check_bytes(labels, s->err)) ||
+           err_wrap(s->err, "series at byte %zu of the message", (size_t)(at - s->start));
+}
+
+/* What stands behind the usual part of a series, which ends at <rest> with labels before <labels_end>. */
+static bool scan_rest(struct scan *s, struct str bytes, const char *labels_end, const char *rest)
+{
+    AUTO(buf_release) struct buf more = BUF_INIT(BUF_UNLIMITED);
+    size_t len = (size_t)(labels_end - bytes.ptr);
+    struct pb_reader r;
+
+    pb_read_init(&r, bytes);
+    r.at = rest;
+    buf_add(&more, bytes.ptr, len);
+    return scan_fields(s, &r, &more) && check_labels(s, bytes.ptr, buf_str(&more));
+}
+
+static bool scan_series(struct scan *s, struct str bytes)
+{
+    const char *end = bytes.ptr + bytes.len;
+    const char *labels_end = pass_labels(bytes);
+    const char *rest = pass_samples(s, labels_end, end);
+
+    if (rest == NULL) {
+        return false;
+    }
+    if (likely(rest == end)) {
+        return check_labels(s, bytes.ptr, str_make(bytes.ptr, (size_t)(labels_end - bytes.ptr)));
+    }
+    return scan_rest(s, bytes, labels_end, rest);
+}
+
+bool rw1_scan(struct str message, struct rw1_summary *ret_summary, struct err *e)
+{
+    struct scan s = {.err = e};
+    struct pb_reader r;
+    struct pb_field f;
+
+    pb_read_init(&r, message);
+    s.start = r.start;
+    while (pb_next(&r, &f)) {
+        uint64_t before = s.samples;
+        if (f.type != PB_BYTES) {
+            continue;
+        }
+        if (f.number == FIELD_SERIES && !scan_series(&s, f.bytes)) {
+            return false;
+        }
+        s.found.series += s.samples > before;
+        s.found.extras.metadata += f.number == FIELD_METADATA;
+    }
+    if (!pb_ok(&r)) {
+        return fail(&s, r.at, "expected a protobuf field");
+    }
+    if (s.samples > BATCH_ROWS_MAX) {
+        return err_set(e, ERR_LIMIT, "message of more than %d samples", BATCH_ROWS_MAX);
+    }
+    s.found.samples = (uint32_t)s.samples;
+    *ret_summary = s.found;
+    return true;
+}

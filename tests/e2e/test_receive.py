@@ -1,0 +1,154 @@
+"""Remote write in: what real senders push arrives at real stores, and what was acknowledged survives a kill."""
+
+import shutil
+
+import pytest
+import snappy
+import yaml
+
+import net
+import remote_write
+import servers
+from process import Process
+from telex import remote_write_exporter
+
+WRITE = "/api/v1/write"
+HEADERS = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy",
+           "X-Prometheus-Remote-Write-Version": "0.1.0"}
+
+
+def config(url, **options):
+    return {"receive": {"remote_write": True},
+            "exporters": {"out": remote_write_exporter(url, **options)}}
+
+
+def counted(program, name, label):
+    return program.metrics()[name][(label,)]
+
+
+class Sender(servers.Prometheus):
+    """A Prometheus that scrapes itself and pushes to `url`."""
+
+    def __init__(self, folder, url):
+        super().__init__(folder)
+        self.name = "sender"
+        self.folder = folder / "sender"
+        self.push_url = url
+
+    def prepare(self):
+        (self.folder / "prometheus.yml").write_text(yaml.safe_dump({
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+            "scrape_configs": [{"job_name": "self", "static_configs": [{"targets": [self.address]}]}],
+            "remote_write": [{"url": self.push_url, "queue_config": {"batch_send_deadline": "500ms"}}]}))
+
+
+@pytest.fixture
+def start_sender(tmp_path):
+    running = []
+
+    def start(url):
+        running.append(Sender(tmp_path, url))
+        return running[-1].start()
+
+    yield start
+    for sender in running:
+        sender.stop()
+
+
+def test_prometheus_through_telex_into_victoria(start_telex, start_victoria, start_sender):
+    victoria = start_victoria()
+    program = start_telex(config(victoria.write_url, buffer={"fsync": "always"}))
+    sender = start_sender(program.url + WRITE)
+    net.wait_until("samples", lambda: len(victoria.export('{__name__="up"}')) == 1
+                   and len(victoria.export('{__name__=~"prometheus_build.*"}')) == 1, 30)
+    sent = dict(sender.samples("up"))
+    (labels, samples), = victoria.export('{__name__="up"}').items()
+    (own_labels, own), = sent.items()
+    assert labels == own_labels
+    times = {round(when * 1000) for when, _ in own}
+    assert {when for when, _ in samples} <= times and {value for _, value in samples} == {1}
+    assert counted(program, "telex_receive_requests_total", "code=204") > 0
+    assert counted(program, "telex_receive_requests_total", "code=400") == 0
+
+
+def test_vmagent_through_telex(start_telex, start_rw_sink, start_prometheus, tmp_path):
+    if shutil.which("vmagent") is None:
+        pytest.skip("vmagent is not installed (apt-get install victoria-metrics)")
+    prometheus = start_prometheus()
+    sink = start_rw_sink()
+    program = start_telex(config(sink.url + WRITE))
+    (tmp_path / "scrape.yml").write_text(yaml.safe_dump({
+        "global": {"scrape_interval": "1s"},
+        "scrape_configs": [{"job_name": "p", "static_configs": [{"targets": [prometheus.address]}]}]}))
+    agent = Process("vmagent", ["vmagent", f"-httpListenAddr={net.HOST}:{net.free_port()}",
+                                "-promscrape.config=scrape.yml", "-remoteWrite.tmpDataPath=queue",
+                                "-remoteWrite.flushInterval=200ms",
+                                f"-remoteWrite.url={program.url}{WRITE}"], tmp_path, servers.GO_ENV).start()
+    try:
+        net.wait_until("samples", lambda: sink.named("up"), 30)
+    finally:
+        agent.stop()
+    assert counted(program, "telex_receive_requests_total", "code=400") == 0
+
+
+def body(number):
+    return snappy.compress(remote_write.encode(
+        [((("__name__", "seq"), ("n", str(number))), [(float(number), 1700000000000 + number)])]))
+
+
+@pytest.mark.parametrize("fsync", ["always", "interval"])
+def test_acknowledged_survives_a_kill(start_telex, start_rw_sink, fsync):
+    sink = start_rw_sink()
+    sink.down()
+    program = start_telex(config(sink.url + WRITE, buffer={"fsync": fsync}))
+    for number in range(300):
+        assert net.post(program.url + WRITE, body(number), headers=HEADERS).status == 204
+    program.sigkill()
+    program.start()
+    program.wait_ready()
+    sink.up()
+    got = lambda: {int(dict(key)["n"]) for key in sink.named("seq")}  # noqa: E731
+    net.wait_until("all of them", lambda: got() == set(range(300)), 20)
+
+
+def test_nobody_loses_by_a_route(start_telex, start_rw_sink, start_webhook):
+    sink = start_rw_sink()
+    hook = start_webhook()
+    program = start_telex({**config(sink.url + WRITE), "routes": [{"match": 'n == "1"', "to": ["out"]}]})
+    for number in range(3):
+        assert net.post(program.url + WRITE, body(number), headers=HEADERS).status == 204
+    net.wait_until("the one", lambda: len(sink.named("seq")) == 1)
+    assert counted(program, "telex_receive_dropped_total", "reason=no route") == 2
+    assert "go nowhere" in program.process.log()
+    alone = start_telex({"receive": {"remote_write": True},
+                         "exporters": {"am": {"type": "alertmanager", "url": hook.url}}})
+    answer = net.post(alone.url + WRITE, body(1), headers=HEADERS)
+    assert answer.status == 503 and answer.headers["Retry-After"] == "30"
+
+
+def test_what_is_refused(start_telex, start_rw_sink):
+    sink = start_rw_sink()
+    program = start_telex({**config(sink.url + WRITE),
+                           "receive": {"remote_write": True, "max_body": "64KiB", "max_decoded": "128KiB"}})
+
+    def push(data, **headers):
+        answer = net.post(program.url + WRITE, data, headers={**HEADERS, **headers})
+        return answer.status, answer.text
+
+    assert push(b"garbage")[0] == 400
+    status, text = push(snappy.compress(b"garbage"))
+    assert status == 400 and "at byte 0" in text
+    assert push(b"x" * 70000)[0] == 413
+    assert push(snappy.compress(b"\x1a\x00" * 70000))[0] == 413
+    status, text = push(body(1), **{"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"})
+    assert status == 415 and "1.0" in text
+    assert push(body(1), **{"Content-Encoding": "zstd"})[0] == 415
+    assert push(snappy.compress(b""))[0] == 204
+    assert sink.named("seq") == {}
+
+
+def test_off_by_default(start_telex, start_rw_sink):
+    sink = start_rw_sink()
+    program = start_telex({"exporters": {"out": remote_write_exporter(sink.url + WRITE)}})
+    answer = net.post(program.url + WRITE, body(1), headers=HEADERS)
+    assert answer.status == 404 and "receive.remote_write" in answer.text
