@@ -294,6 +294,16 @@ static enum MHD_Result on_head(struct http_exchange *x)
     return queue_or_wait(x);
 }
 
+/* Room for all of a body that was announced, and so paid for, instead of a little more with each piece. */
+static void make_room(struct http_exchange *x)
+{
+    int64_t announced = http_exchange_announced(x);
+
+    if (x->body.len == 0 && announced > 0 && announced <= x->taken_bytes) {
+        (void)buf_reserve(&x->body, (size_t)announced);
+    }
+}
+
 static void collect(struct http_exchange *x, struct str bytes)
 {
     struct budget *budget = x->server->env->budget;
@@ -307,6 +317,7 @@ static void collect(struct http_exchange *x, struct str bytes)
         }
         x->taken_bytes += more;
     }
+    make_room(x);
     buf_add_str(&x->body, bytes);
 }
 

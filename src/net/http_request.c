@@ -63,6 +63,13 @@ struct str http_exchange_body(const struct http_exchange *x)
     return buf_str(&x->body);
 }
 
+void http_exchange_take_body(struct http_exchange *x, struct buf *ret)
+{
+    buf_release(ret);
+    *ret = x->body;
+    buf_init(&x->body, 0);
+}
+
 struct arena *http_exchange_arena(struct http_exchange *x)
 {
     return &x->arena;

@@ -168,6 +168,10 @@ struct str http_exchange_remote(const struct http_exchange *x);
 /* The collected body, in end and until the exchange is over. */
 struct str http_exchange_body(const struct http_exchange *x);
 
+/* Moves the collected body into <ret>, whose own bytes are let go of; in end, once. The memory budget
+ * stays charged with it until the exchange is over. */
+void http_exchange_take_body(struct http_exchange *x, struct buf *ret);
+
 /* Memory that lives as long as the exchange; for the server's threads only. */
 struct arena *http_exchange_arena(struct http_exchange *x);
 
