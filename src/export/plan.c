@@ -170,16 +170,22 @@ static bool append(struct plan *p, unsigned log, struct batch *b, uint64_t mask,
                  : log_append_async(p->logs[log], &record, how->wait, ret_seq, e);
 }
 
-/* The rows that go to the same outputs, appended as a frame of their own. */
+static unsigned log_of(enum record_kind kind)
+{
+    return kind == RECORD_ALERT || kind == RECORD_EVENT ? PLAN_LEDGER : PLAN_BULK;
+}
+
+/* The rows that go to the same outputs, appended as a frame of their own; notes it in <receipt>. */
 static bool give_rows(struct plan *p, struct graph *g, struct view view, uint64_t outputs,
-                      const struct give *how, uint64_t *ret_seq, struct err *e)
+                      const struct give *how, struct receipt *receipt, struct err *e)
 {
     enum record_kind kind = batch_info(view.batch)->kind;
-    unsigned log = kind == RECORD_ALERT || kind == RECORD_EVENT ? PLAN_LEDGER : PLAN_BULK;
+    unsigned log = log_of(kind);
     uint64_t takers = routing_takers(&g->config, kind, how->alert_series);
     uint64_t chosen = 0;
     struct batch *b = NULL;
 
+    receipt->unrouted_rows += (outputs & takers) == 0 ? view.n : 0;
     if (!how->state_only && !choose_consumers(g, outputs & takers, log, &chosen, e)) {
         return false;
     }
@@ -193,7 +199,7 @@ static bool give_rows(struct plan *p, struct graph *g, struct view view, uint64_
     if (!batch_pick(view, &b, e)) {
         return false;
     }
-    bool ok = append(p, log, b, mask, how, ret_seq, e);
+    bool ok = append(p, log, b, mask, how, &receipt->seq, e);
     batch_unref(b);
     if (ok) {
         note_appended(g, chosen, log);
@@ -202,7 +208,7 @@ static bool give_rows(struct plan *p, struct graph *g, struct view view, uint64_
 }
 
 static bool give_routed(struct plan *p, struct graph *g, struct batch *b, const struct give *how,
-                        uint64_t *ret_seq, struct err *e)
+                        struct receipt *receipt, struct err *e)
 {
     const struct routing routing = {&g->config, how->only, how->except};
     const struct routed *groups = NULL;
@@ -213,31 +219,57 @@ static bool give_routed(struct plan *p, struct graph *g, struct batch *b, const 
     bool ok = routing_split(&routing, b, &arena, &groups, &count, e);
     for (size_t i = 0; ok && i < count; i++) {
         struct view view = {.batch = b, .rows = groups[i].rows, .n = groups[i].count};
-        ok = give_rows(p, g, view, groups[i].outputs, how, ret_seq, e);
+        ok = give_rows(p, g, view, groups[i].outputs, how, receipt, e);
     }
     arena_release(&arena);
+    return ok;
+}
+
+bool plan_offer(struct plan *p, struct batch *b, const struct give *how,
+                struct receipt *ret_receipt, struct err *e)
+{
+    struct receipt receipt = {.kind = batch_info(b)->kind};
+    struct graph *g = plan_use_graph(p);
+
+    bool ok = how->state_only ? give_rows(p, g, view_all(b), 0, how, &receipt, e)
+                              : give_routed(p, g, b, how, &receipt, e);
+    plan_release_graph(p, g);
+    if (ok) {
+        *ret_receipt = receipt;
+    }
     return ok;
 }
 
 bool plan_give(struct plan *p, struct batch *b, const struct give *how, uint64_t *ret_seq,
                struct err *e)
 {
-    struct graph *g = plan_use_graph(p);
-    uint64_t seq = 0;
-    bool ok = true;
+    struct receipt receipt;
 
-    ok = how->state_only ? give_rows(p, g, view_all(b), 0, how, &seq, e)
-                         : give_routed(p, g, b, how, &seq, e);
-    plan_release_graph(p, g);
-    if (ok) {
-        *ret_seq = seq;
+    if (!plan_offer(p, b, how, &receipt, e)) {
+        return false;
     }
-    return ok;
+    *ret_seq = receipt.seq;
+    return true;
+}
+
+bool plan_wait_held(struct plan *p, const struct receipt *receipt, struct wait wait, struct err *e)
+{
+    return receipt->seq == 0 ||
+           log_wait_durable(p->logs[log_of(receipt->kind)], receipt->seq, wait, e);
+}
+
+bool plan_takes(struct plan *p, enum record_kind kind)
+{
+    struct graph *g = plan_use_graph(p);
+    bool takes = routing_takers(&g->config, kind, false) != 0;
+
+    plan_release_graph(p, g);
+    return takes;
 }
 
 bool plan_target_delivered(struct plan *p, size_t target, enum record_kind kind, uint64_t seq)
 {
-    unsigned log = kind == RECORD_ALERT || kind == RECORD_EVENT ? PLAN_LEDGER : PLAN_BULK;
+    unsigned log = log_of(kind);
     struct graph *g = plan_use_graph(p);
     uint64_t done = 0;
 

@@ -164,6 +164,24 @@ struct give {
 MUST_USE bool plan_give(struct plan *p, struct batch *b, const struct give *how, uint64_t *ret_seq,
                         struct err *e);
 
+/* What became of a batch that was given. */
+struct receipt {
+    enum record_kind kind;
+    uint64_t seq;           /* of its last frame in the log of the kind; 0: nothing was written */
+    uint64_t unrouted_rows; /* that no output was chosen for */
+};
+
+/* As plan_give(), with what became of the rows. */
+MUST_USE bool plan_offer(struct plan *p, struct batch *b, const struct give *how,
+                         struct receipt *ret_receipt, struct err *e);
+
+/* Waits until what was offered is HELD: written or synced, as its log's policy has it. */
+MUST_USE bool plan_wait_held(struct plan *p, const struct receipt *receipt, struct wait wait,
+                             struct err *e);
+
+/* Is there an output that takes records of <kind>? */
+bool plan_takes(struct plan *p, enum record_kind kind);
+
 /*
  * Replays the ledger's frames of alert edges with sequence > <after> in order, before plan users
  * start.
