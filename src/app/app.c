@@ -213,6 +213,11 @@ struct config *app_config(struct app *a)
     return c;
 }
 
+struct plan *app_plan(struct app *a)
+{
+    return a->plan;
+}
+
 size_t app_outputs(struct app *a, struct output_status *ret, size_t max)
 {
     return plan_status(a->plan, ret, max);

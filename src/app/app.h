@@ -77,6 +77,9 @@ void app_view_end(struct app *a);
 /* The config that runs; unref it. */
 struct config *app_config(struct app *a);
 
+/* The delivery plan, for who gives to it: it lives as long as the app. */
+struct plan *app_plan(struct app *a);
+
 size_t app_outputs(struct app *a, struct output_status *ret, size_t max);
 
 /* What the last reload that failed said, "" when the last one was fine; copied into <out>. */

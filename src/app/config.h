@@ -20,6 +20,7 @@
 #include "datasource/datasource_options.h"
 #include "export/plan.h"
 #include "net/http_server.h"
+#include "receive/receive.h"
 #include "rules/rule.h"
 
 #include <stdatomic.h>
@@ -57,6 +58,7 @@ struct settings {
     struct str external_url;
     const struct yaml_node *exporters;
     const struct yaml_node *routes;
+    struct receive_config receive;
     struct secrets_config secrets;
     struct log_config log;
     struct memory_config memory;

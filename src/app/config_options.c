@@ -151,6 +151,11 @@ static const struct option rows[] = {
      .help =
          "What goes where: a list of `{ match, to, continue }`. The first route whose condition holds takes a "
          "record, unless it says `continue: true`. Without routes every exporter gets what it can take."},
+    {.name = "receive",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct settings, receive),
+     .table = &receive_options,
+     .help = "What others may push to us; see [receive](receive.md)."},
     {.name = "secrets",
      .type = OPTION_TABLE,
      .offset = offsetof(struct settings, secrets),

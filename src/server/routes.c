@@ -42,6 +42,17 @@ const struct resource server_resources[] = {
 
 const size_t server_resource_count = ARRAY_LEN(server_resources);
 
+const struct resource server_pushes[] = {
+    {.route = {.method = "POST", .pattern = "/api/v1/write", .access = HTTP_ACCESS_CLIENT},
+     .help =
+         "Takes Prometheus remote write 1.0 (a snappy block of `prometheus.WriteRequest`), where "
+         "`receive.remote_write` is on. 204 when every exporter that the routes chose has it on disk; 400 with the "
+         "place of what is wrong, 413 beyond `receive.max_body` or `receive.max_decoded`, 415 for anything but 1.0; "
+         "503 with `Retry-After` when there is no room or no exporter takes samples. See [receive](receive.md)."},
+};
+
+const size_t server_push_count = ARRAY_LEN(server_pushes);
+
 struct http_route *server_routes(void)
 {
     struct http_route *routes = mem_alloc0(server_resource_count, sizeof(*routes));
@@ -57,14 +68,20 @@ static const char *needs(enum http_access access)
     return access == HTTP_ACCESS_OPEN ? "" : " (guarded)";
 }
 
-void server_print_docs(struct buf *out)
+static void print_docs(const struct resource *resources, size_t count, struct buf *out)
 {
-    for (size_t i = 0; i < server_resource_count; i++) {
-        const struct resource *r = &server_resources[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct resource *r = &resources[i];
         buf_addf(out, "## `%s %s`%s\n\n%s\n\n", r->route.method, r->route.pattern,
                  needs(r->route.access), r->help);
         if (r->params != NULL) {
             buf_addf(out, "%s\n", r->params);
         }
     }
+}
+
+void server_print_docs(struct buf *out)
+{
+    print_docs(server_resources, server_resource_count, out);
+    print_docs(server_pushes, server_push_count, out);
 }

@@ -40,6 +40,7 @@ static void hold_config(struct server *s, struct config *config)
 static void server_free(struct server *s)
 {
     http_server_free(s->http);
+    receiver_free(s->receiver);
     for (size_t i = 0; i < s->configs.len; i++) {
         config_unref(s->configs.items[i]);
     }
@@ -52,14 +53,20 @@ bool server_start(const struct env *env, struct config *config, struct server **
                   struct err *e)
 {
     struct server *s = mem_new(struct server);
-    struct http_routes table = {.count = server_resource_count, .arg = s};
+    struct http_routes tables[] = {{.count = server_resource_count, .arg = s}, {0}};
 
     s->env = env;
     trace_init(&s->trace, env->trace, "server", TRACE_INFO);
     hold_config(s, config);
     s->routes = server_routes();
-    table.routes = s->routes;
-    if (!http_server_start(env, &config->settings.server, &table, 1, &s->http, e)) {
+    tables[0].routes = s->routes;
+    bool ok = receiver_start(env, &config->settings.receive, &s->receiver, e);
+    if (ok) {
+        tables[1] = receiver_routes(s->receiver);
+        ok = http_server_start(env, &config->settings.server, tables, ARRAY_LEN(tables), &s->http,
+                               e);
+    }
+    if (!ok) {
         server_free(s);
         return err_wrap(e, "server");
     }
@@ -69,6 +76,7 @@ bool server_start(const struct env *env, struct config *config, struct server **
 
 void server_attach(struct server *s, struct app *app)
 {
+    receiver_attach(s->receiver, app_plan(app));
     atomic_store(&s->app, app);
 }
 
@@ -90,6 +98,7 @@ void server_configure(void *server, struct config *config)
     }
     hold_config(s, config);
     http_server_change_access(s->http, &config->settings.server);
+    receiver_change(s->receiver, &config->settings.receive);
 }
 
 void server_add_url(const struct server *s, struct buf *out)

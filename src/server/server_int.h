@@ -18,6 +18,7 @@ struct server {
     struct trace trace;
     struct http_server *http;
     struct http_route *routes;
+    struct receiver *receiver;
     _Atomic(struct app *) app;    /* NULL: starting */
     VEC(struct config *) configs; /* all that http may look at; the last one runs */
 };
@@ -40,6 +41,10 @@ extern const struct http_handler resource_rules;
 
 extern const struct resource server_resources[];
 extern const size_t server_resource_count;
+
+/* What the receiver serves: as the above, with its own routes. */
+extern const struct resource server_pushes[];
+extern const size_t server_push_count;
 
 /* The routes of all resources in one array, as the HTTP server wants them; freed with mem_free(). */
 struct http_route *server_routes(void);
