@@ -25,10 +25,24 @@ static double spread(const struct backoff *b, struct rng *rng)
 {
     switch ((enum backoff_jitter)b->config->jitter) {
     case JITTER_FULL:
+    case JITTER_TRUE:
         return b->delay_ns * rng_unit(rng);
     case JITTER_FRACTION:
         return b->delay_ns * (0.5 + rng_unit(rng) / 2);
     case JITTER_FALSE:
+        break;
+    }
+    return b->delay_ns;
+}
+
+static double next_delay_ns(const struct backoff *b)
+{
+    switch ((enum backoff_strategy)b->config->strategy) {
+    case BACKOFF_EXPONENTIAL:
+        return b->delay_ns * b->config->multiplier;
+    case BACKOFF_LINEAR:
+        return b->delay_ns + (double)b->config->initial_delay_ns;
+    case BACKOFF_CONSTANT:
         break;
     }
     return b->delay_ns;
@@ -42,6 +56,6 @@ int64_t backoff_next_ms(struct backoff *b, struct rng *rng, int64_t asked_ms)
         asked_ms = BACKOFF_ASKED_MAX_MS;
     }
     b->tries++;
-    b->delay_ns = capped(b, b->delay_ns * b->config->multiplier);
+    b->delay_ns = capped(b, next_delay_ns(b));
     return delay_ms > asked_ms ? delay_ms : asked_ms;
 }

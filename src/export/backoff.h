@@ -1,7 +1,8 @@
 /*
  * backoff.h - how long to wait before the next try.
  *
- * Delays grow from initial by the multiplier up to the cap; jitter spreads them so that a fleet
+ * Delays grow from initial up to the cap, each the multiplier times the one before (exponential) or
+ * one initial delay longer (linear), or stay (constant); jitter spreads them so that a fleet
  * does not come back at once: full picks in [0, delay], fraction in [delay/2, delay], false takes
  * the delay itself. What the destination asked for (Retry-After) is a floor, itself capped at
  * BACKOFF_ASKED_MAX_MS.
@@ -18,13 +19,16 @@
 
 enum { BACKOFF_ASKED_MAX_MS = 3600 * 1000 };
 
-enum backoff_jitter { JITTER_FULL, JITTER_FRACTION, JITTER_FALSE };
+enum backoff_jitter { JITTER_FULL, JITTER_FRACTION, JITTER_FALSE, JITTER_TRUE /* full */ };
+
+enum backoff_strategy { BACKOFF_EXPONENTIAL, BACKOFF_LINEAR, BACKOFF_CONSTANT };
 
 struct backoff_config {
     int64_t initial_delay_ns;
     int64_t max_delay_ns;
     double multiplier;
-    int jitter; /* enum backoff_jitter */
+    int jitter;   /* enum backoff_jitter */
+    int strategy; /* enum backoff_strategy */
 };
 
 struct backoff {

@@ -247,11 +247,15 @@ static bool use_own(struct compiler *c, const struct tree_exporter *end, struct 
 
     if (tree_is_leaf(end)) {
         o->delivery.retry = common->retry;
+        o->delivery.breaker = common->breaker;
+        o->delivery.health = common->health;
         o->buffer = common->buffer;
         return true;
     }
     return options_parse(&exporter_retry_options, NULL, &plain, c->tree->arena, &o->delivery.retry,
                          e) &&
+           options_parse(&exporter_health_options, NULL, &plain, c->tree->arena,
+                         &o->delivery.health, e) &&
            options_parse(&exporter_buffer_options, NULL, &plain, c->tree->arena, &o->buffer, e);
 }
 

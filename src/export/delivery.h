@@ -1,7 +1,7 @@
 /*
  * delivery.h - takes a view to its end: tries, waits, breaks off, falls back, buries.
  *
- *     fallback( retry( breaker( split( stage ))))
+ *     fallback( retry( breaker( stage )))
  *
  * A row has ended when it is delivered, when the fallback has it (divert), or when it is a dead
  * letter on disk. Everything between is here, so that a lane only reads and moves its cursor:
@@ -9,9 +9,10 @@
  * - retry: delays grow, Retry-After is a floor; max_retries or the age end it.
  * - breaker: after failure_threshold calls failed in a row no call is made for recovery_timeout; then
  *   half_open_max_calls must succeed. An open breaker spends neither tries nor age.
- * - split: 413 halves the rows; a rejected batch is bisected, so that one bad record costs only
- *   itself.
- * - fallback: while the breaker is open, and when tries are used up: hold, divert or copy.
+ * - fallback: when tries are used up; and while the breaker is open, unless it only holds. What it
+ *   does not take either becomes a dead letter, or waits.
+ *
+ * That a refused batch costs only the record at fault is the leaf's business (http_sink.h).
  *
  * Ownership: a delivery owns its sinks and borrows configs and dead letters. Threads: the lane's,
  * save delivery_status() and what changes it from outside (pause). Limits: one view in flight.
@@ -35,5 +36,54 @@ struct delivery_config {
     int fallback_mode;                   /* enum fallback_mode */
     const struct stage_config *dlq;      /* NULL: only the dead-letter folder */
 };
+
+/* How a delivery waits, which its lane decides. */
+struct delivery_waits {
+    /* Sleeps before the next try; false: there is to be none now. */
+    bool (*sleep)(void *arg, int64_t deadline_mono_ns);
+    void *arg;
+    struct cancel *cancel; /* cuts a call short */
+};
+
+struct delivery;
+struct drops;
+struct output_status;
+
+/* What a delivery is made of; all of it is borrowed. */
+struct delivery_setup {
+    struct exporter_place place;
+    const struct delivery_config *config;
+    struct dead_letters *dead;
+    struct drops *drops;
+    const struct delivery_waits *waits;
+};
+
+/* Opens the sinks; talks to nobody. */
+MUST_USE bool delivery_open(const struct delivery_setup *setup, struct delivery **ret_delivery,
+                            struct err *e);
+
+/*
+ * Tries until each row of <view> has ended, or sleep() says no. <since_ns> is the wall clock of the
+ * oldest row. Gives how many rows are still owed.
+ */
+uint32_t delivery_run(struct delivery *d, struct view view, int64_t since_ns);
+
+/* Keeps bytes that are no batch among the dead letters; false when cancelled before it could. */
+MUST_USE bool delivery_bury_raw(struct delivery *d, struct str bytes, const struct err *why);
+
+/* Says that something else is in the way, such as a log that cannot be read. */
+void delivery_note_trouble(struct delivery *d, const struct err *e);
+
+/* When the destination is to be asked whether it is there, monotonic; and asking it. */
+int64_t delivery_probe_due_ns(const struct delivery *d);
+void delivery_probe(struct delivery *d);
+
+/* Has the leaf complete what it took; at the end. */
+void delivery_flush(struct delivery *d);
+
+/* Adds what it did to <status>; from any thread. */
+void delivery_status(struct delivery *d, struct output_status *status);
+
+void delivery_close(struct delivery *d); /* NULL is fine */
 
 #endif

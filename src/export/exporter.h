@@ -35,8 +35,10 @@ enum exporter_caps {
 /* Where a leaf stands: what it may keep and how it is called. */
 struct exporter_place {
     const struct env *env;
-    struct str name;        /* the exporter's name in the config */
-    struct str data_folder; /* its own, below state.path */
+    struct str name;                    /* the exporter's name in the config */
+    struct str data_folder;             /* its own, below state.path */
+    const struct option_ints *retry_on; /* statuses that are tried again; NULL or none: as the
+                                           exporter's table says */
 };
 
 struct stage_config;

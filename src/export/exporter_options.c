@@ -2,7 +2,8 @@
 
 const char *const exporter_alias_retry[] = {"retry_config", NULL};
 
-static const char *const jitters[] = {"full", "fraction", "false", NULL};
+static const char *const jitters[] = {"full", "fraction", "false", "true", NULL};
+static const char *const strategies[] = {"exponential", "linear", "constant", NULL};
 static const char *const alias_initial[] = {"initial_delay_seconds", NULL};
 static const char *const alias_max[] = {"max_delay_seconds", "max_backoff_seconds", NULL};
 static const char *const alias_multiplier[] = {"backoff_multiplier", NULL};
@@ -51,7 +52,20 @@ static const struct option retry_rows[] = {
      .choices = jitters,
      .help =
          "`full` picks between 0 and the delay, `fraction` between half of it and all of it, `false` takes it "
-         "as it is."},
+         "as it is; `true` is `full`."},
+    {.name = "backoff_strategy",
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct exporter_retry, backoff.strategy),
+     .fallback = "exponential",
+     .choices = strategies,
+     .help = "How delays grow: by `multiplier` each time, by the first delay each time, or not."},
+    {.name = "retry_on_status_codes",
+     .type = OPTION_INT_LIST,
+     .offset = offsetof(struct exporter_retry, retry_on_status_codes),
+     .min = 100,
+     .max = 599,
+     .help = "HTTP statuses that are worth another try, in place of what the exporter knows of its "
+             "destination; 401 and 403 always wait to be mended."},
     {.name = "max_retries",
      .type = OPTION_INT,
      .offset = offsetof(struct exporter_retry, max_retries),
@@ -103,3 +117,72 @@ enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer)
     }
     return (enum overflow_policy)buffer->overflow;
 }
+
+static const char *const alias_recovery[] = {"recovery_timeout_seconds", NULL};
+static const char *const alias_health[] = {"health_check_interval_seconds", "interval_seconds",
+                                           NULL};
+static const char *const alias_unhealthy[] = {"unhealthy_threshold_failures", NULL};
+
+static const struct option breaker_rows[] = {
+    {.name = "failure_threshold",
+     .type = OPTION_INT,
+     .offset = offsetof(struct exporter_breaker, failure_threshold),
+     .fallback = "0",
+     .min = 0,
+     .max = 1e6,
+     .help = "Calls that fail in a row before the breaker opens; 0: no breaker."},
+    {.name = "recovery_timeout",
+     .aliases = alias_recovery,
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct exporter_breaker, recovery_timeout_ns),
+     .fallback = "60s",
+     .min = 0.001,
+     .max = 86400,
+     .unit = "s",
+     .help = "Time for which an open breaker lets no call through."},
+    {.name = "half_open_max_calls",
+     .type = OPTION_INT,
+     .offset = offsetof(struct exporter_breaker, half_open_max_calls),
+     .fallback = "3",
+     .min = 1,
+     .max = 1e6,
+     .help = "Calls that must succeed after that before it closes."},
+};
+
+const struct option_table exporter_breaker_options = {
+    .name = "circuit_breaker",
+    .help = "Lets a destination in trouble rest.",
+    .options = breaker_rows,
+    .count = ARRAY_LEN(breaker_rows),
+    .config_size = sizeof(struct exporter_breaker),
+};
+
+static const struct option health_rows[] = {
+    {.name = "interval",
+     .aliases = alias_health,
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct exporter_health, interval_ns),
+     .fallback = "30s",
+     .min = 0,
+     .max = 86400,
+     .unit = "s",
+     .help =
+         "Time between two questions whether the destination is there, where there is something "
+         "safe to ask; 0: none."},
+    {.name = "unhealthy_threshold",
+     .aliases = alias_unhealthy,
+     .type = OPTION_INT,
+     .offset = offsetof(struct exporter_health, unhealthy_threshold),
+     .fallback = "3",
+     .min = 1,
+     .max = 1e6,
+     .help = "Calls or questions that fail in a row before the exporter is called unhealthy."},
+};
+
+const struct option_table exporter_health_options = {
+    .name = "health_check",
+    .help = "Whether the destination is there.",
+    .options = health_rows,
+    .count = ARRAY_LEN(health_rows),
+    .config_size = sizeof(struct exporter_health),
+};

@@ -64,10 +64,14 @@ struct exporter_common {
     struct option_map labels; /* added to every record, where it has none of that name */
     struct exporter_retry retry;
     struct exporter_buffer buffer;
+    struct exporter_breaker breaker;
+    struct exporter_health health;
 };
 
 extern const struct option_table exporter_retry_options;
 extern const struct option_table exporter_buffer_options;
+extern const struct option_table exporter_breaker_options;
+extern const struct option_table exporter_health_options;
 extern const char *const exporter_alias_retry[];
 extern const char *const exporter_fsyncs[];
 extern const char *const exporter_overflows[];
@@ -211,6 +215,16 @@ enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer);
          .offset = offsetof(struct exporter_common, retry),                                    \
          .table = &exporter_retry_options,                                                     \
          .help = "What happens when the destination does not take a record now."},             \
+        {.name = "circuit_breaker",                                                            \
+         .type = OPTION_TABLE,                                                                 \
+         .offset = offsetof(struct exporter_common, breaker),                                  \
+         .table = &exporter_breaker_options,                                                   \
+         .help = "When no calls are made for a while."},                                       \
+        {.name = "health_check",                                                               \
+         .type = OPTION_TABLE,                                                                 \
+         .offset = offsetof(struct exporter_common, health),                                   \
+         .table = &exporter_health_options,                                                    \
+         .help = "Whether the destination is there."},                                         \
     {                                                                                          \
         .name = "buffer", .type = OPTION_TABLE,                                                \
         .offset = offsetof(struct exporter_common, buffer), .table = &exporter_buffer_options, \

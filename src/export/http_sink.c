@@ -1,6 +1,11 @@
 /*
  * deliver() sends request after request until the view is used up or one fails. What was settled
  * before a failure stays settled: the plan comes back with the rest.
+ *
+ * A request that is refused as a whole (400, 413) is made again with half its rows, down to one, so
+ * that one bad record costs only itself; each success doubles the rows of the next. BISECT_CALLS_MAX
+ * bounds what a view full of bad records costs: beyond it, the rows of a refused request are rejected
+ * together.
  */
 #include "export/http_sink.h"
 
@@ -15,6 +20,7 @@ enum {
     ANSWER_SEEN_MAX = 64 * 1024,   /* bytes of an answer that judge and error texts see */
     ANSWER_KEPT_MAX = 1024 * 1024, /* bytes of an answer at all */
     REASON_MAX = 120,
+    BISECT_CALLS_MAX = 256, /* refused requests that are halved, for each view */
 };
 
 struct http_sink {
@@ -22,6 +28,7 @@ struct http_sink {
     const struct http_exporter *exporter;
     const void *config;
     const struct env *env;
+    const struct option_ints *retry_on;
     struct http_client *client;
     struct arena arena;
     struct buf body;
@@ -116,12 +123,35 @@ static struct export_answer seen_answer(const struct http_sink *s, const struct 
                                   .retry_after_ms = out->retry_after_ms};
 }
 
+static bool is_listed(const struct option_ints *statuses, int status)
+{
+    for (size_t i = 0; i < statuses->count; i++) {
+        if (statuses->items[i] == status) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The exporter's table, unless the config lists the statuses that are worth another try: then those
+ * are, and others that the table would try again are not. Who refuses us (HALT) refuses us. */
+static enum verdict verdict_of(const struct http_sink *s, int status)
+{
+    enum verdict verdict = status_verdict(s->exporter->statuses, status);
+
+    if (s->retry_on == NULL || s->retry_on->count == 0 || verdict == VERDICT_DELIVERED ||
+        verdict == VERDICT_HALT) {
+        return verdict;
+    }
+    return is_listed(s->retry_on, status) ? VERDICT_RETRY : VERDICT_REJECTED;
+}
+
 static enum verdict judge(struct http_sink *s, struct view view, uint32_t first, uint32_t end,
                           const struct http_response *res, struct outcome *out)
 {
     out->status = res->status;
     out->retry_after_ms = http_response_retry_after_ms(res, clock_wall_ns(s->env->clock));
-    out->rest = status_verdict(s->exporter->statuses, res->status);
+    out->rest = verdict_of(s, res->status);
     struct export_answer answer = seen_answer(s, out);
     if (out->rest != VERDICT_DELIVERED) {
         describe_answer(out, answer.status, answer.body);
@@ -218,10 +248,58 @@ static bool settle(struct outcome *out, enum verdict verdict, uint32_t first, ui
 
 /* Where deliver() is in its view. */
 struct progress {
-    uint32_t row;  /* the next */
-    uint32_t part; /* of that row */
-    bool mended;   /* that was tried */
+    uint32_t row;      /* the next */
+    uint32_t part;     /* of that row */
+    bool mended;       /* that was tried */
+    uint32_t rows_max; /* of a request, while refused ones are halved; 0: no limit of ours */
+    uint32_t until;    /* a bad row is known to stand before this one */
+    uint32_t halvings;
 };
+
+/* The rows that the next request may take from. */
+static struct view part_of(struct view view, const struct progress *at)
+{
+    uint32_t left = view.n - at->row;
+
+    if (at->row < at->until && at->until - at->row < left) {
+        left = at->until - at->row;
+    }
+    if (at->rows_max > 0 && at->rows_max < left) {
+        left = at->rows_max;
+    }
+    return view_slice(view, 0, at->row + left);
+}
+
+/* Statuses that are about what was sent: too much of it, or a record that is wrong. */
+static bool is_about_content(int status)
+{
+    return status == 400 || status == 413 || status == 422;
+}
+
+/* A request was refused as a whole: is it worth asking again for half of it? */
+static bool halve(struct progress *at, uint32_t first, struct outcome *out)
+{
+    uint32_t rows = at->row - first;
+
+    if (!is_about_content(out->status) || rows < 2 || at->halvings >= BISECT_CALLS_MAX) {
+        return false;
+    }
+    outcome_forget(out, first);
+    at->halvings++;
+    at->until = at->row;
+    at->rows_max = (rows + 1) / 2;
+    at->row = first;
+    at->part = 0;
+    return true;
+}
+
+/* Behind the range that was refused: larger requests again. */
+static void widen(struct progress *at, uint32_t rows)
+{
+    if (at->rows_max > 0 && at->row >= at->until && rows >= at->rows_max / 2) {
+        at->rows_max = at->rows_max <= UINT32_MAX / 2 ? at->rows_max * 2 : 0;
+    }
+}
 
 /* Sends, and when the answer can be mended, mends and sends again. */
 static enum verdict send_mending(struct http_sink *s, struct view view, uint32_t first,
@@ -243,22 +321,28 @@ static bool deliver_next(struct http_sink *s, struct view view, struct progress 
                          struct wait wait, struct outcome *ret)
 {
     uint32_t first = at->row;
+    struct view part = part_of(view, at);
 
     arena_reset(&s->arena);
     buf_clear(&s->body);
     struct export_request req = {.arena = &s->arena, .body = s->body, .part = at->part};
-    bool made = s->exporter->next_request(s->config, view, &at->row, &req, ret, &ret->err);
+    bool made = s->exporter->next_request(s->config, part, &at->row, &req, ret, &ret->err);
     s->body = req.body;
     if (made && req.method == NULL) {
-        outcome_settle(ret, view.n);
-        return false;
+        outcome_settle(ret, part.n);
+        at->row = part.n;
+        return part.n < view.n;
     }
     enum verdict verdict =
-        made ? send_mending(s, view, first, at, &req, wait, ret) : VERDICT_REJECTED;
+        made ? send_mending(s, part, first, at, &req, wait, ret) : VERDICT_REJECTED;
+    if (made && verdict == VERDICT_REJECTED && halve(at, first, ret)) {
+        return true;
+    }
     if (verdict == VERDICT_REJECTED && at->row == first) {
-        at->row = made ? first + 1 : view.n; /* the row's other parts have no use */
+        at->row = made ? first + 1 : part.n; /* the row's other parts have no use */
     }
     at->part = at->row == first ? req.part : 0;
+    widen(at, at->row - first);
     return settle(ret, verdict, first, at->row);
 }
 
@@ -330,6 +414,7 @@ bool http_sink_open(const struct http_exporter *exporter, const struct exporter_
     s->exporter = exporter;
     s->config = config;
     s->env = place->env;
+    s->retry_on = place->retry_on;
     s->client = client;
     arena_init(&s->arena, ARENA_UNLIMITED);
     buf_init(&s->body, BUF_UNLIMITED);

@@ -1,13 +1,10 @@
 /*
  * Invariants
- *   1. The lane's place passes a frame only when each of its rows that is the lane's is delivered,
- * durable among the dead letters, or dropped to make room and counted.
- *   2. Rows of a frame are delivered in order; a row is not tried again once it is settled.
- *   3. HALT spends neither tries nor age: the lane stays with the frame and asks again every
- * HALT_MS.
- *   4. The thread runs from open to stop and touches log and leaf only after the start; of what the
+ *   1. The lane's place passes a frame only when each of its rows that is the lane's has ended
+ * (delivery.h), or was dropped to make room and counted.
+ *   2. The thread runs from open to stop and touches log and leaf only after the start; of what the
  * log holds it takes frames up to last_seq.
- *   5. Whoever wants something of the thread sets it first and fires <poke> then; the thread takes
+ *   3. Whoever wants something of the thread sets it first and fires <poke> then; the thread takes
  * the token before it looks. So it sleeps only when nothing is wanted.
  */
 #include "export/lane.h"
@@ -103,7 +100,7 @@ bool lane_read_frame(struct lane *lane, struct wait wait, const struct log_frame
     if (log_reader_next(lane->reader, wait, ret_frame, &e)) {
         return true;
     }
-    lane_note_state(lane, "retrying", &e);
+    delivery_note_trouble(lane->delivery, &e);
     trace_error(&lane->trace, "the log cannot be read, trying again",
                 T_STR("exporter", lane->config.place.name), T_ERR(&e));
     (void)wait_sleep(
@@ -134,14 +131,30 @@ static enum look nothing_came(struct lane *lane, bool ending, bool hurried)
     return due ? LOOK_SEND : LOOK_AGAIN;
 }
 
+/* When there is something to do though nothing comes: the group is due, or a question of health. */
+static int64_t next_look_ns(const struct lane *lane)
+{
+    const struct gather *g = &lane->gather;
+    int64_t probe_ns = delivery_probe_due_ns(lane->delivery);
+    int64_t due_ns = gather_is_empty(g) ? DEADLINE_NEVER : gather_due_ns(g, lane->interval_ns);
+
+    return due_ns < probe_ns ? due_ns : probe_ns;
+}
+
+static void probe_if_due(struct lane *lane)
+{
+    if (clock_mono_ns(lane->env->clock) >= delivery_probe_due_ns(lane->delivery)) {
+        delivery_probe(lane->delivery);
+    }
+}
+
 /* Reads one frame, waiting for it until the group is due. */
 static enum look look(struct lane *lane, struct cancel *token)
 {
     struct gather *g = &lane->gather;
     bool ending = cancel_is_set(lane->idle);
     bool hurried = is_hurried(lane);
-    struct wait wait = {gather_is_empty(g) ? DEADLINE_NEVER : gather_due_ns(g, lane->interval_ns),
-                        token};
+    struct wait wait = {next_look_ns(lane), token};
     const struct log_frame *frame = NULL;
 
     if (lane->read_all) {
@@ -177,6 +190,7 @@ static bool collect(struct lane *lane)
             return false;
         }
         lane_shed(lane);
+        probe_if_due(lane);
         if (lane_pauses(lane)) {
             if (cancel_is_set(lane->idle)) {
                 return false;
@@ -192,18 +206,6 @@ static bool collect(struct lane *lane)
 static void deliver_all(struct lane *lane)
 {
     while (collect(lane) && lane_send_group(lane)) {
-    }
-}
-
-/* A leaf may hold what it took in a form that is not complete yet, such as a file without its
- * end. */
-static void flush(struct lane *lane)
-{
-    struct err e = ERR_INIT;
-
-    if (lane->sink->ops->flush != NULL && !lane->sink->ops->flush(lane->sink, &e)) {
-        trace_error(&lane->trace, "what was delivered could not be completed",
-                    T_STR("exporter", lane->config.place.name), T_ERR(&e));
     }
 }
 
@@ -230,7 +232,7 @@ static void run(void *arg)
         uint64_t done = progress_get(lane->config.progress, lane->config.index);
         lane->reader = log_reader_new(lane->config.log, done + 1, UINT64_C(1) << lane->config.bit);
         deliver_all(lane);
-        flush(lane);
+        delivery_flush(lane->delivery);
     }
     lock_take(&lane->lock);
     lane->ended = true;
@@ -240,60 +242,37 @@ static void run(void *arg)
 
 /* ---- life ---- */
 
-static const struct metric_desc delivered_desc = {.name = "telex_exporter_delivered_total",
-                                                  .help = "Records that the destination has.",
-                                                  .type = METRIC_COUNTER,
-                                                  .labels = {"exporter"}};
-static const struct metric_desc rejected_desc = {
-    .name = "telex_exporter_dead_letters_total",
-    .help = "Records kept as dead letters, never to be delivered.",
-    .type = METRIC_COUNTER,
-    .labels = {"exporter"}};
-static const struct metric_desc retried_desc = {
-    .name = "telex_exporter_retries_total",
-    .help = "Tries after which some records were still owed.",
-    .type = METRIC_COUNTER,
-    .labels = {"exporter"}};
-static const struct metric_desc duplicates_desc = {
-    .name = "telex_exporter_unknown_total",
-    .help = "Requests sent without an answer: possible duplicates.",
-    .type = METRIC_COUNTER,
-    .labels = {"exporter"}};
-static const struct metric_desc bytes_desc = {.name = "telex_exporter_sent_bytes_total",
-                                              .help = "Bytes of requests sent, after compression.",
-                                              .type = METRIC_COUNTER,
-                                              .labels = {"exporter"}};
-
 static const struct metric_desc ratio_desc = {
     .name = "telex_exporter_buffer_compression_ratio",
     .help = "Bytes of records without compression by byte held, of what was gathered last.",
     .type = METRIC_GAUGE,
     .labels = {"exporter"}};
 
-static void open_metrics(struct lane *lane)
+static bool sleep_for_delivery(void *arg, int64_t deadline_ns)
 {
-    struct str name = lane->config.place.name;
-    struct metrics *m = lane->env->metrics;
+    return lane_sleep_until(arg, deadline_ns);
+}
 
-    lane->delivered = metrics_get1(m, &delivered_desc, name);
-    lane->rejected = metrics_get1(m, &rejected_desc, name);
-    lane->retried = metrics_get1(m, &retried_desc, name);
-    lane->duplicates = metrics_get1(m, &duplicates_desc, name);
-    lane->sent_bytes = metrics_get1(m, &bytes_desc, name);
-    lane->ratio = metrics_get1(m, &ratio_desc, name);
+static bool open_delivery(struct lane *lane, struct err *e)
+{
+    const struct lane_config *config = &lane->config;
+    const struct delivery_setup setup = {.place = config->place,
+                                         .config = config->delivery,
+                                         .dead = config->dead,
+                                         .drops = config->drops,
+                                         .waits = &lane->waits};
+
+    lane->waits =
+        (struct delivery_waits){.sleep = sleep_for_delivery, .arg = lane, .cancel = lane->cancel};
+    return delivery_open(&setup, &lane->delivery, e);
 }
 
 bool lane_open(const struct lane_config *config, struct lane **ret_lane, struct err *e)
 {
-    struct sink *sink = NULL;
-
-    if (!stage_open(&config->place, config->delivery->stage, &sink, e)) {
-        return false;
-    }
     struct lane *lane = mem_new(struct lane);
+
     lane->config = *config;
     lane->env = config->place.env;
-    lane->sink = sink;
     lane->cancel = cancel_new(NULL);
     lane->rest = cancel_new(lane->cancel);
     lane->idle = cancel_new(lane->rest);
@@ -301,14 +280,13 @@ bool lane_open(const struct lane_config *config, struct lane **ret_lane, struct 
     lane->interval_ns = flush_pace_first(config->buffer);
     gather_init(&lane->gather, config->buffer);
     lock_init(&lane->poke_lock);
-    lane->config.place.data_folder = STR(""); /* was the leaf's to look at while it was opened */
-    lane->status.state = "idle";
     trace_init(&lane->trace, lane->env->trace, "export", TRACE_INFO);
-    backoff_init(&lane->backoff, &lane->config.delivery->retry.backoff);
     lock_init(&lane->lock);
     cond_init(&lane->changed);
-    open_metrics(lane);
-    if (!thread_start(&lane->thread, "lane", run, lane, e)) {
+    lane->ratio = metrics_get1(lane->env->metrics, &ratio_desc, config->place.name);
+    bool ok = open_delivery(lane, e);
+    lane->config.place.data_folder = STR(""); /* was the leaf's to look at while it was opened */
+    if (!ok || !thread_start(&lane->thread, "lane", run, lane, e)) {
         lane_close(lane);
         return false;
     }
@@ -379,38 +357,16 @@ void lane_stop(struct lane *lane, struct wait wait)
     thread_join(&lane->thread);
 }
 
-/* The worse of two states: a lane in trouble speaks for the output. */
-static const char *worse_state(const char *a, const char *b)
-{
-    static const char *const order[] = {"idle", "ok", "retrying", "halted", "paused"};
-    size_t rank_a = 0;
-    size_t rank_b = 0;
-
-    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-        rank_a = a != NULL && strcmp(a, order[i]) == 0 ? i : rank_a;
-        rank_b = strcmp(b, order[i]) == 0 ? i : rank_b;
-    }
-    return order[rank_a > rank_b ? rank_a : rank_b];
-}
-
 void lane_status(struct lane *lane, struct output_status *status)
 {
+    delivery_status(lane->delivery, status);
     lock_take(&lane->lock);
-    status->state = worse_state(status->state, lane->paused ? "paused" : lane->status.state);
+    status->state = lane->paused ? "paused" : status->state;
     status->gathered_rows += lane->status.gathered_rows;
     status->gathered_bytes += lane->status.gathered_bytes;
     status->flushes += lane->status.flushes;
     if (lane->status.avg_flush_time_ms > status->avg_flush_time_ms) {
         status->avg_flush_time_ms = lane->status.avg_flush_time_ms;
-    }
-    status->delivered_rows += lane->status.delivered_rows;
-    status->rejected_rows += lane->status.rejected_rows;
-    status->retries += lane->status.retries;
-    if (lane->status.last_success_ns > status->last_success_ns) {
-        status->last_success_ns = lane->status.last_success_ns;
-    }
-    if (lane->status.last_error[0] != '\0') {
-        memcpy(status->last_error, lane->status.last_error, sizeof(status->last_error));
     }
     lock_give(&lane->lock);
 }
@@ -424,12 +380,8 @@ void lane_close(struct lane *lane)
     thread_join(&lane->thread);
     gather_release(&lane->gather);
     log_reader_free(lane->reader);
-    sink_close(lane->sink);
-    struct metric *const metrics[] = {lane->delivered,  lane->rejected,   lane->retried,
-                                      lane->duplicates, lane->sent_bytes, lane->ratio};
-    for (size_t i = 0; i < ARRAY_LEN(metrics); i++) {
-        metric_drop(metrics[i]);
-    }
+    delivery_close(lane->delivery);
+    metric_drop(lane->ratio);
     cancel_free(lane->poke);
     cancel_free(lane->idle);
     cancel_free(lane->rest);

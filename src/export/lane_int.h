@@ -2,9 +2,9 @@
  * lane_int.h - a lane as its files see it.
  *
  * lane.c has the thread and what others want of it, lane_send.c makes batches of what was gathered
- * and passes over what must make room, lane_settle.c brings the rows of a batch to their end.
+ * and passes over what must make room; the delivery brings their rows to an end.
  *
- * Ownership: a lane owns its leaf, reader and tokens. Threads: the lane's, but for what is said to
+ * Ownership: a lane owns its delivery, reader and tokens. Threads: the lane's, but for what is said to
  * be under a lock. Limits: one batch in flight.
  */
 #ifndef TELEX_EXPORT_LANE_INT_H
@@ -13,7 +13,6 @@
 #include "base/env.h"
 #include "base/metrics.h"
 #include "base/trace.h"
-#include "export/backoff.h"
 #include "export/gather.h"
 #include "export/lane.h"
 #include "log/log.h"
@@ -25,7 +24,8 @@ enum { LANE_READ_AGAIN_MS = 1000 };
 struct lane {
     struct lane_config config;
     const struct env *env;
-    struct sink *sink;
+    struct delivery *delivery;
+    struct delivery_waits waits;
     struct log_reader *reader;
     struct trace trace;
     struct thread thread;
@@ -33,12 +33,6 @@ struct lane {
     struct cancel *rest;       /* stop between two calls to the leaf; the one above implies it */
     struct cancel *idle;       /* stop when there is nothing to do; the two above imply it */
     _Atomic uint64_t last_seq; /* frames beyond it are left, once idle is set */
-    struct backoff backoff;
-    struct metric *delivered;
-    struct metric *rejected;
-    struct metric *retried;
-    struct metric *duplicates;
-    struct metric *sent_bytes;
     struct metric *ratio;
 
     /* the lane's thread alone */
@@ -56,15 +50,6 @@ struct lane {
 
     struct lock poke_lock;
     struct cancel *poke GUARDED_BY(poke_lock); /* look again; <rest> implies it */
-};
-
-/* Rows of the frame that are not settled yet. */
-struct owed {
-    struct batch *batch;
-    uint32_t *rows; /* NULL: all from 0 */
-    uint32_t count;
-    uint32_t tries;
-    int64_t since_ns; /* wall clock of the frame */
 };
 
 /* lane.c */
@@ -91,17 +76,5 @@ bool lane_send_group(struct lane *lane);
 
 /* Passes over the oldest frames until the quota has room again. */
 void lane_shed(struct lane *lane);
-
-/* lane_settle.c */
-
-/* The lane's state from now on, with what is wrong (or NULL). */
-void lane_note_state(struct lane *lane, const char *state, const struct err *e);
-
-/* Hands over what is owed once, and waits if there is to be another try; false when there is to be
- * none now. */
-bool lane_try_once(struct lane *lane, struct owed *owed);
-
-/* Keeps a frame that is no batch as a dead letter; false when the lane must stop. */
-bool lane_bury_raw(struct lane *lane, const struct log_frame *frame, const struct err *why);
 
 #endif

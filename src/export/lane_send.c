@@ -5,34 +5,37 @@
 #include "export/flush_pace.h"
 
 /* The rows of the batch that are this lane's; a batch that does not decode is the first lane's. */
-static void take_share(struct lane *lane, struct owed *owed)
+static struct view take_share(struct lane *lane, struct batch *b, uint32_t **ret_rows)
 {
     unsigned lanes = lane->config.progress->lanes;
+    struct view view = view_all(b);
     struct err ignored = ERR_INIT;
 
-    owed->count = batch_rows(owed->batch);
-    if (lanes > 1 && !lane_share_rows(owed->batch, lane->config.index, lanes, &owed->rows,
-                                      &owed->count, &ignored)) {
-        owed->count = lane->config.index == 0 ? owed->count : 0;
+    *ret_rows = NULL;
+    if (lanes == 1) {
+        return view;
     }
+    if (lane_share_rows(b, lane->config.index, lanes, ret_rows, &view.n, &ignored)) {
+        view.rows = *ret_rows;
+    } else {
+        view.n = lane->config.index == 0 ? view.n : 0;
+    }
+    return view;
 }
 
 /* Every row of the batch that is the lane's ended; false when the lane must stop before. */
 static bool deliver_batch(struct lane *lane, struct batch *b, int64_t since_ns)
 {
-    struct owed owed = {.batch = b, .since_ns = since_ns};
-    bool goes_on = true;
+    uint32_t *rows = NULL;
+    struct view view = take_share(lane, b, &rows);
+    uint32_t left = delivery_run(lane->delivery, view, since_ns);
 
-    take_share(lane, &owed);
-    while (goes_on && owed.count > 0) {
-        goes_on = lane_try_once(lane, &owed);
+    if (left > 0 && !cancel_is_set(lane->rest) && lane_must_shed(lane)) {
+        drops_add(lane->config.drops, DROP_OVERFLOW_OLDEST, left);
+        left = 0;
     }
-    if (!goes_on && owed.count > 0 && !cancel_is_set(lane->rest) && lane_must_shed(lane)) {
-        drops_add(lane->config.drops, DROP_OVERFLOW_OLDEST, owed.count);
-        goes_on = true;
-    }
-    mem_free(owed.rows);
-    return goes_on;
+    mem_free(rows);
+    return left == 0;
 }
 
 /* One frame of the group by itself. */
@@ -43,7 +46,7 @@ static bool deliver_frame(struct lane *lane, size_t at)
     struct err e = ERR_INIT;
 
     if (!gather_batch(&lane->gather, at, 1, &b, &e)) {
-        return lane->config.index > 0 || lane_bury_raw(lane, frame, &e);
+        return lane->config.index > 0 || delivery_bury_raw(lane->delivery, frame->payload, &e);
     }
     return deliver_batch(lane, b, frame->time_ns);
 }
@@ -139,13 +142,12 @@ static uint64_t own_rows(struct lane *lane)
         return lane->gather.rows;
     }
     for (size_t i = 0; i < lane->gather.frames.len; i++) {
-        struct owed owed = {0};
+        AUTO(batch_autounref) struct batch *b = NULL;
+        uint32_t *own = NULL;
         struct err ignored = ERR_INIT;
-        if (gather_batch(&lane->gather, i, 1, &owed.batch, &ignored)) {
-            take_share(lane, &owed);
-            rows += owed.count;
-            batch_unref(owed.batch);
-            mem_free(owed.rows);
+        if (gather_batch(&lane->gather, i, 1, &b, &ignored)) {
+            rows += take_share(lane, b, &own).n;
+            mem_free(own);
         }
     }
     return rows;

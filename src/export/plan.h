@@ -207,11 +207,24 @@ void plan_set_levels(struct plan *p, const struct level_source *levels);
 /* Tells level outputs that something changed. */
 void plan_levels_changed(struct plan *p);
 
+/* How the last call to a destination ended. */
+struct export_result {
+    bool success;
+    uint64_t exported_count;
+    double response_time_ms;
+    int64_t at_ns; /* wall clock; 0: there was none */
+    char error[256];
+};
+
 /* State of an output, for the API and the status page. */
 struct output_status {
     struct str name;
     const char *kind;
-    const char *state; /* "ok", "retrying", "halted", "idle", "paused" */
+    const char *state;   /* "idle", "ok", "retrying", "open" (the breaker is), "halted", "paused" */
+    const char *breaker; /* "closed", "open", "half_open"; NULL: it has none */
+    bool is_healthy;
+    char health_error[256]; /* why it is not */
+    struct export_result last_result;
     uint64_t pending_frames;
     uint64_t pending_bytes;   /* on disk */
     int64_t oldest_ns;        /* when the oldest record owed was held, wall clock; 0: none */

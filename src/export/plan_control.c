@@ -21,8 +21,11 @@ static void level_status_of(struct level_output *l, struct output_status *ret)
 
 static void status_of(struct output *o, struct output_status *ret)
 {
-    *ret = (struct output_status){
-        .name = o->config->name, .kind = o->config->kind->name, .state = "idle"};
+    *ret = (struct output_status){.is_healthy = true,
+
+                                  .name = o->config->name,
+                                  .kind = o->config->kind->name,
+                                  .state = "idle"};
     for (unsigned log = 0; log < PLAN_LOGS; log++) {
         if (o->consumers[log] != NULL) {
             consumer_status(o->consumers[log], ret);

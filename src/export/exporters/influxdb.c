@@ -216,35 +216,21 @@ static bool has(struct str text, const char *part)
     return str_find(text, str_of(part)) < text.len;
 }
 
-/* N of "dropped=N"; at least one, since a line that did not parse is not counted there. */
-static uint32_t dropped_of(struct str body)
-{
-    struct str rest = str_slice(body, str_find(body, STR("dropped=")) + 8, 9);
-    uint32_t n = 0;
-
-    for (size_t i = 0; i < rest.len && rest.ptr[i] >= '0' && rest.ptr[i] <= '9'; i++) {
-        n = n * 10 + (uint32_t)(rest.ptr[i] - '0');
-    }
-    return n > 0 ? n : 1;
-}
-
 static bool lacks_database(const struct export_answer *answer)
 {
     return answer->status == 404 && has(answer->body, "not found") &&
            (has(answer->body, "database") || has(answer->body, "bucket"));
 }
 
-/* "partial write": the good lines are kept. A database that a rule names and that is not there is
- * no reason to hold the records of all others. */
+/* A database that a rule names and that is not there is no reason to hold the records of all others.
+ * A "partial write" (400) kept the good points; they are written again, which changes nothing, while
+ * the sink looks for the bad ones. */
 static void judge(const void *config, struct view view, uint32_t first, uint32_t end,
                   const struct export_answer *answer, struct outcome *out)
 {
     (void)first;
     (void)end;
-    if ((answer->status == 400 || answer->status == 422) && has(answer->body, "partial write")) {
-        out->rest = VERDICT_DELIVERED;
-        out->dropped += dropped_of(answer->body);
-    } else if (lacks_database(answer)) {
+    if (lacks_database(answer)) {
         bool is_ours = batch_info(view.batch)->database.len == 0;
         out->rest = is_ours ? VERDICT_HALT : VERDICT_REJECTED;
         (void)err_set(&out->err, ERR_NET, "there is no %s '%.*s' at the destination: create it",

@@ -471,7 +471,7 @@ static int64_t resident_bytes(void)
 /* 200 MB are owed to an output that is down. */
 static void a_backlog_is_on_disk_and_not_in_memory(void **state)
 {
-    enum { ROWS = 20000, OWED = 200 * 1000 * 1000, GROWTH = 48 * 1000 * 1000 };
+    enum { ROWS = 20000, OWED = 200 * 1000 * 1000, GROWTH = 80 * 1000 * 1000 };
     struct plan_kit *k = *state;
     AUTO(batch_autounref) struct batch *b = sample_batch(0, ROWS);
     struct give how = {.wait = {DEADLINE_NEVER, NULL}};

@@ -123,6 +123,7 @@ static void assert_requests(struct fixture *f, const char *want)
 
 #define NO_DATABASE "{\"error\":\"database not found: \\\"d\\\"\"}"
 #define WRITE_D "POST /write?db=d&precision=ns"
+#define WRITE_V2 "POST /api/v2/write?org=o&bucket=b&precision=ns"
 #define CREATE_D "POST /query?q=CREATE%20DATABASE%20%22d%22"
 
 struct answer_row {
@@ -139,57 +140,37 @@ struct answer_row {
 };
 
 static const struct answer_row answer_rows[] = {
-    /* The good lines of a partial write are kept. */
+    /* Of a partial write, the bad line alone is rejected. */
     {"database: d\n",
      "",
-     {400},
+     {400, 400, 204},
      "{\"error\":\"partial write: field type conflict: x dropped=1\"}",
      VERDICT_DELIVERED,
      2,
-     0,
      1,
-     "field type conflict",
-     WRITE_D},
-    {"database: d\n",
-     "",
-     {400},
-     "{\"error\":\"partial write: unable to parse 'x' dropped=0\"}",
-     VERDICT_DELIVERED,
-     2,
      0,
-     1,
-     "unable to parse",
-     WRITE_D},
-    {"database: d\n",
-     "",
-     {400},
-     "partial write: points beyond retention policy dropped=17",
-     VERDICT_DELIVERED,
-     2,
-     0,
-     17,
-     "retention",
-     WRITE_D},
+     NULL,
+     WRITE_D "|" WRITE_D "|" WRITE_D},
     {"org: o\nbucket: b\n",
      "",
-     {422},
-     "{\"message\":\"partial write: x dropped=2\"}",
+     {422, 204, 422},
+     "{\"message\":\"partial write: x dropped=1\"}",
      VERDICT_DELIVERED,
      2,
+     1,
      0,
-     2,
-     "partial",
-     "POST /api/v2/write?org=o&bucket=b&precision=ns"},
+     NULL,
+     WRITE_V2 "|" WRITE_V2 "|" WRITE_V2},
     {"database: d\n",
      "",
-     {400},
+     {400, 400, 400},
      "{\"error\":\"unable to parse\"}",
      VERDICT_DELIVERED,
      2,
      2,
      0,
      "answered 400",
-     WRITE_D},
+     WRITE_D "|" WRITE_D "|" WRITE_D},
     /* A database that is not there is made, once. */
     {"database: d\n",
      "",

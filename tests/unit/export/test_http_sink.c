@@ -262,11 +262,53 @@ static void test_rejected_goes_on(void **state)
     struct fixture *f = *state;
 
     receiver_plan(&f->receiver, 200, NULL, NULL);
+    receiver_plan(&f->receiver, 400, NULL, "one of them");
+    receiver_plan(&f->receiver, 200, NULL, NULL);
     receiver_plan(&f->receiver, 400, NULL, "no such field");
     deliver(f, view_all(f->batch));
-    assert_seen(f, "0,1,|2,3,|4,5,");
-    assert_outcome(f, "delivered 6 2:rejected 3:rejected");
+    assert_seen(f, "0,1,|2,3,|2,|3,|4,5,");
+    assert_outcome(f, "delivered 6 3:rejected");
     assert_string_equal(f->out.except.list.items[0].reason, "answered 400: no such field");
+}
+
+/* What is too large is sent in smaller parts, and stays whole where it fits. */
+static void test_too_large_is_halved(void **state)
+{
+    struct fixture *f = *state;
+
+    receiver_plan(&f->receiver, 413, NULL, "too large");
+    deliver(f, view_all(f->batch));
+    assert_seen(f, "0,1,|0,|1,|2,3,|4,5,");
+    assert_outcome(f, "delivered 6");
+}
+
+/* A refusal that is not about what was sent is not asked about again. */
+static void test_other_refusals_are_not_halved(void **state)
+{
+    struct fixture *f = *state;
+
+    receiver_plan(&f->receiver, 404, NULL, NULL);
+    deliver(f, view_all(f->batch));
+    assert_seen(f, "0,1,|2,3,|4,5,");
+    assert_outcome(f, "delivered 6 0:rejected 1:rejected");
+}
+
+static void test_statuses_of_the_config(void **state)
+{
+    static const int64_t listed[] = {400};
+    static const struct option_ints statuses = {listed, 1};
+    struct fixture *f = *state;
+
+    f->place.retry_on = &statuses;
+    receiver_plan(&f->receiver, 400, NULL, NULL);
+    deliver(f, view_all(f->batch));
+    assert_outcome(f, "retry 0");
+    receiver_plan(&f->receiver, 503, NULL, NULL);
+    deliver(f, view_all(f->batch));
+    assert_outcome(f, "delivered 6 0:rejected 1:rejected");
+    receiver_plan(&f->receiver, 403, NULL, NULL);
+    deliver(f, view_all(f->batch));
+    assert_outcome(f, "halt 0");
 }
 
 static void test_judge_has_the_last_word(void **state)
@@ -298,6 +340,7 @@ static void test_exceptions_are_said_once(void **state)
 
     f->config.nan_row = 3;
     receiver_plan(&f->receiver, 200, NULL, NULL);
+    receiver_plan(&f->receiver, 400, NULL, NULL);
     receiver_plan(&f->receiver, 400, NULL, NULL);
     deliver(f, view_all(f->batch));
     assert_outcome(f, "delivered 6 2:rejected 3:rejected");
@@ -486,6 +529,9 @@ int main(void)
         CASE(test_headers),
         CASE(test_stops_in_the_middle),
         CASE(test_rejected_goes_on),
+        CASE(test_too_large_is_halved),
+        CASE(test_other_refusals_are_not_halved),
+        CASE(test_statuses_of_the_config),
         CASE(test_judge_has_the_last_word),
         CASE(test_row_that_cannot_be_encoded),
         CASE(test_exceptions_are_said_once),

@@ -1,0 +1,307 @@
+/*
+ * Invariants
+ *   1. A row that delivery_run() no longer counts is delivered, the fallback's, durable among the
+ *      dead letters, or dropped by the destination and counted.
+ *   2. Rows of a view are delivered in order; a row is not tried again once it has ended.
+ *   3. HALT and an open breaker spend neither tries nor age.
+ *   4. A call that was cut short by us says nothing about the destination and spends nothing.
+ */
+#include "export/delivery.h"
+
+#include "export/delivery_int.h"
+
+#include "base/mem.h"
+
+enum { HALT_MS = 30 * 1000 };
+
+void owed_keep(struct owed *owed, const struct fate *fates)
+{
+    uint32_t count = 0;
+    uint32_t *rows = fates_owed(fates, owed->view, &count);
+
+    mem_free(owed->rows);
+    owed->rows = rows;
+    owed->view = (struct view){.batch = owed->batch, .rows = rows, .n = count};
+}
+
+/* ---- one call ---- */
+
+static bool is_cut_short(const struct delivery *d)
+{
+    return cancel_is_set(d->waits->cancel);
+}
+
+static uint32_t count_taken(const struct fate *fates, uint32_t n, const struct outcome *out)
+{
+    uint32_t taken = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        taken += fates[i].verdict == VERDICT_DELIVERED || fates[i].verdict == VERDICT_HELD;
+    }
+    return taken > out->dropped ? taken - out->dropped : 0;
+}
+
+static void count_dropped(struct delivery *d, const struct outcome *out)
+{
+    if (out->dropped > 0) {
+        drops_count(d->drops, DROP_DESTINATION, out->dropped);
+        trace_warn(&d->trace, "the destination dropped records of a batch that it took",
+                   T_STR("exporter", d->place.name), T_U64("records", out->dropped),
+                   T_ERR(&out->err));
+    }
+}
+
+/* Ends what the outcome ended, and says how many rows the destination took; false when cancelled
+ * before all of it was on disk. */
+static bool settle(struct delivery *d, struct owed *owed, const struct outcome *out,
+                   uint32_t *ret_taken)
+{
+    struct view view = owed->view;
+
+    if (outcome_is_clean(out, view.n)) {
+        *ret_taken = view.n;
+        owed->view.n = 0;
+        return true;
+    }
+    struct fate *fates = outcome_fates(out, view.n);
+    *ret_taken = count_taken(fates, view.n, out);
+    count_dropped(d, out);
+    bool ok = delivery_bury_rejected(d, view, fates);
+    if (ok) {
+        owed_keep(owed, fates);
+    }
+    mem_free(fates);
+    return ok;
+}
+
+/* Did the destination answer, whatever it said? What was held back was never asked. */
+static void note_answer(struct delivery *d, const struct outcome *out, uint32_t owed)
+{
+    bool ok = owed == 0 || !verdict_is_owed(out->rest);
+
+    if (out->held_back) {
+        return;
+    }
+    breaker_note(&d->breaker, ok, clock_mono_ns(d->env->clock));
+    delivery_note_breaker(d);
+    delivery_note_health(d, ok, &out->err);
+}
+
+static bool call(struct delivery *d, struct owed *owed, struct outcome *out)
+{
+    int64_t began_ns = clock_mono_ns(d->env->clock);
+    uint32_t before = owed->view.n;
+    uint32_t taken = 0;
+
+    d->sink->ops->deliver(d->sink, owed->view, (struct wait){DEADLINE_NEVER, d->waits->cancel},
+                          out);
+    bool ok = settle(d, owed, out, &taken);
+    delivery_note_call(d, out, taken, clock_mono_ns(d->env->clock) - began_ns);
+    if (owed->view.n < before) {
+        backoff_reset(&d->backoff);
+        owed->tries = 0;
+    }
+    if (ok && !(owed->view.n > 0 && is_cut_short(d))) {
+        owed->tries += out->rest != VERDICT_HALT && !out->held_back && owed->view.n > 0;
+        note_answer(d, out, owed->view.n);
+    }
+    return ok;
+}
+
+/* ---- between calls ---- */
+
+/* Has it been tried often or long enough? */
+static bool is_given_up(const struct delivery *d, const struct owed *owed,
+                        const struct outcome *out)
+{
+    const struct exporter_retry *retry = &d->config->retry;
+    int64_t age_ns = clock_wall_ns(d->env->clock) - owed->since_ns - owed->rest_ns;
+
+    if (out->rest == VERDICT_HALT || out->held_back) {
+        return false;
+    }
+    return (retry->max_retries > 0 && owed->tries > (uint64_t)retry->max_retries) ||
+           age_ns > retry->max_age_ns;
+}
+
+/* Tries are used up: the fallback's turn, then the dead letters'. */
+static bool give_up(struct delivery *d, struct owed *owed, const struct outcome *out)
+{
+    if (d->fallback != NULL && !owed->is_copied) {
+        delivery_fall_back(d, owed);
+    }
+    bool is_elsewhere = owed->is_copied || owed->view.n == 0;
+    if (!is_elsewhere && !delivery_bury(d, owed->view, outcome_reason(out))) {
+        return false;
+    }
+    owed->view.n = 0;
+    return true;
+}
+
+static bool wait_for_retry(struct delivery *d, const struct outcome *out)
+{
+    int64_t delay_ms = out->retry_after_ms;
+
+    if (out->rest == VERDICT_HALT) {
+        delay_ms = HALT_MS;
+    } else if (!out->held_back) {
+        delay_ms = backoff_next_ms(&d->backoff, d->env->rng, out->retry_after_ms);
+    }
+    if (!out->held_back) {
+        delivery_note_retry(d, out, delay_ms);
+    }
+    return d->waits->sleep(d->waits->arg, clock_deadline_ms(d->env->clock, delay_ms));
+}
+
+/* The breaker is open: the fallback's turn unless it only holds, else waiting, which is no age. */
+static bool wait_for_breaker(struct delivery *d, struct owed *owed)
+{
+    int64_t began_ns = clock_mono_ns(d->env->clock);
+
+    delivery_note_state(d, "open", NULL);
+    if (d->fallback != NULL && d->config->fallback_mode != FALLBACK_HOLD && !owed->is_copied) {
+        delivery_fall_back(d, owed);
+        if (owed->view.n == 0) {
+            return true;
+        }
+    }
+    bool goes_on = d->waits->sleep(d->waits->arg, breaker_opens_ns(&d->breaker));
+    owed->rest_ns += clock_mono_ns(d->env->clock) - began_ns;
+    return goes_on;
+}
+
+/* Hands over what is owed once; false when there is to be no more of it now. */
+static bool try_once(struct delivery *d, struct owed *owed)
+{
+    struct outcome out;
+
+    outcome_init(&out);
+    bool goes_on = call(d, owed, &out);
+    if (goes_on && owed->view.n > 0) {
+        if (is_cut_short(d)) {
+            goes_on = false;
+        } else if (is_given_up(d, owed, &out)) {
+            goes_on = give_up(d, owed, &out);
+        } else if (d->breaker.state != BREAKER_OPEN) {
+            goes_on = wait_for_retry(d, &out);
+        }
+    }
+    outcome_release(&out);
+    return goes_on;
+}
+
+uint32_t delivery_run(struct delivery *d, struct view view, int64_t since_ns)
+{
+    struct owed owed = {.batch = view.batch, .view = view, .since_ns = since_ns};
+    bool goes_on = true;
+
+    while (goes_on && owed.view.n > 0) {
+        bool admitted = breaker_admits(&d->breaker, clock_mono_ns(d->env->clock));
+        delivery_note_breaker(d);
+        goes_on = admitted ? try_once(d, &owed) : wait_for_breaker(d, &owed);
+    }
+    mem_free(owed.rows);
+    return owed.view.n;
+}
+
+/* ---- health ---- */
+
+int64_t delivery_probe_due_ns(const struct delivery *d)
+{
+    bool can_ask = d->sink->ops->probe != NULL && d->config->health.interval_ns > 0;
+
+    return can_ask ? d->probe_due_ns : DEADLINE_NEVER;
+}
+
+void delivery_probe(struct delivery *d)
+{
+    struct err e = ERR_INIT;
+    int64_t interval_ns = d->config->health.interval_ns;
+    int64_t now_ns = clock_mono_ns(d->env->clock);
+
+    d->probe_due_ns = now_ns + interval_ns;
+    bool ok = d->sink->ops->probe(d->sink, (struct wait){d->probe_due_ns, d->waits->cancel}, &e);
+    if (!is_cut_short(d)) {
+        delivery_note_health(d, ok, &e);
+    }
+}
+
+/* A leaf may hold what it took in a form that is not complete yet, such as a file without its
+ * end. */
+static void flush_sink(struct delivery *d, struct sink *sink)
+{
+    struct err e = ERR_INIT;
+
+    if (sink != NULL && sink->ops->flush != NULL && !sink->ops->flush(sink, &e)) {
+        trace_error(&d->trace, "what was delivered could not be completed",
+                    T_STR("exporter", d->place.name), T_ERR(&e));
+    }
+}
+
+void delivery_flush(struct delivery *d)
+{
+    flush_sink(d, d->sink);
+    flush_sink(d, d->fallback);
+    flush_sink(d, d->dlq);
+}
+
+/* ---- life ---- */
+
+static bool open_sinks(struct delivery *d, struct err *e)
+{
+    const struct {
+        const struct stage_config *stage;
+        struct sink **sink;
+    } all[] = {{d->config->stage, &d->sink},
+               {d->config->fallback, &d->fallback},
+               {d->config->dlq, &d->dlq}};
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        if (all[i].stage != NULL && !stage_open(&d->place, all[i].stage, all[i].sink, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool delivery_open(const struct delivery_setup *setup, struct delivery **ret_delivery,
+                   struct err *e)
+{
+    struct delivery *d = mem_new(struct delivery);
+
+    d->place = setup->place;
+    d->config = setup->config;
+    d->env = d->place.env;
+    d->dead = setup->dead;
+    d->drops = setup->drops;
+    d->waits = setup->waits;
+    d->place.retry_on = &setup->config->retry.retry_on_status_codes;
+    d->status.state = "idle";
+    d->status.is_healthy = true;
+    d->probe_due_ns = clock_mono_ns(d->env->clock) + d->config->health.interval_ns;
+    trace_init(&d->trace, d->env->trace, "export", TRACE_INFO);
+    backoff_init(&d->backoff, &d->config->retry.backoff);
+    breaker_init(&d->breaker, &d->config->breaker);
+    lock_init(&d->lock);
+    delivery_open_metrics(d);
+    if (!open_sinks(d, e)) {
+        delivery_close(d);
+        return false;
+    }
+    d->place.data_folder = STR(""); /* was the leaf's to look at while it was opened */
+    *ret_delivery = d;
+    return true;
+}
+
+void delivery_close(struct delivery *d)
+{
+    if (d == NULL) {
+        return;
+    }
+    sink_close(d->dlq);
+    sink_close(d->fallback);
+    sink_close(d->sink);
+    delivery_drop_metrics(d);
+    lock_release(&d->lock);
+    mem_free(d);
+}

@@ -1,0 +1,98 @@
+/*
+ * delivery_int.h - a delivery as its files see it: the loop, the ends of rows, what is said of it.
+ *
+ * Ownership: as delivery.h. Threads: the lane's, but for what is under the lock. Limits: as
+ * delivery.h.
+ */
+#ifndef TELEX_EXPORT_DELIVERY_INT_H
+#define TELEX_EXPORT_DELIVERY_INT_H
+
+#include "base/env.h"
+#include "base/metrics.h"
+#include "base/trace.h"
+#include "export/backoff.h"
+#include "export/breaker.h"
+#include "export/delivery.h"
+#include "export/drops.h"
+#include "export/outcome_rows.h"
+#include "export/plan.h"
+
+enum delivery_metric {
+    DELIVERY_DELIVERED,
+    DELIVERY_REJECTED,
+    DELIVERY_RETRIED,
+    DELIVERY_UNKNOWN,
+    DELIVERY_DIVERTED,
+    DELIVERY_SENT_BYTES,
+    DELIVERY_BREAKER,
+    DELIVERY_HEALTHY,
+    DELIVERY_METRICS
+};
+
+struct delivery {
+    struct exporter_place place;
+    const struct delivery_config *config;
+    const struct env *env;
+    struct dead_letters *dead;
+    struct drops *drops;
+    const struct delivery_waits *waits;
+    struct trace trace;
+    struct metric *metrics[DELIVERY_METRICS];
+
+    /* the lane's thread alone */
+    struct sink *sink;
+    struct sink *fallback; /* or NULL */
+    struct sink *dlq;      /* or NULL */
+    struct backoff backoff;
+    struct breaker breaker;
+    int64_t failures;     /* calls and probes that failed in a row */
+    int64_t probe_due_ns; /* monotonic */
+
+    struct lock lock;
+    struct output_status status GUARDED_BY(lock);
+};
+
+/* Rows of a view that have not ended. */
+struct owed {
+    struct batch *batch;
+    uint32_t *rows; /* owned; NULL: as the view that came */
+    struct view view;
+    uint32_t tries;   /* since the last progress */
+    int64_t since_ns; /* wall clock of the oldest */
+    int64_t rest_ns;  /* time that an open breaker took, which is no age */
+    bool is_copied;   /* the fallback has it, and the destination is still owed it */
+};
+
+/* Keeps only the rows that <fates> say are owed. */
+void owed_keep(struct owed *owed, const struct fate *fates);
+
+/* ---- ends of rows: delivery_end.c ---- */
+
+/* Keeps rows among the dead letters; tries until it can, false only when cancelled. */
+MUST_USE bool delivery_bury(struct delivery *d, struct view view, struct str reason);
+
+/* Buries the rows that were rejected, one letter for neighbours that share a reason. */
+MUST_USE bool delivery_bury_rejected(struct delivery *d, struct view view,
+                                     const struct fate *fates);
+
+/* Gives what is owed to the fallback once; what that takes is no longer owed, unless it is a copy.
+ */
+void delivery_fall_back(struct delivery *d, struct owed *owed);
+
+/* ---- what is said: delivery_tell.c ---- */
+
+void delivery_open_metrics(struct delivery *d);
+void delivery_drop_metrics(struct delivery *d);
+void delivery_note_state(struct delivery *d, const char *state, const struct err *e);
+void delivery_note_rejected(struct delivery *d, uint32_t rows);
+void delivery_note_retry(struct delivery *d, const struct outcome *out, int64_t delay_ms);
+void delivery_note_breaker(struct delivery *d);
+
+/* A call to the destination ended after <took_ns>. */
+void delivery_note_call(struct delivery *d, const struct outcome *out, uint32_t taken,
+                        int64_t took_ns);
+
+/* Somebody answered, or not: health. */
+void delivery_note_health(struct delivery *d, bool ok, const struct err *e);
+
+#endif

@@ -1,0 +1,221 @@
+/* What a delivery says about itself: metrics, status, the log. */
+#include "base/metrics.h"
+#include "export/delivery_int.h"
+
+#include <stdio.h>
+
+static const struct metric_desc descs[DELIVERY_METRICS] = {
+    [DELIVERY_DELIVERED] = {.name = "telex_exporter_delivered_total",
+                            .help = "Records that the destination has.",
+                            .type = METRIC_COUNTER,
+                            .labels = {"exporter"}},
+    [DELIVERY_REJECTED] = {.name = "telex_exporter_dead_letters_total",
+                           .help = "Records kept as dead letters, never to be delivered.",
+                           .type = METRIC_COUNTER,
+                           .labels = {"exporter"}},
+    [DELIVERY_RETRIED] = {.name = "telex_exporter_retries_total",
+                          .help = "Tries after which some records were still owed.",
+                          .type = METRIC_COUNTER,
+                          .labels = {"exporter"}},
+    [DELIVERY_UNKNOWN] = {.name = "telex_exporter_unknown_total",
+                          .help = "Requests sent without an answer: possible duplicates.",
+                          .type = METRIC_COUNTER,
+                          .labels = {"exporter"}},
+    [DELIVERY_DIVERTED] = {.name = "telex_exporter_fallback_total",
+                           .help = "Records that the fallback took.",
+                           .type = METRIC_COUNTER,
+                           .labels = {"exporter"}},
+    [DELIVERY_SENT_BYTES] = {.name = "telex_exporter_sent_bytes_total",
+                             .help = "Bytes of requests sent, after compression.",
+                             .type = METRIC_COUNTER,
+                             .labels = {"exporter"}},
+    [DELIVERY_BREAKER] = {.name = "telex_exporter_breaker_state",
+                          .help = "The circuit breaker: 0 closed, 1 open, 2 half open.",
+                          .type = METRIC_GAUGE,
+                          .labels = {"exporter"}},
+    [DELIVERY_HEALTHY] = {.name = "telex_exporter_healthy",
+                          .help = "1 unless calls and health checks failed too often in a row.",
+                          .type = METRIC_GAUGE,
+                          .labels = {"exporter"}},
+};
+
+void delivery_open_metrics(struct delivery *d)
+{
+    for (size_t i = 0; i < DELIVERY_METRICS; i++) {
+        d->metrics[i] = metrics_get1(d->env->metrics, &descs[i], d->place.name);
+    }
+    metric_set(d->metrics[DELIVERY_HEALTHY], 1);
+}
+
+void delivery_drop_metrics(struct delivery *d)
+{
+    for (size_t i = 0; i < DELIVERY_METRICS; i++) {
+        metric_drop(d->metrics[i]);
+    }
+}
+
+static void print_err(const struct err *e, char *ret, size_t size)
+{
+    AUTO(buf_release) struct buf line = BUF_INIT(BUF_SMALL);
+
+    err_print_line(e, &line);
+    (void)snprintf(ret, size, "%s", buf_text(&line));
+}
+
+void delivery_note_state(struct delivery *d, const char *state, const struct err *e)
+{
+    lock_take(&d->lock);
+    d->status.state = state;
+    if (e != NULL) {
+        print_err(e, d->status.last_error, sizeof(d->status.last_error));
+    }
+    lock_give(&d->lock);
+}
+
+void delivery_note_trouble(struct delivery *d, const struct err *e)
+{
+    delivery_note_state(d, "retrying", e);
+}
+
+static void note_delivered(struct delivery *d, uint32_t rows)
+{
+    metric_add(d->metrics[DELIVERY_DELIVERED], rows);
+    d->status.delivered_rows += rows;
+    d->status.last_success_ns = clock_wall_ns(d->env->clock);
+    d->status.state = "ok";
+}
+
+void delivery_note_call(struct delivery *d, const struct outcome *out, uint32_t taken,
+                        int64_t took_ns)
+{
+    struct export_result result = {.success = out->rest == VERDICT_DELIVERED,
+                                   .exported_count = taken,
+                                   .response_time_ms = (double)took_ns / (double)NS_PER_MS,
+                                   .at_ns = clock_wall_ns(d->env->clock)};
+
+    metric_add(d->metrics[DELIVERY_SENT_BYTES], out->bytes);
+    if (!result.success || out->err.message[0] != '\0') {
+        print_err(&out->err, result.error, sizeof(result.error));
+    }
+    lock_take(&d->lock);
+    if (taken > 0) {
+        note_delivered(d, taken);
+    }
+    if (!out->held_back) {
+        d->status.last_result = result;
+    }
+    lock_give(&d->lock);
+}
+
+void delivery_note_rejected(struct delivery *d, uint32_t rows)
+{
+    metric_add(d->metrics[DELIVERY_REJECTED], rows);
+    lock_take(&d->lock);
+    d->status.rejected_rows += rows;
+    lock_give(&d->lock);
+}
+
+void delivery_note_retry(struct delivery *d, const struct outcome *out, int64_t delay_ms)
+{
+    bool halted = out->rest == VERDICT_HALT;
+
+    metric_add(d->metrics[DELIVERY_RETRIED], 1);
+    metric_add(d->metrics[DELIVERY_UNKNOWN], out->rest == VERDICT_UNKNOWN);
+    lock_take(&d->lock);
+    d->status.retries++;
+    lock_give(&d->lock);
+    delivery_note_state(d, halted ? "halted" : "retrying", &out->err);
+    trace_warn(&d->trace,
+               halted ? "the destination refuses us; waiting for it to be mended"
+                      : "not delivered, trying again",
+               T_STR("exporter", d->place.name), T_I64("delay_ms", delay_ms), T_ERR(&out->err));
+}
+
+void delivery_note_breaker(struct delivery *d)
+{
+    enum breaker_state state = d->breaker.state;
+
+    if (d->config->breaker.failure_threshold <= 0) {
+        return;
+    }
+    lock_take(&d->lock);
+    const char *before = d->status.breaker;
+    d->status.breaker = breaker_state_name(state);
+    lock_give(&d->lock);
+    if (before != NULL && before != breaker_state_name(state)) {
+        trace_warn(&d->trace, "circuit breaker", T_STR("exporter", d->place.name),
+                   T_TEXT("from", before), T_TEXT("to", breaker_state_name(state)));
+    }
+    metric_set(d->metrics[DELIVERY_BREAKER], (double)state);
+}
+
+void delivery_note_health(struct delivery *d, bool ok, const struct err *e)
+{
+    int64_t threshold = d->config->health.unhealthy_threshold;
+
+    d->failures = ok ? 0 : d->failures + 1;
+    bool is_healthy = threshold <= 0 || d->failures < threshold;
+    metric_set(d->metrics[DELIVERY_HEALTHY], is_healthy);
+    lock_take(&d->lock);
+    d->status.is_healthy = is_healthy;
+    if (is_healthy) {
+        d->status.health_error[0] = '\0';
+    } else {
+        print_err(e, d->status.health_error, sizeof(d->status.health_error));
+    }
+    lock_give(&d->lock);
+}
+
+/* ---- for the plan ---- */
+
+/* The worse of two states: a lane in trouble speaks for the output. */
+static const char *worse_state(const char *a, const char *b)
+{
+    static const char *const order[] = {"idle", "ok", "retrying", "open", "halted"};
+    size_t rank_a = 0;
+    size_t rank_b = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        rank_a = a != NULL && strcmp(a, order[i]) == 0 ? i : rank_a;
+        rank_b = strcmp(b, order[i]) == 0 ? i : rank_b;
+    }
+    return order[rank_a > rank_b ? rank_a : rank_b];
+}
+
+static const char *worse_breaker(const char *a, const char *b)
+{
+    if (a == NULL || b == NULL) {
+        return a != NULL ? a : b;
+    }
+    return strcmp(a, breaker_state_name(BREAKER_CLOSED)) == 0 ? b : a;
+}
+
+static void add_health(const struct output_status *from, struct output_status *to)
+{
+    if (!from->is_healthy && to->is_healthy) {
+        to->is_healthy = false;
+        memcpy(to->health_error, from->health_error, sizeof(to->health_error));
+    }
+    if (from->last_result.at_ns > to->last_result.at_ns) {
+        to->last_result = from->last_result;
+    }
+}
+
+void delivery_status(struct delivery *d, struct output_status *status)
+{
+    lock_take(&d->lock);
+    const struct output_status *own = &d->status;
+    status->state = worse_state(status->state, own->state);
+    status->breaker = worse_breaker(status->breaker, own->breaker);
+    status->delivered_rows += own->delivered_rows;
+    status->rejected_rows += own->rejected_rows;
+    status->retries += own->retries;
+    if (own->last_success_ns > status->last_success_ns) {
+        status->last_success_ns = own->last_success_ns;
+    }
+    if (own->last_error[0] != '\0') {
+        memcpy(status->last_error, own->last_error, sizeof(status->last_error));
+    }
+    add_health(own, status);
+    lock_give(&d->lock);
+}

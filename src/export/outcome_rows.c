@@ -1,0 +1,52 @@
+#include "export/outcome_rows.h"
+
+#include "base/mem.h"
+
+/* The rows behind <settled> share the rest; those that are tried again anyway may be excepted
+ * then. */
+struct fate *outcome_fates(const struct outcome *out, uint32_t n)
+{
+    struct fate *fates = mem_alloc0((size_t)n + 1, sizeof(*fates));
+    const char *reason = out->err.message[0] != '\0' ? out->err.message : "not delivered";
+
+    for (uint32_t i = 0; i < n; i++) {
+        fates[i].verdict = i < out->settled ? VERDICT_DELIVERED : out->rest;
+        fates[i].reason = reason;
+    }
+    for (size_t i = 0; i < out->except.list.len; i++) {
+        const struct exception *x = &out->except.list.items[i];
+        if (x->index < n && (x->index < out->settled || !verdict_is_owed(out->rest))) {
+            fates[x->index] = (struct fate){x->verdict, x->reason};
+        }
+    }
+    return fates;
+}
+
+uint32_t *fates_owed(const struct fate *fates, struct view view, uint32_t *ret_count)
+{
+    uint32_t *rows = mem_alloc(((size_t)view.n + 1) * sizeof(uint32_t));
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < view.n; i++) {
+        if (verdict_is_owed(fates[i].verdict)) {
+            rows[n++] = view_row(view, i);
+        }
+    }
+    *ret_count = n;
+    return rows;
+}
+
+bool outcome_is_clean(const struct outcome *out, uint32_t n)
+{
+    return out->except.list.len == 0 && out->dropped == 0 && out->settled >= n;
+}
+
+struct str outcome_reason(const struct outcome *out)
+{
+    for (size_t i = 0; out->err.message[0] == '\0' && i < out->except.list.len; i++) {
+        if (verdict_is_owed(out->except.list.items[i].verdict)) {
+            return str_of(out->except.list.items[i].reason);
+        }
+    }
+    return out->err.message[0] != '\0' ? str_of(out->err.message) : STR("not delivered");
+}

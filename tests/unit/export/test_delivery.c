@@ -1,0 +1,353 @@
+/* Breaker, fallback, dead letters' exporter and health, around one destination. */
+#include "export/delivery.h"
+
+#include "fake/plan_kit.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { PRIMARY, FALLBACK, DLQ };
+
+struct fixture {
+    struct plan_kit kit;
+    struct fake_config beside[3]; /* of the sinks beside the first */
+    struct stage_config stages[3];
+};
+
+/* A stage that delivers to destination <i> of the kit. */
+static const struct stage_config *stage_beside(struct fixture *f, size_t i, const char *name)
+{
+    fake_config_init(&f->beside[i], &f->kit.destinations[i]);
+    f->stages[i] =
+        (struct stage_config){.kind = &fake_kind, .config = &f->beside[i], .name = str_of(name)};
+    return &f->stages[i];
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = mem_new(struct fixture);
+
+    plan_kit_start(&f->kit);
+    plan_kit_output(&f->kit, "out", &fake_kind, PRIMARY);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    plan_kit_stop(&f->kit);
+    mem_free(f);
+    return 0;
+}
+
+static struct delivery_config *delivery_of(struct fixture *f)
+{
+    return &f->kit.outputs[0].delivery;
+}
+
+static void use_breaker(struct fixture *f, int64_t threshold, int64_t timeout_ms)
+{
+    delivery_of(f)->breaker =
+        (struct exporter_breaker){.failure_threshold = threshold,
+                                  .recovery_timeout_ns = timeout_ms * NS_PER_MS,
+                                  .half_open_max_calls = 1};
+}
+
+static void use_fallback(struct fixture *f, enum fallback_mode mode)
+{
+    delivery_of(f)->fallback = stage_beside(f, FALLBACK, "spare");
+    delivery_of(f)->fallback_mode = (int)mode;
+}
+
+static void fail_times(struct fixture *f, size_t destination, uint32_t times)
+{
+    destination_plan(
+        &f->kit.destinations[destination],
+        (struct destination_step){.rest = VERDICT_RETRY, .message = "down", .times = times});
+}
+
+static void assert_got(struct fixture *f, size_t i, const char *want)
+{
+    char *got = destination_got(&f->kit.destinations[i]);
+
+    assert_string_equal(got, want);
+    mem_free(got);
+}
+
+static void assert_dead(struct fixture *f, const char *want)
+{
+    plan_kit_close(&f->kit);
+    char *dead = plan_kit_dead(&f->kit, "out");
+    assert_string_equal(dead, want);
+    mem_free(dead);
+}
+
+static void assert_drained(struct fixture *f)
+{
+    assert_int_equal(plan_kit_drain(&f->kit, DESTINATION_PATIENCE_MS), 0);
+}
+
+static struct output_status status_of(struct fixture *f)
+{
+    struct output_status status;
+
+    assert_int_equal(plan_status(f->kit.plan, &status, 1), 1);
+    return status;
+}
+
+static void wait_for_breaker(struct fixture *f, const char *state)
+{
+    int64_t deadline_ns = clock_deadline_ms(clock_system(), DESTINATION_PATIENCE_MS);
+    struct output_status status = status_of(f);
+
+    while (status.breaker == NULL || strcmp(status.breaker, state) != 0) {
+        assert_true(clock_mono_ns(clock_system()) < deadline_ns);
+        (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), 1), NULL});
+        status = status_of(f);
+    }
+}
+
+/* ---- breaker ---- */
+
+static void an_open_breaker_makes_no_calls(void **state)
+{
+    struct fixture *f = *state;
+
+    use_breaker(f, 3, 3600 * 1000);
+    destination_refuse(&f->kit.destinations[PRIMARY], VERDICT_RETRY);
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_samples(&f->kit, 0, 1));
+    wait_for_breaker(f, "open");
+    assert_string_equal(status_of(f).state, "open");
+    (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), 50), NULL});
+    char *tried = destination_tried(&f->kit.destinations[PRIMARY]);
+    assert_string_equal(tried, "0|0|0");
+    mem_free(tried);
+    assert_int_equal(plan_kit_drain(&f->kit, 0), 1);
+    assert_dead(f, "");
+}
+
+/* Neither tries nor age are spent while it is open: the record outlives both. */
+static void an_open_breaker_spends_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    use_breaker(f, 1, 60);
+    f->kit.configs[0].common.retry.max_retries = 9;
+    f->kit.configs[0].common.retry.max_age_ns = 100 * NS_PER_MS;
+    fail_times(f, PRIMARY, 5); /* five openings of 60 ms each */
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_samples(&f->kit, 0, 2));
+    assert_drained(f);
+    assert_got(f, PRIMARY, "0 1");
+    assert_string_equal(status_of(f).breaker, "closed");
+    assert_dead(f, "");
+}
+
+static void a_rejection_is_an_answer(void **state)
+{
+    struct fixture *f = *state;
+
+    use_breaker(f, 1, 3600 * 1000);
+    destination_plan(&f->kit.destinations[PRIMARY],
+                     (struct destination_step){.settled = SETTLED_ALL,
+                                               .except = {{0, VERDICT_REJECTED, "too old"}},
+                                               .times = 3});
+    plan_kit_open(&f->kit);
+    for (int i = 0; i < 4; i++) {
+        assert_true(plan_kit_alerts(&f->kit, i, 1));
+        assert_true(destination_wait_calls(&f->kit.destinations[PRIMARY], (uint32_t)i + 1));
+    }
+    assert_drained(f);
+    assert_string_equal(status_of(f).breaker, "closed");
+    assert_dead(f, "too old: 0;too old: 1;too old: 2;");
+}
+
+/* ---- fallback ---- */
+
+static void divert_is_done_once_the_fallback_has_it(void **state)
+{
+    struct fixture *f = *state;
+
+    use_breaker(f, 2, 3600 * 1000);
+    use_fallback(f, FALLBACK_DIVERT);
+    destination_refuse(&f->kit.destinations[PRIMARY], VERDICT_RETRY);
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_alerts(&f->kit, 0, 2));
+    assert_true(plan_kit_alerts(&f->kit, 2, 1));
+    assert_drained(f);
+    assert_got(f, PRIMARY, "");
+    assert_got(f, FALLBACK, "0 1 2");
+    assert_dead(f, "");
+}
+
+static void after_recovery_the_first_gets_them_again(void **state)
+{
+    struct fixture *f = *state;
+
+    use_breaker(f, 1, 30);
+    use_fallback(f, FALLBACK_DIVERT);
+    fail_times(f, PRIMARY, 1);
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_alerts(&f->kit, 0, 1));
+    assert_true(destination_wait(&f->kit.destinations[FALLBACK], 1));
+    (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), 60), NULL});
+    assert_true(plan_kit_alerts(&f->kit, 1, 1));
+    assert_drained(f);
+    assert_got(f, FALLBACK, "0");
+    assert_got(f, PRIMARY, "1");
+}
+
+static void copy_is_still_owed(void **state)
+{
+    struct fixture *f = *state;
+
+    use_breaker(f, 1, 30);
+    use_fallback(f, FALLBACK_COPY);
+    fail_times(f, PRIMARY, 3);
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_samples(&f->kit, 0, 2));
+    assert_drained(f);
+    assert_got(f, PRIMARY, "0 1");
+    assert_got(f, FALLBACK, "0 1");
+}
+
+static void hold_waits_behind_an_open_breaker(void **state)
+{
+    struct fixture *f = *state;
+
+    use_breaker(f, 1, 30);
+    use_fallback(f, FALLBACK_HOLD);
+    fail_times(f, PRIMARY, 2);
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_samples(&f->kit, 0, 2));
+    assert_drained(f);
+    assert_got(f, PRIMARY, "0 1");
+    assert_got(f, FALLBACK, "");
+}
+
+static void the_fallback_comes_before_the_dead_letters(void **state)
+{
+    struct fixture *f = *state;
+
+    use_fallback(f, FALLBACK_HOLD);
+    f->kit.configs[0].common.retry.max_retries = 1;
+    destination_refuse(&f->kit.destinations[PRIMARY], VERDICT_RETRY);
+    destination_plan(
+        &f->kit.destinations[FALLBACK],
+        (struct destination_step){.settled = SETTLED_ALL, .except = {{1, VERDICT_REJECTED, "no"}}});
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_samples(&f->kit, 0, 3));
+    assert_drained(f);
+    assert_got(f, FALLBACK, "0 2");
+    assert_dead(f, "not delivered: 1;");
+}
+
+static void a_fallback_that_is_down_loses_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    use_breaker(f, 1, 20);
+    use_fallback(f, FALLBACK_DIVERT);
+    fail_times(f, PRIMARY, 3);
+    destination_refuse(&f->kit.destinations[FALLBACK], VERDICT_RETRY);
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_samples(&f->kit, 0, 2));
+    assert_drained(f);
+    assert_got(f, PRIMARY, "0 1");
+    assert_got(f, FALLBACK, "");
+    assert_dead(f, "");
+}
+
+/* ---- dead letters ---- */
+
+static void the_dlq_exporter_gets_what_the_folder_keeps(void **state)
+{
+    struct fixture *f = *state;
+
+    delivery_of(f)->dlq = stage_beside(f, DLQ, "letters");
+    destination_plan(&f->kit.destinations[PRIMARY],
+                     (struct destination_step){.settled = SETTLED_ALL,
+                                               .except = {{1, VERDICT_REJECTED, "bad"}}});
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_samples(&f->kit, 0, 3));
+    assert_drained(f);
+    assert_got(f, PRIMARY, "0 2");
+    assert_got(f, DLQ, "1");
+    assert_dead(f, "bad: 1;");
+}
+
+/* ---- a try that we cut short ourselves ---- */
+
+static void a_cancelled_try_spends_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    f->kit.configs[0].common.retry.max_retries = 1;
+    f->kit.configs[0].common.retry.max_age_ns = 1;
+    destination_plan(&f->kit.destinations[PRIMARY],
+                     (struct destination_step){.rest = VERDICT_UNKNOWN, .hangs = true});
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_samples(&f->kit, 0, 1));
+    assert_true(destination_wait_calls(&f->kit.destinations[PRIMARY], 1));
+    assert_int_equal(plan_kit_drain(&f->kit, 20), 1);
+    assert_dead(f, "");
+    plan_kit_open(&f->kit);
+    assert_drained(f);
+    assert_got(f, PRIMARY, "0");
+}
+
+/* ---- status ---- */
+
+static void status_says_how_it_went(void **state)
+{
+    struct fixture *f = *state;
+
+    delivery_of(f)->health.unhealthy_threshold = 2;
+    f->kit.configs[0].common.retry.backoff.initial_delay_ns = 1;
+    fail_times(f, PRIMARY, 3);
+    plan_kit_open(&f->kit);
+    assert_true(status_of(f).is_healthy);
+    assert_true(plan_kit_samples(&f->kit, 0, 2));
+    assert_drained(f);
+    struct output_status status = status_of(f);
+    assert_true(status.is_healthy);
+    assert_true(status.last_result.success);
+    assert_int_equal(status.last_result.exported_count, 2);
+    assert_int_equal(status.retries, 3);
+    destination_refuse(&f->kit.destinations[PRIMARY], VERDICT_RETRY);
+    plan_kit_close(&f->kit);
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_samples(&f->kit, 2, 1));
+    assert_true(destination_wait_calls(&f->kit.destinations[PRIMARY], 4 + 3));
+    status = status_of(f);
+    assert_false(status.is_healthy);
+    assert_false(status.last_result.success);
+    assert_int_equal(plan_kit_drain(&f->kit, 0), 1);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(an_open_breaker_makes_no_calls),
+        CASE(an_open_breaker_spends_nothing),
+        CASE(a_rejection_is_an_answer),
+        CASE(divert_is_done_once_the_fallback_has_it),
+        CASE(after_recovery_the_first_gets_them_again),
+        CASE(copy_is_still_owed),
+        CASE(hold_waits_behind_an_open_breaker),
+        CASE(the_fallback_comes_before_the_dead_letters),
+        CASE(a_fallback_that_is_down_loses_nothing),
+        CASE(the_dlq_exporter_gets_what_the_folder_keeps),
+        CASE(a_cancelled_try_spends_nothing),
+        CASE(status_says_how_it_went),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
