@@ -4,7 +4,8 @@
 #include "cli/queue.h"
 
 static const struct cli_command *const subcommands[] = {
-    &command_queue_inspect, &command_queue_export, &command_queue_repair, &command_queue_drop, NULL,
+    &command_queue_inspect, &command_queue_export, &command_queue_replay,
+    &command_queue_repair,  &command_queue_drop,   NULL,
 };
 
 static const struct cli_command *find(struct str name)
@@ -36,7 +37,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 
 const struct cli_command command_queue = {
     .name = "queue",
-    .usage = "inspect|export|repair|drop [OPTION...] FOLDER",
+    .usage = "inspect|export|replay|repair|drop [OPTION...] FOLDER",
     .help = "look at a log or dead letters on disk, and put them right",
     .details =
         "Works offline on the folder of any log: `ledger` and `bulk` below `state.path`, and `dead/NAME`, the "

@@ -20,6 +20,7 @@ extern const struct cli_command command_queue_inspect;
 extern const struct cli_command command_queue_export;
 extern const struct cli_command command_queue_repair;
 extern const struct cli_command command_queue_drop;
+extern const struct cli_command command_queue_replay;
 
 /* What was said on the command line, still as text; NULL: not said. */
 struct queue_texts {

@@ -79,32 +79,35 @@ static struct log *open_log(struct dead_letters *d, struct err *e)
     return log;
 }
 
-static bool append(struct dead_letters *d, uint16_t type, struct str reason, struct str head,
-                   struct str bytes, struct wait wait, struct err *e)
+/* A letter before it is one frame. */
+struct letter {
+    uint16_t type;
+    struct str reason;
+    struct str head;
+    struct str bytes;
+};
+
+static bool append_to(struct log *log, unsigned bit, const struct letter *letter, struct wait wait,
+                      struct err *e)
 {
     char size[VARINT_MAX];
-    struct log *log = open_log(d, e);
     uint64_t seq = 0;
-
-    if (log == NULL) {
-        return err_wrap(e, "dead letters of %.*s", STR_FMT(d->name));
-    }
-    reason = str_slice(reason, 0, REASON_MAX);
+    struct str reason = str_slice(letter->reason, 0, REASON_MAX);
     const char *end = varint_put(size, reason.len);
     struct iovec parts[] = {{size, (size_t)(end - size)},
                             {(void *)(uintptr_t)reason.ptr, reason.len},
-                            {(void *)(uintptr_t)head.ptr, head.len},
-                            {(void *)(uintptr_t)bytes.ptr, bytes.len}};
-    struct log_record record = {.type = type,
-                                .mask = UINT64_C(1) << d->bit,
+                            {(void *)(uintptr_t)letter->head.ptr, letter->head.len},
+                            {(void *)(uintptr_t)letter->bytes.ptr, letter->bytes.len}};
+    struct log_record record = {.type = letter->type,
+                                .mask = UINT64_C(1) << bit,
                                 .parts = parts,
                                 .part_count = ARRAY_LEN(parts)};
-    return log_append(log, &record, wait, &seq, e) ||
-           err_wrap(e, "dead letters of %.*s", STR_FMT(d->name));
+
+    return log_append(log, &record, wait, &seq, e);
 }
 
-bool dead_letters_add(struct dead_letters *d, struct view view, struct str reason, struct wait wait,
-                      struct err *e)
+bool dead_letter_append(struct log *log, unsigned bit, struct view view, struct str reason,
+                        struct wait wait, struct err *e)
 {
     AUTO(buf_release) struct buf head = BUF_INIT(BUF_UNLIMITED);
     struct batch *b = NULL;
@@ -115,15 +118,29 @@ bool dead_letters_add(struct dead_letters *d, struct view view, struct str reaso
         b = batch_ref(view.batch); /* rows that do not decode cannot be told apart: all are kept */
     }
     bool ok = batch_to_frame(b, &head, &payload, e) &&
-              append(d, LETTER_BATCH, reason, buf_str(&head), payload, wait, e);
+              append_to(log, bit, &(struct letter){LETTER_BATCH, reason, buf_str(&head), payload},
+                        wait, e);
     batch_unref(b);
     return ok;
+}
+
+bool dead_letters_add(struct dead_letters *d, struct view view, struct str reason, struct wait wait,
+                      struct err *e)
+{
+    struct log *log = open_log(d, e);
+
+    return (log != NULL && dead_letter_append(log, d->bit, view, reason, wait, e)) ||
+           err_wrap(e, "dead letters of %.*s", STR_FMT(d->name));
 }
 
 bool dead_letters_add_raw(struct dead_letters *d, struct str bytes, struct str reason,
                           struct wait wait, struct err *e)
 {
-    return append(d, LETTER_RAW, reason, STR(""), bytes, wait, e);
+    struct log *log = open_log(d, e);
+    const struct letter letter = {LETTER_RAW, reason, STR(""), bytes};
+
+    return (log != NULL && append_to(log, d->bit, &letter, wait, e)) ||
+           err_wrap(e, "dead letters of %.*s", STR_FMT(d->name));
 }
 
 bool dead_letter_parse(uint16_t type, struct str payload, struct str *ret_reason,

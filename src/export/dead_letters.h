@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct env;
+struct log;
 struct dead_letters;
 
 /* Nothing is opened until the first letter; <folder> and <name> are copied. */
@@ -33,6 +34,10 @@ MUST_USE bool dead_letters_add_raw(struct dead_letters *d, struct str bytes, str
 
 /* Who keeps the letters of a folder: its only consumer, whose cursor moves when letters are dropped or replayed. */
 extern const char dead_letters_consumer[];
+
+/* Adds the rows of <view> to an opened log of letters, for consumer <bit> there; durable when true. */
+MUST_USE bool dead_letter_append(struct log *log, unsigned bit, struct view view, struct str reason,
+                                 struct wait wait, struct err *e);
 
 /*
  * Takes a letter apart: why it is one, and the bytes of a batch's frame (or of no batch). All are part of

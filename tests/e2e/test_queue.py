@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+import yaml
 
 import net
 import telex
@@ -143,3 +144,81 @@ def test_what_is_wrong_is_said(tmp_path):
     run("nonsense", tmp_path, status=2)
     run("drop", tmp_path, status=2)
     run("inspect", "--format", "xml", tmp_path, status=2)
+
+
+# ---- replay --------------------------------------------------------------------------------------
+
+def config_with_file(owing, tmp_path):
+    """A config that has the webhook and a file to give records to."""
+    path = tmp_path / "replay.yaml"
+    path.write_text(yaml.safe_dump({
+        "state": {"path": str(owing.program.folder / "data")},
+        "exporters": {"hook": telex.webhook_exporter(owing.hook.url), "archive": telex.file_exporter(tmp_path / "out"),
+                      "samples": telex.remote_write_exporter(owing.hook.url)}}))
+    return path
+
+
+def test_records_are_given_to_another_exporter(owing, tmp_path):
+    config = config_with_file(owing, tmp_path)
+    said = run("replay", "-c", config, "--to", "archive", "--consumer", "hook", owing.ledger).stderr  # while it runs
+    assert "refused" in said and consumer(inspect(owing.ledger), "hook")["owed_frames"] > 0
+    records = owing.program.jsonl(tmp_path / "out")
+    assert {record["labels"]["instance"] for record in records} == {labels["instance"] for labels, _ in SERIES}
+    assert not list(owing.ledger.glob("replay-*"))
+    assert "samples" in run("replay", "-c", config, "--to", "samples", "--consumer", "hook", owing.ledger).stderr
+    assert "nothing" in run("replay", "-c", config, "--to", "nothing", owing.ledger, status=1).stderr
+    assert "in use by" in run("replay", "-c", config, "--to", "archive", "--remove", owing.ledger, status=1).stderr
+
+
+def test_what_is_given_leaves_with_remove(owing, tmp_path):
+    config = config_with_file(owing, tmp_path)
+    owing.program.sigterm()
+    owed = consumer(inspect(owing.ledger), "hook")["owed_frames"]
+    assert "needs --consumer" in run("replay", "-c", config, "--to", "archive", "--remove", owing.ledger, status=1).stderr
+    run("replay", "-c", config, "--to", "archive", "--consumer", "hook", "--remove", owing.ledger)
+    assert consumer(inspect(owing.ledger), "hook")["owed_frames"] == 0
+    assert len(owing.program.jsonl(tmp_path / "out")) >= owed
+
+
+def test_a_replay_goes_on_where_it_stopped(owing, tmp_path):
+    config = config_with_file(owing, tmp_path)
+    for series in ([], SERIES, []):
+        owing.vectors["plain"] = series
+        net.wait_until("evaluated", lambda: len(owing.program.alert_states("Plain")) == len(series))
+    owing.program.sigterm()
+    owing.hook.up()
+    before = len(owing.hook.accepted())
+    owing.hook.script = [200] * 7 + [401]
+    run("replay", "-c", config, "--to", "hook", "--consumer", "hook", "--patience", "1s", owing.ledger, status=1)
+    assert (owing.ledger / "replay-hook").exists()
+    owing.hook.script = []
+    said = run("replay", "-c", config, "--to", "hook", "--consumer", "hook", owing.ledger).stderr
+    assert "going on behind frame" in said and not (owing.ledger / "replay-hook").exists()
+    edges = [record for record in owing.hook.accepted()[before:] if telex.is_final_edge(record)]
+    assert len({edge["id"] for edge in edges}) == 4 * len(SERIES)
+
+
+def test_dead_letters_are_given_again(owing, tmp_path):
+    """Refused by the webhook, they are in dead/hook with the reason; some are refused again and stay."""
+    config = config_with_file(owing, tmp_path)
+    owing.hook.script = [400] * 100
+    owing.hook.up()
+    dead = owing.program.folder / "data" / "dead" / "hook"
+    net.wait_until("letters", lambda: dead.exists() and list(dead.glob("*.segment")), 20)
+    net.wait_until("all of them", lambda: inspect(dead, "--frames")["frames"] >= 1, 20)
+    net.wait_until("nothing owed", lambda: consumer(inspect(owing.ledger), "hook")["owed_frames"] == 0, 20)
+    owing.program.sigterm()
+    found = inspect(dead, "--frames")
+    assert found["dead_letters"] and "400" in found["frames_listed"][0]["reason"]
+    letters = sum(frame["rows"] for frame in found["frames_listed"])
+    assert letters >= len(SERIES)
+    reasons = [json.loads(line) for line in run("export", "--reasons", dead).stdout.splitlines()]
+    assert len(reasons) >= len(SERIES) and all("400" in each["reason"] for each in reasons)
+    owing.hook.script = [422] + [200] * 100
+    said = run("replay", "-c", config, "--to", "hook", "--remove", dead).stderr
+    assert "1 refused" in said
+    left = inspect(dead, "--frames", "--consumer", "kept")["frames_listed"]
+    assert sum(frame["rows"] for frame in left) == 1 and "422" in left[0]["reason"]
+    run("replay", "-c", config, "--to", "hook", "--remove", dead)
+    assert consumer(inspect(dead), "kept")["owed_frames"] == 0
+    assert {edge["labels"]["instance"] for edge in owing.edges("Plain")} == {labels["instance"] for labels, _ in SERIES}
