@@ -41,10 +41,12 @@ static const struct metric_desc iterations_desc = {.name = "telex_rule_group_ite
                                                    .help = "Evaluations of a rule group.",
                                                    .type = METRIC_COUNTER,
                                                    .labels = {"group", "file"}};
-static const struct metric_desc missed_desc = {.name = "telex_rule_group_iterations_missed_total",
-                                               .help = "Slots that passed without an evaluation.",
-                                               .type = METRIC_COUNTER,
-                                               .labels = {"group", "file"}};
+static const struct metric_desc missed_desc = {
+    .name = "telex_rule_group_iterations_missed_total",
+    .help = "Slots that passed without an evaluation, or for whose "
+            "results an exporter had no room.",
+    .type = METRIC_COUNTER,
+    .labels = {"group", "file"}};
 static const struct metric_desc duration_desc = {.name = "telex_rule_group_duration_seconds_total",
                                                  .help =
                                                      "Time spent in evaluations of a rule group.",
@@ -306,7 +308,8 @@ static void trim_after(struct engine *en, uint32_t met)
     }
 }
 
-static void evaluate_rule(struct rule_run *run, int64_t slot_ns, struct wait wait)
+/* False when there was no room for what was found. */
+static bool evaluate_rule(struct rule_run *run, int64_t slot_ns, struct wait wait)
 {
     struct engine *en = run->engine;
     int64_t start_ns = clock_mono_ns(en->env->clock);
@@ -325,18 +328,21 @@ static void evaluate_rule(struct rule_run *run, int64_t slot_ns, struct wait wai
     evaluation_end(&ev);
     trim_after(en, ev.met);
     note_outcome(run, &outcome, &e);
+    return ok || e.code != ERR_FULL;
 }
 
 void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait)
 {
     struct engine *en = g->engine;
     int64_t start_ns = clock_mono_ns(en->env->clock);
+    bool had_room = true;
 
     for (size_t i = 0; i < g->group->rule_count && !wait_is_over(wait, en->env->clock); i++) {
-        evaluate_rule(g->runs[i], slot_ns, wait);
+        had_room = evaluate_rule(g->runs[i], slot_ns, wait) && had_room;
     }
     int64_t duration_ns = clock_mono_ns(en->env->clock) - start_ns;
     metric_add(g->iterations, 1);
+    metric_add(g->missed, !had_room);
     metric_add_seconds(g->duration, duration_ns);
     lock_take(&g->lock);
     g->last_slot_ns = slot_ns;

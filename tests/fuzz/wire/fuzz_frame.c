@@ -46,6 +46,38 @@ static void check_alerts(struct batch *b, const struct alerts *alerts)
     INVARIANT(batch_encoded(third, &bytes, &e) && str_eq(bytes, payload));
 }
 
+static bool decodes(struct batch *b, uint32_t *ret_rows)
+{
+    const struct alerts *alerts = NULL;
+    const struct samples *samples = NULL;
+    struct err e = ERR_INIT;
+
+    if (batch_info(b)->kind == RECORD_ALERT) {
+        bool ok = batch_alerts(b, &alerts, &e);
+        *ret_rows = ok ? alerts->count : 0;
+        return ok;
+    }
+    bool ok = batch_samples(b, &samples, &e);
+    *ret_rows = ok ? samples->count : 0;
+    return ok;
+}
+
+/* A frame joined with itself holds its rows twice. */
+static void check_join(struct str bytes, uint32_t rows)
+{
+    AUTO(batch_autounref) struct batch *both = NULL;
+    struct batch_frame frames[2];
+    struct err e = ERR_INIT;
+    uint32_t joined = 0;
+
+    INVARIANT(batch_frame_read(bytes, &frames[0], &e));
+    frames[1] = frames[0];
+    INVARIANT(batch_frames_join(&frames[0], &frames[1]));
+    if (batch_from_frames(frames, ARRAY_LEN(frames), &both, &e)) {
+        INVARIANT(decodes(both, &joined) && joined == 2 * rows);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO(batch_autounref) struct batch *b = NULL;
@@ -63,6 +95,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         bool ok = batch_samples(b, &samples, &e);
         INVARIANT(!ok || samples->count == batch_rows(b));
+    }
+    uint32_t rows = 0;
+    if (decodes(b, &rows)) {
+        check_join(str_make((const char *)data, size), rows);
     }
     return 0;
 }

@@ -78,7 +78,7 @@ struct given {
     struct buf samples; /* a line each: series value */
     struct buf edges;   /* a line each: told|quiet labels from>to value annotation */
     uint64_t seq;
-    bool refuses_edges;
+    enum err_code refuses_edges;
     bool refuses_samples;
     struct batch *kept[64]; /* edges in order, for replay */
     uint64_t kept_seq[64];
@@ -112,8 +112,8 @@ static bool give_edges(void *arg, const struct rule *rule, struct batch *b, bool
 
     (void)rule;
     (void)wait;
-    if (g->refuses_edges) {
-        return err_set(e, ERR_IO, "no space left on device");
+    if (g->refuses_edges != ERR_NONE) {
+        return err_set(e, g->refuses_edges, "no space left on device");
     }
     assert_true(batch_alerts(b, &alerts, e));
     for (uint32_t i = 0; i < alerts->count; i++) {
@@ -485,22 +485,38 @@ static void nothing_changes_when_the_ledger_refuses(void **state)
     (void)state;
     bench_start(&b, alert_rules);
     answer_one(&b, "{\"i\":\"a\"}", 90);
-    b.given.refuses_edges = true;
+    b.given.refuses_edges = ERR_IO;
     evaluate(&b, 1);
     evaluate(&b, 2);
     expect(&b.given.samples, "");
-    b.given.refuses_edges = false;
+    b.given.refuses_edges = ERR_NONE;
     evaluate(&b, 3);
     expect(&b.given.edges,
            "quiet {alertname=\"High\", i=\"a\", severity=\"page\"} ready>pending 90\n");
     evaluate(&b, 4);
     expect(&b.given.edges, "");
-    b.given.refuses_edges = true;
+    b.given.refuses_edges = ERR_IO;
     evaluate(&b, 5);
-    b.given.refuses_edges = false;
+    b.given.refuses_edges = ERR_NONE;
     evaluate(&b, 6);
     expect(&b.given.edges,
            "told {alertname=\"High\", i=\"a\", severity=\"page\"} pending>alerting 90 a at 90\n");
+    bench_stop(&b);
+}
+
+static void a_slot_without_room_is_missed(void **state)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+    struct bench b;
+
+    (void)state;
+    bench_start(&b, alert_rules);
+    answer_one(&b, "{\"i\":\"a\"}", 90);
+    b.given.refuses_edges = ERR_FULL;
+    evaluate(&b, 1);
+    metrics_render(b.env.metrics, &text);
+    assert_non_null(
+        strstr(strstr(buf_text(&text), "\ntelex_rule_group_iterations_missed"), "} 1\n"));
     bench_stop(&b);
 }
 
@@ -768,6 +784,7 @@ int main(void)
         cmocka_unit_test(export_interval_thins),
         cmocka_unit_test(an_alert_pends_fires_and_resolves),
         cmocka_unit_test(nothing_changes_when_the_ledger_refuses),
+        cmocka_unit_test(a_slot_without_room_is_missed),
         cmocka_unit_test(errors_and_partial_answers_keep_alerts),
         cmocka_unit_test(export_query_runs_once_and_joins_by_labels),
         cmocka_unit_test(a_restart_neither_fires_again_nor_resolves),
