@@ -76,8 +76,11 @@ bool lane_sleep_until(struct lane *lane, int64_t deadline_ns)
     while (true) {
         struct cancel *token = lane_poke_token(lane);
         bool paused = lane_pauses(lane);
-        if (cancel_is_set(lane->rest) || lane_must_shed(lane) ||
-            (paused && cancel_is_set(lane->idle))) {
+        if (cancel_is_set(lane->rest) || (paused && cancel_is_set(lane->idle))) {
+            return false;
+        }
+        if (lane_must_shed(lane)) {
+            lane->sheds = true;
             return false;
         }
         if (!paused && is_hurried(lane)) {

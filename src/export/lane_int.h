@@ -38,6 +38,7 @@ struct lane {
     /* the lane's thread alone */
     struct gather gather;
     int64_t interval_ns; /* how long samples wait for company now */
+    bool sheds;          /* what is being delivered was given up to make room */
     bool read_all;       /* what comes now is beyond last_seq */
 
     struct lock lock;

@@ -28,9 +28,9 @@ static bool deliver_batch(struct lane *lane, struct batch *b, int64_t since_ns)
 {
     uint32_t *rows = NULL;
     struct view view = take_share(lane, b, &rows);
+    lane->sheds = false;
     uint32_t left = delivery_run(lane->delivery, view, since_ns);
-
-    if (left > 0 && !cancel_is_set(lane->rest) && lane_must_shed(lane)) {
+    if (left > 0 && lane->sheds) {
         drops_add(lane->config.drops, DROP_OVERFLOW_OLDEST, left);
         left = 0;
     }
