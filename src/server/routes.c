@@ -24,6 +24,38 @@ const struct resource server_resources[] = {
      .help =
          "Exporters: what waits for them, what they took and refused, their last error. `state` is `ok`, "
          "`idle`, `retrying` (not now) or `halted` (credentials or address refused)."},
+    {.route = {.method = "GET", .pattern = "/api/v1/exporters", .handler = &resource_exporter_list},
+     .help =
+         "How exporters are: `state` (`idle`, `ok`, `retrying`, `open` while the circuit breaker is, `halted` when "
+         "they refuse us, `paused`), `circuit_breaker`, `health`, what waits in `queue` (on disk) and `buffer` "
+         "(in memory), the `last_result`, and what was `dropped` and `filtered`, by reason. `orphans` is what "
+         "removed exporters are still owed."},
+    {.route = {.method = "GET",
+               .pattern = "/api/v1/exporters/{name}",
+               .handler = &resource_exporter},
+     .help = "One of them; a `/` in its name is written `%2F`."},
+    {.route = {.method = "POST",
+               .pattern = "/api/v1/exporters/{name}/{verb}",
+               .handler = &resource_exporter_verb,
+               .access = HTTP_ACCESS_ADMIN},
+     .help =
+         "Asks an exporter to `pause` (what comes stays on disk), `resume`, or `flush` (send what "
+         "waits now, also in the middle of a backoff); answers with how it is then. A reload lets "
+         "all go on."},
+    {.route = {.method = "POST",
+               .pattern = "/api/v1/orphans/{name}/adopt",
+               .handler = &resource_orphan_adopt,
+               .access = HTTP_ACCESS_ADMIN},
+     .help = "Gives what a removed exporter is still owed to another one, as if it had been given "
+             "just now. What takes longer than 2 s goes on with the next request.",
+     .params = "- `by`: the exporter that gets it\n"},
+    {.route = {.method = "DELETE",
+               .pattern = "/api/v1/orphans/{name}",
+               .handler = &resource_orphan_drop,
+               .access = HTTP_ACCESS_ADMIN},
+     .help =
+         "Drops what a removed exporter is still owed; it is counted as dropped with the reason "
+         "`orphan`."},
     {.route = {.method = "GET", .pattern = "/metrics", .handler = &resource_metrics},
      .help = "The program's own metrics as Prometheus text."},
     {.route = {.method = "GET", .pattern = "/-/healthy", .handler = &resource_healthy},

@@ -31,9 +31,14 @@ struct resource {
 };
 
 extern const struct http_handler resource_alerts;
+extern const struct http_handler resource_exporter;
+extern const struct http_handler resource_exporter_list;
+extern const struct http_handler resource_exporter_verb;
 extern const struct http_handler resource_exporters;
 extern const struct http_handler resource_healthy;
 extern const struct http_handler resource_metrics;
+extern const struct http_handler resource_orphan_adopt;
+extern const struct http_handler resource_orphan_drop;
 extern const struct http_handler resource_page;
 extern const struct http_handler resource_ready;
 extern const struct http_handler resource_reload;
