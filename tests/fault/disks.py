@@ -14,6 +14,8 @@ import writer
 from combinators import told
 from station import Station
 
+# A push that is not on disk by then is refused.
+HELD_S = 20.0
 FAILING = (
     ("ENOSPC", errno.ENOSPC, ("create", "write", "mkdir"), False),
     ("ENOSPC in the middle of a write", errno.ENOSPC, ("create", "write", "mkdir"), True),
@@ -29,10 +31,10 @@ def failing_windows(folder, options):
     with Station(folder, seed=options.seed) as station:
         station.start()
         crew = writer.Crew(station.program.port, station.book, give_up=0.3)
-        for name, number, kinds, half in FAILING * options.rounds:
-            begin = fail_for(station, number, kinds, half)
-            found, refused = judge_window(crew, *begin)
+        for name, number, kinds, half, seconds in windows(options):
+            found, refused = judge_window(crew, *fail_for(station, number, kinds, half, seconds))
             problems += [f"{name}: {text}" for text in found]
+            problems += [f"{name}: nobody was refused"] * (seconds > HELD_S and not refused)
             figures["windows"] += 1
             figures["refused"] += refused
             figures["calls failed"] += station.shim.control.failed
@@ -43,7 +45,16 @@ def failing_windows(folder, options):
         return problems, {**figures, **station.figures()}
 
 
-def fail_for(station, number, kinds, half, seconds=1.0):
+def windows(options):
+    """What fails, how, and for how long: one second, and in the long form longer than a push waits."""
+    for window in FAILING * options.rounds:
+        yield *window, 1.0
+    if options.long:
+        for window in FAILING:
+            yield *window, HELD_S + 2.0
+
+
+def fail_for(station, number, kinds, half, seconds):
     """(begin, end) of a time in which every such call failed."""
     station.shim.control.failed = 0
     station.shim.fail(number, kinds, half=half)

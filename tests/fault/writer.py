@@ -16,7 +16,8 @@ import net
 import remote_write
 from backend import BASE_MS, METRIC
 
-TIMEOUT = 10.0
+# Longer than Telex lets a push wait for the disk.
+TIMEOUT = 30.0
 HEADERS = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy",
            "X-Prometheus-Remote-Write-Version": "0.1.0", "User-Agent": "fault-writer/1"}
 
