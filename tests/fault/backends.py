@@ -15,9 +15,11 @@ SECONDS = 2.0
 
 
 class Trouble:
-    """One run: the receiver's mode, how it is set up, and what becomes of the records."""
+    """One run: the receiver's mode, how it is set up, and what becomes of the records: those that it `buries` and no
+    other are dead letters in the end, or `may_die`: remote write has senders give up on any 4xx but 429."""
 
-    def __init__(self, name, mode=None, breaks=0.0, flaps=False, down=False, heals=True, buries=None, pause=0.01):
+    def __init__(self, name, mode=None, breaks=0.0, flaps=False, down=False, heals=True, buries=None, may_die=False,
+                 pause=0.01):
         self.name = name
         self.mode = mode or (lambda: None)
         self.breaks = breaks
@@ -25,6 +27,7 @@ class Trouble:
         self.down = down
         self.heals = heals
         self.buries = buries
+        self.may_die = may_die
         self.pause = pause
 
 
@@ -41,7 +44,7 @@ TROUBLES = (
     Trouble("stores and breaks", lambda: backend.cuts_after_storing(0.3)),
     Trouble("hangs", lambda: backend.hangs(0.2)),
     Trouble("400 for some samples", lambda: backend.refuses_bad, heals=False, buries=backend.is_bad),
-    Trouble("408", shares(408)),
+    Trouble("408", shares(408), may_die=True),
     Trouble("413", lambda: backend.takes_at_most(7), heals=False),
     Trouble("429", shares(429)),
     Trouble("500", shares(500)),
@@ -89,6 +92,8 @@ def heal(station, trouble, flapping):
 
 
 def buried(station, trouble):
+    if trouble.may_die:
+        return None
     if trouble.buries is None:
         return set()
     sent = station.book.sent.items()
