@@ -1,6 +1,7 @@
 /* Several exporters: side by side (a consumer each), one after the other, or one in place of another. */
 #include "export/combinator.h"
 #include "export/exporters/exporters.h"
+#include "export/stages/multi_stages.h"
 
 static const char *const strategies[] = {"parallel", "sequential", "failover", NULL};
 static const char *const policies[] = {"continue", "stop", NULL};
@@ -29,8 +30,10 @@ static const struct option options[] = {
      .fallback = "1",
      .min = 1,
      .max = EXPORTER_CHILDREN_MAX,
-     .help = "Exporters that must have a record before it counts as delivered; with `parallel` the "
-             "others get it all the same."},
+     .help =
+         "With `parallel`: exporters that must have a record before it counts as delivered; the "
+         "others get it all the same. With `sequential` all must have it, and one that has it "
+         "does not get it again."},
     {.name = "max_concurrent_exports",
      .type = OPTION_INT,
      .offset = offsetof(struct multi_config, max_concurrent_exports),
@@ -70,8 +73,10 @@ const struct exporter_kind exporter_multi = {
     .options = &option_table,
 };
 
-static const struct exporter_kind sequential = {.name = "sequential", .options = &option_table};
-static const struct exporter_kind failover = {.name = "failover", .options = &option_table};
+static const struct exporter_kind sequential = {
+    .name = "sequential", .options = &option_table, .stage = &stage_sequential};
+static const struct exporter_kind failover = {
+    .name = "failover", .options = &option_table, .stage = &stage_failover};
 
 const struct exporter_kind *const multi_stages[MULTI_STRATEGIES] = {
     [MULTI_SEQUENTIAL] = &sequential,
