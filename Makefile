@@ -41,8 +41,9 @@ fuzz: ## every fuzz harness for FUZZ_SECONDS; HARNESS=name for one
 fault: build ## kill, cut and corrupt; SHORT=1 for the form that ./test runs
 	tests/fault/run $(if $(SHORT),--short)
 
-bench: build ## measure side by side with the peers
-	bench/run
+bench: build ## measure side by side with the peers: rules, then delivery
+	bench/run rules
+	bench/run delivery
 
 clean: ## remove everything built
 	rm -rf build build-* out
