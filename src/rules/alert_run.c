@@ -167,11 +167,13 @@ static bool commit_edges(struct alert_evaluation *ae, enum edge_kind kind, struc
     if (b == NULL) {
         return true;
     }
+    engine_commit_begin(run);
     bool ok =
         en->output.edges(en->output.arg, run->rule, b, kind == EDGE_TOLD, ae->ev->wait, &seq, e);
     uint32_t count = batch_rows(b);
     batch_unref(b);
     if (!ok) {
+        engine_commit_end(run, 0);
         return err_wrap(e, "keeping %u changes of alert state", count);
     }
     lock_take(&run->lock);
@@ -181,9 +183,7 @@ static bool commit_edges(struct alert_evaluation *ae, enum edge_kind kind, struc
         }
     }
     lock_give(&run->lock);
-    lock_take(&en->lock);
-    en->last_seq = seq > en->last_seq ? seq : en->last_seq;
-    lock_give(&en->lock);
+    engine_commit_end(run, seq);
     metric_add(en->edges, count);
     return true;
 }

@@ -7,6 +7,8 @@
  *      evaluates and nobody views.
  *   3. Lock order: engine, group, run. None is held over a query, a render with `query`, or an
  * output.
+ *   4. Group commit ends in any order: a snapshot names no frame behind one whose states a run is
+ * still about to set. Frames that a run is about to give come after the last_seq at its beginning.
  */
 #include "rules/engine.h"
 
@@ -160,6 +162,45 @@ static void end_replacing(struct engine *en)
     en->replacing = false;
     cond_broadcast(&en->unviewed);
     lock_give(&en->lock);
+}
+
+/* ---- commits ---- */
+
+void engine_commit_begin(struct rule_run *run)
+{
+    struct engine *en = run->engine;
+
+    lock_take(&en->lock);
+    run->is_committing = true;
+    run->commit_floor = en->last_seq;
+    lock_give(&en->lock);
+}
+
+void engine_commit_end(struct rule_run *run, uint64_t seq)
+{
+    struct engine *en = run->engine;
+
+    lock_take(&en->lock);
+    run->is_committing = false;
+    en->last_seq = seq > en->last_seq ? seq : en->last_seq;
+    lock_give(&en->lock);
+}
+
+uint64_t engine_settled_seq(struct engine *en)
+{
+    uint32_t at = 0;
+    void *value = NULL;
+
+    lock_take(&en->lock);
+    uint64_t seq = en->last_seq;
+    while (map_next(&en->runs, &at, NULL, &value)) {
+        const struct rule_run *run = value;
+        if (run->is_committing && run->commit_floor < seq) {
+            seq = run->commit_floor;
+        }
+    }
+    lock_give(&en->lock);
+    return seq;
 }
 
 /* ---- replacing the rules ---- */

@@ -48,7 +48,9 @@ struct rule_run {
     struct lock lock;
     struct rule_outcome outcome GUARDED_BY(lock);
     uint64_t failures GUARDED_BY(lock);
-    bool kept; /* while rules are replaced: the new set has it */
+    bool kept;          /* while rules are replaced: the new set has it */
+    bool is_committing; /* edges are given and their states not yet set; under the engine's lock */
+    uint64_t commit_floor; /* is_committing: their frames come after this one; likewise */
 };
 
 struct group_run {
@@ -72,9 +74,10 @@ struct engine {
     struct rule_set *set;
     struct group_run *groups;
     size_t group_count;
-    struct map runs;   /* by rule id */
-    uint64_t last_seq; /* newest ledger frame that the state contains */
-    struct lock lock;  /* the three below, and last_seq */
+    struct map runs; /* by rule id */
+    uint64_t
+        last_seq; /* newest ledger frame whose states are set; older ones may still be on their way */
+    struct lock lock; /* the three below, last_seq, and the runs' commit_floor */
     struct cond unviewed;
     uint32_t viewers GUARDED_BY(lock); /* threads that look at groups and runs */
     bool replacing GUARDED_BY(lock);
@@ -163,6 +166,16 @@ uint8_t alert_written_state(const struct alert_status *s);
 void rule_run_retire(struct rule_run *run, int64_t now_ns);
 void alert_retire(struct rule_run *run, struct sample_set *set);
 void record_retire(struct rule_run *run, struct sample_set *set);
+
+/* ---- commits: from before edges are given until their states are set ---- */
+
+void engine_commit_begin(struct rule_run *run);
+
+/* The states of the frames up to <seq> that this run gave are set; 0: nothing was given. */
+void engine_commit_end(struct rule_run *run, uint64_t seq);
+
+/* The newest ledger frame such that it and all before it are in the alert states. Main thread. */
+uint64_t engine_settled_seq(struct engine *en);
 
 /* ---- edges ---- */
 

@@ -117,9 +117,7 @@ bool engine_save_snapshot(struct engine *en, struct str path, uint64_t *ret_seq,
     void *run = NULL;
     bool ok = true;
 
-    lock_take(&en->lock);
-    uint64_t seq = en->last_seq;
-    lock_give(&en->lock);
+    uint64_t seq = engine_settled_seq(en); /* before the states are read */
     buf_add_text(&out, SNAPSHOT_MAGIC);
     put_u32(&out, SNAPSHOT_VERSION);
     put_u32(&out, 0);

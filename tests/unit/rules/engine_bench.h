@@ -1,0 +1,87 @@
+/*
+ * engine_bench.h - the engine on a bench: a scripted datasource below, what was given away as text above.
+ *
+ * Ownership: the bench owns what it made; bench_stop() lets go of it. Threads: one. Limits: SERIES_MAX series in an
+ * answer, 64 batches of edges kept.
+ */
+#ifndef TELEX_TESTS_ENGINE_BENCH_H
+#define TELEX_TESTS_ENGINE_BENCH_H
+
+#include "base/budget.h"
+#include "base/env.h"
+#include "base/metrics.h"
+#include "base/rand.h"
+#include "rules/engine.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define SLOT_NS (10 * NS_PER_S)
+#define START_NS (INT64_C(1700000000) * NS_PER_S)
+
+enum { SERIES_MAX = 64 };
+
+/* A datasource that answers what the test wrote. */
+struct scripted {
+    struct datasource super;
+    const char *raws[SERIES_MAX]; /* label objects */
+    double values[SERIES_MAX];
+    size_t count;
+    bool fails;
+    bool partial;
+    char last_expr[256];
+    unsigned queries;
+};
+
+/* What the engine gave away. */
+struct given {
+    struct buf samples; /* a line each: series value */
+    struct buf edges;   /* a line each: told|quiet labels from>to value annotation */
+    uint64_t seq;
+    void (*meanwhile)(
+        void *arg); /* called once: edges are durable, their giver does not know yet */
+    void *meanwhile_arg;
+    enum err_code refuses_edges;
+    bool refuses_samples;
+    struct batch *kept[64]; /* edges in order, for replay */
+    uint64_t kept_seq[64];
+    size_t kept_count;
+    int changed;
+};
+
+/* Env, datasource and engine. */
+struct bench {
+    struct rng rng;
+    struct budget budget;
+    struct env env;
+    struct scripted source;
+    struct given given;
+    struct engine *engine;
+    struct rule_set *set;
+};
+
+/* An engine as after a start, with <rules>; the rest of the bench stays. */
+void bench_engine(struct bench *b, const char *rules);
+void bench_start(struct bench *b, const char *rules);
+void bench_stop(struct bench *b);
+
+/* A new engine that replays all edges given so far. */
+void bench_restart(struct bench *b, const char *rules);
+
+struct rule_set *parse_rules(const char *text);
+
+/* What the datasource answers from now on. */
+void answer(struct bench *b, size_t count, const char *const *raws, const double *values);
+void answer_one(struct bench *b, const char *raw, double value);
+
+/* Evaluates every group at the slot of that number. */
+void evaluate(struct bench *b, int slot);
+
+/* Fails unless <given> is <want>; empties it. */
+void expect_given(struct buf *given, const char *want);
+
+#endif
