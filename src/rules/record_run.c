@@ -137,7 +137,7 @@ static bool record_row(void *arg, struct str raw, int64_t time_ns, double value,
 /* ---- giving ---- */
 
 /* Is this evaluation one that export_interval leaves out? */
-static bool is_thinned(struct rule_run *run, int64_t slot_ns)
+static bool is_thinned(const struct rule_run *run, int64_t slot_ns)
 {
     int64_t interval_ns = run->rule->export.interval_ns;
 
@@ -146,11 +146,7 @@ static bool is_thinned(struct rule_run *run, int64_t slot_ns)
     }
     /* Half an interval of the group early is on time: slots need not divide the export interval. */
     int64_t slack_ns = run->rule->group->interval_ns / 2;
-    if (run->last_export_ns != 0 && slot_ns - run->last_export_ns < interval_ns - slack_ns) {
-        return true;
-    }
-    run->last_export_ns = slot_ns;
-    return false;
+    return run->last_export_ns != 0 && slot_ns - run->last_export_ns < interval_ns - slack_ns;
 }
 
 /* Gives the remembered bodies with the new values; *ret_given false when their form does not allow
@@ -226,10 +222,8 @@ static bool give_rows(struct record_evaluation *re, bool thinned, struct err *e)
     return ok;
 }
 
-static bool give(struct record_evaluation *re, struct err *e)
+static bool give_values(struct record_evaluation *re, bool thinned, struct err *e)
 {
-    /* An empty answer exports nothing: the next one with samples is not too early. */
-    bool thinned = re->values.len > 0 && is_thinned(re->ev->run, re->ev->slot_ns);
     bool given = false;
 
     if (re->in_order && re->values.len == re->memory->count) {
@@ -238,6 +232,21 @@ static bool give(struct record_evaluation *re, struct err *e)
         }
     }
     return (!re->in_order || leave_order(re, e)) && give_rows(re, thinned, e);
+}
+
+static bool give(struct record_evaluation *re, struct err *e)
+{
+    struct rule_run *run = re->ev->run;
+    bool thinned = re->values.len > 0 && is_thinned(run, re->ev->slot_ns);
+
+    if (!give_values(re, thinned, e)) {
+        return false;
+    }
+    /* An empty answer exports nothing, and neither does a refusal: the next one is not too early. */
+    if (re->values.len > 0 && !thinned) {
+        run->last_export_ns = re->ev->slot_ns;
+    }
+    return true;
 }
 
 bool record_evaluate(struct evaluation *ev, struct err *e)

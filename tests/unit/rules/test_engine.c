@@ -182,6 +182,25 @@ static void export_interval_thins(void **state)
     bench_stop(&b);
 }
 
+static void a_refused_export_does_not_use_up_the_interval(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_start(
+        &b, "groups:\n- name: g\n  rules:\n  - record: r\n    expr: x\n"
+            "    labels: {export_to_datastore: 'true'}\n    annotations: {export_interval: 30s}\n");
+    answer_one(&b, "{}", 1);
+    b.given.refuses_samples = true;
+    evaluate(&b, 1);
+    b.given.refuses_samples = false;
+    evaluate(&b, 2);
+    evaluate(&b, 3);
+    expect_given(&b.given.samples, "r{export_to_datastore=\"true\"} 1\n"
+                                   "r{export_to_datastore=\"true\"} 1 thinned\n");
+    bench_stop(&b);
+}
+
 /* ---- alerting rules ---- */
 
 static const char alert_rules[] = "groups:\n"
@@ -400,6 +419,7 @@ int main(void)
         cmocka_unit_test(failures_and_partial_answers_end_no_series),
         cmocka_unit_test(duplicates_fail_the_rule_and_give_nothing),
         cmocka_unit_test(export_interval_thins),
+        cmocka_unit_test(a_refused_export_does_not_use_up_the_interval),
         cmocka_unit_test(an_alert_pends_fires_and_resolves),
         cmocka_unit_test(nothing_changes_when_the_ledger_refuses),
         cmocka_unit_test(a_slot_without_room_is_missed),
