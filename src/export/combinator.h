@@ -82,6 +82,30 @@ struct conditional_config {
     const struct yaml_node *otherwise;
 };
 
+/* What a monitor measures. */
+struct monitor_tracks {
+    bool export_latency;
+    bool export_size;
+    bool success_rate;
+    bool error_types;
+};
+
+/* What is no longer normal. */
+struct monitor_thresholds {
+    double export_latency_p95_ms; /* above */
+    double success_rate_percent;  /* below */
+    int64_t queue_depth;          /* above: records */
+};
+
+struct monitor_config {
+    struct combinator_common common;
+    struct monitor_tracks beside; /* what both say is measured */
+    struct monitor_tracks nested; /* below monitor_config */
+    struct monitor_thresholds thresholds;
+    const struct yaml_node *self_metrics_exporter;
+    int64_t self_metrics_interval_ns;
+};
+
 /* multi as a stage, by strategy; NULL where it is none. */
 extern const struct exporter_kind *const multi_stages[MULTI_STRATEGIES];
 
