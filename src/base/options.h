@@ -124,6 +124,9 @@ MUST_USE bool options_parse(const struct option_table *table, const struct yaml_
                             const struct option_source *source, struct arena *a, void *config,
                             struct err *e);
 
+/* Does the environment set an option of <table>, or of a table in it, under source->prefix? */
+bool options_in_environment(const struct option_table *table, const struct option_source *source);
+
 /* Frees the secrets in <config>. */
 void options_release(const struct option_table *table, void *config);
 

@@ -86,3 +86,43 @@ bool options_set_from_text(const struct options_run *r, const struct option *o, 
     struct option_value value = {node, name, true};
     return option_types[o->type].set(r, o, value, field);
 }
+
+/* ---- is anything said? ---- */
+
+static bool is_set(const struct option_source *source, const char *prefix, const char *spelling)
+{
+    AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
+
+    buf_add_text(&name, prefix);
+    options_add_shouted(&name, str_of(spelling));
+    return source->lookup(source->arg, buf_text(&name)) != NULL;
+}
+
+static bool row_is_said(const struct option *o, const struct option_source *source)
+{
+    bool said = is_set(source, source->prefix, o->name);
+
+    for (size_t i = 0; !said && o->aliases != NULL && o->aliases[i] != NULL; i++) {
+        said = is_set(source, source->prefix, o->aliases[i]);
+    }
+    if (said || o->type != OPTION_TABLE) {
+        return said;
+    }
+    AUTO(buf_release) struct buf prefix = BUF_INIT(BUF_SMALL);
+    struct option_source inner = *source;
+    buf_add_text(&prefix, source->prefix);
+    options_add_shouted(&prefix, str_of(o->name));
+    buf_add_byte(&prefix, '_');
+    inner.prefix = buf_text(&prefix);
+    return options_in_environment(o->table, &inner);
+}
+
+bool options_in_environment(const struct option_table *table, const struct option_source *source)
+{
+    for (size_t i = 0; source->lookup != NULL && i < table->count; i++) {
+        if (row_is_said(&table->options[i], source)) {
+            return true;
+        }
+    }
+    return false;
+}

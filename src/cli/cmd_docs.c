@@ -69,7 +69,8 @@ static void print_config(struct buf *out)
         "`TELEX_EXPORTER_INFLUX_DATABASE`; an option's other names work there too. A text may hold `${NAME}` or `${NAME:-default}`. An option that is a "
         "secret can instead be given as `OPTION_file: PATH`, or as `OPTION_secret: NAME` of a file below "
         "`secrets.path`. Without `exporters`, those of the file that `PROFILING_EXPORTERS_CONFIG` names are "
-        "taken. `telex check` says what is wrong, with line and column.\n\n",
+        "taken; and `PROFILING_INFLUXDB_URL` and its like (`PROFILING_KIND_OPTION`) make an exporter of that kind, "
+        "named after it, where there is none of that name. `telex check` says what is wrong, with line and column.\n\n",
         made);
     print_top(out);
     for (size_t i = 0; i < config_options.count; i++) {

@@ -243,7 +243,7 @@ static bool read_named(struct tree *t, const struct yaml_node *node, struct err 
     return read_entry(t, x, e);
 }
 
-bool tree_read(struct tree *t, const struct yaml_node *exporters, struct err *e)
+static bool read_written(struct tree *t, const struct yaml_node *exporters, struct err *e)
 {
     if (exporters == NULL || yaml_is_null(exporters)) {
         return true;
@@ -257,7 +257,12 @@ bool tree_read(struct tree *t, const struct yaml_node *exporters, struct err *e)
             return false;
         }
     }
-    return tree_resolve(t, e);
+    return true;
+}
+
+bool tree_read(struct tree *t, const struct yaml_node *exporters, struct err *e)
+{
+    return read_written(t, exporters, e) && tree_read_environment(t, e) && tree_resolve(t, e);
 }
 
 void tree_release(struct tree *t)

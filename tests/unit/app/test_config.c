@@ -195,6 +195,21 @@ static void a_variable_names_the_exporters_file(void **state)
     (void)unlink(path);
 }
 
+/* Variables alone make an exporter, and its errors name them. */
+static void variables_make_an_exporter(void **state)
+{
+    static const struct variable variables[] = {{"PROFILING_INFLUXDB_URL", "http://127.0.0.1:1"},
+                                                {"PROFILING_INFLUXDB_DATABASE", "d"},
+                                                {"PROFILING_INFLUXDB_RETRY_MAX_DELAY_SECONDS", "5"},
+                                                {0}};
+
+    (void)state;
+    AUTO(config_autounref) struct config *c = must_read("", variables);
+    assert_int_equal(c->plan.output_count, 1);
+    assert_true(str_eq(c->plan.outputs[0].name, STR("influxdb")));
+    assert_int_equal(c->plan.outputs[0].delivery.retry.backoff.max_delay_ns, 5 * NS_PER_S);
+}
+
 static void log_levels_reach_the_sink(void **state)
 {
     (void)state;
@@ -236,6 +251,7 @@ int main(void)
         cmocka_unit_test(exporters_as_list),
         cmocka_unit_test(environment_overrides),
         cmocka_unit_test(a_variable_names_the_exporters_file),
+        cmocka_unit_test(variables_make_an_exporter),
         cmocka_unit_test(log_levels_reach_the_sink),
         cmocka_unit_test(a_missing_file_is_a_problem),
     };

@@ -1,0 +1,86 @@
+/*
+ * Exporters that only the environment names: PROFILING_<KIND>_<OPTION> makes one of that kind, named
+ * after it, where the config has none of that name. So an application's deployment needs no file.
+ */
+#include "export/tree.h"
+
+#include "export/tree_int.h"
+
+/* Variables of kinds that this version does not have: better refused than sent nowhere. */
+static const struct {
+    const char *variable;
+    const char *kind;
+} unknown[] = {
+    {"PROFILING_PROMETHEUS_PUSHGATEWAY_URL", "pushgateway"},
+    {"PROFILING_DATADOG_API_KEY", "datadog"},
+    {"PROFILING_NEWRELIC_LICENSE_KEY", "newrelic"},
+    {"PROFILING_OTEL_ENDPOINT", "otlp"},
+};
+
+static bool refuse_unknown(const struct tree *t, struct err *e)
+{
+    for (size_t i = 0; i < ARRAY_LEN(unknown); i++) {
+        if (t->source->lookup(t->source->arg, unknown[i].variable) != NULL) {
+            return err_set(e, ERR_CONFIG,
+                           "%s is set, but this version has no exporter of type '%s': what it "
+                           "should get would go nowhere; unset it",
+                           unknown[i].variable, unknown[i].kind);
+        }
+    }
+    return true;
+}
+
+/* `type: KIND`, as if it stood in a file called after the variables. */
+static bool make_node(struct tree *t, const struct exporter_kind *kind, const char *prefix,
+                      const struct yaml_node **ret_node, struct err *e)
+{
+    struct yaml_source *source = arena_new(t->arena, struct yaml_source);
+    const struct yaml_node *documents = NULL;
+
+    source->file = arena_printf(t->arena, "environment variables %s*", prefix);
+    source->text = arena_printf(t->arena, "type: %s\n", kind->name);
+    if (!yaml_parse(t->arena, source, &documents, e)) {
+        return false;
+    }
+    *ret_node = documents->first;
+    return true;
+}
+
+static bool read_kind(struct tree *t, const struct exporter_kind *kind, struct err *e)
+{
+    struct tree_exporter *x = arena_new(t->arena, struct tree_exporter);
+    struct option_source source = *t->source;
+
+    x->name = str_of(kind->name);
+    x->simple = x->name;
+    x->is_entry = true;
+    x->env_prefix = tree_env_prefix(t, "PROFILING_", x->name);
+    source.prefix = x->env_prefix;
+    if (tree_find(t, x->name) != NULL || !options_in_environment(kind->options, &source)) {
+        return true;
+    }
+    if (!make_node(t, kind, x->env_prefix, &x->node, e)) {
+        return false;
+    }
+    x->options = x->node;
+    if (t->entry_count == PLAN_OUTPUTS_MAX) {
+        return err_set(e, ERR_LIMIT, "%s* makes one exporter too many: there can be %d",
+                       x->env_prefix, PLAN_OUTPUTS_MAX);
+    }
+    t->entry_count++;
+    return tree_read_exporter(t, x, e);
+}
+
+bool tree_read_environment(struct tree *t, struct err *e)
+{
+    if (t->source->lookup == NULL) {
+        return true;
+    }
+    for (const struct exporter_kind *const *kind = exporter_kinds; *kind != NULL; kind++) {
+        bool is_leaf = (*kind)->combinator == COMBINATOR_NONE && (*kind)->stage == NULL;
+        if (is_leaf && !read_kind(t, *kind, e)) {
+            return false;
+        }
+    }
+    return refuse_unknown(t, e);
+}
