@@ -40,6 +40,33 @@ static bool take_canonical(struct cursor *c, char tag, struct str *ret_bytes)
            (size_t)(ret_bytes->ptr - start) == 1 + varint_size(ret_bytes->len);
 }
 
+static bool is_behind(struct str name, struct str last)
+{
+    return last.len == 0 || (unsigned char)last.ptr[0] < (unsigned char)name.ptr[0] ||
+           str_cmp(last, name) < 0;
+}
+
+/*
+ * Passes over a pair whose three lengths take a byte each, as they nearly always do, with a name
+ * behind <last>, which it becomes. Gives NULL for any other; that is judged the long way.
+ */
+static inline const char *pass_short_pair(const char *p, const char *end, struct str *last)
+{
+    const unsigned char *b = (const unsigned char *)p;
+
+    if (end - p < 7 || b[0] != LABEL_TAG_PAIR || b[1] >= 0x80 || b[1] > end - p - 2 ||
+        b[2] != LABEL_TAG_NAME || b[3] == 0 || b[3] + 4 >= b[1] || b[4 + b[3]] != LABEL_TAG_VALUE ||
+        b[5 + b[3]] != b[1] - b[3] - 4) {
+        return NULL;
+    }
+    struct str name = {p + 4, b[3]};
+    if (!is_behind(name, *last)) {
+        return NULL;
+    }
+    *last = name;
+    return p + 2 + b[1];
+}
+
 /* Is <packed> exactly what a set holds? */
 static bool is_canonical(struct str packed, uint32_t *ret_count)
 {
@@ -48,6 +75,12 @@ static bool is_canonical(struct str packed, uint32_t *ret_count)
     uint32_t count = 0;
 
     while (c.at < c.end) {
+        const char *behind = pass_short_pair(c.at, c.end, &last);
+        if (likely(behind != NULL)) {
+            c.at = behind;
+            count++;
+            continue;
+        }
         struct str pair;
         struct label label;
         if (!take_canonical(&c, LABEL_TAG_PAIR, &pair)) {
