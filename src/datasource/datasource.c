@@ -1,6 +1,7 @@
 #include "datasource/datasource.h"
 
-const struct datasource_kind *const datasource_kinds[] = {&datasource_prometheus, NULL};
+const struct datasource_kind *const datasource_kinds[] = {&datasource_prometheus, &datasource_self,
+                                                          NULL};
 
 const struct datasource_kind *datasource_kind_find(struct str name)
 {

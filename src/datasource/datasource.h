@@ -1,7 +1,7 @@
 /*
  * datasource.h - "answer this query": what rules ask, whoever answers.
  *
- * A datasource kind is one const table (here: prometheus; later graphite, embedded, self). An
+ * A datasource kind is one const table (here: prometheus, self; later graphite, embedded). An
  * instance answers instant queries by calling a row function per series, straight from the answer's
  * bytes, so that a caller who remembers the raw bytes of a series' labels never parses them again.
  *
@@ -83,6 +83,7 @@ struct datasource {
 
 /* The kinds, each in a file of its own. */
 extern const struct datasource_kind datasource_prometheus;
+extern const struct datasource_kind datasource_self;
 
 /* All kinds, NULL-terminated. */
 extern const struct datasource_kind *const datasource_kinds[];
