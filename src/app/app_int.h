@@ -52,6 +52,7 @@ struct app {
     int64_t snapshot_mono_ns; /* when the last snapshot was made */
     uint64_t snapshot_edges;  /* outputs.edges and edge_bytes then */
     uint64_t snapshot_bytes;
+    uint64_t snapshot_forgotten; /* engine_forgotten() then */
     _Atomic bool is_ready;
     struct lock lock;
     struct cond no_readers;

@@ -76,6 +76,7 @@ bool state_save(struct app *a, struct engine *engine, struct err *e)
     AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
     uint64_t edges = atomic_load_explicit(&a->outputs.edges, memory_order_relaxed);
     uint64_t bytes = atomic_load_explicit(&a->outputs.edge_bytes, memory_order_relaxed);
+    uint64_t forgotten = engine_forgotten(engine);
     uint64_t seq = 0;
 
     snapshot_path(a, &path);
@@ -88,6 +89,7 @@ bool state_save(struct app *a, struct engine *engine, struct err *e)
     a->snapshot_mono_ns = clock_mono_ns(a->env->clock);
     a->snapshot_edges = edges;
     a->snapshot_bytes = bytes;
+    a->snapshot_forgotten = forgotten;
     return true;
 }
 
@@ -97,7 +99,11 @@ bool state_move(struct app *a, struct engine *from, struct engine *to, struct er
     uint64_t seq = 0;
 
     snapshot_path(a, &path);
-    return state_save(a, from, e) && engine_restore_snapshot(to, buf_str(&path), &seq, e);
+    if (!state_save(a, from, e) || !engine_restore_snapshot(to, buf_str(&path), &seq, e)) {
+        return false;
+    }
+    a->snapshot_forgotten = engine_forgotten(to);
+    return true;
 }
 
 void app_tick(struct app *a)
@@ -108,9 +114,12 @@ void app_tick(struct app *a)
     int64_t since_ns = clock_mono_ns(a->env->clock) - a->snapshot_mono_ns;
     struct err e = ERR_INIT;
 
+    engine_forget_orphans(a->graph.engine);
+    bool is_changed =
+        edges != a->snapshot_edges || engine_forgotten(a->graph.engine) != a->snapshot_forgotten;
     bool is_due = since_ns >= state->snapshot_interval_ns ||
                   bytes - a->snapshot_bytes >= (uint64_t)state->snapshot_bytes;
-    if (edges == a->snapshot_edges || !is_due) {
+    if (!is_changed || !is_due) {
         return;
     }
     if (!state_save(a, a->graph.engine, &e)) {

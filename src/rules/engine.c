@@ -226,7 +226,16 @@ static struct rule_run *adopt(struct engine *en, const struct rule *rule)
     return run;
 }
 
-/* Runs whose rule the new set does not have end their series and go. */
+/* The run ends its series and goes. */
+static void forget(struct engine *en, struct rule_run *run)
+{
+    rule_run_retire(run, clock_wall_ns(en->env->clock));
+    (void)map_del(&en->runs, run->id);
+    rule_run_free(run);
+    en->forgotten++;
+}
+
+/* Runs whose rule the new set does not have. Orphans wait for engine_forget_orphans(). */
 static void retire_others(struct engine *en)
 {
     uint32_t at = 0;
@@ -238,10 +247,36 @@ static void retire_others(struct engine *en)
             run->kept = false;
             continue;
         }
-        rule_run_retire(run, clock_wall_ns(en->env->clock));
-        (void)map_del(&en->runs, run->id);
-        rule_run_free(run);
+        forget(en, run);
     }
+}
+
+void engine_forget_orphans(struct engine *en)
+{
+    uint64_t before = en->forgotten;
+    uint32_t at = 0;
+    void *value = NULL;
+
+    if (en->orphans_due_ns == 0 || clock_mono_ns(en->env->clock) < en->orphans_due_ns) {
+        return;
+    }
+    en->orphans_due_ns = 0;
+    begin_replacing(en);
+    while (map_next(&en->runs, &at, NULL, &value)) {
+        if (((struct rule_run *)value)->rule == NULL) {
+            forget(en, value);
+        }
+    }
+    end_replacing(en);
+    if (en->forgotten > before) {
+        trace_warn(&en->trace, "alerts were forgotten: their rules did not come back",
+                   T_U64("rules", en->forgotten - before));
+    }
+}
+
+uint64_t engine_forgotten(const struct engine *en)
+{
+    return en->forgotten;
 }
 
 bool engine_set_rules(struct engine *en, struct rule_set *set, struct err *e)

@@ -76,8 +76,18 @@ void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait);
 /* Counts <slots> that passed without an evaluation. */
 void group_count_missed(struct group_run *g, uint64_t slots);
 
-/* State by snapshot and replay: alerts of rules not in the set are kept until a snapshot without
- * them. */
+/*
+ * Forgets the alerts that were restored for rules that the set still lacks after keep_resolved_ns:
+ * by then it was no slip in a rule file. Their series end. Call now and then, on the thread that sets
+ * rules.
+ */
+void engine_forget_orphans(struct engine *en);
+
+/* How many rules went, with their alerts, since the engine was made: a snapshot of before has them
+ * still. */
+uint64_t engine_forgotten(const struct engine *en);
+
+/* State by snapshot and replay; of rules that are not in the set too, see engine_forget_orphans(). */
 MUST_USE bool engine_restore_snapshot(struct engine *en, struct str path, uint64_t *ret_seq,
                                       struct err *e);
 MUST_USE bool engine_restore_edge(struct engine *en, uint64_t seq, struct batch *edges,

@@ -38,7 +38,7 @@ struct rule_outcome {
 
 struct rule_run {
     struct str id;           /* of the rule; owned */
-    const struct rule *rule; /* NULL: restored, and not in the set */
+    const struct rule *rule; /* NULL: restored, and not in the set: an orphan */
     struct engine *engine;
     enum rule_kind kind;
     struct series_table table;   /* of alert_item; for alerting rules */
@@ -74,10 +74,11 @@ struct engine {
     struct rule_set *set;
     struct group_run *groups;
     size_t group_count;
-    struct map runs; /* by rule id */
-    uint64_t
-        last_seq; /* newest ledger frame whose states are set; older ones may still be on their way */
-    struct lock lock; /* the three below, last_seq, and the runs' commit_floor */
+    struct map runs;        /* by rule id */
+    int64_t orphans_due_ns; /* monotonic: when those without a rule go; 0: there are none */
+    uint64_t forgotten;     /* runs that went with their rule; main thread */
+    uint64_t last_seq; /* newest ledger frame whose states are set; older ones may not be yet */
+    struct lock lock;  /* the three below, last_seq, and the runs' commit_floor */
     struct cond unviewed;
     uint32_t viewers GUARDED_BY(lock); /* threads that look at groups and runs */
     bool replacing GUARDED_BY(lock);

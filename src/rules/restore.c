@@ -149,6 +149,7 @@ static void restore_alert(struct engine *en, const struct alert *a)
     if (run == NULL) {
         run = rule_run_new(en, a->rule_id, RULE_ALERT);
         (void)map_put(&en->runs, run->id, run);
+        en->orphans_due_ns = clock_mono_ns(en->env->clock) + en->options.keep_resolved_ns;
     }
     if (run->kind != RULE_ALERT) {
         return;

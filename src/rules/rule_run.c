@@ -46,13 +46,29 @@ struct alert_item *alert_item_for(struct rule_run *run, struct labels *labels)
     return (struct alert_item *)(void *)series_at(&run->table, id);
 }
 
+/* Stands in for the rule of an orphan: what its alerts tell of it. */
+static void name_orphan(struct rule_run *run, struct rule *ret, const struct rule_group *no_group)
+{
+    *ret = (struct rule){.group = no_group, .kind = run->kind};
+    for (uint32_t i = 0; i < run->table.count && ret->name.len == 0; i++) {
+        const struct labels *labels = series_at(&run->table, i)->labels;
+        ret->name = labels != NULL ? labels_get(labels, STR("alertname")) : STR_NONE;
+    }
+    run->rule = ret;
+}
+
 void rule_run_retire(struct rule_run *run, int64_t now_ns)
 {
     struct evaluation ev;
     struct sample_set set = {.ev = &ev};
+    const struct rule_group no_group = {0};
+    struct rule unknown;
     struct err e = ERR_INIT;
 
-    evaluation_begin(&ev, run, now_ns, (struct wait){DEADLINE_NEVER, NULL});
+    if (run->rule == NULL) {
+        name_orphan(run, &unknown, &no_group);
+    }
+    evaluation_begin(&ev, run, now_ns, (struct wait){0, NULL}); /* a full log holds nobody up */
     if (run->kind == RULE_ALERT) {
         alert_retire(run, &set);
     } else {

@@ -147,7 +147,7 @@ void bench_engine(struct bench *b, const char *rules)
 {
     struct engine_options options = {.external_labels = labels_empty(),
                                      .external_url = STR("http://telex"),
-                                     .keep_resolved_ns = 15 * 60 * NS_PER_S,
+                                     .keep_resolved_ns = b->keep_resolved_ns,
                                      .query_timeout_ns = 5 * NS_PER_S};
     struct engine_output output = {give_edges, give_samples, note_changed, &b->given};
     struct err e = ERR_INIT;
@@ -159,7 +159,7 @@ void bench_engine(struct bench *b, const char *rules)
 
 void bench_start(struct bench *b, const char *rules)
 {
-    *b = (struct bench){.source.super.ops = &scripted_ops};
+    *b = (struct bench){.keep_resolved_ns = 15 * 60 * NS_PER_S, .source.super.ops = &scripted_ops};
     rng_seed(&b->rng, 1);
     budget_init(&b->budget, NULL, "the test", INT64_MAX);
     b->env = (struct env){

@@ -62,6 +62,7 @@ struct bench {
     struct given given;
     struct engine *engine;
     struct rule_set *set;
+    int64_t keep_resolved_ns; /* of engines to come */
 };
 
 /* An engine as after a start, with <rules>; the rest of the bench stays. */

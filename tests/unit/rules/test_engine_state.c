@@ -211,6 +211,49 @@ static void a_reload_keeps_what_stays_and_ends_what_goes(void **state)
     bench_stop(&b);
 }
 
+static const char other_rules[] = "groups:\n- name: g\n  rules:\n  - record: r\n    expr: z\n";
+
+/* A rule is gone at the start, and comes back with the file that a slip had broken, or does not. */
+static void orphans_wait_for_their_rule_for_a_while(void **state)
+{
+    struct bench b;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    bench_start(&b, alert_rules);
+    answer_one(&b, "{\"i\":\"a\"}", 90);
+    evaluate(&b, 1);
+    evaluate(&b, 3);
+    buf_clear(&b.given.edges);
+    bench_restart(&b, other_rules);
+    engine_forget_orphans(b.engine);
+    assert_int_equal(engine_forgotten(b.engine), 0);
+    struct rule_set *again = parse_rules(alert_rules);
+    assert_true(engine_set_rules(b.engine, again, &e));
+    rule_set_unref(again);
+    evaluate(&b, 4);
+    expect_given(&b.given.edges, "");
+    b.keep_resolved_ns = 0;
+    bench_restart(&b, other_rules);
+    buf_clear(&b.given.samples);
+    engine_forget_orphans(b.engine);
+    assert_int_equal(engine_forgotten(b.engine), 1);
+    expect_given(
+        &b.given.samples,
+        "ALERTS{alertname=\"High\", alertstate=\"firing\", i=\"a\", severity=\"page\"} stale\n"
+        "ALERTS_FOR_STATE{alertname=\"High\", i=\"a\", severity=\"page\"} stale\n");
+    again = parse_rules(alert_rules);
+    assert_true(engine_set_rules(b.engine, again, &e));
+    rule_set_unref(again);
+    evaluate(&b, 9);
+    evaluate(&b, 11); /* told: it is another episode */
+    expect_given(
+        &b.given.edges,
+        "quiet {alertname=\"High\", i=\"a\", severity=\"page\"} ready>pending 90\n"
+        "told {alertname=\"High\", i=\"a\", severity=\"page\"} pending>alerting 90 a at 90\n");
+    bench_stop(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +262,7 @@ int main(void)
         cmocka_unit_test(a_snapshot_claims_no_edge_that_is_on_its_way),
         cmocka_unit_test(a_damaged_snapshot_is_refused),
         cmocka_unit_test(a_reload_keeps_what_stays_and_ends_what_goes),
+        cmocka_unit_test(orphans_wait_for_their_rule_for_a_while),
     };
 
     return cmocka_run_group_tests_name("rules/engine_state", tests, NULL, NULL);
