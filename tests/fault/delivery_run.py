@@ -37,7 +37,7 @@ class Options:
     def __init__(self, long, seed):
         self.long = long
         self.seed = seed
-        self.runs = 1000 if long else 12
+        self.runs = 1000 if long else 16
         self.kills = 500 if long else 20
         self.cuts = 60 if long else 8
         self.rounds = 3 if long else 1

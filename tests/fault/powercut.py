@@ -24,10 +24,18 @@ class Entry:
         self.kind = kind
         self.offset, self.length, self.old_size, self.saved = fields
         self.path, self.to, self.old = path, to, old
+        self.forgotten = False
 
     @property
     def is_data(self):
         return self.kind in ("write", "truncate")
+
+    @property
+    def end(self):
+        return self.offset + self.length if self.kind == "write" else max(self.offset, self.old_size)
+
+    def overlaps(self, other):
+        return self is other or self.offset < other.end and other.offset < self.end
 
 
 def read(journal):
@@ -47,20 +55,37 @@ def read(journal):
 
 
 def pending(entries):
-    """What no sync has made durable. Bytes wait for their file's sync, names for their folder's."""
+    """What no sync has made durable. Bytes wait for their file's sync, names for their folder's.
+
+    A failed sync forgets the bytes that it was asked for, as Linux does: a later one that succeeds does not bring them to
+    the disk, unless they were written again.
+    """
     left = []
     for entry in entries:
-        if entry.kind == "sync":
-            left = [other for other in left
-                    if not (other.path == entry.path if other.is_data
-                            else os.path.dirname(other.to or other.path) == entry.path)]
+        if entry.kind != "sync":
+            left.append(_moved(left, entry))
+        elif entry.length:
+            for other in left:
+                other.forgotten |= other.is_data and other.path == entry.path
         else:
-            if entry.kind == "rename":
-                for other in left:
-                    if other.is_data and other.path == entry.path:
-                        other.path = entry.to
-            left.append(entry)
+            left = _synced(left, entry.path)
     return left
+
+
+def _moved(left, entry):
+    """A renamed file's bytes go with it."""
+    for other in left if entry.kind == "rename" else ():
+        if other.is_data and other.path == entry.path:
+            other.path = entry.to
+    return entry
+
+
+def _synced(left, path):
+    """What is still pending after a sync of the file or folder `path`."""
+    durable = [other for other in left if other.is_data and other.path == path and not other.forgotten]
+    return [other for other in left
+            if not (other.is_data and other.path == path and any(other.overlaps(one) for one in durable))
+            and (other.is_data or os.path.dirname(other.to or other.path) != path)]
 
 
 def cut(control, how, rng):
@@ -103,11 +128,9 @@ def _undo_bytes(entry, granules, how, rng):
         if entry.kind == "truncate" or how == LOSE_ALL:
             if how == BY_CHANCE and rng.random() < 0.5:
                 return 0
-            file.seek(entry.offset)
-            file.write(entry.old)
-            file.truncate(entry.old_size)
+            _restore_bytes(file, entry)
             return 1
-        end = entry.offset + entry.length
+        end = entry.end
         for granule in range(entry.offset // GRANULE, (end + GRANULE - 1) // GRANULE):
             if granule in settled:
                 continue
@@ -120,6 +143,18 @@ def _undo_bytes(entry, granules, how, rng):
             file.write(was + bytes(last - first - len(was)))
             undone = 1
     return undone
+
+
+def _restore_bytes(file, entry):
+    """What was there, and the old size unless something is behind it that stays."""
+    file.seek(entry.offset)
+    file.write(entry.old)
+    size = file.seek(0, os.SEEK_END)
+    if entry.kind == "truncate" or size <= entry.end:
+        file.truncate(entry.old_size)
+    else:
+        file.seek(entry.offset + len(entry.old))
+        file.write(bytes(entry.length - len(entry.old)))
 
 
 def _undo_name(entry, control):

@@ -59,7 +59,7 @@ struct entry {
     uint64_t kind;
     uint64_t path_len;
     uint64_t offset;
-    uint64_t length;   /* bytes written */
+    uint64_t length;   /* bytes written; of a sync what it failed with */
     uint64_t old_len;  /* bytes that were there, behind the path */
     uint64_t old_size; /* of the file */
     uint64_t saved;    /* number of the link that keeps the file that went; 0: none went */
@@ -382,12 +382,9 @@ static int sync_any(int fd, long call)
         return (int)syscall(call, fd);
     }
     struct turn turn = begin(SYNC);
-    if (turn.error) {
-        return (int)end(turn, -1);
-    }
-    int result = control->skip_sync ? 0 : (int)syscall(call, fd);
-    if (result == 0) {
-        note_name(SYNC, path, NULL);
+    int result = turn.error || control->skip_sync ? 0 : (int)syscall(call, fd);
+    if (result == 0 && journalling()) {
+        note((struct entry){.kind = SYNC, .length = (uint64_t)turn.error}, path, NULL, "");
     }
     return (int)end(turn, result);
 }

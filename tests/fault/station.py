@@ -27,8 +27,9 @@ FAST = {"retry_config": {"initial_delay_seconds": 0.05, "max_delay_seconds": 0.3
 class TelexProgram(telex.Telex):
     """Telex receiving remote write and delivering it to one receiver, or as `sections` of the config say."""
 
-    def __init__(self, folder, url, **sections):
-        config = {"exporters": {"out": telex.remote_write_exporter(url, **FAST)}, "receive": {"remote_write": True},
+    def __init__(self, folder, url, fsync, **sections):
+        out = telex.remote_write_exporter(url, **{**FAST, "buffer": {"fsync": fsync}})
+        config = {"exporters": {"out": out}, "receive": {"remote_write": True},
                   "shutdown_timeout": "3s"}
         super().__init__(folder, {**config, **sections})
         (folder / "data").mkdir(exist_ok=True)
@@ -119,7 +120,7 @@ class Station:
     """One run: `station.program`, `station.receiver` and `station.others`, `station.book`, `station.shim`."""
 
     def __init__(self, folder, seed=0, mode=None, program=None, strict=True, receiver=None, others=(),
-                 **sections):
+                 fsync="always", **sections):
         self.folder = folder
         self.rng = random.Random(seed)
         self.book = custody.Book()
@@ -127,7 +128,7 @@ class Station:
         self.others = list(others)
         self.duty = TOGETHER
         if program is None:
-            self.program = TelexProgram(folder / "telex", self.receiver.url + "/api/v1/write", **sections)
+            self.program = TelexProgram(folder / "telex", self.receiver.url + "/api/v1/write", fsync, **sections)
         else:
             self.program = program(folder / "program", self.receiver.url)
         self.shim = shim.Shim(folder / "shim", self.program.data)

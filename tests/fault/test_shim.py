@@ -121,6 +121,20 @@ def test_power_cut_keeps_what_was_synced(small):
     assert small.texts() == {"log": b"A" * 1000 + b"B" * 1000, "old": b"old", "gone": b"gone"}
 
 
+def test_a_failed_sync_forgets(small):
+    small.shim.keep_journal()
+    small.shim.fail(errno.EIO, ["sync"], first=2, count=1)
+    program = RUNS.replace("        os.fdatasync(fd)\n", """
+        try:
+            os.fdatasync(fd)
+        except OSError:
+            pass
+""")
+    assert small.run(program)[0] == 0
+    powercut.cut(small.shim.path, powercut.LOSE_ALL, random.Random(1))
+    assert small.texts()["log"] == bytes(1000) + b"B" * 1000
+
+
 def test_power_cut_by_chance(small):
     small.shim.keep_journal()
     seen = set()
