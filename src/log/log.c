@@ -245,6 +245,7 @@ bool log_open(const struct log_options *options, struct log **ret_log,
     struct log *l = log_new(options);
     bool ok = take_folder(l, e) && log_recover(l, &report, e);
     if (ok) {
+        owed_settle(l);
         begin(l);
         space_look(l, clock_mono_ns(clock_system()));
         ok = thread_start(&l->writer, "log", writer_run, l, e);

@@ -132,8 +132,8 @@ MUST_USE bool log_consumer_retire(struct log *l, unsigned bit, struct err *e);
 /*
  * How many frames consumer <bit> has still to do, and how many bytes those are on disk or will be. Exact but
  * for the one segment in which a consumer stands whose next frame is no longer in memory: there it may
- * seem to owe 256 KiB more than it does (all of the segment if that was left by an earlier program). Never too low; 0
- * is always exact. Asking costs a lock.
+ * seem to owe 256 KiB more than it does (all of the segment if that has no sums). Never too low; 0 is always
+ * exact, and so is what is owed at the start. Asking costs a lock.
  */
 uint64_t log_pending(struct log *l, unsigned bit);
 int64_t log_owed_bytes(struct log *l, unsigned bit);

@@ -58,6 +58,14 @@ struct owed {
     int64_t oldest_ns;
 };
 
+/* Where in a sealed segment a consumer stood at the start, found by looking at each frame. */
+struct place {
+    uint64_t serial; /* of the segment; 0: not looked for */
+    uint64_t seq;    /* the cursor */
+    struct tally done;
+    int64_t next_ns; /* when the next frame for it was appended */
+};
+
 struct consumer {
     char *name; /* NULL: the bit is free */
     bool retired;
@@ -66,6 +74,7 @@ struct consumer {
     uint64_t written; /* as the cursor file has it */
     uint64_t synced;
     struct owed owed;
+    struct place place;
 };
 
 /* The segment that is written to; the writer's alone. */
@@ -198,8 +207,11 @@ void owed_withdraw(struct log *l, const struct held *h);
 void owed_move(struct log *l, unsigned bit, uint64_t from_seq);
 void owed_count(struct log *l, unsigned bit);
 
-/* Marks where the frames of the segment end now. */
-void segment_mark(struct segment *s);
+/* Counts exactly what is done in the segments where consumers stand, some of them at most; at the start. */
+void owed_settle(struct log *l);
+
+/* Marks where the frames of the segment end that <sum> counts; the first ones of it. */
+void segment_mark(struct segment *s, const struct footer *sum);
 
 /* recovery.c */
 MUST_USE bool log_recover(struct log *l, struct log_report *report, struct err *e);

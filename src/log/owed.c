@@ -3,7 +3,8 @@
  *
  * While a consumer passes over frames that are in memory, each is counted once. One that is further behind is counted anew
  * whenever it moves, from the sums of the segments and their marks; in the segment where it stands it may then seem to owe
- * up to MARK_BYTES more than it does, and all of that segment's frames when no marks were kept.
+ * up to MARK_BYTES more than it does, and all of that segment's frames when no marks were kept. At the start the headers of
+ * the segments where consumers stand are looked at once, which makes their first count exact.
  *
  * Invariants, under the log's lock
  *   1. owed.count and owed.bytes are never less than what is owed; 0 is exact.
@@ -11,6 +12,9 @@
  *   3. While cursor + 1 is in memory and has been since it was last counted, all of it is exact.
  */
 #include "log/log_int.h"
+#include "log/scan.h"
+
+#include "base/mem.h"
 
 static uint64_t first_in_memory(const struct log *l)
 {
@@ -50,17 +54,17 @@ static struct tally tally_of(const struct segment *s, const struct mark *m, unsi
     return s->tallies.items[m->tallies + (size_t)__builtin_popcountll(below)];
 }
 
-void segment_mark(struct segment *s)
+void segment_mark(struct segment *s, const struct footer *sum)
 {
-    struct mark m = {.seq = s->sum.last_seq + 1,
-                     .offset = (int64_t)s->sum.end,
-                     .time_ns = s->sum.newest_ns,
-                     .mask = s->sum.mask,
+    struct mark m = {.seq = sum->last_seq + 1,
+                     .offset = (int64_t)sum->end,
+                     .time_ns = sum->newest_ns,
+                     .mask = sum->mask,
                      .tallies = s->tallies.len};
 
     for (uint64_t rest = m.mask; rest != 0; rest &= rest - 1) {
-        const struct bit_sum *sum = &s->sum.of_bit[__builtin_ctzll(rest)];
-        vec_push(&s->tallies, ((struct tally){sum->count, sum->bytes}));
+        const struct bit_sum *of_bit = &sum->of_bit[__builtin_ctzll(rest)];
+        vec_push(&s->tallies, ((struct tally){of_bit->count, of_bit->bytes}));
     }
     vec_push(&s->marks, m);
 }
@@ -76,7 +80,15 @@ static void add_unsummed(const struct segment *s, unsigned bit, uint64_t from, s
     o->oldest_ns = o->oldest_ns == 0 ? s->created_ns : o->oldest_ns;
 }
 
-static void add_segment(const struct segment *s, unsigned bit, uint64_t from, struct owed *o)
+/* Does what was found at the start say more than the marks? */
+static bool place_helps(const struct place *p, const struct segment *s, uint64_t from,
+                        struct tally done)
+{
+    return p->serial == s->serial && p->seq < from && p->done.count >= done.count;
+}
+
+static void add_segment(const struct segment *s, const struct place *place, unsigned bit,
+                        uint64_t from, struct owed *o)
 {
     const struct bit_sum *sum = &s->sum.of_bit[bit];
     struct tally done = {0};
@@ -90,6 +102,10 @@ static void add_segment(const struct segment *s, unsigned bit, uint64_t from, st
     if (m != NULL) {
         done = tally_of(s, m, bit);
         oldest_ns = m->time_ns > oldest_ns ? m->time_ns : oldest_ns;
+    }
+    if (place_helps(place, s, from, done)) {
+        done = place->done;
+        oldest_ns = place->next_ns;
     }
     uint64_t count = sum->count - done.count;
     uint64_t span = s->sum.last_of_bit[bit] - from + 1;
@@ -121,7 +137,7 @@ void owed_count(struct log *l, unsigned bit)
         for (size_t i = 0; i < l->segments.len; i++) {
             const struct segment *s = l->segments.items[i];
             if (s->sum.count > 0 && s->sum.last_of_bit[bit] >= from) {
-                add_segment(s, bit, from, &o);
+                add_segment(s, &c->place, bit, from, &o);
             }
         }
         o.oldest_seq = o.count > 0 ? from : 0; /* looked for again as soon as the cursor moves */
@@ -130,6 +146,100 @@ void owed_count(struct log *l, unsigned bit)
     add_frames(l, bit, from, &o);
     c->owed = o;
 }
+
+/* ---- the start ---- */
+
+/* Segments that are looked through at most: the start must not depend on how many consumers are behind. */
+enum { SETTLE_SEGMENTS = 8 };
+
+/* The bits whose consumers stand in the middle of <s>. */
+static uint64_t who_stands_in(const struct log *l, const struct segment *s)
+{
+    uint64_t mask = 0;
+
+    for (uint64_t rest = s->sum.mask; rest != 0; rest &= rest - 1) {
+        unsigned bit = (unsigned)__builtin_ctzll(rest);
+        const struct consumer *c = &l->consumers[bit];
+        if (c->name != NULL && !c->retired && c->cursor >= s->sum.of_bit[bit].first_seq &&
+            c->cursor < s->sum.last_of_bit[bit]) {
+            mask |= UINT64_C(1) << bit;
+        }
+    }
+    return mask;
+}
+
+/* One frame of a segment: what of it is done, or the next thing to do, for those who stand there. */
+static void place_frame(struct log *l, const struct frame_header *h, uint64_t mask)
+{
+    for (uint64_t rest = h->mask & mask; rest != 0; rest &= rest - 1) {
+        struct consumer *c = &l->consumers[__builtin_ctzll(rest)];
+        if (h->seq <= c->cursor) {
+            c->place.done.count++;
+            c->place.done.bytes += frame_bytes(h->length);
+        } else if (c->place.next_ns == 0) {
+            c->place.next_ns = h->time_ns;
+        }
+    }
+}
+
+/* Looks at the headers of all frames, and sets marks; ends early where something is bad. */
+static void look_through(struct log *l, struct segment *s, struct window *w, uint64_t mask)
+{
+    struct footer *sum = mem_new(struct footer);
+    struct frame_header h;
+    enum look look = LOOK_FRAME;
+    int64_t marked = FILE_DATA_START;
+
+    sum->end = FILE_DATA_START;
+    while (scan_look(w, (int64_t)sum->end, &look, &h) == 0 && look == LOOK_FRAME &&
+           h.type < LOG_TYPE_RESERVED) {
+        place_frame(l, &h, mask);
+        footer_add(sum, &h);
+        sum->end += (uint64_t)frame_bytes(h.length);
+        if ((int64_t)sum->end - marked >= MARK_BYTES && !s->sum.sums_lost) {
+            marked = (int64_t)sum->end;
+            segment_mark(s, sum);
+        }
+    }
+    mem_free(sum);
+}
+
+static void settle_segment(struct log *l, struct segment *s, uint64_t mask)
+{
+    char name[32];
+    char path[PATH_MAX];
+    int fd = -1;
+
+    segment_name(s->serial, name);
+    log_path(l, name, path);
+    if (l->fs->ops->open(l->fs, path, FS_READ, &fd) != 0) {
+        return;
+    }
+    for (uint64_t rest = mask; rest != 0; rest &= rest - 1) {
+        struct consumer *c = &l->consumers[__builtin_ctzll(rest)];
+        c->place = (struct place){.serial = s->serial, .seq = c->cursor};
+    }
+    struct window *w = window_new(l->fs, fd, s->salt, (int64_t)s->sum.end);
+    look_through(l, s, w, mask);
+    window_free(w);
+    (void)l->fs->ops->close(l->fs, fd);
+}
+
+void owed_settle(struct log *l)
+{
+    int looked = 0;
+
+    for (size_t i = l->segments.len; i > 0 && looked < SETTLE_SEGMENTS; i--) {
+        struct segment *s = l->segments.items[i - 1];
+        uint64_t mask = s->sum.sums_lost ? 0 : who_stands_in(l, s);
+        if (mask != 0) {
+            settle_segment(l, s, mask);
+            looked++;
+        }
+    }
+}
+
+/* ---- what comes and goes ---- */
 
 /* The oldest frame owed, when all of them are in memory. */
 static void find_oldest(struct log *l, unsigned bit)

@@ -158,7 +158,7 @@ void active_publish(struct log *l)
     }
     int64_t marked = s->marks.len > 0 ? vec_last(&s->marks)->offset : FILE_DATA_START;
     if ((int64_t)s->sum.end - marked >= MARK_BYTES) {
-        segment_mark(s);
+        segment_mark(s, &s->sum);
     }
     l->disk_bytes += (int64_t)l->active.sum.end - s->file_bytes;
     s->file_bytes = (int64_t)l->active.sum.end;

@@ -415,6 +415,41 @@ static void many_segments_are_read_and_removed(void **state)
     kit_release(&k);
 }
 
+/* The start reads headers and footers, and of frames only those of the segments where consumers stand. */
+static void the_start_does_not_depend_on_what_is_held(void **state)
+{
+    (void)state;
+    enum { SEGMENTS = 120, READS_PER_SEGMENT = 3, READS_BESIDE = 40 };
+    struct kit k;
+    struct log_status status = {0};
+    struct err e = ERR_INIT;
+    uint64_t seq = 0;
+
+    kit_init(&k, 1);
+    k.options.segment_bytes = 20000;
+    kit_open(&k);
+    unsigned a = kit_consumer(&k, "a");
+    unsigned b = kit_consumer(&k, "b");
+    for (uint64_t n = 0; status.segments < SEGMENTS; n++) {
+        assert_true(kit_append(&k, n, UINT64_C(1) << a | UINT64_C(1) << b, &seq));
+        log_status(k.log, &status);
+    }
+    log_cursor_set(k.log, b, seq / 2);
+    assert_true(log_cursor_sync(k.log, kit_forever, &e));
+    simfs_stop_at(k.sim, 1); /* the last segment has no footer */
+    kit_close(&k);
+    simfs_crash(k.sim, SIMFS_LOSE_ALL);
+    unsigned before = simfs_calls(k.sim, SIMFS_CALL_READ);
+    kit_open(&k);
+    unsigned reads = simfs_calls(k.sim, SIMFS_CALL_READ) - before;
+    assert_true(reads <= SEGMENTS * READS_PER_SEGMENT + READS_BESIDE);
+    assert_int_equal(k.report.segments, SEGMENTS);
+    assert_int_equal(k.report.segments_scanned, 1);
+    assert_int_equal(log_pending(k.log, a), seq);
+    assert_int_equal(log_pending(k.log, b), seq - seq / 2);
+    kit_release(&k);
+}
+
 static void what_is_full_refuses(void **state)
 {
     (void)state;
@@ -594,6 +629,7 @@ int main(void)
         cmocka_unit_test(names_are_kept_twice),
         cmocka_unit_test(a_reused_bit_has_one_name),
         cmocka_unit_test(many_segments_are_read_and_removed),
+        cmocka_unit_test(the_start_does_not_depend_on_what_is_held),
         cmocka_unit_test(what_is_full_refuses),
         cmocka_unit_test(every_policy_survives_a_stop),
         cmocka_unit_test(interval_syncs_by_itself),

@@ -177,6 +177,31 @@ static void marks_bound_the_error(void **state)
     kit_release(&m.k);
 }
 
+/* Wherever the cursors stand when it is opened, sealed or scanned, the first count is exact. */
+static void the_start_is_exact(void **state)
+{
+    (void)state;
+    static struct model m;
+
+    for (int crash = 0; crash < 2; crash++) {
+        model_init(&m, 0, 3000 + crash * 4000);
+        walk(&m, 200, expect_exact);
+        kit_close(&m.k);
+        if (crash) {
+            simfs_crash(m.k.sim, SIMFS_LOSE_ALL);
+        }
+        kit_open(&m.k);
+        for (unsigned bit = 0; bit < BITS; bit++) {
+            expect_exact(&m, bit);
+        }
+        for (uint64_t seq = m.cursor[0]; seq <= m.last_seq; seq++) {
+            move(&m, 0, seq);
+            expect_bound(&m, 0, m.k.options.segment_bytes);
+        }
+        kit_release(&m.k);
+    }
+}
+
 static void sealed_segments_say_it_after_a_restart(void **state)
 {
     (void)state;
@@ -277,6 +302,7 @@ int main(void)
         cmocka_unit_test(what_is_in_memory_is_exact),
         cmocka_unit_test(who_is_behind_never_seems_to_owe_less),
         cmocka_unit_test(marks_bound_the_error),
+        cmocka_unit_test(the_start_is_exact),
         cmocka_unit_test(sealed_segments_say_it_after_a_restart),
         cmocka_unit_test(a_restart_at_the_front_is_exact),
         cmocka_unit_test(withdrawn_frames_are_not_owed),
