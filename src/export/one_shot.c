@@ -36,7 +36,12 @@ static bool open_output(struct one_shot *o, size_t output, struct err *e)
                        STR_FMT(config->name));
     }
     buf_addf(&folder, "%.*s/exporters/%.*s", STR_FMT(o->config->state_path), STR_FMT(config->name));
-    struct exporter_place place = {o->env, config->name, buf_str(&folder)};
+    const struct exporter_place place = {
+        .env = o->env,
+        .name = config->name,
+        .data_folder = buf_str(&folder),
+        .retry_on = &config->delivery.retry.retry_on_status_codes,
+    };
     return stage_open(&place, config->delivery.stage, &o->sinks[output], e) ||
            err_wrap(e, "exporter '%.*s'", STR_FMT(config->name));
 }
