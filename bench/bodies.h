@@ -24,6 +24,7 @@ struct bodies {
     char *packed;
     size_t packed_len;
     size_t packed_cap;
+    bool is_stored; /* packed without compressing: large and cheap */
 };
 
 struct sent {

@@ -30,6 +30,7 @@ struct options {
     uint32_t bodies; /* of each connection */
     uint32_t samples;
     unsigned max_seconds;
+    bool stored;
 };
 
 struct client {
@@ -76,6 +77,7 @@ static struct options parse_options(int argc, char **argv)
         {"bodies", required_argument, NULL, 'b'},
         {"samples", required_argument, NULL, 's'},
         {"max-seconds", required_argument, NULL, 'm'},
+        {"stored", no_argument, NULL, 'u'},
         {NULL, 0, NULL, 0},
     };
     struct options o = {.connections = 1, .bodies = 100, .samples = 5000, .max_seconds = 600};
@@ -89,11 +91,13 @@ static struct options parse_options(int argc, char **argv)
             o.bodies = (uint32_t)number_or_exit(optarg, 100000000);
         } else if (c == 's') {
             o.samples = (uint32_t)number_or_exit(optarg, BODIES_SERIES_MAX);
+        } else if (c == 'u') {
+            o.stored = true;
         } else if (c == 'm') {
             o.max_seconds = (unsigned)number_or_exit(optarg, 86400);
         } else {
             (void)fputs("usage: bench-load --port N [--connections N] [--bodies N] [--samples N] "
-                        "[--max-seconds N]\n",
+                        "[--stored] [--max-seconds N]\n",
                         stderr);
             exit(2);
         }
@@ -222,6 +226,7 @@ static void start_client(struct client *c, const struct options *o, uint32_t num
     if (!bodies_init(&c->bodies, number * o->samples % BODIES_SERIES_MAX, o->samples)) {
         die("bench-load");
     }
+    c->bodies.is_stored = o->stored;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, STACK_BYTES);
     if (pthread_create(&c->thread, &attr, run_client, c) != 0) {

@@ -28,6 +28,7 @@ RELABEL = """\
 class Telex:
     """fsync always: every write that is acknowledged is synced."""
     name = "telex"
+    ready_path = "/-/ready"
 
     def __init__(self, program):
         self.program = program
@@ -36,10 +37,10 @@ class Telex:
         text = subprocess.run([self.program, "version"], capture_output=True, text=True, check=False).stdout
         return text.split()[1] if len(text.split()) > 1 else text.strip()
 
-    def start(self, folder, backend, relabel=False):
-        self.port = self.port_of(folder)
+    def start(self, folder, backend, relabel=False, fsync="always"):
+        self.port = free_port()
         out = {"type": "remote_write", "url": backend + "/api/v1/write",
-               "buffer": {"fsync": "always"}}
+               "buffer": {"fsync": fsync}}
         exporters = {"out": out}
         if relabel:
             exporters = {"out": {"type": "relabel", "exporter": out, "relabel_configs": [
@@ -47,14 +48,11 @@ class Telex:
         config = {"server": {"listen": f"127.0.0.1:{self.port}", "max_connections": 5000,
                              "max_connections_per_address": 5000},
                   "state": {"path": str(folder / "state")},
-                  "receive": {"remote_write": True}, "exporters": exporters}
+                  "receive": {"remote_write": True}, "exporters": exporters,
+                  "shutdown_timeout": "1s"}
         (folder / "telex.yaml").write_text(json.dumps(config))
         return Child([self.program, "run", "-c", str(folder / "telex.yaml")], folder / "telex.log", folder)
 
-    def port_of(self, _folder):
-        return free_port()
-
-    ready_path = "/-/ready"
 
 
 class Vmagent:
@@ -111,10 +109,10 @@ class Load:
     def __init__(self, program):
         self.program = program
 
-    def push(self, engine, connections, bodies, samples):
+    def push(self, engine, connections, bodies, samples, stored=False):
         """What was acknowledged, as bench-load says it."""
         done = subprocess.run([self.program, "--port", str(engine.port), "--connections", str(connections),
-                               "--bodies", str(bodies), "--samples", str(samples)],
+                               "--bodies", str(bodies), "--samples", str(samples)] + (["--stored"] if stored else []),
                               capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise BenchError(f"bench-load against {engine.name}: {done.stderr}")
@@ -220,12 +218,12 @@ class Bench:
         """From the start of the program until it is ready, with <held_gb> of frames on disk."""
         folder = self.fresh("start")
         backend = dead_url()
-        child = self.engine.start(folder, backend)
+        child = self.engine.start(folder, backend, fsync="never")
         try:
             wait_ready(child, self.engine)
             want = int(self.args.held_gb * 1e9)
-            each = self.load.push(self.engine, 1, 1, 100000)["bytes"]
-            self.load.push(self.engine, 4, max(want // each // 4, 1), 100000)
+            each = self.load.push(self.engine, 1, 1, 5000, stored=True)["bytes"]
+            self.load.push(self.engine, 2, max(want // each // 2, 1), 5000, stored=True)
             child.process.send_signal(signal.SIGTERM)
             child.process.wait(60)
         finally:
