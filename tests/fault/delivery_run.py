@@ -24,9 +24,10 @@ import backends  # noqa: E402
 import combinators  # noqa: E402
 import disks  # noqa: E402
 import kills  # noqa: E402
+import quotas  # noqa: E402
 import shim  # noqa: E402
 
-CASES = {**kills.CASES, **disks.CASES, **backends.CASES, **combinators.CASES}
+CASES = {**kills.CASES, **disks.CASES, **backends.CASES, **combinators.CASES, **quotas.CASES}
 RESULTS = shim.BUILD / "fault"
 SHOWN = 20
 

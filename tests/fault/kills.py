@@ -105,15 +105,19 @@ def count_calls(folder, figures):
 
 
 def at_random(folder, options):
-    """SIGKILL at random moments while two writers write and the backend flaps, refuses and breaks connections."""
+    """SIGKILL at random moments while two writers write and the backend flaps, refuses and breaks connections. One end in
+    eight is asked for instead, in the middle of the writing."""
     with Station(folder, seed=options.seed, mode=mixed_trouble(), fsync="interval") as station:
         station.start()
         crew = writer.Crew(station.program.port, station.book)
         flapping = Flapping(station.receiver)
-        for _ in range(options.kills):
+        for number in range(options.kills * 8 // 7):
             time.sleep(station.rng.choice((0.02, 0.1, 0.3)) * station.rng.uniform(0.2, 2))
             station.program.check_running()
-            station.kill()
+            if number % 8 == 7:
+                stop(station)
+            else:
+                station.kill()
             station.start(wait=station.rng.random() < 0.8)
         station.program.wait_ready()
         crew.stop()

@@ -95,7 +95,8 @@ static bool is_under(const char *path)
 {
     size_t len = under ? strlen(under) : 0;
 
-    return control && strncmp(path, under, len) == 0 && (path[len] == '/' || path[len] == '\0');
+    return control && under && strncmp(path, under, len) == 0 &&
+           (path[len] == '/' || path[len] == '\0');
 }
 
 /* The path of a descriptor; false when it is none below the folder. */
