@@ -34,6 +34,7 @@ struct app_metrics {
 struct graph {
     struct config *config; /* datasource and engine borrow from it */
     struct datasource *datasource;
+    struct datasource *self; /* our own metrics, for rules about ourselves */
     struct engine *engine;
     struct level_source levels;
 };

@@ -166,11 +166,22 @@ static void check_shadowed(struct checker *k)
     }
 }
 
+/* Is there a rule that asks the config's datasource? */
+static bool asks_datasource(const struct rule_set *rules)
+{
+    for (size_t i = 0; i < rules->group_count; i++) {
+        if (rules->groups[i].rule_count > 0 && !rules->groups[i].asks_self) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_sources(struct checker *k, const struct rule_set *rules)
 {
     struct err e = ERR_INIT;
 
-    if (rules->rule_count > 0 && k->config->datasource == NULL) {
+    if (asks_datasource(rules) && k->config->datasource == NULL) {
         (void)config_err(
             k->config, STR("rules"), &e,
             "there are rules but no datasource to ask; add 'datasource: { url: ... }'");

@@ -15,11 +15,13 @@ static bool open_datasource(struct app *a, const struct config *c,
     return c->datasource_kind->open(a->env, c->datasource, STR("datasource"), ret_datasource, e);
 }
 
-static struct engine_options engine_options_of(const struct app *a, const struct config *c)
+static struct engine_options engine_options_of(const struct app *a, const struct config *c,
+                                               struct datasource *self)
 {
     struct str url = c->settings.external_url;
 
     return (struct engine_options){
+        .self = self,
         .external_labels = c->external_labels,
         .external_url = url.len > 0 ? url : a->options.own_url,
         .keep_resolved_ns = KEEP_RESOLVED_NS,
@@ -30,9 +32,13 @@ static struct engine_options engine_options_of(const struct app *a, const struct
 bool graph_build(struct app *a, const struct loaded *l, struct graph *ret_graph, struct err *e)
 {
     struct graph g = {.config = config_ref(l->config)};
-    struct engine_options options = engine_options_of(a, l->config);
     struct engine_output output = outputs_for_engine(&a->outputs);
 
+    if (!datasource_self.open(a->env, NULL, STR("self"), &g.self, e)) {
+        graph_release(&g);
+        return false;
+    }
+    struct engine_options options = engine_options_of(a, l->config, g.self);
     if (!open_datasource(a, l->config, &g.datasource, e) ||
         !engine_new(a->env, &options, g.datasource, &output, &g.engine, e) ||
         !engine_set_rules(g.engine, l->rules, e)) {
@@ -48,6 +54,7 @@ void graph_release(struct graph *g)
 {
     engine_free(g->engine);
     datasource_close(g->datasource);
+    datasource_close(g->self);
     config_unref(g->config);
     *g = (struct graph){0};
 }

@@ -1,6 +1,9 @@
 #include "app/load.h"
 
+#include "app/self_rules.h"
 #include "base/mem.h"
+
+enum { RULES_TEXT_MAX = 1 << 20 };
 
 /* Problems of rules go on to <problems>; those without a place belong to the config's list of files. */
 struct rules_receiver {
@@ -30,11 +33,14 @@ static bool load_rules(const struct load_input *input, const struct config *c,
     struct rules_receiver receiver = {c, problems};
     struct rule_problems found = {receive, &receiver};
     const struct option_list *listed = &c->settings.rules;
+    AUTO(buf_release) struct buf built_in = BUF_INIT(RULES_TEXT_MAX);
 
     if (input->rules != NULL) {
         return rule_set_load(input->rules, input->rule_count, STR_NONE, &options, &found, ret_rules,
                              e);
     }
+    self_rules_write(&c->plan, &built_in);
+    options.built_in = buf_str(&built_in);
     return rule_set_load(listed->items, listed->count, input->base_folder, &options, &found,
                          ret_rules, e);
 }

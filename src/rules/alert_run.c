@@ -84,7 +84,7 @@ static bool meet_series(struct evaluation *ev, struct str raw, double value, uin
     struct labels *series = NULL;
 
     labels_builder_clear(&ev->builder);
-    if (!datasource_parse_labels(run->engine->datasource, raw, &ev->arena, &ev->builder, e) ||
+    if (!datasource_parse_labels(run_datasource(run), raw, &ev->arena, &ev->builder, e) ||
         !labels_build(&ev->builder, &series, e)) {
         return err_wrap(e, "series %.*s", STR_FMT(str_slice(raw, 0, 300)));
     }

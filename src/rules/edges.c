@@ -89,7 +89,7 @@ static bool export_row(void *arg, struct str raw, int64_t time_ns, double value,
         return err_set(e, ERR_LIMIT, "export_query gave more than %d series", EXPORT_ROWS_MAX);
     }
     labels_builder_clear(&ev->query_builder);
-    if (!datasource_parse_labels(ev->run->engine->datasource, raw, eb->arena, &ev->query_builder,
+    if (!datasource_parse_labels(run_datasource(ev->run), raw, eb->arena, &ev->query_builder,
                                  e) ||
         !labels_build(&ev->query_builder, &row.labels, e)) {
         return false;
@@ -116,7 +116,7 @@ static struct export_answer_set *ask(struct edge_builder *eb, struct str expr)
 
     set->expr = str_make(mem_dup_text(expr.ptr, expr.len), expr.len);
     eb->filling = set;
-    if (!datasource_query(ev->run->engine->datasource, &q, &sink, &info, &e)) {
+    if (!run_query(ev->run, &q, &sink, &info, &e)) {
         set->failed = true;
         trace_warn(&ev->run->engine->trace,
                    "export_query failed; the alert's own value is exported",

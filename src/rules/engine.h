@@ -45,6 +45,7 @@ struct engine_output {
 };
 
 struct engine_options {
+    struct datasource *self; /* for groups that ask our own metrics; NULL: their queries fail */
     const struct labels *external_labels;
     struct str external_url;
     int64_t keep_resolved_ns; /* 15 min */

@@ -107,6 +107,14 @@ void evaluation_begin(struct evaluation *ev, struct rule_run *run, int64_t slot_
                       struct wait wait);
 void evaluation_end(struct evaluation *ev);
 
+/* Who answers the queries of a rule of the set; NULL: nobody is there. */
+struct datasource *run_datasource(const struct rule_run *run);
+
+/* Asks it. */
+MUST_USE bool run_query(const struct rule_run *run, const struct query *q,
+                        const struct answer_sink *sink, struct answer_info *ret_info,
+                        struct err *e);
+
 /* Runs the rule's query; rows go to <row>(arg). */
 MUST_USE bool evaluation_query(struct evaluation *ev,
                                bool (*row)(void *arg, struct str raw, int64_t time_ns, double value,

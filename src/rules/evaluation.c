@@ -24,6 +24,20 @@ void evaluation_end(struct evaluation *ev)
     arena_release(&ev->arena);
 }
 
+struct datasource *run_datasource(const struct rule_run *run)
+{
+    return run->rule->group->asks_self ? run->engine->options.self : run->engine->datasource;
+}
+
+bool run_query(const struct rule_run *run, const struct query *q, const struct answer_sink *sink,
+               struct answer_info *ret_info, struct err *e)
+{
+    struct datasource *d = run_datasource(run);
+
+    return d != NULL ? datasource_query(d, q, sink, ret_info, e)
+                     : err_set(e, ERR_CONFIG, "there is no datasource to ask");
+}
+
 static struct query rule_query(const struct evaluation *ev, struct str expr)
 {
     const struct rule_group *group = ev->run->rule->group;
@@ -45,7 +59,7 @@ bool evaluation_query(struct evaluation *ev,
     struct query q = rule_query(ev, ev->run->rule->expr);
     struct answer_sink sink = {row, arg};
 
-    return datasource_query(ev->run->engine->datasource, &q, &sink, &ev->info, e);
+    return run_query(ev->run, &q, &sink, &ev->info, e);
 }
 
 /* ---- limits ---- */
@@ -116,7 +130,7 @@ static bool template_row(void *arg, struct str raw, int64_t time_ns, double valu
                        TEMPLATE_QUERY_ROWS_MAX);
     }
     labels_builder_clear(&ev->query_builder);
-    if (!datasource_parse_labels(ev->run->engine->datasource, raw, rows->arena, &ev->query_builder,
+    if (!datasource_parse_labels(run_datasource(ev->run), raw, rows->arena, &ev->query_builder,
                                  e) ||
         !labels_build(&ev->query_builder, &labels, e)) {
         return false;
@@ -137,7 +151,7 @@ static bool template_query(void *arg, struct str expr, struct arena *a,
     struct answer_sink sink = {template_row, &rows};
     struct answer_info info;
 
-    bool ok = datasource_query(ev->run->engine->datasource, &q, &sink, &info, e);
+    bool ok = run_query(ev->run, &q, &sink, &info, e);
     if (ok) {
         struct template_sample *samples = arena_array(a, struct template_sample, rows.samples.len);
         if (rows.samples.len > 0) {

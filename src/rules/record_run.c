@@ -85,7 +85,7 @@ static bool meet_series(struct record_evaluation *re, struct str raw, double val
     struct labels *labels = NULL;
 
     labels_builder_clear(&ev->builder);
-    if (!datasource_parse_labels(ev->run->engine->datasource, raw, &ev->arena, &ev->builder, e) ||
+    if (!datasource_parse_labels(run_datasource(ev->run), raw, &ev->arena, &ev->builder, e) ||
         !rule_final_labels(ev, NULL, value, &labels, e)) {
         return err_wrap(e, "series %.*s", STR_FMT(str_slice(raw, 0, 300)));
     }

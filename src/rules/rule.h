@@ -90,6 +90,7 @@ struct rule_group {
     bool has_eval_offset;
     int64_t limit; /* series or alerts of one rule; 0: none */
     int64_t concurrency;
+    bool asks_self; /* datasource: self, our own metrics */
     const struct query_param *params;
     size_t param_count;
     const struct query_param *headers;
@@ -110,6 +111,7 @@ struct rule_options {
     int64_t interval_ns;         /* for groups that name none; 0: a minute */
     int64_t query_offset_ns;     /* likewise */
     enum promql_dialect dialect; /* what the datasource speaks */
+    struct str built_in;         /* rules that come with the program, as the text of a file */
     bool check_only;             /* collect all errors instead of stopping at the first */
 };
 

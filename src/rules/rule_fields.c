@@ -21,6 +21,7 @@ static const char *const group_names[GROUP_FIELDS] = {
     [GROUP_HEADERS] = "headers",
     [GROUP_DEBUG] = "debug",
     [GROUP_TYPE] = "type",
+    [GROUP_DATASOURCE] = "datasource",
     [GROUP_CONCURRENCY] = "concurrency",
     [GROUP_NOTIFIER_HEADERS] = "notifier_headers",
     [GROUP_TENANT] = "tenant",

@@ -139,6 +139,23 @@ static void refuse(struct rule_loader *l, const struct yaml_node *node, const ch
     loader_error(l, &e);
 }
 
+static void read_datasource(struct rule_loader *l, const struct yaml_node *node,
+                            struct rule_group *group)
+{
+    struct err e = ERR_INIT;
+    struct str name = STR_NONE;
+
+    field_text(l, node, &name);
+    group->asks_self = str_eq(name, STR("self"));
+    if (name.len > 0 && !group->asks_self) {
+        (void)yaml_err(node, &e, ERR_CONFIG,
+                       "unknown datasource '%.*s'; expected 'self' for Telex' own metrics, or "
+                       "nothing for the one of the config",
+                       STR_FMT(str_slice(name, 0, SHOWN_MAX)));
+        loader_error(l, &e);
+    }
+}
+
 static void read_type(struct rule_loader *l, const struct yaml_node *node)
 {
     static const char *const types[] = {"prometheus", "graphite", "vlogs"};
@@ -186,6 +203,7 @@ static void read_fields(struct rule_loader *l, const struct yaml_node *const *at
     field_count(l, at[GROUP_LIMIT], &group->limit);
     field_debug(l, at[GROUP_DEBUG], &draft->debug);
     read_type(l, at[GROUP_TYPE]);
+    read_datasource(l, at[GROUP_DATASOURCE], group);
     read_concurrency(l, at[GROUP_CONCURRENCY], group);
     group_read_params(l, at[GROUP_PARAMS], group);
     group_read_headers(l, at[GROUP_HEADERS], group);

@@ -1,0 +1,96 @@
+/* Rules about our own exporters: which there are, and that they load. */
+#include "app/self_rules.h"
+
+#include "export/combinator.h"
+#include "export/exporters/exporters.h"
+#include "export/stage.h"
+#include "rules/rule.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define ALL_TRACKS             \
+    {                          \
+        true, true, true, true \
+    }
+
+static const struct stage_config leaf = {.kind = &exporter_file};
+static const struct stage_config *const leaves[] = {&leaf};
+
+static struct monitor_config monitor(void)
+{
+    return (struct monitor_config){
+        .beside = ALL_TRACKS,
+        .nested = ALL_TRACKS,
+        .thresholds = {.export_latency_p95_ms = 1000, .success_rate_percent = 99.5}};
+}
+
+static struct rule_set *load(const struct plan_config *plan)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+    const struct rule_options options = {.interval_ns = NS_PER_S};
+    struct rule_set *set = NULL;
+    struct err e = ERR_INIT;
+
+    self_rules_write(plan, &text);
+    if (!rule_set_parse(STR("built-in"), buf_str(&text), &options, NULL, &set, &e)) {
+        fail_msg("%s\n%s", e.message, buf_text(&text));
+    }
+    return set;
+}
+
+static void a_group_per_monitored_consumer(void **state)
+{
+    (void)state;
+    const struct monitor_config config = monitor();
+    const struct stage_config inner = {
+        .kind = &exporter_monitor, .config = &config, .children = leaves, .child_count = 1};
+    const struct stage_config *const inners[] = {&inner};
+    const struct stage_config outer = {
+        .kind = &exporter_relabel, .children = inners, .child_count = 1};
+    struct output_config outputs[] = {{.name = STR("plain"), .delivery.stage = &leaf},
+                                      {.name = STR("both/vm"), .delivery.stage = &outer}};
+    const struct plan_config plan = {.outputs = outputs, .output_count = 2};
+    struct rule_set *set = load(&plan);
+
+    assert_int_equal(set->group_count, 1);
+    const struct rule_group *g = &set->groups[0];
+    assert_true(g->asks_self);
+    assert_int_equal(g->rule_count, 2);
+    assert_true(str_eq(g->rules[0].expr, STR("telex_exporter_call_latency_ms{exporter=\"both/vm\","
+                                             "quantile=\"0.95\"} > 1000")));
+    assert_true(str_eq(g->rules[1].expr,
+                       STR("telex_exporter_success_rate_percent{exporter=\"both/vm\"} < 99.5")));
+    rule_set_unref(set);
+}
+
+static void what_is_not_tracked_has_no_rule(void **state)
+{
+    (void)state;
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+    struct monitor_config config = monitor();
+    const struct stage_config stage = {
+        .kind = &exporter_monitor, .config = &config, .children = leaves, .child_count = 1};
+    struct output_config outputs[] = {{.name = STR("vm"), .delivery.stage = &stage}};
+    const struct plan_config plan = {.outputs = outputs, .output_count = 1};
+
+    config.nested.export_latency = false;
+    struct rule_set *set = load(&plan);
+    assert_int_equal(set->rule_count, 1);
+    rule_set_unref(set);
+    config.beside.success_rate = false;
+    self_rules_write(&plan, &text);
+    assert_int_equal(text.len, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_group_per_monitored_consumer),
+        cmocka_unit_test(what_is_not_tracked_has_no_rule),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
