@@ -11,6 +11,7 @@
 #include "export/delivery_int.h"
 
 #include "base/mem.h"
+#include "export/tap.h"
 
 enum { HALT_MS = 30 * 1000 };
 
@@ -95,8 +96,12 @@ static bool call(struct delivery *d, struct owed *owed, struct outcome *out)
 
     d->sink->ops->deliver(d->sink, owed->view, (struct wait){DEADLINE_NEVER, d->waits->cancel},
                           out);
+    int64_t took_ns = clock_mono_ns(d->env->clock) - began_ns;
+    if (taps_is_open(d->place.taps, d->place.name)) {
+        taps_tell(d->place.taps, d->place.name, owed->view, out, took_ns);
+    }
     bool ok = settle(d, owed, out, &taken);
-    delivery_note_call(d, out, taken, clock_mono_ns(d->env->clock) - began_ns);
+    delivery_note_call(d, out, taken, took_ns);
     if (owed->view.n < before) {
         backoff_reset(&d->backoff);
         owed->tries = 0;

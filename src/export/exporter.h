@@ -23,6 +23,7 @@
 struct env;
 struct http_exporter;
 struct level_exporter;
+struct taps;
 
 #define TAKES(kind) (1U << (kind))
 
@@ -39,6 +40,7 @@ struct exporter_place {
     struct str data_folder;             /* its own, below state.path */
     const struct option_ints *retry_on; /* statuses that are tried again; NULL or none: as the
                                            exporter's table says */
+    struct taps *taps;                  /* who looks at what is sent (tap.h); or NULL */
 };
 
 struct stage_config;

@@ -30,7 +30,10 @@ static bool open_consumer(struct plan *p, struct output *o, unsigned log, struct
 {
     AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
     struct lane_config config = {
-        .place = {p->env, o->config->name, path_below(p, "exporters", o->config->name, &folder)},
+        .place = {.env = p->env,
+                  .name = o->config->name,
+                  .data_folder = path_below(p, "exporters", o->config->name, &folder),
+                  .taps = p->taps},
         .delivery = &o->config->delivery,
         .buffer = &o->config->buffer,
         .log = p->logs[log],
@@ -48,7 +51,7 @@ static bool open_consumer(struct plan *p, struct output *o, unsigned log, struct
 static bool open_output(struct plan *p, struct output *o, struct err *e)
 {
     AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
-    struct exporter_place place = {p->env, o->config->name, STR("")};
+    struct exporter_place place = {.env = p->env, .name = o->config->name};
 
     if ((o->config->caps & EXPORTER_LEVEL) != 0) {
         return level_output_open(o->config->kind->level, &place, o->config->config, &o->level, e);

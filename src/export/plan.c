@@ -16,6 +16,7 @@
 #include "export/pick.h"
 #include "export/plan_int.h"
 #include "export/routing.h"
+#include "export/tap.h"
 #include "export/targets.h"
 #include "log/log.h"
 #include "wire/frame.h"
@@ -98,6 +99,7 @@ bool plan_open(const struct env *env, const struct plan_config *config, struct p
     p->env = env;
     p->state_path = str_make(mem_dup_text(config->state_path.ptr, config->state_path.len),
                              config->state_path.len);
+    p->taps = taps_new(env);
     trace_init(&p->trace, env->trace, "export", TRACE_INFO);
     lock_init(&p->lock);
     cond_init(&p->unused);
@@ -419,6 +421,7 @@ void plan_close(struct plan *p)
         mem_free(p->orphan_drops.items[i]);
     }
     vec_release(&p->orphan_drops);
+    taps_free(p->taps);
     cond_release(&p->unused);
     lock_release(&p->lock);
     mem_free(p->state_path.ptr);

@@ -249,6 +249,10 @@ MUST_USE bool plan_pause(struct plan *p, struct str name, struct err *e);
 MUST_USE bool plan_resume(struct plan *p, struct str name, struct err *e);
 MUST_USE bool plan_flush(struct plan *p, struct str name, struct err *e);
 
+/* The calls that output <name> made since number <after>, as export/tap.h has it. */
+MUST_USE bool plan_tap(struct plan *p, struct str name, uint64_t after, struct buf *out,
+                       uint64_t *ret_next, uint64_t *ret_missed, struct err *e);
+
 /* What a removed exporter owes in one log: it is kept until somebody decides. */
 struct plan_orphan {
     char name[256];

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "export/plan.h"
+#include "export/tap.h"
 #include "log/log.h"
 
 enum { SETTLE_MS = 2000 };
@@ -22,7 +23,6 @@ static void level_status_of(struct level_output *l, struct output_status *ret)
 static void status_of(struct output *o, struct output_status *ret)
 {
     *ret = (struct output_status){.is_healthy = true,
-
                                   .name = o->config->name,
                                   .kind = o->config->kind->name,
                                   .state = "idle"};
@@ -34,6 +34,20 @@ static void status_of(struct output *o, struct output_status *ret)
     if (o->level != NULL) {
         level_status_of(o->level, ret);
     }
+}
+
+bool plan_tap(struct plan *p, struct str name, uint64_t after, struct buf *out, uint64_t *ret_next,
+              uint64_t *ret_missed, struct err *e)
+{
+    struct graph *g = plan_use_graph(p);
+    bool known = false;
+
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        known = known || str_eq(g->config.outputs[i].name, name);
+    }
+    plan_release_graph(p, g);
+    return known ? taps_read(p->taps, name, after, out, ret_next, ret_missed, e)
+                 : err_set(e, ERR_CONFLICT, "there is no exporter '%.*s'", STR_FMT(name));
 }
 
 size_t plan_status(struct plan *p, struct output_status *ret, size_t max)

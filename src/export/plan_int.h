@@ -40,6 +40,7 @@ struct plan {
     struct log *logs[PLAN_LOGS];
     unsigned state_bit; /* the ledger's consumer that keeps edges until a snapshot has them */
     struct trace trace;
+    struct taps *taps;
     struct lock lock;
     struct cond unused; /* a graph lost its last user */
     struct graph *graph GUARDED_BY(lock);

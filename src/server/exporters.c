@@ -3,9 +3,11 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/number.h"
 #include "server/server_int.h"
 #include "wire/json.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum { ORPHANS_MAX = 128, ADOPT_MS = 2000 };
@@ -302,6 +304,55 @@ static void act(struct http_exchange *x)
                               STR_FMT(str_slice(verb, 0, 64)));
 }
 
+/* ---- looking at what is sent ---- */
+
+static bool read_number(struct http_exchange *x, const char *name, uint64_t *ret_number)
+{
+    struct str text;
+
+    if (!http_exchange_query_value(x, str_of(name), &text)) {
+        return true;
+    }
+    return number_parse_u64(text, ret_number) ||
+           (http_exchange_error(x, 400, "bad_data", "%s is a number", name), false);
+}
+
+/* Lines of JSON; the headers say where to go on. */
+static void answer_tap(struct http_exchange *x, struct buf *lines, uint64_t next, uint64_t missed)
+{
+    AUTO(buf_release) struct buf next_text = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf missed_text = BUF_INIT(BUF_SMALL);
+
+    buf_addf(&next_text, "%" PRIu64, next);
+    buf_addf(&missed_text, "%" PRIu64, missed);
+    const struct http_header headers[] = {{STR("X-Telex-Next"), buf_str(&next_text)},
+                                          {STR("X-Telex-Missed"), buf_str(&missed_text)}};
+    const struct http_answer answer = {.content_type = "application/x-ndjson",
+                                       .headers = headers,
+                                       .header_count = ARRAY_LEN(headers),
+                                       .take = lines};
+    (void)http_exchange_answer(x, &answer);
+}
+
+static void tap(struct http_exchange *x)
+{
+    AUTO(buf_release) struct buf lines = BUF_INIT(ANSWER_BYTES_MAX);
+    struct app *app = server_app(x);
+    uint64_t after = 0;
+    uint64_t next = 0;
+    uint64_t missed = 0;
+    struct err e = ERR_INIT;
+
+    if (app == NULL || !read_number(x, "after", &after)) {
+        return;
+    }
+    if (plan_tap(app_plan(app), http_exchange_param(x, 0), after, &lines, &next, &missed, &e)) {
+        answer_tap(x, &lines, next, missed);
+    } else {
+        (void)http_exchange_error(x, e.code == ERR_LIMIT ? 429 : 404, "not_found", "%s", e.message);
+    }
+}
+
 /* ---- what removed exporters left ---- */
 
 static void answer_frames(struct http_exchange *x, bool ok, uint64_t frames, const struct err *e)
@@ -355,5 +406,6 @@ static void adopt_orphan(struct http_exchange *x)
 const struct http_handler resource_exporter_list = {.end = list};
 const struct http_handler resource_exporter = {.end = one};
 const struct http_handler resource_exporter_verb = {.end = act};
+const struct http_handler resource_exporter_tap = {.end = tap};
 const struct http_handler resource_orphan_adopt = {.end = adopt_orphan};
 const struct http_handler resource_orphan_drop = {.end = drop_orphan};

@@ -34,6 +34,15 @@ const struct resource server_resources[] = {
                .pattern = "/api/v1/exporters/{name}",
                .handler = &resource_exporter},
      .help = "One of them; a `/` in its name is written `%2F`."},
+    {.route = {.method = "GET",
+               .pattern = "/api/v1/exporters/{name}/tap",
+               .handler = &resource_exporter_tap,
+               .access = HTTP_ACCESS_ADMIN},
+     .help =
+         "What an exporter sends: a line of JSON for each call since number `after`, with what became of "
+         "its records and the first 20 of them. `X-Telex-Next` is the number to ask with the next time, "
+         "`X-Telex-Missed` how many calls were lost between. `telex tap` shows it.",
+     .params = "- `after`: the number; without one, what comes from now on\n"},
     {.route = {.method = "POST",
                .pattern = "/api/v1/exporters/{name}/{verb}",
                .handler = &resource_exporter_verb,

@@ -33,6 +33,7 @@ struct resource {
 extern const struct http_handler resource_alerts;
 extern const struct http_handler resource_exporter;
 extern const struct http_handler resource_exporter_list;
+extern const struct http_handler resource_exporter_tap;
 extern const struct http_handler resource_exporter_verb;
 extern const struct http_handler resource_exporters;
 extern const struct http_handler resource_healthy;

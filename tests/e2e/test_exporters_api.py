@@ -1,6 +1,8 @@
 """/api/v1/exporters: how exporters are, pausing, flushing, circuit breakers, and what removed ones left."""
 
 import json
+import subprocess
+import time
 
 import net
 import telex
@@ -113,3 +115,20 @@ def test_what_a_removed_exporter_left(scene, start_telex, start_webhook):
     assert adopt.status == 200 and json.loads(adopt.body)["data"]["frames"] == left["frames"]
     net.wait_until("the heir delivers", lambda: len(other.accepted()) >= 1)
     assert orphans() == []
+
+
+def test_tap_shows_what_is_sent(scene, start_telex):
+    program = play(scene, start_telex)
+    command = [telex.BINARY, "tap", "-c", program.config_path, "-n", "1", "hook"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tap:
+        time.sleep(1)  # it asks twice a second
+        scene.vectors["plain"] = UP
+        out, errors = tap.communicate(timeout=20)
+    assert tap.returncode == 0, errors
+    call = json.loads(out)
+    assert (call["count"], call["delivered"], call["requests"]) == (1, 1, 1) and call["status"] < 300
+    record, = call["records"]
+    assert record["alert_name"] == "Plain" and record["labels"]["instance"] == "a"
+    done = subprocess.run([telex.BINARY, "tap", "-c", program.config_path, "nobody"], capture_output=True, text=True,
+                          timeout=20)
+    assert done.returncode == 1 and "nobody" in done.stderr
