@@ -197,6 +197,24 @@ static void check_sources(struct checker *k, const struct rule_set *rules)
     }
 }
 
+/* Who pushes samples is told to come back until somebody takes them. */
+static void check_receive(struct checker *k)
+{
+    const struct plan_config *plan = &k->config->plan;
+    unsigned takes = 0;
+    struct err e = ERR_INIT;
+
+    for (size_t i = 0; i < plan->output_count; i++) {
+        takes |= plan->outputs[i].takes;
+    }
+    if (k->config->settings.receive.remote_write && (takes & TAKES(RECORD_SAMPLE)) == 0) {
+        (void)config_err(k->config, STR("receive"), &e,
+                         "remote write is received but no exporter takes samples: every push is "
+                         "answered 503");
+        problems_warning(k->problems, &e);
+    }
+}
+
 void check_together(const struct config *c, const struct rule_set *rules, struct problems *problems)
 {
     struct checker k = {.config = c, .problems = problems};
@@ -205,6 +223,7 @@ void check_together(const struct config *c, const struct rule_set *rules, struct
     check_exports(&k, rules);
     check_reached(&k);
     check_shadowed(&k);
+    check_receive(&k);
 }
 
 /* ---- the system ---- */

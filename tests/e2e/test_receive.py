@@ -1,6 +1,8 @@
 """Remote write in: what real senders push arrives at real stores, and what was acknowledged survives a kill."""
 
+import random
 import shutil
+import threading
 
 import pytest
 import snappy
@@ -152,3 +154,64 @@ def test_off_by_default(start_telex, start_rw_sink):
     program = start_telex({"exporters": {"out": remote_write_exporter(sink.url + WRITE)}})
     answer = net.post(program.url + WRITE, body(1), headers=HEADERS)
     assert answer.status == 404 and "receive.remote_write" in answer.text
+
+
+def test_a_full_quota_is_answered_503_and_nothing_acknowledged_is_lost(start_telex, start_rw_sink):
+    sink = start_rw_sink()
+    sink.down()
+    program = start_telex(config(sink.url + WRITE, buffer={
+        "fsync": "always", "overflow": "block", "max_disk_bytes": "1MB"}))
+    acknowledged = set()
+    for number in range(100):
+        noise = random.Random(number).randbytes(15000).hex()
+        message = snappy.compress(remote_write.encode(
+            [((("__name__", "seq"), ("n", str(number)), ("noise", noise)), [(1.0, 1700000000000 + number)])]))
+        answer = net.post(program.url + WRITE, message, headers=HEADERS)
+        assert answer.status in (204, 503)
+        if answer.status == 204:
+            acknowledged.add(number)
+        else:
+            assert int(answer.headers["Retry-After"]) > 0
+            break
+    assert answer.status == 503 and len(acknowledged) > 10
+    sink.up()
+    got = lambda: {int(dict(key)["n"]) for key in sink.named("seq")}  # noqa: E731
+    net.wait_until("all of them", lambda: got() == acknowledged, 20)
+    assert net.post(program.url + WRITE, body(1000), headers=HEADERS).status == 204
+
+
+def test_a_stop_answers_what_is_in_flight(start_telex, start_rw_sink):
+    sink = start_rw_sink()
+    program = start_telex(config(sink.url + WRITE, buffer={"fsync": "always"}))
+    acknowledged, ended = [], threading.Event()
+
+    def push_on(first):
+        for number in range(first, 1000000, 4):
+            try:
+                if net.post(program.url + WRITE, body(number), headers=HEADERS).status == 204:
+                    acknowledged.append(number)
+            except OSError:
+                pass
+            if ended.is_set():
+                return
+
+    pushers = [threading.Thread(target=push_on, args=(first,)) for first in range(4)]
+    for pusher in pushers:
+        pusher.start()
+    net.wait_until("some", lambda: len(acknowledged) > 100)
+    assert program.sigterm() == 0
+    ended.set()
+    for pusher in pushers:
+        pusher.join()
+    got = {int(dict(key)["n"]) for key in sink.named("seq")}
+    assert set(acknowledged) <= got
+
+
+def test_a_reload_turns_it_on(start_telex, start_rw_sink):
+    sink = start_rw_sink()
+    program = start_telex({"exporters": {"out": remote_write_exporter(sink.url + WRITE)}})
+    assert net.post(program.url + WRITE, body(1), headers=HEADERS).status == 404
+    program.write_config(config(sink.url + WRITE))
+    assert program.reload().status == 200
+    assert net.post(program.url + WRITE, body(1), headers=HEADERS).status == 204
+    net.wait_until("it", lambda: len(sink.named("seq")) == 1)
