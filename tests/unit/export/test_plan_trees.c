@@ -429,7 +429,7 @@ static void collect(struct scene *s)
             mem_dup_text(s->text.config.outputs[i].name.ptr, s->text.config.outputs[i].name.len);
         char *letters = plan_kit_dead(s->kit, name);
         for (char *at = strchr(letters, ':'); at != NULL; at = strchr(at, ':')) {
-            for (at++; *at == ' ';) {
+            for (at++; at[0] == ' ' && at[1] >= '0' && at[1] <= '9';) {
                 s->dead[i][strtoul(at, &at, 10)] = true;
             }
         }
