@@ -39,6 +39,7 @@ fuzz: ## every fuzz harness for FUZZ_SECONDS; HARNESS=name for one
 	tools/fuzz $(FUZZ_SECONDS) $(HARNESS)
 
 fault: build ## kill, cut and corrupt; SHORT=1 for the form that ./test runs
+	tools/deps.sh test
 	tests/fault/run $(if $(SHORT),--short)
 
 bench: build ## measure side by side with the peers: rules, then delivery

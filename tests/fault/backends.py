@@ -94,11 +94,7 @@ def heal(station, trouble, flapping):
 def buried(station, trouble):
     if trouble.may_die:
         return None
-    if trouble.buries is None:
-        return set()
-    sent = station.book.sent.items()
-    return {(series, number) for series, most in sent for number in range(1, most + 1)
-            if trouble.buries((series, number))}
+    return station.book.sent_if(trouble.buries) if trouble.buries else set()
 
 
 def each(folder, options):

@@ -75,10 +75,8 @@ def play(tree, folder, seed):
     with Station(folder, seed, receiver=first, others=[second.up()], **tree.sections(urls)) as station:
         station.duty = tree.duty
         trouble(station, tree)
-        expected = {"must_die": set()}
-        if tree.buries:
-            expected = {"must_die": {record for record in station.book.acked if tree.buries(record)}}
-        return station.finish(**expected), {**station.figures(), "second": len({d.record for d in second.arrived})}
+        must_die = station.book.sent_if(tree.buries) if tree.buries else set()
+        return station.finish(must_die=must_die), {**station.figures(), "second": len({d.record for d in second.arrived})}
 
 
 def trouble(station, tree):

@@ -35,6 +35,11 @@ class Book:
         with self.lock:
             return set(self.acked)
 
+    def sent_if(self, predicate):
+        """The records that were sent, acknowledged or not, for which the predicate holds."""
+        return {(series, number) for series, most in self.sent.items() for number in range(1, most + 1)
+                if predicate((series, number))}
+
     def was_sent(self, record):
         series, number = record
         return 0 < number <= self.sent.get(series, 0)

@@ -62,7 +62,7 @@ def end_of(station):
         station.drain()
     stop(station)
     restart(station, is_kill=False)
-    return station.finish(must_die={record for record in station.book.acked if is_bad(record)})
+    return station.finish(must_die=station.book.sent_if(is_bad))
 
 
 def at_each_call(folder, options):

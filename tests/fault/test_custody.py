@@ -75,6 +75,14 @@ def test_exactly_the_bad_ones_die():
     assert judge(book([1, 2, 3]), [arrived("1 2 3")], dead=set(), must_die=records("2"))
 
 
+def test_what_was_sent_but_not_acknowledged_may_die_too():
+    told = book([1, 3], 4)
+    bad = told.sent_if(lambda record: record[1] % 2 == 0)
+    assert bad == records("2 4")
+    assert judge(told, [arrived("1 3")], dead=records("2"), must_die=bad) == []
+    assert judge(told, [arrived("1")], dead=records("3"), must_die=bad)
+
+
 def test_series_are_apart():
     both = book([1, 2])
     both.sending("b", [5])
