@@ -78,6 +78,7 @@ static struct app *app_new(const struct env *env, struct loaded *loaded,
     struct app *a = mem_new(struct app);
 
     a->env = env;
+    a->outputs.clock = env->clock;
     a->options = *options;
     a->now = *loaded;
     *loaded = (struct loaded){0};

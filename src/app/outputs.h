@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 struct outputs {
+    const struct clock *clock;
     struct plan *plan;
     const struct plan_config *config;
     _Atomic uint64_t edges;      /* given since the start, told or not */

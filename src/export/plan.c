@@ -155,6 +155,15 @@ static void note_appended(struct graph *g, uint64_t outputs, unsigned log)
     }
 }
 
+/* Room that the writing thread makes within moments is waited for; room that the disk lacks only by those with time. */
+static struct wait room_wait(struct plan *p, unsigned log, const struct give *how)
+{
+    struct log_status s;
+
+    log_status(p->logs[log], &s);
+    return how->hurried && (s.failing || s.low) ? (struct wait){0, NULL} : how->wait;
+}
+
 static bool append(struct plan *p, unsigned log, struct batch *b, uint64_t mask,
                    const struct give *how, uint64_t *ret_seq, struct err *e)
 {
@@ -167,9 +176,9 @@ static bool append(struct plan *p, unsigned log, struct batch *b, uint64_t mask,
     struct iovec parts[] = {{head.ptr, head.len}, {(void *)(uintptr_t)payload.ptr, payload.len}};
     struct log_record record = {
         .type = FRAME_BATCH, .mask = mask, .parts = parts, .part_count = ARRAY_LEN(parts)};
-    bool waits = how->durable || log == PLAN_LEDGER;
+    bool waits = !how->hurried && (how->durable || log == PLAN_LEDGER);
     return waits ? log_append(p->logs[log], &record, how->wait, ret_seq, e)
-                 : log_append_async(p->logs[log], &record, how->wait, ret_seq, e);
+                 : log_append_async(p->logs[log], &record, room_wait(p, log, how), ret_seq, e);
 }
 
 static unsigned log_of(enum record_kind kind)
@@ -209,6 +218,21 @@ static bool give_rows(struct plan *p, struct graph *g, struct view view, uint64_
     return ok;
 }
 
+/* Is there room for every part of a batch? One that is refused in the middle would be given, and decided, again. */
+static bool all_admit(struct graph *g, enum record_kind kind, const struct give *how,
+                      const struct routed *groups, size_t count, struct err *e)
+{
+    uint64_t takers = routing_takers(&g->config, kind, how->alert_series);
+    uint64_t chosen;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!choose_consumers(g, groups[i].outputs & takers, log_of(kind), &chosen, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool give_routed(struct plan *p, struct graph *g, struct batch *b, const struct give *how,
                         struct receipt *receipt, struct err *e)
 {
@@ -218,7 +242,8 @@ static bool give_routed(struct plan *p, struct graph *g, struct batch *b, const 
     size_t count = 0;
 
     arena_init(&arena, ARENA_UNLIMITED);
-    bool ok = routing_split(&routing, b, &arena, &groups, &count, e);
+    bool ok = routing_split(&routing, b, &arena, &groups, &count, e) &&
+              all_admit(g, batch_info(b)->kind, how, groups, count, e);
     for (size_t i = 0; ok && i < count; i++) {
         struct view view = {.batch = b, .rows = groups[i].rows, .n = groups[i].count};
         ok = give_rows(p, g, view, groups[i].outputs, how, receipt, e);

@@ -152,6 +152,8 @@ struct give {
     bool alert_series; /* ALERTS and ALERTS_FOR_STATE: only to outputs with EXPORTER_SERIES */
     bool state_only;   /* append to the ledger, deliver to nobody */
     bool durable;      /* wait until the log has it on disk (always so for the ledger) */
+    bool hurried;      /* the giver must not be held up: a log in trouble refuses at once, and
+                          plan_wait_held() waits for the disk instead */
     struct wait wait;
 };
 

@@ -7,13 +7,17 @@
  * is due: a value).
  *   2. Items are added, dropped and changed under run->lock; only the evaluating thread does so.
  *   3. An evaluation that fails before its edges were given leaves every status as it was.
- *   4. <written> is the state under which the item's ALERTS series was last given; a series that
+ *   4. Edges that were given and are not known to be durable (a disk that stalls) are owed: nothing is
+ * decided before their fate is known, since it would be told a second time under another id.
+ *   5. <written> is the state under which the item's ALERTS series was last given; a series that
  * ends, or goes on under another state, gets one stale marker.
  */
 #include "rules/engine_int.h"
 
 #include "base/env.h"
 #include "base/number.h"
+
+enum { HELD_TIMEOUT_MS = 10000 };
 
 struct row {
     uint32_t item;
@@ -23,7 +27,7 @@ struct row {
 struct alert_evaluation {
     struct evaluation *ev;
     VEC(struct row) rows;
-    VEC(struct pending_edge) edges;
+    VEC(struct pending_edge) edges[EDGES_TOLD_COUNT];
 };
 
 static struct alert_item *item_at(const struct series_table *t, uint32_t id)
@@ -133,8 +137,10 @@ static void step_item(struct alert_evaluation *ae, uint32_t id, enum observation
         item->status = t.next;
         return;
     }
-    struct pending_edge edge = {.item = id, .next = t.next, .kind = t.edge};
-    vec_push(&ae->edges, edge);
+    struct pending_edge edge = {.item = id, .next = t.next};
+    enum edges_told ended = t.next.state == ALERT_ALERTING ? EDGES_FIRED : EDGES_ENDED;
+    enum edges_told told = t.edge == EDGE_TOLD ? ended : EDGES_QUIET;
+    vec_push(&ae->edges[told], edge);
 }
 
 /* Steps every item; statuses change here only where no edge is due. */
@@ -156,36 +162,74 @@ static void step_all(struct alert_evaluation *ae)
     lock_give(&run->lock);
 }
 
-/* Makes the edges of one kind durable, then visible. */
-static bool commit_edges(struct alert_evaluation *ae, enum edge_kind kind, struct err *e)
+/* Gives the edges of one sort; from then on the run owes them to its alerts. */
+static bool give_edges(struct alert_evaluation *ae, enum edges_told told, struct err *e)
 {
     struct rule_run *run = ae->ev->run;
-    struct engine *en = run->engine;
+    const struct engine_output *output = &run->engine->output;
+    size_t count = ae->edges[told].len;
     uint64_t seq = 0;
 
-    struct batch *b = edges_build(ae->ev, ae->edges.items, ae->edges.len, kind);
-    if (b == NULL) {
+    if (count == 0) {
         return true;
     }
-    engine_commit_begin(run);
-    bool ok =
-        en->output.edges(en->output.arg, run->rule, b, kind == EDGE_TOLD, ae->ev->wait, &seq, e);
-    uint32_t count = batch_rows(b);
+    struct batch *b = edges_build(ae->ev, ae->edges[told].items, count, told);
+    bool ok = output->edges(output->arg, run->rule, b, told, &seq, e);
     batch_unref(b);
     if (!ok) {
-        engine_commit_end(run, 0);
-        return err_wrap(e, "keeping %u changes of alert state", count);
+        ae->ev->refused = true;
+        return err_wrap(e, "keeping %zu changes of alert state", count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        vec_push(&run->owed, ae->edges[told].items[i]);
+    }
+    run->owed_seq = seq;
+    return true;
+}
+
+/* Makes what was given the alerts' state once it is durable. */
+static bool settle_edges(struct evaluation *ev, struct wait wait, struct err *e)
+{
+    struct rule_run *run = ev->run;
+    struct engine *en = run->engine;
+
+    if (run->owed.len == 0) {
+        return true;
+    }
+    if (!en->output.held(en->output.arg, run->owed_seq, wait, e)) {
+        ev->refused = true;
+        return err_wrap(e, "waiting for %zu changes of alert state to be kept", run->owed.len);
     }
     lock_take(&run->lock);
-    for (size_t i = 0; i < ae->edges.len; i++) {
-        if (ae->edges.items[i].kind == kind) {
-            item_at(&run->table, ae->edges.items[i].item)->status = ae->edges.items[i].next;
-        }
+    for (size_t i = 0; i < run->owed.len; i++) {
+        item_at(&run->table, run->owed.items[i].item)->status = run->owed.items[i].next;
     }
     lock_give(&run->lock);
-    engine_commit_end(run, seq);
-    metric_add(en->edges, count);
+    metric_add(en->edges, run->owed.len);
+    vec_clear(&run->owed);
+    engine_commit_end(run, run->owed_seq);
     return true;
+}
+
+/* Gives all edges, waits until they are durable, and makes them visible. What the query left of its
+ * time has no part in it. */
+static bool commit_edges(struct alert_evaluation *ae, struct err *e)
+{
+    struct evaluation *ev = ae->ev;
+    struct wait wait = {clock_deadline_ms(ev->run->engine->env->clock, HELD_TIMEOUT_MS),
+                        ev->wait.cancel};
+    struct err late = ERR_INIT;
+    bool ok = true;
+
+    engine_commit_begin(ev->run);
+    for (int told = 0; ok && told < EDGES_TOLD_COUNT; told++) {
+        ok = give_edges(ae, (enum edges_told)told, e);
+    }
+    if (ev->run->owed.len == 0) {
+        engine_commit_end(ev->run, 0);
+        return ok;
+    }
+    return settle_edges(ev, wait, ok ? e : &late) && ok;
 }
 
 /* ---- ALERTS and ALERTS_FOR_STATE ---- */
@@ -292,17 +336,20 @@ bool alert_evaluate(struct evaluation *ev, struct err *e)
     struct alert_evaluation ae = {.ev = ev};
 
     series_begin(&ev->run->table);
-    bool ok = evaluation_query(ev, alert_row, &ae, e);
+    bool ok =
+        settle_edges(ev, (struct wait){0, NULL}, e) && evaluation_query(ev, alert_row, &ae, e);
     if (ok) {
         step_all(&ae);
-        ok = commit_edges(&ae, EDGE_QUIET, e) && commit_edges(&ae, EDGE_TOLD, e);
+        ok = commit_edges(&ae, e);
     }
     if (ok) {
         ok = write_series(ev, e);
         drop_over(ev);
     }
     vec_release(&ae.rows);
-    vec_release(&ae.edges);
+    for (int told = 0; told < EDGES_TOLD_COUNT; told++) {
+        vec_release(&ae.edges[told]);
+    }
     return ok;
 }
 

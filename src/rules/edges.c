@@ -89,8 +89,7 @@ static bool export_row(void *arg, struct str raw, int64_t time_ns, double value,
         return err_set(e, ERR_LIMIT, "export_query gave more than %d series", EXPORT_ROWS_MAX);
     }
     labels_builder_clear(&ev->query_builder);
-    if (!datasource_parse_labels(run_datasource(ev->run), raw, eb->arena, &ev->query_builder,
-                                 e) ||
+    if (!datasource_parse_labels(run_datasource(ev->run), raw, eb->arena, &ev->query_builder, e) ||
         !labels_build(&ev->query_builder, &row.labels, e)) {
         return false;
     }
@@ -201,7 +200,8 @@ static void release_answers(struct edge_builder *eb)
 
 /* ---- the batch ---- */
 
-static struct alert make_alert(struct edge_builder *eb, const struct pending_edge *edge)
+static struct alert make_alert(struct edge_builder *eb, const struct pending_edge *edge,
+                               enum edges_told told)
 {
     struct evaluation *ev = eb->ev;
     const struct alert_item *item =
@@ -219,43 +219,26 @@ static struct alert make_alert(struct edge_builder *eb, const struct pending_edg
                           .resolved_at_ns = next->resolved_at_ns,
                           .value = next->value};
 
-    if (edge->kind == EDGE_TOLD) {
+    if (told != EDGES_QUIET) {
         alert.annotations = alert_annotations(ev, item, next, eb->arena, &alert.annotation_count);
         attach_exports(eb, item, &alert);
     }
     return alert;
 }
 
-static size_t count_kind(const struct pending_edge *edges, size_t count, enum edge_kind kind)
-{
-    size_t of_kind = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        of_kind += edges[i].kind == kind;
-    }
-    return of_kind;
-}
-
 struct batch *edges_build(struct evaluation *ev, const struct pending_edge *edges, size_t count,
-                          enum edge_kind kind)
+                          enum edges_told told)
 {
     struct batch_info info = rule_batch_info(ev->run, RECORD_ALERT, ev->slot_ns);
-    size_t of_kind = count_kind(edges, count, kind);
-    uint32_t filled = 0;
-
-    if (of_kind == 0) {
-        return NULL;
-    }
     struct batch *b = batch_new(&codec_edges, &info);
     struct edge_builder eb = {.ev = ev, .arena = batch_arena(b), .world = evaluation_world(ev)};
+
     map_init(&eb.answers, 0);
-    struct alert *rows = arena_array(eb.arena, struct alert, of_kind);
+    struct alert *rows = arena_array(eb.arena, struct alert, count);
     for (size_t i = 0; i < count; i++) {
-        if (edges[i].kind == kind) {
-            rows[filled++] = make_alert(&eb, &edges[i]);
-        }
+        rows[i] = make_alert(&eb, &edges[i], told);
     }
     release_answers(&eb);
-    batch_set_alerts(b, (struct alerts){rows, filled});
+    batch_set_alerts(b, (struct alerts){rows, (uint32_t)count});
     return b;
 }

@@ -45,10 +45,10 @@ static const struct metric_desc iterations_desc = {.name = "telex_rule_group_ite
                                                    .labels = {"group", "file"}};
 static const struct metric_desc missed_desc = {
     .name = "telex_rule_group_iterations_missed_total",
-    .help = "Slots that passed without an evaluation, or for whose "
-            "results an exporter had no room.",
+    .help = "Slots that passed without an evaluation (late), or "
+            "whose results the outputs did not take (refused).",
     .type = METRIC_COUNTER,
-    .labels = {"group", "file"}};
+    .labels = {"group", "file", "reason"}};
 static const struct metric_desc duration_desc = {.name = "telex_rule_group_duration_seconds_total",
                                                  .help =
                                                      "Time spent in evaluations of a rule group.",
@@ -80,13 +80,22 @@ bool engine_new(const struct env *env, const struct engine_options *options, str
 
 /* ---- groups ---- */
 
+static struct metric *missed_metric(struct engine *en, const struct rule_group *group,
+                                    struct str reason)
+{
+    const struct str values[] = {group->name, group->file, reason};
+
+    return metrics_get(en->env->metrics, &missed_desc, values);
+}
+
 static void group_init(struct group_run *g, struct engine *en, const struct rule_group *group)
 {
     *g = (struct group_run){.group = group, .engine = en};
     lock_init(&g->lock);
     g->runs = mem_alloc0(group->rule_count, sizeof(struct rule_run *));
     g->iterations = metrics_get2(en->env->metrics, &iterations_desc, group->name, group->file);
-    g->missed = metrics_get2(en->env->metrics, &missed_desc, group->name, group->file);
+    g->late = missed_metric(en, group, STR("late"));
+    g->refused = missed_metric(en, group, STR("refused"));
     g->duration = metrics_get2(en->env->metrics, &duration_desc, group->name, group->file);
 }
 
@@ -94,7 +103,8 @@ static void groups_free(struct group_run *groups, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         metric_drop(groups[i].iterations);
-        metric_drop(groups[i].missed);
+        metric_drop(groups[i].late);
+        metric_drop(groups[i].refused);
         metric_drop(groups[i].duration);
         lock_release(&groups[i].lock);
         mem_free(groups[i].runs);
@@ -344,7 +354,7 @@ int64_t group_next_slot(const struct rule_group *g, int64_t after_ns)
 
 void group_count_missed(struct group_run *g, uint64_t slots)
 {
-    metric_add(g->missed, slots);
+    metric_add(g->late, slots);
     trace_warn(&g->engine->trace, "evaluations missed: the one before took too long",
                T_STR("group", g->group->name), T_U64("slots", slots));
 }
@@ -358,8 +368,10 @@ static void note_outcome(struct rule_run *run, const struct rule_outcome *outcom
 
     if (outcome->failed) {
         err_print_line(e, &text);
-        metric_add(run->engine->failures, 1);
-        trace_warn(&run->engine->trace, "a rule failed; its alerts keep their state",
+        metric_add(run->engine->failures, !outcome->missed);
+        trace_warn(&run->engine->trace,
+                   outcome->missed ? "a rule's results had no room; the evaluation was missed"
+                                   : "a rule failed; its alerts keep their state",
                    T_STR("rule", run->rule->name), T_STR("group", run->rule->group->name),
                    T_ERR(e));
     }
@@ -400,11 +412,13 @@ static bool evaluate_rule(struct rule_run *run, int64_t slot_ns, struct wait wai
                                    .duration_ns = clock_mono_ns(en->env->clock) - start_ns,
                                    .samples = ev.info.rows,
                                    .series_fetched = ev.info.series_fetched,
-                                   .failed = !ok};
+                                   .failed = !ok,
+                                   .missed = ev.refused};
+    bool refused = ev.refused;
     evaluation_end(&ev);
     trim_after(en, ev.met);
     note_outcome(run, &outcome, &e);
-    return ok || e.code != ERR_FULL;
+    return !refused;
 }
 
 void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait)
@@ -418,7 +432,7 @@ void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait)
     }
     int64_t duration_ns = clock_mono_ns(en->env->clock) - start_ns;
     metric_add(g->iterations, 1);
-    metric_add(g->missed, !had_room);
+    metric_add(g->refused, !had_room);
     metric_add_seconds(g->duration, duration_ns);
     lock_take(&g->lock);
     g->last_slot_ns = slot_ns;

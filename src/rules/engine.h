@@ -30,15 +30,25 @@ struct env;
 struct engine;
 struct group_run; /* the runtime of one group */
 
-/* Where outputs go: implemented over export/plan.h by app. */
+/* What a batch of edges holds. */
+enum edges_told {
+    EDGES_QUIET, /* state alone: delivered to nobody */
+    EDGES_FIRED,
+    EDGES_ENDED,
+    EDGES_TOLD_COUNT
+};
+
+/* Where outputs go: implemented over export/plan.h by app. Nothing waits for room but held(). */
 struct engine_output {
-    /* Alert edges: durable when it returns true. told: deliver; else only state. */
-    bool (*edges)(void *arg, const struct rule *rule, struct batch *b, bool told, struct wait wait,
+    /* Alert edges. True: taken, up to *ret_seq; false: nothing of them was taken. */
+    bool (*edges)(void *arg, const struct rule *rule, struct batch *b, enum edges_told told,
                   uint64_t *ret_seq, struct err *e);
+    /* Waits until the edges up to <seq> are durable. False: not yet. */
+    bool (*held)(void *arg, uint64_t seq, struct wait wait, struct err *e);
     /* Samples of one rule. alert_series: ALERTS and ALERTS_FOR_STATE. thinned: export_interval is
      * not due. */
     bool (*samples)(void *arg, const struct rule *rule, struct batch *b, bool alert_series,
-                    bool thinned, struct wait wait, struct err *e);
+                    bool thinned, struct err *e);
     /* Something changed for level outputs. */
     void (*changed)(void *arg);
     void *arg;

@@ -33,7 +33,14 @@ struct rule_outcome {
     int64_t samples;
     int64_t series_fetched;
     bool failed;
+    bool missed; /* for lack of room: the outputs refused the results */
     char error[RULE_ERROR_MAX];
+};
+
+/* A change of state that waits to be durable. */
+struct pending_edge {
+    uint32_t item;
+    struct alert_status next;
 };
 
 struct rule_run {
@@ -50,6 +57,8 @@ struct rule_run {
     uint64_t failures GUARDED_BY(lock);
     bool kept;          /* while rules are replaced: the new set has it */
     bool is_committing; /* edges are given and their states not yet set; under the engine's lock */
+    VEC(struct pending_edge) owed; /* given, not known to be durable; for alerting rules */
+    uint64_t owed_seq;
     uint64_t commit_floor; /* is_committing: their frames come after this one; likewise */
 };
 
@@ -61,7 +70,8 @@ struct group_run {
     int64_t last_slot_ns GUARDED_BY(lock);
     int64_t last_duration_ns GUARDED_BY(lock);
     struct metric *iterations;
-    struct metric *missed;
+    struct metric *late;
+    struct metric *refused;
     struct metric *duration;
 };
 
@@ -100,6 +110,7 @@ struct evaluation {
     struct labels_builder builder;
     struct labels_builder query_builder; /* of templates' own queries */
     struct answer_info info;
+    bool refused; /* an output did not take what was found */
     uint32_t met; /* series whose labels were parsed: work that leaves much free memory behind */
 };
 
@@ -188,17 +199,9 @@ uint64_t engine_settled_seq(struct engine *en);
 
 /* ---- edges ---- */
 
-/* A change of state that waits to be durable. */
-struct pending_edge {
-    uint32_t item;
-    struct alert_status next;
-    enum edge_kind kind;
-};
-
-/* A batch of the edges of one kind, annotations and export_query's answers included for told ones;
- * NULL when none. */
+/* A batch of edges, annotations and export_query's answers included for told ones. */
 struct batch *edges_build(struct evaluation *ev, const struct pending_edge *edges, size_t count,
-                          enum edge_kind kind);
+                          enum edges_told told);
 
 /* What every batch of the rule says about itself. */
 struct batch_info rule_batch_info(const struct rule_run *run, enum record_kind kind,

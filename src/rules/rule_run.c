@@ -28,6 +28,7 @@ void rule_run_free(struct rule_run *run)
         labels_unref(((struct alert_item *)(void *)series_at(&run->table, i))->series);
     }
     series_table_release(&run->table);
+    vec_release(&run->owed);
     record_memory_release(&run->memory);
     lock_release(&run->lock);
     mem_free(run->id.ptr);

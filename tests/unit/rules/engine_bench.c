@@ -62,20 +62,19 @@ static void print_edge(struct given *g, const struct alert *a, bool told)
     buf_add_byte(&g->edges, '\n');
 }
 
-static bool give_edges(void *arg, const struct rule *rule, struct batch *b, bool told,
-                       struct wait wait, uint64_t *ret_seq, struct err *e)
+static bool give_edges(void *arg, const struct rule *rule, struct batch *b, enum edges_told told,
+                       uint64_t *ret_seq, struct err *e)
 {
     struct given *g = arg;
     const struct alerts *alerts = NULL;
 
     (void)rule;
-    (void)wait;
     if (g->refuses_edges != ERR_NONE) {
         return err_set(e, g->refuses_edges, "no space left on device");
     }
     assert_true(batch_alerts(b, &alerts, e));
     for (uint32_t i = 0; i < alerts->count; i++) {
-        print_edge(g, &alerts->rows[i], told);
+        print_edge(g, &alerts->rows[i], told != EDGES_QUIET);
     }
     *ret_seq = ++g->seq;
     assert_true(g->kept_count < ARRAY_LEN(g->kept));
@@ -89,15 +88,23 @@ static bool give_edges(void *arg, const struct rule *rule, struct batch *b, bool
     return true;
 }
 
+static bool wait_held(void *arg, uint64_t seq, struct wait wait, struct err *e)
+{
+    struct given *g = arg;
+
+    (void)wait;
+    assert_true(seq <= g->seq);
+    return !g->stalls || err_set(e, ERR_TIMEOUT, "the disk stalls");
+}
+
 static bool give_samples(void *arg, const struct rule *rule, struct batch *b, bool alert_series,
-                         bool thinned, struct wait wait, struct err *e)
+                         bool thinned, struct err *e)
 {
     struct given *g = arg;
     const struct samples *s = NULL;
 
     (void)rule;
     (void)alert_series;
-    (void)wait;
     if (g->refuses_samples) {
         return err_set(e, ERR_LIMIT, "the log is full");
     }
@@ -149,7 +156,7 @@ void bench_engine(struct bench *b, const char *rules)
                                      .external_url = STR("http://telex"),
                                      .keep_resolved_ns = b->keep_resolved_ns,
                                      .query_timeout_ns = 5 * NS_PER_S};
-    struct engine_output output = {give_edges, give_samples, note_changed, &b->given};
+    struct engine_output output = {give_edges, wait_held, give_samples, note_changed, &b->given};
     struct err e = ERR_INIT;
 
     assert_true(engine_new(&b->env, &options, &b->source.super, &output, &b->engine, &e));

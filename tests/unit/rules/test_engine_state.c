@@ -211,6 +211,29 @@ static void a_reload_keeps_what_stays_and_ends_what_goes(void **state)
     bench_stop(&b);
 }
 
+static const char at_once[] = "groups:\n- name: g\n  rules:\n  - alert: First\n    expr: x\n";
+
+/* The disk stalls with the edges in hand: they are told once, under one id, and become the state later. */
+static void edges_on_their_way_are_not_decided_again(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_start(&b, at_once);
+    answer_one(&b, "{\"i\":\"a\"}", 1);
+    b.given.stalls = true;
+    evaluate(&b, 1);
+    evaluate(&b, 2);
+    expect_given(&b.given.edges, "told {alertname=\"First\", i=\"a\"} ready>alerting 1\n");
+    expect_given(&b.given.samples, "");
+    b.given.stalls = false;
+    evaluate(&b, 3);
+    expect_given(&b.given.edges, "");
+    expect_given(&b.given.samples, "ALERTS{alertname=\"First\", alertstate=\"firing\", i=\"a\"} 1\n"
+                                   "ALERTS_FOR_STATE{alertname=\"First\", i=\"a\"} 1700000010\n");
+    bench_stop(&b);
+}
+
 static const char other_rules[] = "groups:\n- name: g\n  rules:\n  - record: r\n    expr: z\n";
 
 /* A rule is gone at the start, and comes back with the file that a slip had broken, or does not. */
@@ -262,6 +285,7 @@ int main(void)
         cmocka_unit_test(a_snapshot_claims_no_edge_that_is_on_its_way),
         cmocka_unit_test(a_damaged_snapshot_is_refused),
         cmocka_unit_test(a_reload_keeps_what_stays_and_ends_what_goes),
+        cmocka_unit_test(edges_on_their_way_are_not_decided_again),
         cmocka_unit_test(orphans_wait_for_their_rule_for_a_while),
     };
 
