@@ -9,6 +9,7 @@
 #include "app/app.h"
 
 #include "app/app_int.h"
+#include "app/self_metrics.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 
@@ -96,6 +97,7 @@ static struct app *app_new(const struct env *env, struct loaded *loaded,
 static void app_free(struct app *a)
 {
     scheduler_free(a->scheduler);
+    self_metrics_free(a->self_metrics);
     plan_close(a->plan);
     graph_release(&a->graph);
     app_metrics_release(&a->metrics);

@@ -48,6 +48,7 @@ struct app {
     struct outputs outputs;
     struct graph graph;
     struct scheduler *scheduler;
+    struct self_metrics *self_metrics; /* of the jobs that are scheduled */
     struct app_metrics metrics;
     int64_t started_ns;
     int64_t snapshot_mono_ns; /* when the last snapshot was made */
@@ -81,7 +82,7 @@ void graph_publish(struct app *a, const struct graph *g);
 /* Returns when nobody looks at what was there before the call. */
 void graph_wait_unseen(struct app *a);
 
-/* The scheduler's jobs are the groups of the engine. */
+/* The scheduler's jobs are the groups of the engine, and the readings of our own metrics; it is paused. */
 void graph_schedule(struct app *a);
 
 /* ---- snapshot.c ---- */

@@ -1,5 +1,6 @@
 /* Datasource and engine: built from a config, compared, exchanged. */
 #include "app/app_int.h"
+#include "app/self_metrics.h"
 
 #include "base/mem.h"
 
@@ -161,7 +162,11 @@ static void count_missed(void *arg, uint64_t slots)
 void graph_schedule(struct app *a)
 {
     size_t count = engine_group_count(a->graph.engine);
-    AUTO(mem_autofree) struct job *jobs = mem_alloc0(count, sizeof(*jobs));
+
+    self_metrics_free(a->self_metrics);
+    a->self_metrics = self_metrics_new(a->env, a->plan, a->outputs.config);
+    size_t readings = self_metrics_count(a->self_metrics);
+    AUTO(mem_autofree) struct job *jobs = mem_alloc0(count + readings, sizeof(*jobs));
 
     for (size_t i = 0; i < count; i++) {
         jobs[i] = (struct job){.next_slot = next_slot,
@@ -169,5 +174,8 @@ void graph_schedule(struct app *a)
                                .missed = count_missed,
                                .arg = engine_group(a->graph.engine, i)};
     }
-    scheduler_set_jobs(a->scheduler, jobs, count);
+    for (size_t i = 0; i < readings; i++) {
+        jobs[count + i] = self_metrics_job(a->self_metrics, i);
+    }
+    scheduler_set_jobs(a->scheduler, jobs, count + readings);
 }
