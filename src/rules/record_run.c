@@ -227,8 +227,11 @@ static bool give_values(struct record_evaluation *re, bool thinned, struct err *
     bool given = false;
 
     if (re->in_order && re->values.len == re->memory->count) {
-        if (!give_repeated(re, thinned, &given, e) || given) {
-            return given;
+        if (!give_repeated(re, thinned, &given, e)) {
+            return false;
+        }
+        if (given) {
+            return true;
         }
     }
     return (!re->in_order || leave_order(re, e)) && give_rows(re, thinned, e);
