@@ -1,15 +1,94 @@
 #include "export/consumer.h"
 
+#include "base/env.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "log/log.h"
+
+enum { GAUGES = 4 };
 
 struct consumer {
     struct lane_config config;
     struct progress progress;
     bool follows; /* another one, of the graph before */
+    struct metric *gauges[GAUGES];
     unsigned count;
     struct lane *lanes[EXPORTER_LANES_MAX];
 };
+
+/* ---- what it owes, when somebody looks ---- */
+
+static double read_frames(void *arg)
+{
+    const struct consumer *c = arg;
+
+    return (double)log_pending(c->config.log, c->config.bit);
+}
+
+static double read_bytes(void *arg)
+{
+    const struct consumer *c = arg;
+
+    return (double)log_owed_bytes(c->config.log, c->config.bit);
+}
+
+static double read_age(void *arg)
+{
+    const struct consumer *c = arg;
+    int64_t oldest_ns = log_oldest_ns(c->config.log, c->config.bit);
+    int64_t age_ns = clock_wall_ns(c->config.place.env->clock) - oldest_ns;
+
+    return oldest_ns > 0 && age_ns > 0 ? (double)age_ns / (double)NS_PER_S : 0;
+}
+
+static double read_gathered(void *arg)
+{
+    const struct consumer *c = arg;
+    struct output_status status = {.state = "idle"};
+
+    for (unsigned i = 0; i < c->count; i++) {
+        lane_status(c->lanes[i], &status);
+    }
+    return (double)status.gathered_rows;
+}
+
+static const struct {
+    struct metric_desc desc;
+    double (*read)(void *arg);
+} gauges[GAUGES] = {
+    {{.name = "telex_exporter_pending_frames",
+      .help = "Batches held on disk for the destination.",
+      .type = METRIC_GAUGE,
+      .labels = {"exporter", "log"}},
+     read_frames},
+    {{.name = "telex_exporter_pending_bytes",
+      .help = "Bytes held on disk for the destination.",
+      .type = METRIC_GAUGE,
+      .labels = {"exporter", "log"}},
+     read_bytes},
+    {{.name = "telex_exporter_oldest_age_seconds",
+      .help = "How long the oldest record that is not delivered yet has been held.",
+      .type = METRIC_GAUGE,
+      .labels = {"exporter", "log"}},
+     read_age},
+    {{.name = "telex_exporter_buffered_records",
+      .help = "Records gathered in memory, waiting for company or on their way.",
+      .type = METRIC_GAUGE,
+      .labels = {"exporter", "log"}},
+     read_gathered},
+};
+
+static void watch(struct consumer *c)
+{
+    const struct str labels[] = {c->config.place.name, str_of(c->config.log_name)};
+
+    for (size_t i = 0; i < GAUGES; i++) {
+        c->gauges[i] =
+            metrics_watch(c->config.place.env->metrics, &gauges[i].desc, labels, gauges[i].read, c);
+    }
+}
+
+/* ---- life ---- */
 
 bool consumer_open(const struct lane_config *config, struct consumer **ret_consumer, struct err *e)
 {
@@ -31,6 +110,7 @@ bool consumer_open(const struct lane_config *config, struct consumer **ret_consu
         consumer_close(c);
         return false;
     }
+    watch(c);
     *ret_consumer = c;
     return true;
 }
@@ -166,6 +246,9 @@ void consumer_close(struct consumer *c)
 {
     if (c == NULL) {
         return;
+    }
+    for (size_t i = 0; i < GAUGES; i++) {
+        metric_drop(c->gauges[i]);
     }
     each(c, lane_close);
     progress_release(&c->progress);

@@ -37,6 +37,7 @@ static bool open_consumer(struct plan *p, struct output *o, unsigned log, struct
         .delivery = &o->config->delivery,
         .buffer = &o->config->buffer,
         .log = p->logs[log],
+        .log_name = plan_log_name(log),
         .dead = o->dead,
         .drops = &o->drops,
     };

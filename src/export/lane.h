@@ -26,7 +26,8 @@ struct lane_config {
     const struct delivery_config *delivery;
     const struct exporter_buffer *buffer;
     struct log *log;
-    unsigned bit; /* the output's consumer bit in the log */
+    const char *log_name; /* "ledger", "bulk": for metrics */
+    unsigned bit;         /* the output's consumer bit in the log */
     struct dead_letters *dead;
     struct drops *drops;
     struct progress *progress; /* of all lanes of the consumer */

@@ -186,6 +186,14 @@ static void left_for_the_next_start_when_told_so(void **state)
 
 /* ---- held back ---- */
 
+static void check_metric(struct plan_kit *k, const char *line)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+
+    metrics_render(k->metrics, &text);
+    assert_non_null(strstr(buf_text(&text), line));
+}
+
 static void a_paused_one_delivers_nothing(void **state)
 {
     struct plan_kit *k = *state;
@@ -201,6 +209,9 @@ static void a_paused_one_delivers_nothing(void **state)
     assert_int_equal(status.pending_frames, 2);
     assert_true(status.pending_bytes > 0 && status.oldest_ns > 0);
     assert_text(destination_got(&k->destinations[0]), "");
+    check_metric(k, "telex_exporter_pending_frames{exporter=\"out\",log=\"bulk\"} 1\n");
+    check_metric(k, "telex_exporter_pending_frames{exporter=\"out\",log=\"ledger\"} 1\n");
+    check_metric(k, "telex_exporter_oldest_age_seconds{exporter=\"out\",log=\"bulk\"} 0.");
     assert_true(plan_resume(k->plan, STR("out"), &e));
     assert_true(destination_wait(&k->destinations[0], 2));
     assert_false(plan_pause(k->plan, STR("nobody"), &e));
