@@ -32,7 +32,7 @@ def consumer(found, name):
 def owing(scene):
     """A program whose webhook is down, and that owes it the five alerts that fire."""
     scene.hook.down()
-    scene.play(alerting("Plain", "plain"))
+    scene.play(alerting("Plain", "plain"), shutdown_timeout="200ms")
     scene.vectors["plain"] = SERIES
     net.wait_until("firing", lambda: len(scene.program.alert_states("Plain")) == len(SERIES))
     scene.ledger = scene.program.folder / "data" / "ledger"
