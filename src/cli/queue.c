@@ -264,14 +264,14 @@ void queue_world_release(struct queue_world *w)
     metrics_free(w->metrics);
 }
 
-bool queue_open(const struct queue_world *w, struct str path, struct log **ret_log,
+bool queue_open(const struct env *env, struct str path, struct log **ret_log,
                 struct log_report *ret_report, struct err *e)
 {
     struct log_options options = {.name = STR("opened"),
                                   .path = path,
                                   .min_free_bytes = -1, /* what is done here makes room */
                                   .memory_bytes = 1 << 20,
-                                  .env = &w->env};
+                                  .env = env};
 
     if (!log_view_is_log(fs_system(), path)) {
         return err_set(e, ERR_CONFIG,

@@ -99,10 +99,10 @@ void queue_world_init(struct queue_world *w);
 void queue_world_release(struct queue_world *w);
 
 /*
- * Opens the log of a folder that holds one; fails when it is in use, saying by whom. Opening recovers: see
+ * Opens the log of a folder that holds one; <env> outlives it; fails when it is in use, saying by whom. Opening recovers: see
  * log_open().
  */
-MUST_USE bool queue_open(const struct queue_world *w, struct str path, struct log **ret_log,
+MUST_USE bool queue_open(const struct env *env, struct str path, struct log **ret_log,
                          struct log_report *ret_report, struct err *e);
 
 #endif

@@ -130,7 +130,7 @@ static int repair(struct str path, bool dry_run)
         return CLI_OK;
     }
     queue_world_init(&world);
-    bool ok = queue_open(&world, path, &l, &report, &e) && read_through(l, &frames, &e);
+    bool ok = queue_open(&world.env, path, &l, &report, &e) && read_through(l, &frames, &e);
     log_close(l);
     if (ok) {
         tell_report(path, &report, frames);
@@ -337,7 +337,7 @@ static bool drop_now(struct str path, const struct loss *loss, const struct drop
     struct log *l = NULL;
 
     queue_world_init(&world);
-    bool ok = queue_open(&world, path, &l, &report, e) && forget(l, loss, values, e);
+    bool ok = queue_open(&world.env, path, &l, &report, e) && forget(l, loss, values, e);
     if (ok) {
         struct log_status status;
         AUTO(buf_release) struct buf size = BUF_INIT(BUF_SMALL);

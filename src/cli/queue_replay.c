@@ -213,9 +213,8 @@ static bool open_target(struct replay *r, struct err *e)
 static bool open_queue(struct replay *r, struct err *e)
 {
     struct log_report report = {0};
-    struct queue_world world = {.env = r->environment.env};
 
-    if (r->values->remove && !queue_open(&world, r->path, &r->log, &report, e)) {
+    if (r->values->remove && !queue_open(&r->environment.env, r->path, &r->log, &report, e)) {
         return false;
     }
     if (!log_view_open(fs_system(), r->path, &r->view, e) ||

@@ -147,7 +147,9 @@ static void node_forget_pending(struct node *node)
 static int admit(struct simfs *s, unsigned call, bool *ret_stops) REQUIRES(&s->lock)
 {
     *ret_stops = false;
-    s->counts[(unsigned)__builtin_ctz(call) % CALL_KINDS]++;
+    if (call != 0) {
+        s->counts[(unsigned)__builtin_ctz(call) % CALL_KINDS]++;
+    }
     if (s->stopped) {
         return -EIO;
     }
