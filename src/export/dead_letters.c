@@ -9,6 +9,7 @@
 #include "base/varint.h"
 #include "export/pick.h"
 #include "log/log.h"
+#include "log/log_inspect.h"
 #include "wire/frame.h"
 
 enum { LETTER_BATCH = 1, LETTER_RAW = 2, REASON_MAX = 1024 };
@@ -20,8 +21,9 @@ struct dead_letters {
     struct str folder;
     struct str name;
     struct lock lock;
-    struct log *log GUARDED_BY(lock); /* NULL until the first letter */
-    unsigned bit;                     /* fixed once the log is open */
+    struct log *log GUARDED_BY(lock);     /* NULL until the first letter */
+    int64_t found_bytes GUARDED_BY(lock); /* on disk before that; -1: not looked for */
+    unsigned bit;                         /* fixed once the log is open */
 };
 
 struct dead_letters *dead_letters_new(const struct env *env, struct str folder, struct str name)
@@ -31,6 +33,7 @@ struct dead_letters *dead_letters_new(const struct env *env, struct str folder, 
     d->env = env;
     d->folder = str_make(mem_dup_text(folder.ptr, folder.len), folder.len);
     d->name = str_make(mem_dup_text(name.ptr, name.len), name.len);
+    d->found_bytes = -1;
     lock_init(&d->lock);
     return d;
 }
@@ -77,6 +80,37 @@ static struct log *open_log(struct dead_letters *d, struct err *e)
     struct log *log = d->log != NULL || open_first(d, e) ? d->log : NULL;
     lock_give(&d->lock);
     return log;
+}
+
+/* What lies in the folder; looked at without opening it, since a reload has it open twice for a moment. */
+static int64_t find_bytes(const struct dead_letters *d)
+{
+    struct log_view *v = NULL;
+    struct err e = ERR_INIT;
+    int64_t bytes = 0;
+
+    if (log_view_is_log(fs_system(), d->folder) && log_view_open(fs_system(), d->folder, &v, &e)) {
+        bytes = log_view_bytes(v);
+        log_view_close(v);
+    }
+    return bytes;
+}
+
+int64_t dead_letters_bytes(struct dead_letters *d)
+{
+    struct log_status status;
+
+    lock_take(&d->lock);
+    if (d->log == NULL && d->found_bytes < 0) {
+        d->found_bytes = find_bytes(d);
+    }
+    int64_t bytes = d->found_bytes;
+    if (d->log != NULL) {
+        log_status(d->log, &status);
+        bytes = status.disk_bytes;
+    }
+    lock_give(&d->lock);
+    return bytes;
 }
 
 /* A letter before it is one frame. */

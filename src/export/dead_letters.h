@@ -32,6 +32,9 @@ MUST_USE bool dead_letters_add(struct dead_letters *d, struct view view, struct 
 MUST_USE bool dead_letters_add_raw(struct dead_letters *d, struct str bytes, struct str reason,
                                    struct wait wait, struct err *e);
 
+/* Bytes on disk, those that earlier runs left too. */
+int64_t dead_letters_bytes(struct dead_letters *d);
+
 /* Who keeps the letters of a folder: its only consumer, whose cursor moves when letters are dropped or replayed. */
 extern const char dead_letters_consumer[];
 

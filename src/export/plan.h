@@ -237,6 +237,7 @@ struct output_status {
     uint64_t flushes;
     uint64_t delivered_rows;
     uint64_t rejected_rows;
+    int64_t dead_letter_bytes; /* on disk, of all runs */
     uint64_t retries;
     int64_t last_success_ns;
     char last_error[256];

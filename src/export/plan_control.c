@@ -34,6 +34,7 @@ static void status_of(struct output *o, struct output_status *ret)
     if (o->level != NULL) {
         level_status_of(o->level, ret);
     }
+    ret->dead_letter_bytes = o->dead != NULL ? dead_letters_bytes(o->dead) : 0;
 }
 
 bool plan_tap(struct plan *p, struct str name, uint64_t after, struct buf *out, uint64_t *ret_next,

@@ -148,6 +148,7 @@ static void print_exporter(struct json_writer *w, struct metrics *metrics,
     add_last_result(w, &s->last_result);
     add_u64(w, "delivered", s->delivered_rows);
     add_u64(w, "dead_letters", s->rejected_rows);
+    add_u64(w, "dead_letters_disk_bytes", (uint64_t)s->dead_letter_bytes);
     add_u64(w, "retries", s->retries);
     add_reasons(w, metrics, "dropped", "telex_exporter_dropped_total", s->name);
     add_reasons(w, metrics, "filtered", "telex_exporter_filtered_total", s->name);

@@ -198,6 +198,11 @@ def test_a_replay_goes_on_where_it_stopped(owing, tmp_path):
     assert len({edge["id"] for edge in edges}) == 4 * len(SERIES)
 
 
+def dead_bytes(program, name):
+    exporters = program.get("/api/v1/exporters").json()["data"]["exporters"]
+    return next(each for each in exporters if each["name"] == name)["dead_letters_disk_bytes"]
+
+
 def test_dead_letters_are_given_again(owing, tmp_path):
     """Refused by the webhook, they are in dead/hook with the reason; some are refused again and stay."""
     config = config_with_file(owing, tmp_path)
@@ -206,6 +211,7 @@ def test_dead_letters_are_given_again(owing, tmp_path):
     dead = owing.program.folder / "data" / "dead" / "hook"
     net.wait_until("letters", lambda: dead.exists() and list(dead.glob("*.segment")), 20)
     net.wait_until("all of them", lambda: inspect(dead, "--frames")["frames"] >= 1, 20)
+    net.wait_until("their size", lambda: dead_bytes(owing.program, "hook") > 128)
     net.wait_until("nothing owed", lambda: consumer(inspect(owing.ledger), "hook")["owed_frames"] == 0, 20)
     owing.program.sigterm()
     found = inspect(dead, "--frames")
