@@ -125,12 +125,6 @@ static struct stage_config *build_resilient(struct builder *b, const struct spot
             STR_FMT(spot->x->name), STR_FMT(b->below));
         return NULL;
     }
-    if (spot->x->kind->stage == NULL) {
-        (void)compile_err(spot, e, ERR_CONFIG,
-                          "'%.*s' (resilient) cannot stand below %.*s: put it above",
-                          STR_FMT(spot->x->name), STR_FMT(b->below));
-        return NULL;
-    }
     return build_children(b, spot, spot->x->kind, e);
 }
 

@@ -2,6 +2,7 @@
 #include "export/combinator.h"
 #include "export/delivery.h"
 #include "export/exporters/exporters.h"
+#include "export/stages/insist.h"
 
 static const char *const alias_recovery[] = {"recovery_timeout_seconds", NULL};
 static const char *const alias_health[] = {"health_check_interval_seconds", NULL};
@@ -108,4 +109,5 @@ const struct exporter_kind exporter_resilient = {
                "fallback_exporter: { type: file, output_directory: out }\n",
     .combinator = COMBINATOR_RESILIENT,
     .options = &option_table,
+    .stage = &stage_insist, /* below failover and sequential */
 };
