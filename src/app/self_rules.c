@@ -48,6 +48,13 @@ static void write_group(struct str name, const struct monitor_config *m, struct 
                  "{{ $labels.exporter }} {{ $value }} %% went well' }\n",
                  STR_FMT(name), m->thresholds.success_rate_percent);
     }
+    buf_addf(out,
+             "  - alert: ExporterQueueDeep\n"
+             "    expr: 'telex_exporter_pending_frames{exporter=\"%.*s\"} > %lld'\n"
+             "    labels: { severity: warning }\n"
+             "    annotations: { summary: '{{ $value }} batches wait for the exporter "
+             "{{ $labels.exporter }}' }\n",
+             STR_FMT(name), (long long)m->thresholds.queue_depth);
 }
 
 void self_rules_write(const struct plan_config *plan, struct buf *out)
@@ -56,7 +63,7 @@ void self_rules_write(const struct plan_config *plan, struct buf *out)
         const struct output_config *o = &plan->outputs[i];
         const struct monitor_config *m =
             o->delivery.stage != NULL ? monitor_of(o->delivery.stage) : NULL;
-        if (m != NULL && (tracks_latency(m) || tracks_success(m))) {
+        if (m != NULL) {
             buf_add_text(out, out->len == 0 ? "groups:\n" : "");
             write_group(o->name, m, out);
         }

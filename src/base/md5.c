@@ -55,7 +55,7 @@ static void add_block(uint32_t state[4], const uint8_t *block)
 
     for (unsigned round = 0; round < ROUNDS; round++) {
         unsigned word = 0;
-        uint32_t f = mix(round, s, &word) + s[0] + sines[round] + load32(block + 4 * word);
+        uint32_t f = mix(round, s, &word) + s[0] + sines[round] + load32(block + (size_t)4 * word);
         unsigned turn = turns[round / 16][round % 4];
         s[0] = s[3];
         s[3] = s[2];

@@ -94,7 +94,7 @@ struct monitor_tracks {
 struct monitor_thresholds {
     double export_latency_p95_ms; /* above */
     double success_rate_percent;  /* below */
-    int64_t queue_depth;          /* above: records */
+    int64_t queue_depth;          /* above: batches held */
 };
 
 struct monitor_config {

@@ -146,7 +146,7 @@ static const struct option threshold_rows[] = {
      .fallback = "1000",
      .min = 0,
      .max = 1e12,
-     .help = "Records that are owed to the destination."},
+     .help = "Batches held on disk for the destination."},
 };
 
 static const struct option_table threshold_options = {

@@ -23,7 +23,8 @@ static void open_metrics(const struct exporter_place *place, struct several_chil
 {
     child->active = metrics_get2(place->env->metrics, &active_desc, place->name, child->name);
     for (size_t v = 0; v < VERDICTS; v++) {
-        const struct str values[] = {place->name, child->name, str_of(verdict_name(v))};
+        const struct str values[] = {place->name, child->name,
+                                     str_of(verdict_name((enum verdict)v))};
         child->results[v] = metrics_get(place->env->metrics, &results_desc, values);
     }
 }

@@ -22,10 +22,11 @@ static const struct stage_config *const leaves[] = {&leaf};
 
 static struct monitor_config monitor(void)
 {
-    return (struct monitor_config){
-        .beside = ALL_TRACKS,
-        .nested = ALL_TRACKS,
-        .thresholds = {.export_latency_p95_ms = 1000, .success_rate_percent = 99.5}};
+    return (struct monitor_config){.beside = ALL_TRACKS,
+                                   .nested = ALL_TRACKS,
+                                   .thresholds = {.export_latency_p95_ms = 1000,
+                                                  .success_rate_percent = 99.5,
+                                                  .queue_depth = 7}};
 }
 
 static struct rule_set *load(const struct plan_config *plan)
@@ -59,7 +60,9 @@ static void a_group_per_monitored_consumer(void **state)
     assert_int_equal(set->group_count, 1);
     const struct rule_group *g = &set->groups[0];
     assert_true(g->asks_self);
-    assert_int_equal(g->rule_count, 2);
+    assert_int_equal(g->rule_count, 3);
+    assert_true(
+        str_eq(g->rules[2].expr, STR("telex_exporter_pending_frames{exporter=\"both/vm\"} > 7")));
     assert_true(str_eq(g->rules[0].expr, STR("telex_exporter_call_latency_ms{exporter=\"both/vm\","
                                              "quantile=\"0.95\"} > 1000")));
     assert_true(str_eq(g->rules[1].expr,
@@ -79,10 +82,14 @@ static void what_is_not_tracked_has_no_rule(void **state)
 
     config.nested.export_latency = false;
     struct rule_set *set = load(&plan);
-    assert_int_equal(set->rule_count, 1);
+    assert_int_equal(set->rule_count, 2);
     rule_set_unref(set);
     config.beside.success_rate = false;
-    self_rules_write(&plan, &text);
+    set = load(&plan);
+    assert_int_equal(set->rule_count, 1);
+    rule_set_unref(set);
+    const struct plan_config none = {.output_count = 0};
+    self_rules_write(&none, &text);
     assert_int_equal(text.len, 0);
 }
 
