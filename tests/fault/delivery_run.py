@@ -41,6 +41,7 @@ class Options:
         self.runs = 1000 if long else 16
         self.kills = 500 if long else 20
         self.cuts = 60 if long else 8
+        self.rotations = 12 if long else 4
         self.rounds = 3 if long else 1
         self.damages = 48 if long else 8
         self.peer_writes = 1000 if long else 100

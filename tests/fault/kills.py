@@ -3,8 +3,10 @@
 A case is a function (folder, options) -> (violations, figures).
 """
 
+import base64
 import contextlib
 import errno
+import random
 import signal
 import time
 
@@ -188,6 +190,39 @@ def lost_already(station):
     return [f"{len(gone)} acknowledged records are not in the log, first {min(gone)}"] if gone else []
 
 
+def segments(folder, options):
+    """Kills and power cuts while segments are filled, sealed and removed: each request is near a megabyte."""
+    problems, most = [], 0
+    padding = base64.b64encode(random.Random(options.seed).randbytes(720 * 1024)).decode()
+    with Station(folder, seed=options.seed) as station:
+        station.shim.keep_journal()
+        station.start()
+        crew = writer.Crew(station.program.port, station.book, pause=0.01, most=2, padding=padding)
+        for number in range(options.rotations):
+            if number % 4 == 1:
+                station.receiver.down()
+            time.sleep(station.rng.uniform(0.3, 1.2))
+            most = max(most, count_segments(station))
+            station.program.check_running()
+            station.kill()
+            powercut.cut(station.shim.path, powercut.LOSE_ALL if number % 2 else powercut.BY_CHANCE, station.rng)
+            problems += [f"cut {number}: {text}" for text in lost_already(station)]
+            if number % 4 == 3:
+                station.receiver.up()
+            station.start()
+        crew.stop()
+        with contextlib.suppress(OSError):
+            station.receiver.up()
+        problems += station.finish()
+        left = count_segments(station)
+        problems += [f"{left} segments are left"] * (left > 2) + ["segments did not pile up"] * (most < 3)
+        return problems, {**station.figures(), "most segments": most}
+
+
+def count_segments(station):
+    return len(list((station.program.data / "bulk").glob("*.segment")))
+
+
 # ---- what is left after a kill -------------------------------------------------------------------
 
 def left_after_a_kill(program, folder, writes, per_second):
@@ -237,5 +272,6 @@ CASES = {
     "at-each-call": at_each_call,
     "at-random": at_random,
     "power-cuts": power_cuts,
+    "segments": segments,
     "beside-vmagent": beside_vmagent,
 }

@@ -22,8 +22,8 @@ HEADERS = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy
            "X-Prometheus-Remote-Write-Version": "0.1.0", "User-Agent": "fault-writer/1"}
 
 
-def request_body(series, numbers):
-    labels = [("__name__", METRIC), ("writer", series)]
+def request_body(series, numbers, padding=""):
+    labels = [("__name__", METRIC), *([("padding", padding)] if padding else []), ("writer", series)]
     samples = [(float(number), BASE_MS + number) for number in numbers]
     return snappy.compress(remote_write.encode([(labels, samples)]))
 
@@ -38,12 +38,13 @@ class Attempt:
 
 
 class Writer:
-    def __init__(self, port, book, series, seed=0):
+    def __init__(self, port, book, series, seed=0, padding=""):
         self.port = port
         self.book = book
         self.series = series
         self.rng = random.Random(f"{series}{seed}")
         self.next = 1
+        self.padding = padding
         self.attempts = []
         self.retries = 0
         self._connection = None
@@ -58,7 +59,7 @@ class Writer:
             if self._connection.sock is None:
                 self._connection.connect()
                 self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._connection.request("POST", "/api/v1/write", request_body(self.series, numbers), HEADERS)
+            self._connection.request("POST", "/api/v1/write", request_body(self.series, numbers, self.padding), HEADERS)
             answer = self._connection.getresponse()
             answer.read()
             status = answer.status
@@ -95,8 +96,8 @@ class Writer:
 class Crew:
     """Writers on threads of their own, until stopped."""
 
-    def __init__(self, port, book, count=2, pause=0.002, most=30, give_up=0.2):
-        self.writers = [Writer(port, book, f"w{number}") for number in range(count)]
+    def __init__(self, port, book, count=2, pause=0.002, most=30, give_up=0.2, padding=""):
+        self.writers = [Writer(port, book, f"w{number}", padding=padding) for number in range(count)]
         self.pause, self.most, self.give_up = pause, most, give_up
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(writer,), daemon=True) for writer in self.writers]
