@@ -107,6 +107,9 @@ static void add_segment(const struct segment *s, const struct place *place, unsi
         done = place->done;
         oldest_ns = place->next_ns;
     }
+    if (done.count >= sum->count || done.bytes >= sum->bytes) {
+        done = (struct tally){0}; /* the frames are not those that the sums count */
+    }
     uint64_t count = sum->count - done.count;
     uint64_t span = s->sum.last_of_bit[bit] - from + 1;
     o->count += count < span ? count : span;
