@@ -18,10 +18,10 @@ def table(head, rows):
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def figures_of(result):
+def figures_of(figures):
     """A table per case: a row per run where there are several, else a row per figure."""
-    nested = {name: value for name, value in result["figures"].items() if isinstance(value, dict)}
-    plain = {name: value for name, value in result["figures"].items() if name not in nested}
+    nested = {name: value for name, value in figures.items() if isinstance(value, dict)}
+    plain = {name: value for name, value in figures.items() if name not in nested}
     parts = [table(["", ""], plain.items())] if plain else []
     if nested:
         columns = list(dict.fromkeys(key for value in nested.values() for key in value))
@@ -50,7 +50,8 @@ def write():
         form = "long" if result["long"] else "short"
         parts.append(f"## {result['case']}\n\n{verdict}; {form} form, {result['seconds']} s, seed {result['seed']}\n")
         parts += [f"- {text}" for text in result["violations"]]
-        parts.append((after_a_kill if result["case"] == "beside-vmagent" else figures_of)(result["figures"]) + "\n")
+        tables = after_a_kill if result["case"] == "beside-vmagent" else figures_of
+        parts.append(tables(result["figures"]) + "\n")
     page = RESULTS / "results.md"
     page.write_text("\n".join(parts))
     return page
