@@ -195,9 +195,10 @@ class Station:
         return not missing or not missing - set(self.program.dead())
 
     def drain(self, deadline=DRAIN_DEADLINE):
-        """Until all that was acknowledged is delivered or buried, and nothing is owed any more."""
+        """Until all that was acknowledged is delivered or buried, or the program has ended."""
+        running = self.program.process.running
         with contextlib.suppress(TimeoutError):
-            net.wait_until("the backlog to drain", self.accounted, deadline)
+            net.wait_until("the backlog to drain", lambda: not running() or self.accounted(), deadline)
 
     def finish(self, **expected):
         """Drains, ends the program on request, and gives all violations."""
