@@ -91,7 +91,7 @@ enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer);
     {.name = "buffer_size",                                                                        \
      .type = OPTION_INT,                                                                           \
      .offset = (BASE) + offsetof(struct exporter_buffer, buffer_size),                             \
-     .fallback = SIZE,                                                                             \
+     .fallback = (SIZE),                                                                           \
      .min = 1,                                                                                     \
      .max = 1e6,                                                                                   \
      .help = "Records that are sent together at most."},                                           \
@@ -99,7 +99,7 @@ enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer);
          .aliases = exporter_alias_flush_interval,                                                 \
          .type = OPTION_DURATION,                                                                  \
          .offset = (BASE) + offsetof(struct exporter_buffer, flush_interval_ns),                   \
-         .fallback = INTERVAL,                                                                     \
+         .fallback = (INTERVAL),                                                                   \
          .min = 0,                                                                                 \
          .max = 3600,                                                                              \
          .unit = "s",                                                                              \
@@ -116,14 +116,14 @@ enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer);
          .aliases = exporter_alias_max_memory,                                                     \
          .type = OPTION_BYTES,                                                                     \
          .offset = (BASE) + offsetof(struct exporter_buffer, max_memory_bytes),                    \
-         .fallback = MEMORY,                                                                       \
+         .fallback = (MEMORY),                                                                     \
          .min = 1024,                                                                              \
          .max = 1024.0 * 1024 * 1024,                                                              \
          .help = "Bytes of collected records, without compression; beyond it they are sent."},     \
         {.name = "overflow",                                                                       \
          .type = OPTION_ENUM,                                                                      \
          .offset = (BASE) + offsetof(struct exporter_buffer, overflow),                            \
-         .fallback = OVERFLOW,                                                                     \
+         .fallback = (OVERFLOW),                                                                   \
          .choices = exporter_overflows,                                                            \
          .help =                                                                                   \
              "When `max_disk_bytes` are owed: refuse new records (`block`: rules miss a tick, "    \
@@ -148,7 +148,7 @@ enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer);
         {.name = "adaptive_flushing",                                                              \
          .type = OPTION_BOOL,                                                                      \
          .offset = (BASE) + offsetof(struct exporter_buffer, adaptive_flushing),                   \
-         .fallback = ADAPTIVE,                                                                     \
+         .fallback = (ADAPTIVE),                                                                   \
          .help =                                                                                   \
              "Fit the flush interval to the load: halved when `buffer_size` is reached before "    \
              "the time, a quarter longer when less than half of it came."},                        \

@@ -18,16 +18,32 @@ struct plain_row {
 };
 
 static const struct plain_row plain_rows[] = {
-    {{NS_PER_S, 60 * NS_PER_S, 2, JITTER_FALSE}, {0}, {1000, 2000, 4000, 8000, 16000, 32000}},
-    {{NS_PER_S, 5 * NS_PER_S, 2, JITTER_FALSE}, {0}, {1000, 2000, 4000, 5000, 5000, 5000}},
-    {{NS_PER_S, 60 * NS_PER_S, 1, JITTER_FALSE}, {0}, {1000, 1000, 1000, 1000, 1000, 1000}},
-    {{10 * NS_PER_MS, NS_PER_S, 10, JITTER_FALSE}, {0}, {10, 100, 1000, 1000, 1000, 1000}},
+    {{NS_PER_S, 60 * NS_PER_S, 2, JITTER_FALSE, BACKOFF_EXPONENTIAL},
+     {0},
+     {1000, 2000, 4000, 8000, 16000, 32000}},
+    {{NS_PER_S, 5 * NS_PER_S, 2, JITTER_FALSE, BACKOFF_EXPONENTIAL},
+     {0},
+     {1000, 2000, 4000, 5000, 5000, 5000}},
+    {{NS_PER_S, 60 * NS_PER_S, 1, JITTER_FALSE, BACKOFF_EXPONENTIAL},
+     {0},
+     {1000, 1000, 1000, 1000, 1000, 1000}},
+    {{10 * NS_PER_MS, NS_PER_S, 10, JITTER_FALSE, BACKOFF_EXPONENTIAL},
+     {0},
+     {10, 100, 1000, 1000, 1000, 1000}},
+    {{NS_PER_S, 5 * NS_PER_S, 2, JITTER_FALSE, BACKOFF_LINEAR},
+     {0},
+     {1000, 2000, 3000, 4000, 5000, 5000}},
+    {{NS_PER_S, 5 * NS_PER_S, 2, JITTER_FALSE, BACKOFF_CONSTANT},
+     {0},
+     {1000, 1000, 1000, 1000, 1000, 1000}},
     /* What the destination asks for is a floor, with a cap of its own. */
-    {{NS_PER_S, 60 * NS_PER_S, 2, JITTER_FALSE},
+    {{NS_PER_S, 60 * NS_PER_S, 2, JITTER_FALSE, BACKOFF_EXPONENTIAL},
      {5000, 1, 4000, 100000, 0, (int64_t)48 * 3600 * 1000},
      {5000, 2000, 4000, 100000, 16000, BACKOFF_ASKED_MAX_MS}},
     /* An initial delay above the cap is said once: later ones keep the cap. */
-    {{10 * NS_PER_S, 2 * NS_PER_S, 2, JITTER_FALSE}, {0}, {2000, 2000, 2000, 2000, 2000, 2000}},
+    {{10 * NS_PER_S, 2 * NS_PER_S, 2, JITTER_FALSE, BACKOFF_EXPONENTIAL},
+     {0},
+     {2000, 2000, 2000, 2000, 2000, 2000}},
 };
 
 static void test_plain(void **state)
@@ -52,7 +68,8 @@ static void test_plain(void **state)
 static void test_reset(void **state)
 {
     (void)state;
-    const struct backoff_config config = {NS_PER_S, 60 * NS_PER_S, 2, JITTER_FALSE};
+    const struct backoff_config config = {NS_PER_S, 60 * NS_PER_S, 2, JITTER_FALSE,
+                                          BACKOFF_EXPONENTIAL};
     struct backoff b;
     struct rng rng;
 
@@ -68,7 +85,7 @@ static void test_reset(void **state)
 /* The least and the greatest of many first delays of 1 s. */
 static void spread(int jitter, int64_t *ret_least, int64_t *ret_greatest)
 {
-    const struct backoff_config config = {NS_PER_S, 60 * NS_PER_S, 2, jitter};
+    const struct backoff_config config = {NS_PER_S, 60 * NS_PER_S, 2, jitter, BACKOFF_EXPONENTIAL};
     struct backoff b;
     struct rng rng;
 

@@ -260,7 +260,9 @@ static void depth_is_limited(void **state)
             for (int i = 1; !is_named && i < depth; i++) {
                 buf_add_text(&yaml, "{ type: multi, exporters: [");
             }
-            buf_addf(&yaml, is_named ? "  m%d: " : "", depth);
+            if (is_named) {
+                buf_addf(&yaml, "  m%d: ", depth);
+            }
             buf_add_text(&yaml, "{ type: file, output_directory: o }");
             for (int i = 1; !is_named && i < depth; i++) {
                 buf_add_text(&yaml, "] }");
