@@ -118,36 +118,12 @@ enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer)
     return (enum overflow_policy)buffer->overflow;
 }
 
-static const char *const alias_recovery[] = {"recovery_timeout_seconds", NULL};
+const char *const exporter_alias_recovery[] = {"recovery_timeout_seconds", NULL};
 static const char *const alias_health[] = {"health_check_interval_seconds", "interval_seconds",
                                            NULL};
 static const char *const alias_unhealthy[] = {"unhealthy_threshold_failures", NULL};
 
-static const struct option breaker_rows[] = {
-    {.name = "failure_threshold",
-     .type = OPTION_INT,
-     .offset = offsetof(struct exporter_breaker, failure_threshold),
-     .fallback = "0",
-     .min = 0,
-     .max = 1e6,
-     .help = "Calls that fail in a row before the breaker opens; 0: no breaker."},
-    {.name = "recovery_timeout",
-     .aliases = alias_recovery,
-     .type = OPTION_DURATION,
-     .offset = offsetof(struct exporter_breaker, recovery_timeout_ns),
-     .fallback = "60s",
-     .min = 0.001,
-     .max = 86400,
-     .unit = "s",
-     .help = "Time for which an open breaker lets no call through."},
-    {.name = "half_open_max_calls",
-     .type = OPTION_INT,
-     .offset = offsetof(struct exporter_breaker, half_open_max_calls),
-     .fallback = "3",
-     .min = 1,
-     .max = 1e6,
-     .help = "Calls that must succeed after that before it closes."},
-};
+static const struct option breaker_rows[] = {EXPORTER_BREAKER_ROWS("0")};
 
 const struct option_table exporter_breaker_options = {
     .name = "circuit_breaker",

@@ -72,6 +72,7 @@ extern const struct option_table exporter_retry_options;
 extern const struct option_table exporter_buffer_options;
 extern const struct option_table exporter_breaker_options;
 extern const struct option_table exporter_health_options;
+extern const char *const exporter_alias_recovery[];
 extern const char *const exporter_alias_retry[];
 extern const char *const exporter_fsyncs[];
 extern const char *const exporter_overflows[];
@@ -196,6 +197,30 @@ enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer);
         .help = "When samples are synced to disk: before they count as held (`always`), once a "   \
                 "second (`interval`), or when the system likes (`never`). Alerts are always "      \
                 "synced. The strictest exporter decides for all."                                  \
+    }
+
+/* The rows of a circuit breaker; an exporter has none unless it says so, `resilient` has one. */
+#define EXPORTER_BREAKER_ROWS(THRESHOLD)                                                     \
+    {.name = "failure_threshold",                                                            \
+     .type = OPTION_INT,                                                                     \
+     .offset = offsetof(struct exporter_breaker, failure_threshold),                         \
+     .fallback = (THRESHOLD),                                                                \
+     .min = 0,                                                                               \
+     .max = 1e6,                                                                             \
+     .help = "Calls that fail in a row before the breaker opens; 0: no breaker."},           \
+        {.name = "recovery_timeout",                                                         \
+         .aliases = exporter_alias_recovery,                                                 \
+         .type = OPTION_DURATION,                                                            \
+         .offset = offsetof(struct exporter_breaker, recovery_timeout_ns),                   \
+         .fallback = "60s",                                                                  \
+         .min = 0.001,                                                                       \
+         .max = 86400,                                                                       \
+         .unit = "s",                                                                        \
+         .help = "Time for which an open breaker lets no call through."},                    \
+    {                                                                                        \
+        .name = "half_open_max_calls", .type = OPTION_INT,                                   \
+        .offset = offsetof(struct exporter_breaker, half_open_max_calls), .fallback = "3",   \
+        .min = 1, .max = 1e6, .help = "Calls that must succeed after that before it closes." \
     }
 
 /* Offsets are the same in every kind's config, since struct exporter_common comes first. */
