@@ -3,7 +3,9 @@
  * per edge that is told; a text that fails becomes an error text, never a lost alert.
  *
  * export_query runs once per evaluation and distinct text, at the evaluation's time. An alert gets
- * the series of the answer that agree with its labels on every name that both have.
+ * the series of the answer that agree with its labels on every name that both have, up to a cap per
+ * alert and per evaluation: a query that shares no label with the rule would give each alert all of
+ * it, and a frame that no log takes.
  */
 #include "rules/engine_int.h"
 
@@ -11,7 +13,12 @@
 #include "base/mem.h"
 #include "wire/edges.h"
 
-enum { EXPORT_QUERIES_MAX = 10000, EXPORT_ROWS_MAX = 10000 };
+enum {
+    EXPORT_QUERIES_MAX = 10000,
+    EXPORT_ROWS_MAX = 10000,        /* of one answer */
+    EXPORT_ROWS_ALERT_MAX = 1000,   /* attached to one alert */
+    EXPORT_ROWS_BATCH_MAX = 100000, /* attached in one evaluation */
+};
 
 /* One answer of export_query. */
 struct export_answer_set {
@@ -26,6 +33,9 @@ struct edge_builder {
     struct template_world world;
     struct map answers; /* by expr, of struct export_answer_set */
     struct export_answer_set *filling;
+    VEC(struct alert_export) agreeing; /* of the alert under way */
+    size_t attached;                   /* rows, to all alerts */
+    uint64_t cut;                      /* alerts that did not get all their rows */
 };
 
 /* ---- annotations ---- */
@@ -151,6 +161,50 @@ static bool agree(const struct labels *row, const struct labels *alert)
     return true;
 }
 
+/* Attaches the rows that agree, as many as the caps allow. */
+static void attach_agreeing(struct edge_builder *eb, const struct export_answer_set *set,
+                            struct alert *alert)
+{
+    size_t left = EXPORT_ROWS_BATCH_MAX - eb->attached;
+    size_t max = left < EXPORT_ROWS_ALERT_MAX ? left : EXPORT_ROWS_ALERT_MAX;
+    bool cut = false;
+
+    vec_clear(&eb->agreeing);
+    for (size_t i = 0; !cut && i < set->rows.len; i++) {
+        if (agree(set->rows.items[i].labels, alert->labels)) {
+            cut = eb->agreeing.len == max;
+            if (!cut) {
+                vec_push(&eb->agreeing, set->rows.items[i]);
+            }
+        }
+    }
+    size_t count = eb->agreeing.len;
+    struct alert_export *rows = arena_array(eb->arena, struct alert_export, count);
+    for (size_t i = 0; i < count; i++) {
+        rows[i] = eb->agreeing.items[i];
+        rows[i].labels = labels_ref(rows[i].labels);
+        rows[i].time_ns = eb->ev->slot_ns;
+    }
+    alert->exports = rows;
+    alert->export_count = count;
+    eb->attached += count;
+    eb->cut += cut;
+}
+
+/* Says and counts that alerts did not get all that export_query gave for them. */
+static void tell_cut(const struct edge_builder *eb)
+{
+    struct engine *en = eb->ev->run->engine;
+
+    if (eb->cut > 0) {
+        metric_add(en->exports_cut, eb->cut);
+        trace_warn(&en->trace,
+                   "export_query gave more series than an alert takes (1000, and 100000 for all); "
+                   "let it share labels with the alert, or aggregate",
+                   T_STR("rule", eb->ev->run->rule->name), T_U64("alerts", eb->cut));
+    }
+}
+
 /* Attaches what export_query gave for this alert; nothing when it failed or no series agrees. */
 static void attach_exports(struct edge_builder *eb, const struct alert_item *item,
                            struct alert *alert)
@@ -169,16 +223,7 @@ static void attach_exports(struct edge_builder *eb, const struct alert_item *ite
     if (set == NULL || set->failed) {
         return;
     }
-    struct alert_export *rows = arena_array(eb->arena, struct alert_export, set->rows.len);
-    for (size_t i = 0; i < set->rows.len; i++) {
-        if (agree(set->rows.items[i].labels, alert->labels)) {
-            rows[alert->export_count] = set->rows.items[i];
-            rows[alert->export_count].labels = labels_ref(set->rows.items[i].labels);
-            rows[alert->export_count].time_ns = eb->ev->slot_ns;
-            alert->export_count++;
-        }
-    }
-    alert->exports = rows;
+    attach_agreeing(eb, set, alert);
 }
 
 static void release_answers(struct edge_builder *eb)
@@ -238,6 +283,8 @@ struct batch *edges_build(struct evaluation *ev, const struct pending_edge *edge
     for (size_t i = 0; i < count; i++) {
         rows[i] = make_alert(&eb, &edges[i], told);
     }
+    tell_cut(&eb);
+    vec_release(&eb.agreeing);
     release_answers(&eb);
     batch_set_alerts(b, (struct alerts){rows, (uint32_t)count});
     return b;

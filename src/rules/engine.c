@@ -39,6 +39,10 @@ static const struct metric_desc template_errors_desc = {
     .name = "telex_template_errors_total",
     .help = "Templates that failed and left an error text.",
     .type = METRIC_COUNTER};
+static const struct metric_desc exports_cut_desc = {
+    .name = "telex_export_query_cut_total",
+    .help = "Alerts that did not get all the series that export_query gave for them.",
+    .type = METRIC_COUNTER};
 static const struct metric_desc iterations_desc = {.name = "telex_rule_group_iterations_total",
                                                    .help = "Evaluations of a rule group.",
                                                    .type = METRIC_COUNTER,
@@ -74,6 +78,7 @@ bool engine_new(const struct env *env, const struct engine_options *options, str
     en->edges = metrics_get0(env->metrics, &edges_desc);
     en->samples = metrics_get0(env->metrics, &samples_desc);
     en->template_errors = metrics_get0(env->metrics, &template_errors_desc);
+    en->exports_cut = metrics_get0(env->metrics, &exports_cut_desc);
     *ret_engine = en;
     return true;
 }
@@ -130,6 +135,7 @@ void engine_free(struct engine *en)
     metric_drop(en->edges);
     metric_drop(en->samples);
     metric_drop(en->template_errors);
+    metric_drop(en->exports_cut);
     rule_set_unref(en->set);
     cond_release(&en->unviewed);
     lock_release(&en->lock);

@@ -97,6 +97,7 @@ struct engine {
     struct metric *edges;
     struct metric *samples;
     struct metric *template_errors;
+    struct metric *exports_cut;
     struct metric *failures;
 };
 

@@ -32,6 +32,7 @@ struct scripted {
     double values[SERIES_MAX];
     size_t count;
     bool fails;
+    size_t made; /* more series than that: this many, {"n":"0"} and so on */
     bool partial;
     char last_expr[256];
     unsigned queries;

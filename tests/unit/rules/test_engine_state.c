@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char alert_rules[] = "groups:\n"
@@ -234,6 +235,35 @@ static void edges_on_their_way_are_not_decided_again(void **state)
     bench_stop(&b);
 }
 
+/* Alerts that share no label with export_query's answer: each agrees with all of it. */
+static void exports_are_capped(void **state)
+{
+    enum { ALERTS = 1200 };
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+    const struct alerts *alerts = NULL;
+    size_t attached = 0;
+    struct err e = ERR_INIT;
+    struct bench b;
+
+    (void)state;
+    bench_start(&b, "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: x\n"
+                    "    labels: {export_to_datastore: 'true', n: '', i: '{{ $labels.n }}'}\n"
+                    "    annotations: {export_query: y}\n");
+    b.source.made = ALERTS;
+    evaluate(&b, 1);
+    assert_int_equal(b.given.kept_count, 1);
+    assert_true(batch_alerts(b.given.kept[0], &alerts, &e));
+    assert_int_equal(alerts->count, ALERTS);
+    for (uint32_t i = 0; i < alerts->count; i++) {
+        attached += alerts->rows[i].export_count;
+        assert_true(alerts->rows[i].export_count <= 1000);
+    }
+    assert_int_equal(attached, 100000);
+    metrics_render(b.env.metrics, &text);
+    assert_non_null(strstr(buf_text(&text), "\ntelex_export_query_cut_total 1200\n"));
+    bench_stop(&b);
+}
+
 static const char other_rules[] = "groups:\n- name: g\n  rules:\n  - record: r\n    expr: z\n";
 
 /* A rule is gone at the start, and comes back with the file that a slip had broken, or does not. */
@@ -286,6 +316,7 @@ int main(void)
         cmocka_unit_test(a_damaged_snapshot_is_refused),
         cmocka_unit_test(a_reload_keeps_what_stays_and_ends_what_goes),
         cmocka_unit_test(edges_on_their_way_are_not_decided_again),
+        cmocka_unit_test(exports_are_capped),
         cmocka_unit_test(orphans_wait_for_their_rule_for_a_while),
     };
 
