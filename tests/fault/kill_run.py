@@ -57,7 +57,8 @@ class Run:
         self.out = folder / "out"
         exporters = {"hook": telex.webhook_exporter(self.hook.url), "out": telex.file_exporter(self.out)}
         config = {"datasource": {"url": self.prom.url}, "exporters": exporters,
-                  "routes": [{"to": ["hook", "out"]}]}
+                  "routes": [{"to": ["hook", "out"]}],
+                  "state": {"snapshot_interval": "1s", "snapshot_bytes": "64KiB"}}
         self.program = telex.Telex(folder / "telex", config, {"rules.yaml": rule_groups()})
         self.lives = []
 
@@ -81,7 +82,8 @@ class Run:
             time.sleep(self.rng.uniform(0.0, 0.15))
         else:
             self.await_evaluation(life)
-            time.sleep(self.rng.uniform(0.0, 1.2))
+            # Some lives are long enough for several snapshots, and for kills in the middle of one.
+            time.sleep(self.rng.uniform(0.0, 1.2) if self.rng.random() < 0.75 else self.rng.uniform(1.2, 3.5))
         self.program.check_running()
         self.program.sigkill()
         self.end(life, killed=True)
