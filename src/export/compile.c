@@ -381,9 +381,10 @@ static void add_self_metrics(struct compiler *c, struct plan_config *config)
     config->self_metrics = all;
     for (size_t i = 0; i < c->tree->count; i++) {
         const struct tree_link *l = tree_link_of(c->tree->exporters[i], ROLE_SELF_METRICS);
-        if (l != NULL) {
-            all[config->self_metrics_count++] = (struct self_metrics_config){
-                c->tree->exporters[i]->name, UINT64_C(1) << target_of(config, l->to->name)};
+        int target = l != NULL ? target_of(config, l->to->name) : -1;
+        if (target >= 0) {
+            all[config->self_metrics_count++] =
+                (struct self_metrics_config){c->tree->exporters[i]->name, UINT64_C(1) << target};
         }
     }
 }

@@ -93,8 +93,9 @@ static struct stage_config *refuse(struct builder *b, const struct spot *spot, s
 {
     static const char *const reasons[] = {
         [COMBINATOR_BUFFER] = "what it gathers would count as delivered; put the buffer above",
-        [COMBINATOR_MULTI] = "exporters side by side give no common answer; use 'strategy: "
-                             "sequential', or put it above",
+        [COMBINATOR_MULTI] =
+            ("exporters side by side give no common answer; use 'strategy: sequential', or put "
+             "it above"),
         [COMBINATOR_CONDITIONAL] = "conditions choose before records are held; put it above",
     };
 

@@ -266,7 +266,7 @@ void fake_config_init(struct fake_config *config, struct destination *d)
                                         .buffer = {.fsync = FSYNC_INTERVAL,
                                                    .buffer_size = 1,
                                                    .flush_on_shutdown = true,
-                                                   .max_memory_bytes = 1024 * 1024,
+                                                   .max_memory_bytes = INT64_C(1024) * 1024,
                                                    .lanes = 1}},
                              .destination = d};
 }
