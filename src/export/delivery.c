@@ -120,7 +120,8 @@ static bool is_given_up(const struct delivery *d, const struct owed *owed,
                         const struct outcome *out)
 {
     const struct exporter_retry *retry = &d->config->retry;
-    int64_t age_ns = clock_wall_ns(d->env->clock) - owed->since_ns - owed->rest_ns;
+    int64_t age_ns =
+        clock_wall_ns(d->env->clock) - owed->since_ns - rests_since(&d->rests, owed->since_ns);
 
     if (out->rest == VERDICT_HALT || out->held_back) {
         return false;
@@ -143,8 +144,20 @@ static bool give_up(struct delivery *d, struct owed *owed, const struct outcome 
     return true;
 }
 
+/* Sleeps for what is no age; false when there is to be no other try now. */
+static bool rest_until(struct delivery *d, int64_t deadline_ns)
+{
+    int64_t began_ns = clock_mono_ns(d->env->clock);
+    bool goes_on = d->waits->sleep(d->waits->arg, deadline_ns);
+    int64_t rested_ns = clock_mono_ns(d->env->clock) - began_ns;
+
+    rests_add(&d->rests, clock_wall_ns(d->env->clock), rested_ns);
+    return goes_on;
+}
+
 static bool wait_for_retry(struct delivery *d, const struct outcome *out)
 {
+    bool is_rest = out->rest == VERDICT_HALT || out->held_back;
     int64_t delay_ms = out->retry_after_ms;
 
     if (out->rest == VERDICT_HALT) {
@@ -155,14 +168,13 @@ static bool wait_for_retry(struct delivery *d, const struct outcome *out)
     if (!out->held_back) {
         delivery_note_retry(d, out, delay_ms);
     }
-    return d->waits->sleep(d->waits->arg, clock_deadline_ms(d->env->clock, delay_ms));
+    int64_t deadline_ns = clock_deadline_ms(d->env->clock, delay_ms);
+    return is_rest ? rest_until(d, deadline_ns) : d->waits->sleep(d->waits->arg, deadline_ns);
 }
 
 /* The breaker is open: the fallback's turn unless it only holds, else waiting, which is no age. */
 static bool wait_for_breaker(struct delivery *d, struct owed *owed)
 {
-    int64_t began_ns = clock_mono_ns(d->env->clock);
-
     delivery_note_state(d, "open", NULL);
     if (d->fallback != NULL && d->config->fallback_mode != FALLBACK_HOLD && !owed->is_copied) {
         delivery_fall_back(d, owed);
@@ -170,9 +182,7 @@ static bool wait_for_breaker(struct delivery *d, struct owed *owed)
             return true;
         }
     }
-    bool goes_on = d->waits->sleep(d->waits->arg, breaker_opens_ns(&d->breaker));
-    owed->rest_ns += clock_mono_ns(d->env->clock) - began_ns;
-    return goes_on;
+    return rest_until(d, breaker_opens_ns(&d->breaker));
 }
 
 /* Hands over what is owed once; false when there is to be no more of it now. */

@@ -16,6 +16,7 @@
 #include "export/drops.h"
 #include "export/outcome_rows.h"
 #include "export/plan.h"
+#include "export/rests.h"
 
 enum delivery_metric {
     DELIVERY_DELIVERED,
@@ -45,6 +46,7 @@ struct delivery {
     struct sink *dlq;      /* or NULL */
     struct backoff backoff;
     struct breaker breaker;
+    struct rests rests;   /* time that is no age */
     int64_t failures;     /* calls and probes that failed in a row */
     int64_t probe_due_ns; /* monotonic */
 
@@ -59,7 +61,6 @@ struct owed {
     struct view view;
     uint32_t tries;   /* since the last progress */
     int64_t since_ns; /* wall clock of the oldest */
-    int64_t rest_ns;  /* time that an open breaker took, which is no age */
     bool is_copied;   /* the fallback has it, and the destination is still owed it */
 };
 

@@ -149,6 +149,27 @@ static void an_open_breaker_spends_nothing(void **state)
     assert_dead(f, "");
 }
 
+/* What waits behind the first record rests with it. */
+static void what_waits_behind_rests_too(void **state)
+{
+    struct fixture *f = *state;
+
+    use_breaker(f, 1, 200);
+    f->kit.outputs[0].buffer.buffer_size = 1;
+    f->kit.configs[0].common.buffer.buffer_size = 1;
+    f->kit.configs[0].common.retry.max_age_ns = 150 * NS_PER_MS;
+    fail_times(f, PRIMARY, 1);
+    plan_kit_open(&f->kit);
+    for (int i = 0; i < 3; i++) {
+        assert_true(plan_kit_alerts(&f->kit, i, 1));
+    }
+    assert_true(destination_wait(&f->kit.destinations[PRIMARY], 1));
+    fail_times(f, PRIMARY, 1); /* of the second or third, older than max_age but for the rest */
+    assert_drained(f);
+    assert_got(f, PRIMARY, "0 1 2");
+    assert_dead(f, "");
+}
+
 static void a_rejection_is_an_answer(void **state)
 {
     struct fixture *f = *state;
@@ -338,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(an_open_breaker_makes_no_calls),
         CASE(an_open_breaker_spends_nothing),
+        CASE(what_waits_behind_rests_too),
         CASE(a_rejection_is_an_answer),
         CASE(divert_is_done_once_the_fallback_has_it),
         CASE(after_recovery_the_first_gets_them_again),
