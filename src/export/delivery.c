@@ -39,7 +39,8 @@ static uint32_t count_taken(const struct fate *fates, uint32_t n, const struct o
     for (uint32_t i = 0; i < n; i++) {
         taken += fates[i].verdict == VERDICT_DELIVERED || fates[i].verdict == VERDICT_HELD;
     }
-    return taken > out->dropped ? taken - out->dropped : 0;
+    uint32_t elsewhere = out->dropped + out->left_out;
+    return taken > elsewhere ? taken - elsewhere : 0;
 }
 
 static void count_dropped(struct delivery *d, const struct outcome *out)
@@ -60,7 +61,7 @@ static bool settle(struct delivery *d, struct owed *owed, const struct outcome *
     struct view view = owed->view;
 
     if (outcome_is_clean(out, view.n)) {
-        *ret_taken = view.n;
+        *ret_taken = view.n - (out->left_out < view.n ? out->left_out : view.n);
         owed->view.n = 0;
         return true;
     }
@@ -75,12 +76,13 @@ static bool settle(struct delivery *d, struct owed *owed, const struct outcome *
     return ok;
 }
 
-/* Did the destination answer, whatever it said? What was held back was never asked. */
-static void note_answer(struct delivery *d, const struct outcome *out, uint32_t owed)
+/* Did the destination answer, whatever it said? It was not asked for what was held back or left out. */
+static void note_answer(struct delivery *d, const struct outcome *out, uint32_t asked,
+                        uint32_t owed)
 {
     bool ok = owed == 0 || !verdict_is_owed(out->rest);
 
-    if (out->held_back) {
+    if (out->held_back || out->left_out >= asked) {
         return;
     }
     breaker_note(&d->breaker, ok, clock_mono_ns(d->env->clock));
@@ -108,7 +110,7 @@ static bool call(struct delivery *d, struct owed *owed, struct outcome *out)
     }
     if (ok && !(owed->view.n > 0 && is_cut_short(d))) {
         owed->tries += out->rest != VERDICT_HALT && !out->held_back && owed->view.n > 0;
-        note_answer(d, out, owed->view.n);
+        note_answer(d, out, before, owed->view.n);
     }
     return ok;
 }

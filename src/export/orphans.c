@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { ADOPT_SYNC_FRAMES = 1000 };
+enum { ADOPT_SYNC_FRAMES = 1000, ADOPT_SYNC_BYTES = 4 * 1024 * 1024 };
 
 static bool is_used(const struct graph *g, unsigned log, unsigned bit)
 {
@@ -121,6 +121,7 @@ struct walk {
     struct wait wait;
     uint64_t frames;
     uint64_t rows;
+    size_t unsynced; /* bytes appended since the disk was waited for */
 };
 
 /* The next frame up to <last>; NULL when there is none. */
@@ -176,12 +177,14 @@ static bool append_for_heir(struct walk *w, const struct log_frame *frame, struc
                                 .part_count = 1};
     uint64_t seq = 0;
     /* Waiting for the disk now and then: the orphan is done with a frame when the heir has it. */
-    bool waits = ++w->frames % ADOPT_SYNC_FRAMES == 0;
+    w->unsynced += frame->payload.len;
+    bool waits = ++w->frames % ADOPT_SYNC_FRAMES == 0 || w->unsynced >= ADOPT_SYNC_BYTES;
     bool ok = log_append_async(log, &record, w->wait, &seq, e) &&
               (!waits || log_wait_durable(log, seq, w->wait, e));
 
     if (ok && waits) {
         log_cursor_set(log, w->orphan->bit, frame->seq);
+        w->unsynced = 0;
     }
     return ok;
 }
@@ -240,6 +243,7 @@ static bool find_named(struct plan *p, const struct graph *g, struct str name,
 bool plan_adopt(struct plan *p, struct str name, struct str heir, struct wait wait,
                 uint64_t *ret_frames, struct err *e)
 {
+    lock_take(&p->changing);
     struct graph *g = plan_use_graph(p);
     struct orphans found = {0};
     const struct output *to = NULL;
@@ -254,6 +258,7 @@ bool plan_adopt(struct plan *p, struct str name, struct str heir, struct wait wa
     }
     vec_release(&found.list);
     plan_release_graph(p, g);
+    lock_give(&p->changing);
     if (ok) {
         *ret_frames = frames;
     }
@@ -302,6 +307,7 @@ static bool drop_one(struct walk *w, struct err *e)
 
 bool plan_drop_orphan(struct plan *p, struct str name, uint64_t *ret_frames, struct err *e)
 {
+    lock_take(&p->changing);
     struct graph *g = plan_use_graph(p);
     struct orphans found = {0};
     uint64_t frames = 0;
@@ -314,6 +320,7 @@ bool plan_drop_orphan(struct plan *p, struct str name, uint64_t *ret_frames, str
     }
     vec_release(&found.list);
     plan_release_graph(p, g);
+    lock_give(&p->changing);
     if (ok) {
         *ret_frames = frames;
     }

@@ -100,6 +100,7 @@ bool plan_open(const struct env *env, const struct plan_config *config, struct p
     p->state_path = str_make(mem_dup_text(config->state_path.ptr, config->state_path.len),
                              config->state_path.len);
     p->taps = taps_new(env);
+    lock_init(&p->changing);
     trace_init(&p->trace, env->trace, "export", TRACE_INFO);
     lock_init(&p->lock);
     cond_init(&p->unused);
@@ -407,7 +408,7 @@ static struct graph *swap_graph(struct plan *p, struct graph *next)
     return old;
 }
 
-bool plan_change(struct plan *p, const struct plan_config *config, struct err *e)
+static bool change(struct plan *p, const struct plan_config *config, struct err *e)
 {
     struct graph *next = NULL;
 
@@ -432,6 +433,14 @@ bool plan_change(struct plan *p, const struct plan_config *config, struct err *e
     return true;
 }
 
+bool plan_change(struct plan *p, const struct plan_config *config, struct err *e)
+{
+    lock_take(&p->changing);
+    bool ok = change(p, config, e);
+    lock_give(&p->changing);
+    return ok;
+}
+
 void plan_close(struct plan *p)
 {
     if (p == NULL) {
@@ -447,6 +456,7 @@ void plan_close(struct plan *p)
     }
     vec_release(&p->orphan_drops);
     taps_free(p->taps);
+    lock_release(&p->changing);
     cond_release(&p->unused);
     lock_release(&p->lock);
     mem_free(p->state_path.ptr);

@@ -52,6 +52,8 @@ struct outcome {
     enum verdict rest;
     uint32_t settled;
     uint32_t dropped; /* settled rows that the destination threw away without saying which */
+    uint32_t
+        left_out; /* settled rows that a stage kept back for good (relabel, sample), counted there */
     struct exceptions except;
     bool held_back; /* nobody was asked (a rate limit): RETRY that spends neither tries nor age */
     int64_t retry_after_ms; /* a floor for the next try; 0: none said */

@@ -61,6 +61,11 @@ void taps_free(struct taps *t)
     mem_free(t);
 }
 
+static bool is_forgotten(const struct taps *t, const struct tap *tap)
+{
+    return clock_mono_ns(t->env->clock) - tap->asked_ns > TAP_IDLE_MS * NS_PER_MS;
+}
+
 static struct tap *find(struct taps *t, struct str exporter) REQUIRES(&t->lock)
 {
     for (size_t i = 0; i < TAPS_MAX; i++) {
@@ -185,7 +190,7 @@ bool taps_is_open(struct taps *t, struct str exporter)
     }
     lock_take(&t->lock);
     struct tap *tap = find(t, exporter);
-    if (tap != NULL && clock_mono_ns(t->env->clock) - tap->asked_ns > TAP_IDLE_MS * NS_PER_MS) {
+    if (tap != NULL && is_forgotten(t, tap)) {
         close_tap(t, tap);
         tap = NULL;
     }
@@ -217,6 +222,9 @@ static struct tap *open_tap(struct taps *t, struct str exporter) REQUIRES(&t->lo
 {
     for (size_t i = 0; i < TAPS_MAX; i++) {
         struct tap *tap = &t->taps[i];
+        if (tap->exporter.ptr != NULL && is_forgotten(t, tap)) {
+            close_tap(t, tap);
+        }
         if (tap->exporter.ptr == NULL) {
             *tap = (struct tap){
                 .exporter = str_make(mem_dup_text(exporter.ptr, exporter.len), exporter.len),

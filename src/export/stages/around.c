@@ -89,18 +89,22 @@ uint32_t around_deliver(struct around *a, struct view view, struct batch *batch,
 
     if (n == 0) {
         outcome_settle(ret, view.n);
+        ret->left_out += view.n;
         return view.n;
     }
     struct view inner = {.batch = batch, .rows = kept->rows.items, .n = n};
     a->inner->ops->deliver(a->inner, inner, wait, ret);
     renumber(ret, kept);
     ret->settled = ret->settled < n ? kept->index.items[ret->settled] : view.n;
+    uint32_t left_out = view.n - n;
     if (ret->rest != VERDICT_REJECTED) {
         bool all = ret->rest == VERDICT_DELIVERED || ret->rest == VERDICT_HELD;
-        return count_left_out(kept, all ? view.n : ret->settled);
+        left_out = count_left_out(kept, all ? view.n : ret->settled);
+    } else {
+        spare_left_out(ret, kept, view.n);
     }
-    spare_left_out(ret, kept, view.n);
-    return view.n - n;
+    ret->left_out += left_out;
+    return left_out;
 }
 
 struct metric *around_filtered_metric(const struct exporter_place *place, const char *reason)
