@@ -51,7 +51,8 @@ struct replay {
     uint64_t done_seq;
     int64_t saved_ns;
     uint64_t frames;
-    uint64_t passed; /* frames that are no batch */
+    uint64_t passed;  /* frames that are no batch */
+    uint64_t nobodys; /* records that the target does not take, so far */
 };
 
 /* ---- how far it is ---- */
@@ -107,8 +108,14 @@ static bool refused(void *arg, struct view view, struct str output, struct str r
 
     fprintf(stderr, "refused by %.*s: %u record%s: %.*s\n", STR_FMT(output), view.n,
             view.n == 1 ? "" : "s", STR_FMT(reason));
-    if (r->log == NULL || !r->is_dead) {
+    if (r->log == NULL) {
         return true;
+    }
+    if (!r->is_dead) {
+        return err_set(
+            e, ERR_CONFLICT,
+            "'%s' refuses records of this frame; without --remove it would stay as it is",
+            r->values->to);
     }
     struct wait w = {clock_deadline_ms(clock_system(), SYNC_MS), NULL};
     return dead_letter_append(r->log, r->bit, view, reason, w, e);
@@ -154,6 +161,21 @@ static bool keep_frame(struct replay *r, const struct log_view_frame *f, struct 
     return r->log == NULL;
 }
 
+/* With --remove a record must not leave that nobody was given. */
+static bool check_taken(struct replay *r, const struct log_view_frame *f, struct err *e)
+{
+    uint64_t nobodys = one_shot_counts(r->shot).nobodys;
+
+    if (r->log == NULL || nobodys == r->nobodys) {
+        r->nobodys = nobodys;
+        return true;
+    }
+    return err_set(e, ERR_CONFLICT,
+                   "'%s' does not take all records of frame %" PRIu64
+                   ", which would be lost: replay it without --remove, or to another exporter",
+                   r->values->to, f->seq);
+}
+
 static bool visit_frame(void *arg, const struct log_view_frame *f, struct err *e)
 {
     struct replay *r = arg;
@@ -171,7 +193,7 @@ static bool visit_frame(void *arg, const struct log_view_frame *f, struct err *e
         r->passed++;
         return keep_frame(r, f, e);
     }
-    bool ok = give_batch(r, record.batch, e);
+    bool ok = give_batch(r, record.batch, e) && check_taken(r, f, e);
     queue_record_release(&record);
     return ok && pass_frame(r, f, e);
 }

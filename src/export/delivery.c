@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "export/tap.h"
 
-enum { HALT_MS = 30 * 1000 };
+enum { HALT_MS = 30 * 1000, PROBE_MS = 3 * 1000 };
 
 void owed_keep(struct owed *owed, const struct fate *fates)
 {
@@ -137,6 +137,9 @@ static bool give_up(struct delivery *d, struct owed *owed, const struct outcome 
 {
     if (d->fallback != NULL && !owed->is_copied) {
         delivery_fall_back(d, owed);
+        if (owed->view.n > 0 && is_cut_short(d)) {
+            return false;
+        }
     }
     bool is_elsewhere = owed->is_copied || owed->view.n == 0;
     if (!is_elsewhere && !delivery_bury(d, owed->view, outcome_reason(out))) {

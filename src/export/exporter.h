@@ -40,7 +40,8 @@ struct exporter_place {
     struct str data_folder;             /* its own, below state.path */
     const struct option_ints *retry_on; /* statuses that are tried again; NULL or none: as the
                                            exporter's table says */
-    struct taps *taps;                  /* who looks at what is sent (tap.h); or NULL */
+    unsigned shares;   /* sinks of this exporter side by side (lanes, logs); 0 is one */
+    struct taps *taps; /* who looks at what is sent (tap.h); or NULL */
 };
 
 struct stage_config;

@@ -26,6 +26,18 @@ static struct str path_below(struct plan *p, const char *folder, struct str name
     return buf_str(out);
 }
 
+/* Sinks that an output opens: one for each lane of each log. */
+static unsigned shares_of(const struct output_config *config)
+{
+    unsigned lanes = config->buffer.lanes > 1 ? (unsigned)config->buffer.lanes : 1;
+    unsigned shares = 0;
+
+    for (unsigned log = 0; log < PLAN_LOGS; log++) {
+        shares += uses_log(config->takes, log) ? lanes : 0;
+    }
+    return shares;
+}
+
 static bool open_consumer(struct plan *p, struct output *o, unsigned log, struct err *e)
 {
     AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
@@ -33,6 +45,7 @@ static bool open_consumer(struct plan *p, struct output *o, unsigned log, struct
         .place = {.env = p->env,
                   .name = o->config->name,
                   .data_folder = path_below(p, "exporters", o->config->name, &folder),
+                  .shares = shares_of(o->config),
                   .taps = p->taps},
         .delivery = &o->config->delivery,
         .buffer = &o->config->buffer,

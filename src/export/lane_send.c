@@ -167,7 +167,9 @@ void lane_shed(struct lane *lane)
             }
             gather_add(g, frame, now_ns);
         }
-        drops_add(lane->config.drops, DROP_OVERFLOW_OLDEST, own_rows(lane));
+        uint64_t rows = own_rows(lane);
+        bool is_unread = gather_first(g) == gather_last(g) && g->rows == 0;
+        drops_add(lane->config.drops, DROP_OVERFLOW_OLDEST, is_unread ? 1 : rows);
         progress_set(lane->config.progress, lane->config.index, gather_last(g)->seq);
         gather_clear(g, now_ns);
     }

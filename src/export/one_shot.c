@@ -164,9 +164,10 @@ static bool wait_for_retry(struct shot *s, struct backoff *backoff, const struct
 {
     const struct env *env = s->o->env;
     bool halted = out->rest == VERDICT_HALT;
-    int64_t delay_ms = backoff_next_ms(backoff, env->rng, out->retry_after_ms);
+    int64_t delay_ms = out->held_back ? out->retry_after_ms
+                                      : backoff_next_ms(backoff, env->rng, out->retry_after_ms);
 
-    s->o->counts.retries++;
+    s->o->counts.retries += !out->held_back;
     if (!halted && wait_sleep(wait_limit_ms(s->wait, env->clock, delay_ms)) &&
         clock_mono_ns(env->clock) < s->wait.deadline_mono_ns) {
         return true;
@@ -199,7 +200,11 @@ static bool deliver_rows(struct shot *s, struct batch *b, uint32_t *rows, uint32
         outcome_init(&out);
         sink->ops->deliver(sink, (struct view){.batch = b, .rows = rows, .n = n}, s->wait, &out);
         bool halves = is_blanket(&out, n);
+        uint32_t before = n;
         ok = halves || settle(s, b, rows, &n, &out);
+        if (n < before) {
+            backoff_reset(&backoff);
+        }
         if (ok && !halves && n > 0) {
             ok = wait_for_retry(s, &backoff, &out);
         }

@@ -15,6 +15,9 @@
 
 enum { RESTS_MAX = 64 };
 
+/* Rests that are less apart count as one. */
+#define RESTS_APART_NS INT64_C(1000000000)
+
 struct rests {
     int64_t ended_ns[RESTS_MAX]; /* wall clock, rising; a ring */
     int64_t total_ns[RESTS_MAX]; /* of all rests up to that one */

@@ -49,8 +49,8 @@ const struct resource server_resources[] = {
                .access = HTTP_ACCESS_ADMIN},
      .help =
          "Asks an exporter to `pause` (what comes stays on disk), `resume`, or `flush` (send what "
-         "waits now, also in the middle of a backoff); answers with how it is then. A reload lets "
-         "all go on."},
+         "waits now, also in the middle of a backoff); answers with how it is then. A pause "
+         "outlasts reloads, not the program."},
     {.route = {.method = "POST",
                .pattern = "/api/v1/orphans/{name}/adopt",
                .handler = &resource_orphan_adopt,

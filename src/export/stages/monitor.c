@@ -79,6 +79,7 @@ static const char *const quantile_names[QUANTILES] = {"0.5", "0.95", "0.99"};
 struct monitor_sink {
     struct around around;
     const struct clock *clock;
+    bool was_called; /* lately */
     struct window window;
     /* those that are not tracked are NULL */
     struct metric *seconds;
@@ -259,6 +260,7 @@ static void show(struct monitor_sink *m)
 static void note_call(struct monitor_sink *m, const struct outcome *out, int64_t began_ns, bool ok)
 {
     int64_t ended_ns = clock_mono_ns(m->clock);
+    m->was_called = true;
     double seconds = (double)(ended_ns - began_ns) / (double)NS_PER_S;
 
     window_add(&m->window,
@@ -290,7 +292,13 @@ static void deliver(struct sink *sink, struct view view, struct wait wait, struc
 
 static bool probe(struct sink *sink, struct wait wait, struct err *e)
 {
-    show((struct monitor_sink *)sink);
+    struct monitor_sink *m = (struct monitor_sink *)sink;
+
+    /* One that was never called says nothing: others of the same exporter may have calls to show. */
+    if (m->was_called) {
+        show(m);
+        m->was_called = window_sum(&m->window, clock_mono_ns(m->clock)).calls > 0;
+    }
     return around_probe(sink, wait, e);
 }
 

@@ -189,11 +189,14 @@ static void close_sink(struct sink *sink)
 static const struct sink_ops ops = {
     .deliver = deliver, .probe = around_probe, .flush = around_flush, .close = close_sink};
 
-static struct bucket new_bucket(int64_t per_second, int64_t burst)
+/* Sinks side by side have equal shares of what the exporter may send; each may send one record. */
+static struct bucket new_bucket(int64_t per_second, int64_t burst, unsigned shares)
 {
-    double max = (double)(burst > 0 ? burst : per_second);
+    double share = shares > 1 ? (double)shares : 1;
+    double max = (double)(burst > 0 ? burst : per_second) / share;
 
-    return (struct bucket){.rate = (double)per_second, .max = max, .level = max};
+    max = max > 1 ? max : 1;
+    return (struct bucket){.rate = (double)per_second / share, .max = max, .level = max};
 }
 
 static bool open_stage(const struct exporter_place *place, const struct stage_config *config,
@@ -206,8 +209,8 @@ static bool open_stage(const struct exporter_place *place, const struct stage_co
     s->around = (struct around){{&ops}, children[0]};
     s->clock = place->env->clock;
     s->filled_ns = clock_mono_ns(s->clock);
-    s->records = new_bucket(c->records_per_second, c->burst);
-    s->bytes = new_bucket(c->bytes_per_second, 0);
+    s->records = new_bucket(c->records_per_second, c->burst, place->shares);
+    s->bytes = new_bucket(c->bytes_per_second, 0, place->shares);
     *ret_sink = &s->around.sink;
     return true;
 }
