@@ -21,6 +21,9 @@
 /* Of the file's end, that many bytes are checked: any write and more. */
 enum { END_BYTES = 8 * FILE_SINK_BYTES };
 
+/* The lock is another lane's of ours for a write and a sync; so long it is waited for. */
+enum { LOCK_PATIENCE_MS = 5000, LOCK_AGAIN_MS = 2 };
+
 struct file_sink {
     struct sink super;
     const struct file_exporter *exporter;
@@ -87,7 +90,7 @@ static bool cut_torn(struct file_sink *s, int fd, int64_t size, struct str end, 
     if (whole == end.len) {
         return true;
     }
-    if (whole == 0 && start > 0) {
+    if (whole == 0 && start > 0 && start != s->size) {
         return err_set(e, ERR_IO, "%s does not end in lines: is it a file of ours? Move it away",
                        s->path);
     }
@@ -103,7 +106,9 @@ static bool cut_torn(struct file_sink *s, int fd, int64_t size, struct str end, 
 
 static bool mend_end(struct file_sink *s, int fd, int64_t size, struct err *e)
 {
-    size_t len = size < END_BYTES ? (size_t)size : END_BYTES;
+    bool has_grown = s->size >= 0 && size > s->size; /* what was there is whole lines */
+    int64_t unsure = has_grown ? size - s->size : size;
+    size_t len = unsure < END_BYTES ? (size_t)unsure : END_BYTES;
     size_t got = 0;
     char *end = mem_alloc(len);
 
@@ -114,11 +119,23 @@ static bool mend_end(struct file_sink *s, int fd, int64_t size, struct err *e)
     return ok && io_err(e, s->fs->ops->size(s->fs, fd, &s->size), "look at", s->path);
 }
 
+static int lock_file(const struct file_sink *s, int fd, struct wait wait)
+{
+    struct wait patience = wait_limit_ms(wait, s->clock, LOCK_PATIENCE_MS);
+    int result = s->fs->ops->lock(s->fs, fd);
+
+    while (result == -EWOULDBLOCK && !wait_is_over(patience, s->clock)) {
+        (void)wait_sleep(wait_limit_ms(patience, s->clock, LOCK_AGAIN_MS));
+        result = s->fs->ops->lock(s->fs, fd);
+    }
+    return result;
+}
+
 /* Makes invariant 1 true of the open file. */
-static bool make_sure(struct file_sink *s, int fd, struct err *e)
+static bool make_sure(struct file_sink *s, int fd, struct wait wait, struct err *e)
 {
     int64_t size = 0;
-    int result = s->fs->ops->lock(s->fs, fd);
+    int result = lock_file(s, fd, wait);
 
     if (result == -EWOULDBLOCK) {
         return err_set(e, ERR_CONFLICT, "another process is writing %s", s->path);
@@ -135,7 +152,7 @@ static bool make_sure(struct file_sink *s, int fd, struct err *e)
 
 /* ---- one delivery ---- */
 
-static bool open_file(struct file_sink *s, int *ret_fd, struct err *e)
+static bool open_file(struct file_sink *s, struct wait wait, int *ret_fd, struct err *e)
 {
     const unsigned flags = FS_READ | FS_WRITE | FS_CREATE;
     int result = s->fs->ops->open(s->fs, s->path, flags, ret_fd);
@@ -149,7 +166,7 @@ static bool open_file(struct file_sink *s, int *ret_fd, struct err *e)
     if (!io_err(e, result, "open", s->path)) {
         return false;
     }
-    if (!make_sure(s, *ret_fd, e)) {
+    if (!make_sure(s, *ret_fd, wait, e)) {
         (void)s->fs->ops->close(s->fs, *ret_fd);
         return false;
     }
@@ -221,7 +238,7 @@ static void file_sink_deliver(struct sink *sink, struct view view, struct wait w
 
     if (!extra_labels_view(&common->labels, &view, &labelled, &ret->err)) {
         reject_rows(ret, 0, view.n);
-    } else if (!open_file(s, &fd, &ret->err)) {
+    } else if (!open_file(s, wait, &fd, &ret->err)) {
         stop_here(ret, 0);
     } else {
         deliver_rows(s, fd, view, wait, ret);
@@ -273,7 +290,8 @@ bool file_sink_open(const struct file_exporter *exporter, const struct file_targ
     s->size = -1;
     trace_init(&s->trace, place->env->trace, "export", TRACE_INFO);
     buf_init(&s->lines, BUF_UNLIMITED);
-    if (!fs_make_path(s->fs, str_of(s->folder), e) || !open_file(s, &fd, e)) {
+    if (!fs_make_path(s->fs, str_of(s->folder), e) ||
+        !open_file(s, (struct wait){0, NULL}, &fd, e)) {
         if (e->code != ERR_CONFLICT) { /* who writes now may be done by the first delivery */
             file_sink_close(&s->super);
             return err_wrap(e, "exporter %.*s", STR_FMT(place->name));

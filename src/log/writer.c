@@ -353,23 +353,24 @@ static bool cursor_sync_is_due(struct log *l)
                    now_ns() - l->cursors_synced_at_ns >= CURSOR_SYNC_NS);
 }
 
+static void note_first(int *first, int result)
+{
+    *first = *first != 0 ? *first : result;
+}
+
 /* Every step is tried, whatever became of the others: removing segments may make the room that a write needs. */
 static int round_of_work(struct log *l)
 {
     if (space_is_due(l, now_ns())) {
         space_look(l, now_ns());
     }
-    const int results[] = {
-        consumers_changed(l) ? consumers_save(l) : 0, write_frames(l),    cursors_write(l),
-        cursor_sync_is_due(l) ? cursors_sync(l) : 0,  remove_segments(l),
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(results); i++) {
-        if (results[i] != 0) {
-            return results[i];
-        }
-    }
-    return 0;
+    /* Names before frames that carry their bits, cursors before the segments that they free. */
+    int first = consumers_changed(l) ? consumers_save(l) : 0;
+    note_first(&first, write_frames(l));
+    note_first(&first, cursors_write(l));
+    note_first(&first, cursor_sync_is_due(l) ? cursors_sync(l) : 0);
+    note_first(&first, remove_segments(l));
+    return first;
 }
 
 static bool has_work(const struct log *l) REQUIRES(&l->lock)

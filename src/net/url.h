@@ -48,6 +48,12 @@ void url_add_joined(struct buf *out, struct str base, struct str target);
  */
 void url_add_redacted(struct buf *out, struct str text);
 
+/*
+ * Appends scheme, host and port of the URL <text>: what may always be shown, since a path can be a
+ * secret (webhooks of chat services). What is no URL is redacted as above.
+ */
+void url_add_site(struct buf *out, struct str text);
+
 /* Where an escaped text will stand; decides which bytes stay as they are. */
 enum url_place {
     URL_SEGMENT, /* one path segment: a slash is escaped */

@@ -111,3 +111,20 @@ void url_add_redacted(struct buf *out, struct str text)
         add_redacted_query(out, str_slice(rest, question + 1, rest.len));
     }
 }
+
+void url_add_site(struct buf *out, struct str text)
+{
+    struct url url;
+    struct err ignored = ERR_INIT;
+
+    if (!url_parse(text, &url, &ignored)) {
+        url_add_redacted(out, text);
+        return;
+    }
+    uint16_t usual = url.secure ? 443 : 80;
+    buf_addf(out, "%s://%s%.*s%s", url.secure ? "https" : "http", url.ipv6 ? "[" : "",
+             STR_FMT(url.host), url.ipv6 ? "]" : "");
+    if (url.port != usual) {
+        buf_addf(out, ":%u", url.port);
+    }
+}

@@ -114,9 +114,17 @@ static bool next_request(const void *config, struct view view, uint32_t *row,
     return true;
 }
 
+/* The URL is the config's alone: that there is nothing is no record's fault. */
+static const struct status_rule statuses[] = {
+    {200, 299, VERDICT_DELIVERED}, {300, 399, VERDICT_HALT},  {401, 401, VERDICT_HALT},
+    {403, 405, VERDICT_HALT},      {408, 408, VERDICT_RETRY}, {410, 410, VERDICT_HALT},
+    {415, 415, VERDICT_HALT},      {425, 425, VERDICT_RETRY}, {429, 429, VERDICT_RETRY},
+    {400, 499, VERDICT_REJECTED},  {0, 999, VERDICT_RETRY},
+};
+
 static const struct http_exporter http = {
     .next_request = next_request,
-    .statuses = http_statuses_usual,
+    .statuses = statuses,
     .client_offset = CLIENT,
 };
 

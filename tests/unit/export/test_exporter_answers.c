@@ -27,7 +27,7 @@ static const struct {
 } status_rows[] = {
     {"remote_write", "DDHJHHHHJJHJHJJRRRRR"},
     {"influxdb", "DDHJHHHHRJHJHJRRRRRR"},
-    {"webhook", "DDHJHHJJRJHJHJRRRRRR"},
+    {"webhook", "DDHJHHHHRJHJHJRRRRRR"},
     {"alertmanager", "DHHJHHHHRJHJHJRRRRRR"},
 };
 

@@ -347,6 +347,36 @@ static void test_somebody_else_writes(void **state)
     assert_outcome(f, VERDICT_DELIVERED, 1);
 }
 
+struct holder {
+    const struct fs *fs;
+    int fd;
+};
+
+static void hold_for_a_while(void *arg)
+{
+    const struct holder *h = arg;
+
+    (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), 50), NULL});
+    (void)h->fs->ops->close(h->fs, h->fd);
+}
+
+/* Another lane of the same exporter has the lock for a write: that is waited for, and is no try. */
+static void test_another_lane_writes(void **state)
+{
+    struct fixture *f = *state;
+    struct holder holder = {.fs = simfs_fs(f->simfs)};
+    struct thread thread;
+    struct err e = ERR_INIT;
+
+    must_open(f);
+    assert_int_equal(holder.fs->ops->open(holder.fs, PATH, FS_WRITE, &holder.fd), 0);
+    assert_int_equal(holder.fs->ops->lock(holder.fs, holder.fd), 0);
+    assert_true(thread_start(&thread, "holder", hold_for_a_while, &holder, &e));
+    deliver(f, 1);
+    thread_join(&thread);
+    assert_outcome(f, VERDICT_DELIVERED, 1);
+}
+
 /* A view of several writes keeps those that were done. */
 static void test_large_view(void **state)
 {
@@ -480,6 +510,7 @@ int main(void)
         CASE(test_cannot_take_back),
         CASE(test_file_moves_away),
         CASE(test_somebody_else_writes),
+        CASE(test_another_lane_writes),
         CASE(test_large_view),
         CASE(test_bad_row),
         CASE(test_cancelled),

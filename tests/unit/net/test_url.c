@@ -263,6 +263,22 @@ static void test_params(void **state)
     assert_false(url_next_param(&query, &name, &value));
 }
 
+static void test_site(void **state)
+{
+    static const char *const rows[][2] = {
+        {"https://hooks.example/services/T0/B0/s3cret?x=1", "https://hooks.example"},
+        {"http://[::1]:8080/x", "http://[::1]:8080"},
+        {"http://h:80", "http://h"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf AUTO(buf_release) out = BUF_INIT(URL_MAX);
+        url_add_site(&out, str_of(rows[i][0]));
+        assert_str(buf_str(&out), rows[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,7 +286,7 @@ int main(void)
         cmocka_unit_test(test_parse_caps), cmocka_unit_test(test_same_origin),
         cmocka_unit_test(test_join),       cmocka_unit_test(test_redact),
         cmocka_unit_test(test_escape),     cmocka_unit_test(test_unescape_refuses),
-        cmocka_unit_test(test_params),
+        cmocka_unit_test(test_params),     cmocka_unit_test(test_site),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
