@@ -1,6 +1,7 @@
 #include "export/plan_int.h"
 
 #include "base/mem.h"
+#include "export/routing.h"
 #include "log/log.h"
 
 /* Which log a kind of record goes through. */
@@ -62,13 +63,28 @@ static bool open_consumer(struct plan *p, struct output *o, unsigned log, struct
     return consumer_open(&config, &o->consumers[log], e);
 }
 
+/* Do the routes send this alert to <arg>, a level output? */
+static bool wants_alert(void *arg, const struct level_alert *a)
+{
+    const struct output *o = arg;
+    const struct batch_info info = {.kind = RECORD_ALERT, .rule = a->rule, .group = a->group};
+    const struct alert alert = {.labels = a->labels,
+                                .from = ALERT_PENDING,
+                                .to = a->firing ? ALERT_ALERTING : ALERT_RESOLVED};
+    uint64_t bit = UINT64_C(1) << (o->config - o->plan->outputs);
+
+    return (routing_of_alert(o->plan, &info, &alert) & bit) != 0;
+}
+
 static bool open_output(struct plan *p, struct output *o, struct err *e)
 {
     AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
     struct exporter_place place = {.env = p->env, .name = o->config->name};
 
     if ((o->config->caps & EXPORTER_LEVEL) != 0) {
-        return level_output_open(o->config->kind->level, &place, o->config->config, &o->level, e);
+        const struct level_filter filter = {wants_alert, o};
+        return level_output_open(o->config->kind->level, &place, o->config->config, &filter,
+                                 &o->level, e);
     }
     drops_init(&o->drops, p->env, o->config->name);
     o->dead =
@@ -89,6 +105,7 @@ bool graph_open(struct plan *p, const struct plan_config *config, struct graph *
     g->config = *config;
     for (size_t i = 0; i < config->output_count; i++) {
         g->outputs[i].config = &config->outputs[i];
+        g->outputs[i].plan = &g->config;
         if (!open_output(p, &g->outputs[i], e)) {
             graph_free(g);
             return false;

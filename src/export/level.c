@@ -143,7 +143,8 @@ static void run(void *arg)
 /* ---- life ---- */
 
 bool level_output_open(const struct level_exporter *exporter, const struct exporter_place *place,
-                       const void *config, struct level_output **ret_output, struct err *e)
+                       const void *config, const struct level_filter *filter,
+                       struct level_output **ret_output, struct err *e)
 {
     const struct http_client_config *client_config =
         (const void *)((const char *)config + exporter->client_offset);
@@ -159,6 +160,7 @@ bool level_output_open(const struct level_exporter *exporter, const struct expor
     o->common = config;
     o->options = (const void *)((const char *)config + exporter->options_offset);
     o->name = place->name;
+    o->filter = *filter;
     o->client = client;
     trace_init(&o->trace, place->env->trace, "export", TRACE_INFO);
     lock_init(&o->lock);

@@ -37,6 +37,14 @@ struct level_alert {
     int64_t starts_at_ns;  /* when it fired */
     int64_t ends_at_ns;    /* when it resolved; for a firing one 0 */
     int64_t interval_ns;   /* of its group, for endsAt */
+    struct str rule;       /* borrowed, as the labels; for routes */
+    struct str group;
+};
+
+/* Which alerts an output is told of: asked once in an episode. */
+struct level_filter {
+    bool (*wants)(void *arg, const struct level_alert *alert); /* NULL: all of them */
+    void *arg;
 };
 
 /* Where alerts are found: implemented by rules, injected by app. */
@@ -78,7 +86,8 @@ struct level_output;
 /* Starts the thread; it does nothing until there is a source. */
 MUST_USE bool level_output_open(const struct level_exporter *exporter,
                                 const struct exporter_place *place, const void *config,
-                                struct level_output **ret_output, struct err *e);
+                                const struct level_filter *filter, struct level_output **ret_output,
+                                struct err *e);
 
 /* Where alerts are found from now on; NULL: nowhere (while rules are replaced). Returns when no
  * walk uses the old one. */

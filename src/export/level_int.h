@@ -27,6 +27,7 @@ struct level_output {
     const struct exporter_common *common;
     const struct level_options *options;
     struct str name;
+    struct level_filter filter;
     struct http_client *client;
     struct trace trace;
     struct thread thread;

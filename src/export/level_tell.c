@@ -62,6 +62,8 @@ static void collect(void *arg, const struct level_alert *alert)
             due_at(due, again_ns);
             return;
         }
+    } else if (o->filter.wants != NULL && !o->filter.wants(o->filter.arg, alert)) {
+        return;
     }
     if (due->alerts.len == LEVEL_WALK_MAX) {
         due->told->more = true;

@@ -20,6 +20,7 @@ enum { PLAN_LEDGER, PLAN_BULK, PLAN_LOGS };
 /* One exporter at work: a consumer per log that its kinds of records go through, or a level output. */
 struct output {
     const struct output_config *config;
+    const struct plan_config *plan; /* that it is an output of */
     struct consumer *consumers[PLAN_LOGS];
     unsigned bits[PLAN_LOGS];
     struct dead_letters *dead;

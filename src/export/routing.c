@@ -328,3 +328,13 @@ bool routing_split(const struct routing *how, struct batch *b, struct arena *a,
     take_groups(&s, batch_rows(b), a, ret_groups, ret_count);
     return ok;
 }
+
+uint64_t routing_of_alert(const struct plan_config *config, const struct batch_info *info,
+                          const struct alert *alert)
+{
+    const struct routing how = {.config = config};
+    const struct record r = {
+        .info = info, .labels = alert->labels, .value = alert->value, .alert = alert};
+
+    return route_record(&how, &r);
+}

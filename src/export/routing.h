@@ -34,6 +34,10 @@ struct routed {
 MUST_USE bool routing_split(const struct routing *how, struct batch *b, struct arena *a,
                             const struct routed **ret_groups, size_t *ret_count, struct err *e);
 
+/* The outputs that the routes choose for an alert as it stands; its annotations are not known. */
+uint64_t routing_of_alert(const struct plan_config *config, const struct batch_info *info,
+                          const struct alert *alert);
+
 /* The outputs that take records of this kind; alert_series: only time series stores. */
 uint64_t routing_takers(const struct plan_config *config, enum record_kind kind, bool alert_series);
 

@@ -32,7 +32,9 @@ static bool level_of(const struct rule_run *run, const struct alert_item *item,
                                 .firing = firing,
                                 .starts_at_ns = s->fired_at_ns,
                                 .ends_at_ns = firing ? 0 : s->resolved_at_ns,
-                                .interval_ns = run->rule->group->interval_ns};
+                                .interval_ns = run->rule->group->interval_ns,
+                                .rule = run->rule->name,
+                                .group = run->rule->group->name};
     (void)snprintf(ret->rule_id, sizeof(ret->rule_id), "%.*s", STR_FMT(run->id));
     return firing || resolved;
 }

@@ -68,3 +68,17 @@ def test_repeated_while_firing(scene, webhook, start_alertmanager, start_webhook
     gaps = [later.when - earlier.when for earlier, later in zip(posts, posts[1:])]
     assert all(gap >= 0.8 for gap in gaps), gaps
     assert scene.states() == ["firing"], "an edge output is told once"
+
+
+def test_routes_decide(scene, start_alertmanager):
+    """It holds the alerts that the routes send it, and no others."""
+    manager = start_alertmanager()
+    exporters = {"am": alertmanager_exporter(manager.url), "hook": scene.config()["exporters"]["hook"]}
+    scene.play(alerting("Bad", "plain", labels={"severity": "critical"}),
+               alerting("Meh", "plain", labels={"severity": "info"}),
+               exporters=exporters, routes=[{"match": 'severity == "critical"', "to": ["am"]}, {"to": ["hook"]}])
+    scene.vectors["plain"] = UP
+    scene.wait_states("firing", rule="Meh")
+    net.wait_until("the alert", lambda: manager.alerts(alertname="Bad"))
+    scene.wait_evaluations("plain", 5)
+    assert manager.alerts(alertname="Meh") == [] and scene.states(rule="Bad") == []

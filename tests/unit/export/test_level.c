@@ -124,6 +124,7 @@ struct fixture {
     struct env env;
     struct export_kit kit;
     struct source source;
+    struct level_filter filter;
     struct level_output *output;
     struct buf yaml;
 };
@@ -165,7 +166,8 @@ static void start(struct fixture *f, const char *options)
     buf_addf(&f->yaml, "type: alertmanager\nurl: http://127.0.0.1:%u\n%s", f->receiver.peer.port,
              options);
     if (!export_kit_start(&f->kit, buf_text(&f->yaml)) ||
-        !level_output_open(f->kit.kind->level, &place, f->kit.config, &f->output, &f->kit.err)) {
+        !level_output_open(f->kit.kind->level, &place, f->kit.config, &f->filter, &f->output,
+                           &f->kit.err)) {
         fail_msg("%s", f->kit.err.message);
     }
     level_output_set_source(f->output, &f->source.super);
@@ -277,6 +279,35 @@ static void test_tells_what_is_new(void **state)
     wake_and_wait(f);
     wake_and_wait(f);
     assert_int_equal(receiver_count(&f->receiver), 2);
+}
+
+static bool is_wanted(void *arg, const struct level_alert *alert)
+{
+    unsigned *asked = arg;
+
+    (*asked)++;
+    return !str_eq(labels_get(alert->labels, STR("alertname")), STR("b"));
+}
+
+/* What the routes send elsewhere is not told; what was told once is told to its end. */
+static void test_tells_what_is_wanted(void **state)
+{
+    struct fixture *f = *state;
+    unsigned asked = 0;
+
+    f->filter = (struct level_filter){is_wanted, &asked};
+    plan_success(f, 2);
+    source_add(&f->source, "a");
+    source_add(&f->source, "b");
+    start(f, "");
+    assert_true(receiver_wait(&f->receiver, 1));
+    assert_alerts(f, 0, "a");
+    source_resolve(&f->source, 0);
+    source_resolve(&f->source, 1);
+    level_output_wake(f->output);
+    assert_true(receiver_wait(&f->receiver, 2));
+    assert_alerts(f, 1, "a(resolved)");
+    assert_true(asked >= 2);
 }
 
 static void test_ends_at(void **state)
@@ -495,19 +526,13 @@ static void test_last_word_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_tells_what_is_new),
-        CASE(test_ends_at),
-        CASE(test_resends),
-        CASE(test_forgets),
-        CASE(test_tries_again),
-        CASE(test_waits_as_asked),
-        CASE(test_many),
-        CASE(test_refused_alert),
-        CASE(test_gone_meanwhile),
-        CASE(test_long_annotations),
-        CASE(test_source_leaves_while_sending),
-        CASE(test_last_word),
-        CASE(test_last_word_is_bounded),
+        CASE(test_tells_what_is_new), CASE(test_tells_what_is_wanted),
+        CASE(test_ends_at),           CASE(test_resends),
+        CASE(test_forgets),           CASE(test_tries_again),
+        CASE(test_waits_as_asked),    CASE(test_many),
+        CASE(test_refused_alert),     CASE(test_gone_meanwhile),
+        CASE(test_long_annotations),  CASE(test_source_leaves_while_sending),
+        CASE(test_last_word),         CASE(test_last_word_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
