@@ -240,9 +240,9 @@ void delivery_probe(struct delivery *d)
     int64_t now_ns = clock_mono_ns(d->env->clock);
 
     d->probe_due_ns = now_ns + interval_ns;
-    bool ok = d->sink->ops->probe(d->sink, (struct wait){d->probe_due_ns, d->waits->cancel}, &e);
-    if (!is_cut_short(d)) {
-        delivery_note_health(d, ok, &e);
+    enum probed probed = sink_probe(d->sink, (struct wait){d->probe_due_ns, d->waits->cancel}, &e);
+    if (probed != PROBED_NOBODY && !is_cut_short(d)) {
+        delivery_note_health(d, probed == PROBED_THERE, &e);
     }
 }
 

@@ -362,7 +362,7 @@ static void http_sink_deliver(struct sink *sink, struct view view, struct wait w
     }
 }
 
-static bool http_sink_probe(struct sink *sink, struct wait wait, struct err *e)
+static enum probed http_sink_probe(struct sink *sink, struct wait wait, struct err *e)
 {
     struct http_sink *s = container_of(sink, struct http_sink, super);
     struct http_request request = {.method = s->exporter->probe_method,
@@ -370,7 +370,7 @@ static bool http_sink_probe(struct sink *sink, struct wait wait, struct err *e)
     struct http_response res;
 
     if (request.method == NULL) {
-        return true;
+        return PROBED_NOBODY;
     }
     http_response_init(&res, &s->answer);
     bool ok = http_client_call(s->client, &request, wait, &res, e);
@@ -378,7 +378,7 @@ static bool http_sink_probe(struct sink *sink, struct wait wait, struct err *e)
         ok = err_set(e, ERR_NET, "the health check was answered %d", res.status);
     }
     http_response_release(&res);
-    return ok;
+    return ok ? PROBED_THERE : PROBED_FAILED;
 }
 
 static void http_sink_close(struct sink *sink)

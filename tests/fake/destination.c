@@ -36,6 +36,13 @@ void destination_refuse(struct destination *d, enum verdict verdict)
     destination_plan(d, (struct destination_step){.rest = verdict, .times = UINT32_MAX});
 }
 
+void destination_set_probed(struct destination *d, enum probed probed)
+{
+    lock_take(&d->lock);
+    d->probed = probed;
+    lock_give(&d->lock);
+}
+
 void destination_forget(struct destination *d)
 {
     lock_take(&d->lock);
@@ -77,6 +84,21 @@ bool destination_wait_calls(struct destination *d, uint32_t count)
         waiting = cond_wait_until(&d->changed, &d->lock, deadline_ns);
     }
     bool ok = d->calls >= count;
+    lock_give(&d->lock);
+    return ok;
+}
+
+bool destination_wait_probes(struct destination *d, uint32_t count)
+{
+    int64_t deadline_ns = patience();
+    bool waiting = true;
+
+    lock_take(&d->lock);
+    uint32_t want = d->probes + count;
+    while (d->probes < want && waiting) {
+        waiting = cond_wait_until(&d->changed, &d->lock, deadline_ns);
+    }
+    bool ok = d->probes >= want;
     lock_give(&d->lock);
     return ok;
 }
@@ -201,6 +223,22 @@ static void leaf_deliver(struct sink *s, struct view view, struct wait wait, str
     }
 }
 
+static enum probed leaf_probe(struct sink *s, struct wait wait, struct err *e)
+{
+    struct destination *d = ((struct leaf *)s)->destination;
+
+    (void)wait;
+    lock_take(&d->lock);
+    enum probed probed = d->probed;
+    d->probes++;
+    cond_broadcast(&d->changed);
+    lock_give(&d->lock);
+    if (probed == PROBED_FAILED) {
+        (void)err_set(e, ERR_NET, "nobody is there");
+    }
+    return probed;
+}
+
 static bool leaf_flush(struct sink *s, struct err *e)
 {
     struct destination *d = ((struct leaf *)s)->destination;
@@ -223,7 +261,7 @@ static void leaf_close(struct sink *s)
 }
 
 static const struct sink_ops leaf_ops = {
-    .deliver = leaf_deliver, .flush = leaf_flush, .close = leaf_close};
+    .deliver = leaf_deliver, .probe = leaf_probe, .flush = leaf_flush, .close = leaf_close};
 
 static bool fake_open(const struct exporter_place *place, const void *config,
                       struct sink **ret_sink, struct err *e)

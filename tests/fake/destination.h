@@ -48,6 +48,8 @@ struct destination {
     VEC(double) got GUARDED_BY(lock);
     VEC(int64_t) got_at_ns GUARDED_BY(lock); /* monotonic */
     struct buf tried GUARDED_BY(lock);       /* "0 1|1" */
+    enum probed probed GUARDED_BY(lock);     /* what a probe says */
+    uint32_t probes GUARDED_BY(lock);
 };
 
 void destination_init(struct destination *d);
@@ -57,12 +59,18 @@ void destination_plan(struct destination *d, struct destination_step step);
 /* Refuses everything from now on, <verdict> each time. */
 void destination_refuse(struct destination *d, enum verdict verdict);
 
+/* What probes say from now on; at first that there is nobody to ask. */
+void destination_set_probed(struct destination *d, enum probed probed);
+
 /* Forgets the script and what was got: as a destination that was mended, seen by a new test. */
 void destination_forget(struct destination *d);
 
 /* Waits until <count> rows came, or calls were made; false after DESTINATION_PATIENCE_MS. */
 bool destination_wait(struct destination *d, size_t count);
 bool destination_wait_calls(struct destination *d, uint32_t count);
+
+/* Waits for <count> more probes. */
+bool destination_wait_probes(struct destination *d, uint32_t count);
 
 /* "0 1 2": what came, in its order; "0 1|1": what was tried, call by call. For mem_free(). */
 char *destination_got(struct destination *d);

@@ -10,11 +10,9 @@ static const struct metric_desc filtered_desc = {
     .labels = {"exporter", "reason"},
 };
 
-bool around_probe(struct sink *s, struct wait wait, struct err *e)
+enum probed around_probe(struct sink *s, struct wait wait, struct err *e)
 {
-    struct sink *inner = ((struct around *)s)->inner;
-
-    return inner->ops->probe == NULL || inner->ops->probe(inner, wait, e);
+    return sink_probe(((struct around *)s)->inner, wait, e);
 }
 
 bool around_flush(struct sink *s, struct err *e)

@@ -22,8 +22,8 @@ struct around {
     struct sink *inner;
 };
 
-/* probe and flush of what is inside; nothing to ask or to complete counts as done. */
-bool around_probe(struct sink *s, struct wait wait, struct err *e);
+/* probe and flush of what is inside; nothing to complete counts as done. */
+enum probed around_probe(struct sink *s, struct wait wait, struct err *e);
 bool around_flush(struct sink *s, struct err *e);
 
 /* The rows of a view that go on: their numbers in the view, and in the batch. */

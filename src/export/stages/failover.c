@@ -117,18 +117,21 @@ static void deliver(struct sink *sink, struct view view, struct wait wait, struc
     several_finish(s, view, ret);
 }
 
-/* One that is there is enough. */
-static bool probe(struct sink *sink, struct wait wait, struct err *e)
+/* One that is there is enough; it takes all to say that nobody is. */
+static enum probed probe(struct sink *sink, struct wait wait, struct err *e)
 {
     struct several *s = (struct several *)sink;
 
+    enum probed all = PROBED_FAILED;
+
     for (size_t i = 0; i < s->count; i++) {
-        struct sink *child = s->children[i].sink;
-        if (child->ops->probe == NULL || child->ops->probe(child, wait, e)) {
-            return true;
+        enum probed one = sink_probe(s->children[i].sink, wait, e);
+        if (one == PROBED_THERE) {
+            return PROBED_THERE;
         }
+        all = one == PROBED_NOBODY ? PROBED_NOBODY : all;
     }
-    return false;
+    return all;
 }
 
 static void close_sink(struct sink *sink)

@@ -290,7 +290,7 @@ static void deliver(struct sink *sink, struct view view, struct wait wait, struc
     }
 }
 
-static bool probe(struct sink *sink, struct wait wait, struct err *e)
+static enum probed probe(struct sink *sink, struct wait wait, struct err *e)
 {
     struct monitor_sink *m = (struct monitor_sink *)sink;
 

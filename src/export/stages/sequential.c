@@ -136,18 +136,22 @@ static void deliver(struct sink *sink, struct view view, struct wait wait, struc
     }
 }
 
-/* All of them must be there. */
-static bool probe(struct sink *sink, struct wait wait, struct err *e)
+/* All of them must be there; one that is not is enough to say so. */
+static enum probed probe(struct sink *sink, struct wait wait, struct err *e)
 {
     struct several *s = (struct several *)sink;
 
+    enum probed all = PROBED_THERE;
+
     for (size_t i = 0; i < s->count; i++) {
-        struct sink *child = s->children[i].sink;
-        if (child->ops->probe != NULL && !child->ops->probe(child, wait, e)) {
-            return err_wrap(e, "%.*s", STR_FMT(s->children[i].name));
+        enum probed one = sink_probe(s->children[i].sink, wait, e);
+        if (one == PROBED_FAILED) {
+            (void)err_wrap(e, "%.*s", STR_FMT(s->children[i].name));
+            return PROBED_FAILED;
         }
+        all = one == PROBED_NOBODY ? PROBED_NOBODY : all;
     }
-    return true;
+    return all;
 }
 
 static void close_sink(struct sink *sink)

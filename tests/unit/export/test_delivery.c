@@ -352,6 +352,33 @@ static void status_says_how_it_went(void **state)
     assert_int_equal(plan_kit_drain(&f->kit, 0), 1);
 }
 
+/* Only an answer changes what is known: that nobody could be asked is none. */
+static void health_follows_answers(void **state)
+{
+    struct fixture *f = *state;
+    struct destination *d = &f->kit.destinations[PRIMARY];
+
+    delivery_of(f)->health =
+        (struct exporter_health){.interval_ns = 5 * NS_PER_MS, .unhealthy_threshold = 2};
+    f->kit.configs[0].common.retry.max_retries = 1;
+    destination_plan(
+        d, (struct destination_step){.rest = VERDICT_RETRY, .message = "down", .times = 2});
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_samples(&f->kit, 0, 1));
+    assert_true(destination_wait_calls(d, 2));
+    assert_true(destination_wait_probes(d, 3));
+    assert_false(status_of(f).is_healthy);
+    assert_string_equal(status_of(f).health_error, "down");
+    destination_set_probed(d, PROBED_THERE);
+    assert_true(destination_wait_probes(d, 3));
+    assert_true(status_of(f).is_healthy);
+    destination_set_probed(d, PROBED_FAILED);
+    assert_true(destination_wait_probes(d, 4));
+    assert_false(status_of(f).is_healthy);
+    assert_string_equal(status_of(f).health_error, "nobody is there");
+    assert_drained(f);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -370,6 +397,7 @@ int main(void)
         CASE(the_dlq_exporter_gets_what_the_folder_keeps),
         CASE(a_cancelled_try_spends_nothing),
         CASE(status_says_how_it_went),
+        CASE(health_follows_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -484,9 +484,23 @@ static void test_probe(void **state)
     assert_true(http_sink_open(&small, &f->place, &f->config, &f->sink, &e));
     receiver_plan(&f->receiver, 200, NULL, NULL);
     receiver_plan(&f->receiver, 503, NULL, NULL);
-    assert_true(f->sink->ops->probe(f->sink, wait, &e));
-    assert_false(f->sink->ops->probe(f->sink, wait, &e));
+    assert_int_equal(sink_probe(f->sink, wait, &e), PROBED_THERE);
+    assert_int_equal(sink_probe(f->sink, wait, &e), PROBED_FAILED);
     assert_contains(e.message, "503");
+}
+
+/* Where there is nothing safe to ask, nobody knows. */
+static void test_no_probe(void **state)
+{
+    struct fixture *f = *state;
+    struct http_exporter shy = small;
+    struct err e = ERR_INIT;
+
+    shy.probe_method = NULL;
+    assert_true(http_sink_open(&shy, &f->place, &f->config, &f->sink, &e));
+    assert_int_equal(sink_probe(f->sink, (struct wait){DEADLINE_NEVER, NULL}, &e), PROBED_NOBODY);
+    sink_close(f->sink); /* before what it borrows goes */
+    f->sink = NULL;
 }
 
 static void test_open_says_whose_config_is_wrong(void **state)
@@ -545,6 +559,7 @@ int main(void)
         CASE(test_bad_header_is_rejected),
         CASE(test_batch_that_does_not_decode),
         CASE(test_probe),
+        CASE(test_no_probe),
         CASE(test_open_says_whose_config_is_wrong),
         cmocka_unit_test(test_usual_statuses),
     };

@@ -174,9 +174,40 @@ static void no_failures(void **state)
     stage_kit_close(&k);
 }
 
+/* ---- is it there? ---- */
+
+static const struct {
+    enum probed children[3];
+    enum probed want;
+} probes[] = {
+    {{PROBED_FAILED, PROBED_THERE, PROBED_NOBODY}, PROBED_THERE},
+    {{PROBED_FAILED, PROBED_FAILED, PROBED_FAILED}, PROBED_FAILED},
+    {{PROBED_FAILED, PROBED_NOBODY, PROBED_FAILED}, PROBED_NOBODY},
+    {{PROBED_NOBODY, PROBED_NOBODY, PROBED_NOBODY}, PROBED_NOBODY},
+    {{PROBED_NOBODY, PROBED_THERE, PROBED_FAILED}, PROBED_THERE},
+};
+
+static void a_probe_asks_the_children(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(probes); i++) {
+        struct stage_kit k;
+        struct err e = ERR_INIT;
+
+        open_kit(&k);
+        for (size_t c = 0; c < 3; c++) {
+            destination_set_probed(&k.destinations[c], probes[i].children[c]);
+        }
+        assert_int_equal(sink_probe(k.sink, (struct wait){DEADLINE_NEVER, NULL}, &e),
+                         probes[i].want);
+        stage_kit_close(&k);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_probe_asks_the_children),
         cmocka_unit_test(each_outcome),
         cmocka_unit_test(sticky),
         cmocka_unit_test(no_failures),

@@ -113,7 +113,7 @@ static void forgets(void **state)
     (void)stage_kit_deliver(&k, view_all(b), &text);
     assert_true(stage_kit_metric(&k, RATE) == 0);
     fake_clock_advance_ms(&k.clock, WINDOW_MS);
-    assert_true(k.sink->ops->probe(k.sink, (struct wait){DEADLINE_NEVER, NULL}, &e));
+    assert_int_equal(sink_probe(k.sink, (struct wait){DEADLINE_NEVER, NULL}, &e), PROBED_NOBODY);
     assert_true(stage_kit_metric(&k, RATE) == 100);
     stage_kit_close(&k);
 }
