@@ -240,7 +240,8 @@ void delivery_probe(struct delivery *d)
     int64_t now_ns = clock_mono_ns(d->env->clock);
 
     d->probe_due_ns = now_ns + interval_ns;
-    enum probed probed = sink_probe(d->sink, (struct wait){d->probe_due_ns, d->waits->cancel}, &e);
+    int64_t until_ns = clock_deadline_ms(d->env->clock, PROBE_MS);
+    enum probed probed = sink_probe(d->sink, (struct wait){until_ns, d->waits->cancel}, &e);
     if (probed != PROBED_NOBODY && !is_cut_short(d)) {
         delivery_note_health(d, probed == PROBED_THERE, &e);
     }
