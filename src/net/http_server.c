@@ -166,6 +166,20 @@ static void server_options(struct http_server *s, struct MHD_OptionItem *options
     options[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
 }
 
+/*
+ * Nobody new is let in while the server drains. MHD_quiesce_daemon() is for that, but it races with
+ * its own threads for the listening socket (they take it out of their epoll set at the limit of
+ * connections) and ends the process when it loses.
+ */
+static enum MHD_Result admit(void *arg, const struct sockaddr *address, socklen_t len)
+{
+    struct http_server *s = arg;
+
+    (void)address;
+    (void)len;
+    return atomic_load(&s->draining) ? MHD_NO : MHD_YES;
+}
+
 /* Its threads start with all signals blocked: those are the main thread's business. */
 static struct MHD_Daemon *start_quietly(struct http_server *s, unsigned flags,
                                         const struct MHD_OptionItem *options)
@@ -175,7 +189,7 @@ static struct MHD_Daemon *start_quietly(struct http_server *s, unsigned flags,
 
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    struct MHD_Daemon *daemon = MHD_start_daemon(flags, 0, NULL, NULL, http_exchange_on_request, s,
+    struct MHD_Daemon *daemon = MHD_start_daemon(flags, 0, admit, s, http_exchange_on_request, s,
                                                  MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
                                                  MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -303,12 +317,12 @@ static void stop_daemon(struct http_server *s, struct wait wait)
     struct wait brief = {.deadline_mono_ns = clock_deadline_ms(clock_system(), ABORT_MS)};
 
     atomic_store(&s->draining, true);
-    (void)MHD_quiesce_daemon(s->daemon);
     wait_until_idle(s, wait);
     http_exchanges_abort(s);
     wait_until_idle(s, brief);
-    MHD_stop_daemon(s->daemon);
+    MHD_stop_daemon(s->daemon); /* closes what it listened on */
     s->daemon = NULL;
+    s->listen_fd = -1;
 }
 
 void http_server_stop(struct http_server *s, struct wait wait)
