@@ -68,15 +68,21 @@ def with_query(url, params):
     return url + "?" + urllib.parse.urlencode(params)
 
 
+_given = set()
+
+
 def free_port():
-    """A loopback port nobody listens on now."""
+    """A loopback port nobody listens on now, and that was not given to somebody else here who may listen later."""
     for _ in range(200):
         port = random.randint(*PORT_RANGE)
+        if port in _given:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind((HOST, port))
             except OSError:
                 continue
+            _given.add(port)
             return port
     raise RuntimeError("no free loopback port found")
 
