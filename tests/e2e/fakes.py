@@ -10,6 +10,7 @@ be empty. All listen on loopback with one thread per connection; recorded lists 
 """
 
 import contextlib
+import errno
 import gzip
 import json
 import socket
@@ -129,6 +130,9 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = _serve
 
 
+PORT_PATIENCE = 10.0
+
+
 class _HTTPServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
@@ -160,10 +164,21 @@ class Fake:
     def url(self):
         return f"http://{net.HOST}:{self.port}"
 
+    def _listen(self):
+        """Another program may have the port for a moment: an outgoing connection, a probe for a free one."""
+        deadline = time.monotonic() + PORT_PATIENCE
+        while True:
+            try:
+                return _HTTPServer((net.HOST, self.port), self.handler)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
+
     def up(self):
         """Listens. After down() it listens on the same port again."""
         self.closing.clear()
-        self._server = _HTTPServer((net.HOST, self.port), self.handler)
+        self._server = self._listen()
         self._server.fake = self
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
