@@ -186,6 +186,11 @@ const struct batch_codec *batch_codec(const struct batch *b)
     return b->codec;
 }
 
+bool batch_has_columns(const struct batch *b)
+{
+    return atomic_load_explicit(&b->has_columns, memory_order_acquire);
+}
+
 uint32_t batch_rows(const struct batch *b)
 {
     return b->rows;

@@ -162,6 +162,9 @@ static inline void batch_autounref(struct batch **b)
 const struct batch_info *batch_info(const struct batch *b);
 const struct batch_codec *batch_codec(const struct batch *b);
 
+/* Are the columns there, so that looking at rows costs no decoding? */
+bool batch_has_columns(const struct batch *b);
+
 /* Rows, known without decoding. */
 uint32_t batch_rows(const struct batch *b);
 

@@ -4,13 +4,13 @@
  */
 #include "wire/pb.h"
 #include "wire/remote_write.h"
+#include "wire/rw1_series.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 enum { FIELD_SERIES = 1, FIELD_METADATA = 3 };
-enum { TAG_LABEL = 0x0A };
 enum { FIELD_LABEL = 1, FIELD_SAMPLE = 2, FIELD_EXEMPLAR = 3, FIELD_HISTOGRAM = 4 };
 enum { FIELD_VALUE = 1, FIELD_TIME = 2 };
 enum { NS_PER_MS = 1000 * 1000 };
@@ -52,29 +52,13 @@ static bool is_message(const struct pb_field *f, uint32_t number)
     return f->number == number && f->type == PB_BYTES;
 }
 
-/*
- * Passes over the label fields that a series begins with, as far as they are short: nearly all of its
- * bytes, so not by way of pb_next(). Their content is checked when the set is made.
- */
-static const char *pass_labels(struct str bytes)
-{
-    const char *p = bytes.ptr;
-    const char *end = p + bytes.len;
-
-    while (end - p >= 2 && p[0] == TAG_LABEL && (unsigned char)p[1] < 0x80 &&
-           (unsigned char)p[1] <= end - p - 2) {
-        p += 2 + (unsigned char)p[1];
-    }
-    return p;
-}
-
 static bool count_in_series(struct decoder *d, struct str bytes)
 {
     struct pb_reader r;
     struct pb_field f;
 
     pb_read_init(&r, bytes);
-    r.at = pass_labels(bytes);
+    r.at = rw1_pass_labels(bytes);
     while (pb_next(&r, &f)) {
         d->samples_max += is_message(&f, FIELD_SAMPLE);
         d->extras.exemplars += is_message(&f, FIELD_EXEMPLAR);
@@ -183,7 +167,7 @@ static bool read_fields(struct decoder *d, struct str bytes, struct label_run *r
     struct pb_field f;
 
     pb_read_init(&r, bytes);
-    r.at = pass_labels(bytes);
+    r.at = rw1_pass_labels(bytes);
     run_add(run, bytes.ptr, r.at);
     for (const char *from = r.at; pb_next(&r, &f); from = r.at) {
         if (is_message(&f, FIELD_LABEL)) {

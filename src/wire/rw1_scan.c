@@ -1,17 +1,17 @@
 /*
- * One pass over a message. Nearly all series have their labels in front and then samples as every sender
- * writes them; those are checked where they stand. Anything else that protobuf allows goes the long way.
+ * One pass over a message. Nearly all series have the usual form and are checked where they stand;
+ * anything else that protobuf allows goes the long way, which is also where errors are worded.
  */
 #include "wire/pb.h"
 #include "wire/remote_write.h"
+#include "wire/rw1_series.h"
 
 #include <inttypes.h>
 
 enum { FIELD_SERIES = 1, FIELD_METADATA = 3 };
 enum { FIELD_LABEL = 1, FIELD_SAMPLE = 2, FIELD_EXEMPLAR = 3, FIELD_HISTOGRAM = 4 };
 enum { FIELD_TIME = 2 };
-enum { TAG_LABEL = 0x0A, TAG_SAMPLE = 0x12, TAG_VALUE = 0x09, TAG_TIME = 0x10 };
-enum { TIME_AT = 2 + 9, NS_PER_MS = 1000 * 1000 };
+enum { NS_PER_MS = 1000 * 1000 };
 
 struct scan {
     const char *start; /* of the message */
@@ -56,40 +56,6 @@ static bool scan_sample(struct scan *s, struct str bytes)
     return check_time(s, r.start, ms);
 }
 
-/* Passes over the label fields that a series begins with, as far as they are short. */
-static const char *pass_labels(struct str bytes)
-{
-    const char *p = bytes.ptr;
-    const char *end = p + bytes.len;
-
-    while (end - p >= 2 && p[0] == TAG_LABEL && (unsigned char)p[1] < 0x80 &&
-           (unsigned char)p[1] <= end - p - 2) {
-        p += 2 + (unsigned char)p[1];
-    }
-    return p;
-}
-
-/* Passes over samples written as a value and a time, up to anything else. NULL: one is out of range. */
-static const char *pass_samples(struct scan *s, const char *p, const char *end)
-{
-    while (end - p > TIME_AT + 1 && p[0] == TAG_SAMPLE && p[2] == TAG_VALUE &&
-           p[TIME_AT] == TAG_TIME) {
-        const char *at = p + TIME_AT + 1;
-        const char *behind = p + 2 + (unsigned char)p[1];
-        uint64_t ms;
-        if ((unsigned char)p[1] >= 0x80 || behind > end || !varint_get(&at, behind, &ms) ||
-            at != behind) {
-            return p;
-        }
-        if (!check_time(s, p, ms)) {
-            return NULL;
-        }
-        s->samples++;
-        p = behind;
-    }
-    return p;
-}
-
 /* The fields of a series from <r> on; labels are added to <labels>. */
 static bool scan_fields(struct scan *s, struct pb_reader *r, struct buf *labels)
 {
@@ -131,17 +97,13 @@ static bool scan_rest(struct scan *s, struct str bytes, const char *labels_end, 
 
 static bool scan_series(struct scan *s, struct str bytes)
 {
-    const char *end = bytes.ptr + bytes.len;
-    const char *labels_end = pass_labels(bytes);
-    const char *rest = pass_samples(s, labels_end, end);
+    struct rw1_series parts = rw1_series_split(bytes);
 
-    if (rest == NULL) {
-        return false;
+    s->samples += parts.count;
+    if (likely(rw1_series_is_all(&parts, bytes))) {
+        return check_labels(s, bytes.ptr, parts.labels);
     }
-    if (likely(rest == end)) {
-        return check_labels(s, bytes.ptr, str_make(bytes.ptr, (size_t)(labels_end - bytes.ptr)));
-    }
-    return scan_rest(s, bytes, labels_end, rest);
+    return scan_rest(s, bytes, parts.samples.ptr, parts.samples.ptr + parts.samples.len);
 }
 
 bool rw1_scan(struct str message, struct rw1_summary *ret_summary, struct err *e)

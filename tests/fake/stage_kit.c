@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/number.h"
+#include "wire/compress.h"
+#include "wire/remote_write.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -95,6 +97,19 @@ struct batch *stage_kit_samples(const char *const *series)
         rows[n] = (struct kit_sample){series[n], KIT_TIME_NS + n, n};
     }
     return kit_samples(NULL, &info, rows, n);
+}
+
+struct batch *stage_kit_message(struct batch *b)
+{
+    AUTO(buf_release) struct buf message = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf packed = BUF_INIT(BUF_UNLIMITED);
+    const struct samples *s = NULL;
+    struct err e = ERR_INIT;
+
+    INVARIANT(batch_samples(b, &s, &e));
+    (void)rw1_encode(s, view_all(b), 0, BUF_UNLIMITED, &message);
+    INVARIANT(compression_snappy.pack(buf_str(&message), &packed, &e));
+    return batch_from_bytes(&codec_rw1, buf_str(&packed), true, batch_info(b), batch_rows(b));
 }
 
 double stage_kit_metric(struct stage_kit *k, const char *series)

@@ -43,6 +43,9 @@ const char *stage_kit_deliver(struct stage_kit *k, struct view view, struct buf 
 /* Samples with the values 0, 1, ...: one per series in <series>, which NULL ends, as in kit_samples(). */
 struct batch *stage_kit_samples(const char *const *series);
 
+/* The same samples as a message that nobody has decoded yet. */
+struct batch *stage_kit_message(struct batch *b);
+
 /* The value of a metric line, such as "telex_x{exporter=\"out\"}"; -1 when there is none. */
 double stage_kit_metric(struct stage_kit *k, const char *series);
 

@@ -36,8 +36,22 @@ void kept_rows_clear(struct kept_rows *kept)
 
 void kept_rows_add(struct kept_rows *kept, struct view view, uint32_t index)
 {
+    kept_rows_add_as(kept, index, view_row(view, index));
+}
+
+void kept_rows_add_as(struct kept_rows *kept, uint32_t index, uint32_t row)
+{
     vec_push(&kept->index, index);
-    vec_push(&kept->rows, view_row(view, index));
+    vec_push(&kept->rows, row);
+}
+
+/* The kept rows as a view of <batch>: without a list where they are all of it. */
+static struct view kept_view(const struct kept_rows *kept, struct batch *batch)
+{
+    uint32_t n = (uint32_t)kept->rows.len;
+    bool is_whole = n == batch_rows(batch) && kept->rows.items[n - 1] == n - 1;
+
+    return (struct view){.batch = batch, .rows = is_whole ? NULL : kept->rows.items, .n = n};
 }
 
 /* Exceptions get the numbers that the rows have outside; those of no row go. */
@@ -90,8 +104,7 @@ uint32_t around_deliver(struct around *a, struct view view, struct batch *batch,
         ret->left_out += view.n;
         return view.n;
     }
-    struct view inner = {.batch = batch, .rows = kept->rows.items, .n = n};
-    a->inner->ops->deliver(a->inner, inner, wait, ret);
+    a->inner->ops->deliver(a->inner, kept_view(kept, batch), wait, ret);
     renumber(ret, kept);
     ret->settled = ret->settled < n ? kept->index.items[ret->settled] : view.n;
     uint32_t left_out = view.n - n;

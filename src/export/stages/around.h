@@ -36,9 +36,11 @@ void kept_rows_release(struct kept_rows *kept);
 void kept_rows_clear(struct kept_rows *kept);
 void kept_rows_add(struct kept_rows *kept, struct view view, uint32_t index);
 
+/* Row <index> of the view goes on as <row> of another batch. */
+void kept_rows_add_as(struct kept_rows *kept, uint32_t index, uint32_t row);
+
 /*
- * Delivers the kept rows of <view>, as rows of <batch> (the view's own, or one with a row for each of
- * its rows), and words the outcome for all of <view>. Gives how many rows that were left out have
+ * Delivers the kept rows of <view>, as rows of <batch> (the view's own, or one made of it), and words the outcome for all of <view>. Gives how many rows that were left out have
  * ended.
  */
 uint32_t around_deliver(struct around *a, struct view view, struct batch *batch,

@@ -1,9 +1,10 @@
 /*
  * Labels changed, and records left out, as Prometheus' relabel config says.
  *
- * Each series of a batch is relabelled once, and a series that was seen lately not even that. What was
- * made of a batch is kept until the batch is done: a view that is tried again costs nothing more, and
- * shows stages below the same batch.
+ * Samples that are still the message they came as stay one: its labels are changed as bytes, and a series
+ * that was seen lately costs a look at them. Whatever else is relabelled by its columns. What was made of
+ * a batch is kept until the batch is done: a view that is tried again costs nothing more, and shows
+ * stages below the same batch.
  */
 #include "export/exporters/exporters.h"
 
@@ -11,30 +12,30 @@
 #include "base/metrics.h"
 #include "export/combinator.h"
 #include "export/stages/around.h"
+#include "export/stages/relabel_cache.h"
 #include "model/relabel.h"
+#include "wire/compress.h"
+#include "wire/remote_write.h"
 
-enum { SLOTS = 16 * 1024, SLOT_BYTES_MAX = 512 };
+#define GONE UINT32_MAX /* a row that the rules dropped */
 
 struct relabel_config {
     struct combinator_common common;
     const struct yaml_node *rules;
 };
 
-/* A set and what the rules made of it: NULL for dropped. */
-struct slot {
-    struct labels *in;
-    struct labels *out;
-};
-
 struct relabel_sink {
     struct around around;
     struct relabel *rules;
     struct relabel_work work;
-    struct slot *slots;
-    struct batch *from; /* the last batch, and what it was made into */
+    struct relabel_cache *cache; /* made when it is needed first */
+    struct batch *from;          /* the last batch, and what it was made into */
     struct batch *to;
-    VEC(bool) is_out; /* of each series or alert of <from> */
-    bool any_out;
+    VEC(uint32_t) rows; /* the row of <to> for each one of <from>, or GONE; empty: the same */
+    uint32_t row_in;    /* while it is made: rows read so far, and made */
+    uint32_t row_out;
+    struct buf message;
+    struct buf made;
     struct kept_rows kept;
     struct metric *filtered;
 };
@@ -71,39 +72,28 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
     return relabel_compile(c->rules, &rules, e);
 }
 
-/* ---- sets ---- */
+/* ---- rows ---- */
 
-static void slot_set(struct slot *slot, struct labels *in, struct labels *out)
+/* The next <n> rows are made, or GONE; <gap>: a row that is gone leaves its number in <to> unused. */
+static void note_rows(struct relabel_sink *s, uint32_t n, bool made, bool gap)
 {
-    labels_unref(slot->in);
-    labels_unref(slot->out);
-    slot->in = labels_ref(in);
-    slot->out = out != NULL ? labels_ref(out) : NULL;
+    if (!made && s->rows.len == 0) {
+        for (uint32_t i = 0; i < s->row_in; i++) {
+            vec_push(&s->rows, i);
+        }
+    }
+    for (uint32_t i = 0; i < n && (!made || s->rows.len > 0); i++) {
+        vec_push(&s->rows, made ? s->row_out + i : GONE);
+    }
+    s->row_in += n;
+    s->row_out += made || gap ? n : 0;
 }
 
-/* A reference to what the rules make of <in>; NULL: dropped. */
-static struct labels *relabel(struct relabel_sink *s, struct labels *in)
+static void forget_rows(struct relabel_sink *s)
 {
-    struct slot *slot = &s->slots[in->hash % SLOTS];
-
-    if (slot->in != NULL && labels_eq(slot->in, in)) {
-        return slot->out != NULL ? labels_ref(slot->out) : NULL;
-    }
-    struct labels *out = relabel_apply(s->rules, &s->work, in);
-    if (in->len <= SLOT_BYTES_MAX && (out == NULL || out->len <= SLOT_BYTES_MAX)) {
-        slot_set(slot, in, out);
-    }
-    return out;
-}
-
-/* As relabel(); a set that is dropped is noted and stands as the empty one. */
-static struct labels *relabel_row(struct relabel_sink *s, struct labels *in)
-{
-    struct labels *out = relabel(s, in);
-
-    vec_push(&s->is_out, out == NULL);
-    s->any_out = s->any_out || out == NULL;
-    return out != NULL ? out : labels_empty();
+    vec_clear(&s->rows);
+    s->row_in = 0;
+    s->row_out = 0;
 }
 
 /* ---- batches ---- */
@@ -120,7 +110,13 @@ static bool make_samples(struct relabel_sink *s, struct batch *from, struct batc
     struct samples out = *in;
     out.series = arena_array(batch_arena(to), struct labels *, in->series_count);
     for (uint32_t i = 0; i < in->series_count; i++) {
-        out.series[i] = relabel_row(s, in->series[i]);
+        out.series[i] = relabel_apply(s->rules, &s->work, in->series[i]);
+    }
+    for (uint32_t i = 0; i < in->count; i++) {
+        note_rows(s, 1, out.series[in->series_of[i]] != NULL, true);
+    }
+    for (uint32_t i = 0; i < in->series_count; i++) {
+        out.series[i] = out.series[i] != NULL ? out.series[i] : labels_empty();
     }
     batch_set_samples(to, out);
     return true;
@@ -133,7 +129,7 @@ static void make_exports(struct relabel_sink *s, struct arena *arena, struct ale
     size_t count = 0;
 
     for (size_t i = 0; i < a->export_count; i++) {
-        struct labels *out = relabel(s, a->exports[i].labels);
+        struct labels *out = relabel_apply(s->rules, &s->work, a->exports[i].labels);
         if (out != NULL) {
             exports[count] = a->exports[i];
             exports[count++].labels = out;
@@ -153,7 +149,9 @@ static bool make_alerts(struct relabel_sink *s, struct batch *from, struct batch
     struct alert *rows = arena_array(batch_arena(to), struct alert, in->count);
     for (uint32_t i = 0; i < in->count; i++) {
         rows[i] = in->rows[i];
-        rows[i].labels = relabel_row(s, in->rows[i].labels);
+        struct labels *labels = relabel_apply(s->rules, &s->work, in->rows[i].labels);
+        note_rows(s, 1, labels != NULL, true);
+        rows[i].labels = labels != NULL ? labels : labels_empty();
         make_exports(s, batch_arena(to), &rows[i]);
     }
     batch_set_alerts(to, (struct alerts){.rows = rows, .count = in->count});
@@ -170,22 +168,80 @@ static void forget_batch(struct relabel_sink *s)
 {
     batch_unref(TAKE(s->to)); /* borrows columns of the other */
     batch_unref(TAKE(s->from));
-    vec_clear(&s->is_out);
-    s->any_out = false;
+    forget_rows(s);
+}
+
+/* ---- messages ---- */
+
+static enum rw1_labels make_labels(void *arg, struct str labels, uint32_t samples, struct str *ret)
+{
+    struct relabel_sink *s = arg;
+    enum rw1_labels made = relabel_cached(s->cache, labels, ret);
+
+    note_rows(s, samples, made == RW1_LABELS_MADE, false);
+    return made;
+}
+
+/* The message of <from> with other labels in s->made; false: it must be decoded to know. */
+static bool relabel_message(struct relabel_sink *s, struct batch *from)
+{
+    const struct rw1_relabeller relabeller = {make_labels, s};
+    struct str encoded = STR("");
+    struct err ignored = ERR_INIT;
+    uint64_t samples = 0;
+
+    buf_clear(&s->message);
+    buf_clear(&s->made);
+    return batch_encoded(from, &encoded, &ignored) &&
+           compression_snappy.unpack(encoded, RW1_MESSAGE_MAX, &s->message, &ignored) &&
+           rw1_relabel(buf_str(&s->message), &relabeller, &s->made, &samples) &&
+           samples == batch_rows(from);
+}
+
+/* NULL: not this way. */
+static struct batch *make_message(struct relabel_sink *s, struct batch *from)
+{
+    AUTO(buf_release) struct buf packed = BUF_INIT(RW1_MESSAGE_MAX);
+    struct err ignored = ERR_INIT;
+
+    if (batch_codec(from) != &codec_rw1 || batch_has_columns(from)) {
+        return NULL;
+    }
+    s->cache = s->cache != NULL ? s->cache : relabel_cache_new(s->rules);
+    if (!relabel_message(s, from) ||
+        !compression_snappy.pack(buf_str(&s->made), &packed, &ignored)) {
+        forget_rows(s);
+        return NULL;
+    }
+    struct str bytes = buf_str(&packed);
+    (void)buf_take(&packed);
+    return batch_from_bytes(&codec_rw1, bytes, false, batch_info(from), s->row_out);
+}
+
+/* NULL with the error: the batch cannot be read. */
+static struct batch *make_columns(struct relabel_sink *s, struct batch *from, struct err *e)
+{
+    struct batch *to = batch_new(NULL, batch_info(from));
+
+    if (!makers[batch_info(from)->kind](s, from, to, e)) {
+        batch_unref(to);
+        return NULL;
+    }
+    return to;
 }
 
 /* Has s->to made of <from>, unless it is there already. */
 static bool make_batch(struct relabel_sink *s, struct batch *from, struct err *e)
 {
-    const struct batch_info *info = batch_info(from);
-
     if (s->from == from) {
         return true;
     }
     forget_batch(s);
-    struct batch *to = batch_new(NULL, info);
-    if (!makers[info->kind](s, from, to, e)) {
-        batch_unref(to);
+    struct batch *to = make_message(s, from);
+    if (to == NULL) {
+        to = make_columns(s, from, e);
+    }
+    if (to == NULL) {
         return false;
     }
     s->from = batch_ref(from);
@@ -197,14 +253,11 @@ static bool make_batch(struct relabel_sink *s, struct batch *from, struct err *e
 
 static void keep_rows(struct relabel_sink *s, struct view view)
 {
-    const uint32_t *series_of =
-        batch_info(view.batch)->kind == RECORD_SAMPLE ? batch_own_samples(s->to)->series_of : NULL;
-
     kept_rows_clear(&s->kept);
     for (uint32_t i = 0; i < view.n; i++) {
-        uint32_t row = view_row(view, i);
-        if (!s->is_out.items[series_of != NULL ? series_of[row] : row]) {
-            kept_rows_add(&s->kept, view, i);
+        uint32_t row = s->rows.items[view_row(view, i)];
+        if (row != GONE) {
+            kept_rows_add_as(&s->kept, i, row);
         }
     }
 }
@@ -212,7 +265,7 @@ static void keep_rows(struct relabel_sink *s, struct view view)
 static void deliver_made(struct relabel_sink *s, struct view view, struct wait wait,
                          struct outcome *ret)
 {
-    if (!s->any_out) {
+    if (s->rows.len == 0) {
         view.batch = s->to;
         s->around.inner->ops->deliver(s->around.inner, view, wait, ret);
         return;
@@ -245,12 +298,10 @@ static void close_sink(struct sink *sink)
 
     sink_close(s->around.inner);
     forget_batch(s);
-    for (size_t i = 0; i < SLOTS; i++) {
-        labels_unref(s->slots[i].in);
-        labels_unref(s->slots[i].out);
-    }
-    mem_free(s->slots);
-    vec_release(&s->is_out);
+    relabel_cache_free(s->cache);
+    vec_release(&s->rows);
+    buf_release(&s->message);
+    buf_release(&s->made);
     kept_rows_release(&s->kept);
     relabel_work_release(&s->work);
     relabel_free(s->rules);
@@ -274,7 +325,8 @@ static bool open_stage(const struct exporter_place *place, const struct stage_co
     s->around = (struct around){{&ops}, children[0]};
     s->rules = rules;
     relabel_work_init(&s->work);
-    s->slots = mem_alloc0(SLOTS, sizeof(struct slot));
+    buf_init(&s->message, RW1_MESSAGE_MAX);
+    buf_init(&s->made, RW1_MESSAGE_MAX);
     s->filtered = around_filtered_metric(place, "relabel");
     *ret_sink = &s->around.sink;
     return true;

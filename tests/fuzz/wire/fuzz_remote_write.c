@@ -1,9 +1,11 @@
 /*
  * Any bytes as a WriteRequest. What decodes encodes again, decodes the same and, being written by us,
- * meets the strict rules that concern order and form whenever the names are legal.
+ * meets the strict rules that concern order and form whenever the names are legal. Relabelled as bytes to
+ * the same labels, it is the same.
  */
 #include "base/number.h"
 #include "wire/remote_write.h"
+#include "wire/rw1_relabel.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -44,6 +46,33 @@ static void check_scan(struct str message)
     }
 }
 
+static enum rw1_labels same_labels(void *arg, struct str labels, uint32_t samples, struct str *ret)
+{
+    struct err e = ERR_INIT;
+
+    (void)arg;
+    (void)samples;
+    *ret = labels;
+    return labels_check_bytes(labels, &e) ? RW1_LABELS_MADE : RW1_LABELS_BAD;
+}
+
+static void check_relabel(struct str message, const struct samples *s, struct arena *a)
+{
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
+    const struct rw1_relabeller r = {same_labels, NULL};
+    struct samples again;
+    uint64_t count = 0;
+    struct err e = ERR_INIT;
+
+    if (!rw1_relabel(message, &r, &out, &count)) {
+        return;
+    }
+    INVARIANT(count == s->count);
+    INVARIANT(rw1_decode(buf_str(&out), RW1_LENIENT, a, &again, NULL, &e));
+    check_same(s, &again);
+    release(&again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO(arena_release) struct arena a;
@@ -65,6 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     INVARIANT(rows == s.count);
     INVARIANT(rw1_decode(buf_str(&out), RW1_LENIENT, &a, &again, NULL, &e));
     check_same(&s, &again);
+    check_relabel(message, &s, &a);
     release(&s);
     release(&again);
     return 0;

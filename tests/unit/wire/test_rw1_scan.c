@@ -37,7 +37,7 @@ static const struct {
      NULL,
      {.series = 1, .samples = 1, .extras = {.histograms = 1}}},
     {TEXT("\x1a\x00\x1a\x00"), NULL, {.extras = {.metadata = 2}}},
-    {TEXT("\x0a\x1d" LABEL_A OVER), "out of range at byte 10", {0}},
+    {TEXT("\x0a\x1d" LABEL_A OVER), "out of range at byte 12", {0}},
     {TEXT("\x0a\x15" LABEL_A "\x12\x0b\x09\0\0\0\0\0\0\xf0\x3f\x10\x85"), "at byte 21", {0}},
     {TEXT("\x0a\x40" LABEL_A), "at byte 0", {0}},
     {TEXT("garbage"), "at byte 0", {0}},

@@ -14,6 +14,19 @@
 /* Rows 1 and 3 are dropped: the exporter inside sees 0 2 4 as its rows 0 1 2. */
 static const char *const five[] = {"a", "b,drop=y", "c", "d,drop=y", "e", NULL};
 
+/* The same, relabelled by columns or as a message. */
+static struct batch *five_samples(bool as_message)
+{
+    struct batch *b = stage_kit_samples(five);
+
+    if (!as_message) {
+        return b;
+    }
+    struct batch *message = stage_kit_message(b);
+    batch_unref(b);
+    return message;
+}
+
 static void outcomes(void **state)
 {
     (void)state;
@@ -38,29 +51,28 @@ static void outcomes(void **state)
          2},
         {{.rest = VERDICT_REJECTED, .settled = 2}, "4 of 5, then rejected", 2},
     };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+    for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++) {
         struct stage_kit k;
         AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
         stage_kit_open(&k, DROP, NULL, 1);
-        AUTO(batch_autounref) struct batch *b = stage_kit_samples(five);
-        destination_plan(&k.destinations[0], rows[i].step);
-        assert_string_equal(stage_kit_deliver(&k, view_all(b), &text), rows[i].text);
+        AUTO(batch_autounref) struct batch *b = five_samples(i % 2 == 1);
+        destination_plan(&k.destinations[0], rows[i / 2].step);
+        assert_string_equal(stage_kit_deliver(&k, view_all(b), &text), rows[i / 2].text);
         assert_true(stage_kit_saw(&k, 0, "0 2 4", NULL));
-        assert_true(stage_kit_metric(&k, FILTERED) == rows[i].filtered);
+        assert_true(stage_kit_metric(&k, FILTERED) == rows[i / 2].filtered);
         stage_kit_close(&k);
     }
 }
 
 /* A view that is tried again counts what was left out once; parts of it find their rows. */
-static void tried_again(void **state)
+static void try_again(bool as_message)
 {
-    (void)state;
     struct stage_kit k;
     AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
     const uint32_t rest[] = {2, 3, 4};
 
     stage_kit_open(&k, DROP, NULL, 1);
-    AUTO(batch_autounref) struct batch *b = stage_kit_samples(five);
+    AUTO(batch_autounref) struct batch *b = five_samples(as_message);
     destination_plan(&k.destinations[0],
                      (struct destination_step){.rest = VERDICT_RETRY, .settled = 1});
     (void)stage_kit_deliver(&k, view_all(b), &text);
@@ -70,6 +82,13 @@ static void tried_again(void **state)
     assert_true(stage_kit_saw(&k, 0, "0 2 4|2 4", "0 2 4"));
     assert_true(stage_kit_metric(&k, FILTERED) == 3);
     stage_kit_close(&k);
+}
+
+static void tried_again(void **state)
+{
+    (void)state;
+    try_again(false);
+    try_again(true);
 }
 
 /* Keeps what it is shown. */
@@ -151,11 +170,16 @@ static void what_is_shown(void **state)
     AUTO(batch_autounref) struct batch *samples = stage_kit_samples(series);
     AUTO(batch_autounref) struct batch *edges = kit_alerts(&info);
 
-    look(STAGE "  - { regex: x, action: labeldrop }\n", samples,
-         "up{job=\"a\"} 0\nup{job=\"b\"} 1\nup{job=\"a\"} 2\n");
-    look("type: relabel\nexporter: x\nwrite_relabel_configs:\n"
-         "  - { source_labels: [job], regex: b, action: keep }\n",
-         samples, "up{job=\"b\", x=\"2\"} 1\n");
+    AUTO(batch_autounref) struct batch *message = stage_kit_message(samples);
+    struct batch *const forms[] = {samples, message};
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        look(STAGE "  - { regex: x, action: labeldrop }\n", forms[i],
+             "up{job=\"a\"} 0\nup{job=\"b\"} 1\nup{job=\"a\"} 2\n");
+        look("type: relabel\nexporter: x\nwrite_relabel_configs:\n"
+             "  - { source_labels: [job], regex: b, action: keep }\n",
+             forms[i], "up{job=\"b\", x=\"2\"} 1\n");
+        look(STAGE "  - { source_labels: [x], regex: '.*', action: drop }\n", forms[i], "");
+    }
     look(STAGE "  - { source_labels: [severity], regex: nothing, action: keep }\n", edges, "");
     look(STAGE "  - { regex: 'alertname|cpu', action: labelkeep }\n", edges,
          "{alertname=\"HighCPUUsage\"}\n{alertname=\"HighCPUUsage\"} + {cpu=\"0\"} + {cpu=\"1\"}\n"
