@@ -3,8 +3,8 @@
  *
  * Senders write a series the same way each time, so its raw label bytes, compared byte by byte, say what
  * the rules make of it without reading a label. Ownership: the cache borrows the rules; bytes handed out
- * live until the next call. Threads: confined to a lane. Limits: one set per slot, the newest wins; sets
- * that are long, before or after, are not kept.
+ * live until the next call. Threads: confined to a lane. Limits: RELABEL_CACHE_SETS places of two sets, of
+ * which the one not used lately goes; RELABEL_CACHE_BYTES; long sets are not kept.
  */
 #ifndef TELEX_EXPORT_STAGES_RELABEL_CACHE_H
 #define TELEX_EXPORT_STAGES_RELABEL_CACHE_H
@@ -12,6 +12,8 @@
 #include "base/str.h"
 #include "model/relabel.h"
 #include "wire/rw1_relabel.h"
+
+enum { RELABEL_CACHE_SETS = 32 * 1024, RELABEL_CACHE_BYTES = 16 << 20 };
 
 struct relabel_cache;
 
