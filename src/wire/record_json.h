@@ -1,5 +1,5 @@
 /*
- * record_json.h - the JSON of records, for webhooks and files: one object per alert edge or sample.
+ * record_json.h - the JSON of records, for webhooks and files: one object per alert edge or sample, and back.
  *
  * An alert has the eight fields that webhook services expect, in order ("timestamp", "alert_name",
  * "instance", "value", "threshold", "severity", "labels", "annotations"), then ours. docs/internals/wire.md
@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "model/batch.h"
+#include "wire/record_text.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,5 +36,14 @@ void record_json_alert(const struct record_json *r, const struct alert *a, uint3
 /* Appends the object of a sample; false, and nothing, for a staleness marker. */
 bool record_json_sample(struct record_json *r, const struct samples *s, uint32_t row,
                         struct buf *out);
+
+/*
+ * Reads objects back, one to a line or all in one array (record_text.h). An object without "kind" is an
+ * alert when it has "alert_name": of an alert nothing else is needed, it then fires at its timestamp. Members
+ * that are not known are passed over.
+ */
+MUST_USE bool record_json_read(struct str text, int64_t now_ns,
+                               const struct record_text_taker *taker,
+                               struct record_text_counts *counts, struct err *e);
 
 #endif
