@@ -39,6 +39,8 @@ struct level_alert {
     int64_t interval_ns;   /* of its group, for endsAt */
     struct str rule;       /* borrowed, as the labels; for routes */
     struct str group;
+    const struct label *headers; /* notifier_headers of the group: win over those of the config */
+    size_t header_count;
 };
 
 /* Which alerts an output is told of: asked once in an episode. */

@@ -34,7 +34,9 @@ static bool level_of(const struct rule_run *run, const struct alert_item *item,
                                 .ends_at_ns = firing ? 0 : s->resolved_at_ns,
                                 .interval_ns = run->rule->group->interval_ns,
                                 .rule = run->rule->name,
-                                .group = run->rule->group->name};
+                                .group = run->rule->group->name,
+                                .headers = run->rule->group->notifier_headers,
+                                .header_count = run->rule->group->notifier_header_count};
     (void)snprintf(ret->rule_id, sizeof(ret->rule_id), "%.*s", STR_FMT(run->id));
     return firing || resolved;
 }

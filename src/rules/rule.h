@@ -95,6 +95,8 @@ struct rule_group {
     size_t param_count;
     const struct query_param *headers;
     size_t header_count;
+    const struct label *notifier_headers; /* for whoever is told of its alerts */
+    size_t notifier_header_count;
     const struct rule *rules;
     size_t rule_count;
     struct pos pos;
@@ -112,7 +114,9 @@ struct rule_options {
     int64_t query_offset_ns;     /* likewise */
     enum promql_dialect dialect; /* what the datasource speaks */
     struct str built_in;         /* rules that come with the program, as the text of a file */
-    bool check_only;             /* collect all errors instead of stopping at the first */
+    const char *(*lookup)(void *arg, const char *name); /* values of %{NAME}; NULL: none are set */
+    void *lookup_arg;
+    bool check_only; /* collect all errors instead of stopping at the first */
 };
 
 /* Receives each problem found, in file order; a warning does not make loading fail. */

@@ -210,9 +210,7 @@ static void read_fields(struct rule_loader *l, const struct yaml_node *const *at
     if (at[GROUP_TENANT] != NULL) {
         refuse(l, at[GROUP_TENANT], "put the tenant into the URL of a datasource of its own");
     }
-    if (at[GROUP_NOTIFIER_HEADERS] != NULL) {
-        refuse(l, at[GROUP_NOTIFIER_HEADERS], "put the headers into the exporter's options");
-    }
+    group_read_notifier_headers(l, at[GROUP_NOTIFIER_HEADERS], group);
     if (at[GROUP_LABELS] != NULL && text_names_check(l, at[GROUP_LABELS], "label")) {
         draft->labels = at[GROUP_LABELS];
     }

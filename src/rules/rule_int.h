@@ -79,6 +79,13 @@ bool loader_is_done(const struct rule_loader *l);
 /* Reads one file's text into the loader's groups. */
 void loader_read_text(struct rule_loader *l, struct str file, struct str id_file, struct str text);
 
+/* Puts values of the environment in place of %{NAME}; *ret_left: some stand in what may be comments. */
+MUST_USE bool placeholders_expand(struct rule_loader *l, struct str text, struct buf *out,
+                                  bool *ret_left);
+
+/* Reports those that the YAML knows as texts after all. */
+void placeholders_check(struct rule_loader *l, const struct yaml_node *node);
+
 /* The finished set, or false with the first error. */
 MUST_USE bool rule_loader_finish(struct rule_loader *l, struct rule_set **ret_set, struct err *e);
 
@@ -171,6 +178,8 @@ void group_read_params(struct rule_loader *l, const struct yaml_node *node,
                        struct rule_group *group);
 void group_read_headers(struct rule_loader *l, const struct yaml_node *node,
                         struct rule_group *group);
+void group_read_notifier_headers(struct rule_loader *l, const struct yaml_node *node,
+                                 struct rule_group *group);
 
 void rule_read(struct rule_loader *l, struct group_draft *draft, const struct yaml_node *node,
                struct rule *rule);

@@ -102,63 +102,6 @@ bool loader_is_done(const struct rule_loader *l)
 
 /* A file */
 
-static bool is_name_byte(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '.' || c == '-';
-}
-
-/* Bytes of the %{NAME} that <s> begins with; 0 when it begins with none. */
-static size_t placeholder_length(struct str s)
-{
-    size_t at = 2;
-
-    if (!str_starts(s, STR("%{"))) {
-        return 0;
-    }
-    while (at < s.len && is_name_byte(s.ptr[at])) {
-        at++;
-    }
-    return at > 2 && at < s.len && s.ptr[at] == '}' ? at + 1 : 0;
-}
-
-/* Does the byte at <at> stand behind a # that begins a comment? */
-static bool is_in_comment(struct str text, size_t at)
-{
-    while (at > 0 && text.ptr[at - 1] != '\n') {
-        at--;
-        if (text.ptr[at] == '#' && (at == 0 || strchr(" \t\n", text.ptr[at - 1]) != NULL)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/*
- * vmalert puts the environment's variables in place of %{NAME} before it reads the YAML. Until that
- * is done here too, one is an error: read as it stands it would be a wrong rule. Not in comments.
- */
-static bool check_placeholders(struct rule_loader *l, struct str text)
-{
-    struct err e = ERR_INIT;
-    size_t length;
-
-    for (size_t at = str_find(text, STR("%{")); at < text.len; at += length) {
-        length = placeholder_length(str_slice(text, at, text.len));
-        if (length > 0 && !is_in_comment(text, at)) {
-            (void)err_set(&e, ERR_CONFIG,
-                          "%.*s stands for an environment variable, which is not supported yet in "
-                          "rule files; write its value",
-                          (int)length, text.ptr + at);
-            err_point(&e, text, at, length, (struct pos){1, 1});
-            loader_error(l, &e);
-            return false;
-        }
-        length = 2 + str_find(str_slice(text, at + 2, text.len), STR("%{"));
-    }
-    return true;
-}
-
 /* How many groups the document has. */
 static size_t read_document(struct rule_loader *l, const struct yaml_node *document)
 {
@@ -192,21 +135,35 @@ static void read_documents(struct rule_loader *l, const struct yaml_node *docume
     }
 }
 
-void loader_read_text(struct rule_loader *l, struct str file, struct str id_file, struct str text)
+/* The file with its placeholders replaced. */
+static void read_yaml(struct rule_loader *l, struct str text, bool has_placeholders)
 {
-    struct yaml_source source = {.file = file, .text = text};
+    struct yaml_source source = {.file = l->file, .text = text};
     const struct yaml_node *documents;
     struct err e = ERR_INIT;
+
+    if (!yaml_parse(&l->scratch, &source, &documents, &e)) {
+        loader_error(l, &e);
+        return;
+    }
+    if (has_placeholders) {
+        placeholders_check(l, documents);
+    }
+    read_documents(l, documents);
+}
+
+void loader_read_text(struct rule_loader *l, struct str file, struct str id_file, struct str text)
+{
+    AUTO(buf_release) struct buf expanded = BUF_INIT(RULE_FILE_MAX);
+    bool has_placeholders = false;
 
     l->file = arena_dup(l->arena, file);
     l->id_file = id_file;
     map_clear(&l->group_names);
-    if (check_placeholders(l, text)) {
-        if (yaml_parse(&l->scratch, &source, &documents, &e)) {
-            read_documents(l, documents);
-        } else {
-            loader_error(l, &e);
-        }
+    if (str_find(text, STR("%{")) == text.len) {
+        read_yaml(l, text, false);
+    } else if (placeholders_expand(l, text, &expanded, &has_placeholders)) {
+        read_yaml(l, buf_str(&expanded), has_placeholders);
     }
     map_clear(&l->group_names);
     map_clear(&l->rules_seen);

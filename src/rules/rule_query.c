@@ -1,4 +1,4 @@
-/* The arguments that a group adds to its queries: params and headers. */
+/* What a group adds to what is sent for it: params and headers of queries, headers of notifications. */
 #include "rules/rule_int.h"
 
 enum { SHOWN_MAX = 60 };
@@ -121,17 +121,43 @@ static void read_header(struct rule_loader *l, const struct yaml_node *node,
     }
 }
 
+static bool read_header_list(struct rule_loader *l, const struct yaml_node *node,
+                             struct param_list *list)
+{
+    if (node == NULL ||
+        !field_is(l, node, YAML_SEQUENCE, "a list of headers like \"Name: value\"")) {
+        return false;
+    }
+    for (const struct yaml_node *n = node->first; n != NULL && !loader_is_done(l); n = n->next) {
+        read_header(l, n, list);
+    }
+    return true;
+}
+
 void group_read_headers(struct rule_loader *l, const struct yaml_node *node,
                         struct rule_group *group)
 {
     struct param_list list = {0};
 
-    if (node == NULL ||
-        !field_is(l, node, YAML_SEQUENCE, "a list of headers like \"Name: value\"")) {
+    if (read_header_list(l, node, &list)) {
+        group->headers = keep(l, &list, &group->header_count);
+    }
+}
+
+void group_read_notifier_headers(struct rule_loader *l, const struct yaml_node *node,
+                                 struct rule_group *group)
+{
+    struct param_list list = {0};
+
+    if (!read_header_list(l, node, &list)) {
         return;
     }
-    for (const struct yaml_node *n = node->first; n != NULL && !loader_is_done(l); n = n->next) {
-        read_header(l, n, &list);
+    struct label *kept = arena_array(l->arena, struct label, list.items.len);
+    for (size_t i = 0; i < list.items.len; i++) {
+        kept[i] = (struct label){arena_dup(l->arena, list.items.items[i].name),
+                                 arena_dup(l->arena, list.items.items[i].value)};
     }
-    group->headers = keep(l, &list, &group->header_count);
+    group->notifier_headers = kept;
+    group->notifier_header_count = list.items.len;
+    vec_release(&list.items);
 }

@@ -205,6 +205,7 @@ static void a_refused_export_does_not_use_up_the_interval(void **state)
 
 static const char alert_rules[] = "groups:\n"
                                   "- name: g\n"
+                                  "  notifier_headers: ['X-Team: core']\n"
                                   "  rules:\n"
                                   "  - alert: High\n"
                                   "    expr: x > 80\n"
@@ -381,6 +382,8 @@ static void levels_show_firing_and_lately_resolved(void **state)
     levels.walk(levels.arg, see_level, &seen);
     assert_int_equal(seen.firing, 1);
     assert_true(seen.last.starts_at_ns == START_NS + 3 * SLOT_NS);
+    assert_int_equal(seen.last.header_count, 1);
+    assert_true(str_eq(seen.last.headers[0].name, STR("X-Team")));
     assert_true(levels.describe(levels.arg, &seen.last, &annotations, &url));
     assert_string_equal(buf_text(&annotations), "{\"summary\":\"a at 90\"}");
     assert_true(str_starts(buf_str(&url), STR("http://telex/")));

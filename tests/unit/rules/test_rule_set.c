@@ -91,6 +91,30 @@ static void times_of_a_group(void **state)
     }
 }
 
+static const char *lookup(void *arg, const char *name)
+{
+    (void)arg;
+    return strcmp(name, "FAST") == 0 ? "15s" : strcmp(name, "TEXT") == 0 ? "up{a=\"b\"}" : NULL;
+}
+
+static void placeholders_are_the_environments_values(void **state)
+{
+    const struct rule_options options = {.check_only = true, .lookup = lookup};
+    struct rule_set *set = load_with("groups:\n"
+                                     "- name: '%{FAST}-%{not a name}'\n"
+                                     "  interval: %{FAST} # not %{THERE}\n"
+                                     "  rules:\n"
+                                     "  - record: r\n"
+                                     "    expr: sum(%{TEXT})\n",
+                                     &options);
+
+    (void)state;
+    assert_str(set->groups[0].name, "15s-%{not a name}");
+    assert_int_equal(set->groups[0].interval_ns, 15 * S);
+    assert_str(set->groups[0].rules[0].expr, "sum(up{a=\"b\"})");
+    rule_set_unref(set);
+}
+
 static void without_any_interval_it_is_a_minute(void **state)
 {
     struct rule_set *set = load("groups:\n- name: g\n  rules: []\n");
@@ -112,6 +136,7 @@ static const char full_group[] = "groups:\n"
                                  "    extra_label: [env=dev, team=a]\n"
                                  "    deny: true\n"
                                  "  headers: ['X-Scope-OrgID: a|b ', 'Empty:']\n"
+                                 "  notifier_headers: ['TenantID: foo']\n"
                                  "  rules:\n"
                                  "  - record: job:up:sum\n"
                                  "    expr: |\n"
@@ -140,6 +165,9 @@ static void arguments_of_queries(void **state)
     assert_str(g->headers[0].value, "a|b");
     assert_str(g->headers[1].name, "Empty");
     assert_str(g->headers[1].value, "");
+    assert_int_equal(g->notifier_header_count, 1);
+    assert_str(g->notifier_headers[0].name, "TenantID");
+    assert_str(g->notifier_headers[0].value, "foo");
     assert_int_equal(g->limit, 1000);
     rule_set_unref(set);
 }
@@ -160,7 +188,7 @@ static void fields_of_a_rule(void **state)
     assert_int_equal(r->tree->kind, PROMQL_AGGREGATE);
     assert_int_equal(r->limit, 7);
     assert_ptr_equal(r->group, g);
-    assert_int_equal(r->pos.line, 13);
+    assert_int_equal(r->pos.line, 14);
     assert_false(r->debug);
     assert_int_equal(r->pos.column, 5);
     r = &g->rules[1];
@@ -334,6 +362,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_of_a_group),
+        cmocka_unit_test(placeholders_are_the_environments_values),
         cmocka_unit_test(without_any_interval_it_is_a_minute),
         cmocka_unit_test(arguments_of_queries),
         cmocka_unit_test(fields_of_a_rule),
