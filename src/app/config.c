@@ -427,6 +427,7 @@ struct rule_options config_rule_options(const struct config *c)
 
     return (struct rule_options){
         .interval_ns = c->settings.evaluation_interval_ns,
+        .update_entries_limit = c->settings.update_entries_limit,
         .dialect = is_metricsql ? PROMQL_METRICSQL : PROMQL_PROMETHEUS,
         .check_only = true,
     };

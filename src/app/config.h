@@ -54,6 +54,7 @@ struct settings {
     const struct yaml_node *datasource;
     struct option_list rules;
     int64_t evaluation_interval_ns;
+    int64_t update_entries_limit;
     struct option_map external_labels;
     struct str external_url;
     const struct yaml_node *exporters;

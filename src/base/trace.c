@@ -405,10 +405,10 @@ void trace_write(struct trace *t, enum trace_level level, const char *site, cons
                  ...)
 {
     struct line l;
-    uint32_t suppressed;
+    uint32_t suppressed = 0;
     va_list args;
 
-    if (!admit(t->sink, site, &suppressed)) {
+    if (site != NULL && !admit(t->sink, site, &suppressed)) {
         return;
     }
     if (suppressed > 0) {

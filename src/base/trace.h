@@ -95,7 +95,7 @@ struct trace_field {
 
 /*
  * What the macros below call when the level is on: <site> is a literal unique to the call, for the rate
- * limit; the fields end with T_END.
+ * limit, or NULL for none; the fields end with T_END.
  */
 void trace_write(struct trace *t, enum trace_level level, const char *site, const char *message,
                  ...);
@@ -113,5 +113,9 @@ void trace_write(struct trace *t, enum trace_level level, const char *site, cons
 #define trace_info(t, ...) trace_at((t), TRACE_INFO, __VA_ARGS__)
 #define trace_warn(t, ...) trace_at((t), TRACE_WARN, __VA_ARGS__)
 #define trace_error(t, ...) trace_at((t), TRACE_ERROR, __VA_ARGS__)
+
+/* For lines that somebody asked for by name (debug: true of a rule): at any level, and all of them. */
+#define trace_asked(t, ...) \
+    ((t)->sink != NULL ? trace_write((t), TRACE_INFO, NULL, __VA_ARGS__, T_END) : (void)0)
 
 #endif

@@ -30,6 +30,15 @@ bool datasource_probe(struct datasource *d, struct wait wait, struct err *e)
     return d->ops->probe(d, wait, e);
 }
 
+bool datasource_print_request(struct datasource *d, const struct query *q, struct buf *out)
+{
+    if (d->ops->print_request == NULL) {
+        return false;
+    }
+    d->ops->print_request(d, q, out);
+    return true;
+}
+
 void datasource_close(struct datasource *d)
 {
     if (d != NULL) {

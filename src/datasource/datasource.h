@@ -14,6 +14,7 @@
 #define TELEX_DATASOURCE_DATASOURCE_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/options.h"
 #include "base/str.h"
@@ -72,6 +73,8 @@ struct datasource_ops {
     bool (*parse_labels)(struct datasource *d, struct str raw_labels, struct arena *a,
                          struct labels_builder *b, struct err *e);
     bool (*probe)(struct datasource *d, struct wait wait, struct err *e);
+    /* Appends the request of a query as a curl command, without credentials; NULL: there is none. */
+    void (*print_request)(struct datasource *d, const struct query *q, struct buf *out);
     void (*close)(struct datasource *d);
 };
 
@@ -97,6 +100,8 @@ MUST_USE bool datasource_query(struct datasource *d, const struct query *q,
                                struct err *e);
 MUST_USE bool datasource_parse_labels(struct datasource *d, struct str raw_labels, struct arena *a,
                                       struct labels_builder *b, struct err *e);
+/* False when it asks nobody over a network; nothing is appended then. */
+bool datasource_print_request(struct datasource *d, const struct query *q, struct buf *out);
 MUST_USE bool datasource_probe(struct datasource *d, struct wait wait, struct err *e);
 void datasource_close(struct datasource *d); /* NULL is fine */
 

@@ -12,6 +12,7 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "datasource/curl_text.h"
 #include "datasource/datasource_options.h"
 #include "net/http_client.h"
 #include "net/http_options.h"
@@ -263,6 +264,17 @@ static bool prometheus_probe(struct datasource *d, struct wait wait, struct err 
     return prometheus_query(d, &q, &sink, &info, e);
 }
 
+static void prometheus_print_request(struct datasource *d, const struct query *q, struct buf *out)
+{
+    const struct prometheus *p = container_of(d, struct prometheus, super);
+    AUTO(buf_release) struct buf form = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf url = BUF_INIT(BUF_UNLIMITED);
+
+    build_form(p, q, &form);
+    url_add_joined(&url, p->config->client.url, p->config->query_path);
+    curl_text_add(out, buf_str(&url), buf_str(&form), q);
+}
+
 static void prometheus_close(struct datasource *d)
 {
     struct prometheus *p = container_of(d, struct prometheus, super);
@@ -281,6 +293,7 @@ static const struct datasource_ops prometheus_ops = {
     .query = prometheus_query,
     .parse_labels = prometheus_parse_labels,
     .probe = prometheus_probe,
+    .print_request = prometheus_print_request,
     .close = prometheus_close,
 };
 

@@ -200,6 +200,7 @@ static bool settle_edges(struct evaluation *ev, struct wait wait, struct err *e)
         ev->refused = true;
         return err_wrap(e, "waiting for %zu changes of alert state to be kept", run->owed.len);
     }
+    debug_changes(run);
     lock_take(&run->lock);
     for (size_t i = 0; i < run->owed.len; i++) {
         item_at(&run->table, run->owed.items[i].item)->status = run->owed.items[i].next;

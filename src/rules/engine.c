@@ -17,8 +17,6 @@
 #include "base/rand.h"
 #include "rules/engine_int.h"
 
-#include <stdio.h>
-
 enum { TRIM_SERIES = 1000 };
 #define TRIM_EVERY_NS (5 * NS_PER_S)
 
@@ -73,6 +71,7 @@ bool engine_new(const struct env *env, const struct engine_options *options, str
     lock_init(&en->lock);
     cond_init(&en->unviewed);
     map_init(&en->runs, rng_u64(env->rng));
+    error_texts_init(&en->error_texts);
     en->evaluations = metrics_get0(env->metrics, &evaluations_desc);
     en->failures = metrics_get0(env->metrics, &failures_desc);
     en->edges = metrics_get0(env->metrics, &edges_desc);
@@ -130,6 +129,7 @@ void engine_free(struct engine *en)
         rule_run_free(run);
     }
     map_release(&en->runs);
+    error_texts_release(&en->error_texts);
     metric_drop(en->evaluations);
     metric_drop(en->failures);
     metric_drop(en->edges);
@@ -367,26 +367,40 @@ void group_count_missed(struct group_run *g, uint64_t slots)
 
 /* ---- evaluating ---- */
 
-static void note_outcome(struct rule_run *run, const struct rule_outcome *outcome,
-                         const struct err *e)
+/* The error of <e> as a text that all who failed alike share. */
+static struct error_text *keep_error(struct rule_run *run, const struct err *e)
 {
     AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
 
-    if (outcome->failed) {
-        err_print_line(e, &text);
-        metric_add(run->engine->failures, !outcome->missed);
-        trace_warn(&run->engine->trace,
-                   outcome->missed ? "a rule's results had no room; the evaluation was missed"
-                                   : "a rule failed; its alerts keep their state",
-                   T_STR("rule", run->rule->name), T_STR("group", run->rule->group->name),
-                   T_ERR(e));
-    }
+    err_print_line(e, &text);
+    return error_text_get(&run->engine->error_texts, buf_str(&text));
+}
+
+static void tell_failure(struct rule_run *run, const struct rule_outcome *outcome,
+                         const struct err *e)
+{
+    metric_add(run->engine->failures, !outcome->missed);
+    trace_warn(&run->engine->trace,
+               outcome->missed ? "a rule's results had no room; the evaluation was missed"
+                               : "a rule failed; its alerts keep their state",
+               T_STR("rule", run->rule->name), T_STR("group", run->rule->group->name), T_ERR(e));
+}
+
+/* Takes over the reference to the error. */
+static void note_outcome(struct rule_run *run, const struct rule_outcome *outcome,
+                         const struct rule_update *update)
+{
+    struct error_texts *texts = &run->engine->error_texts;
+
     metric_add(run->engine->evaluations, 1);
     lock_take(&run->lock);
+    struct error_text *old = run->outcome.error;
     run->outcome = *outcome;
     run->failures += outcome->failed;
-    (void)snprintf(run->outcome.error, sizeof(run->outcome.error), "%s", buf_text(&text));
+    updates_add(&run->updates, texts, (size_t)run->rule->update_entries_limit, update,
+                outcome->error);
     lock_give(&run->lock);
+    error_text_unref(texts, old);
 }
 
 /* After many new series: what their parsing took goes back to the system, at most once in
@@ -420,11 +434,20 @@ static bool evaluate_rule(struct rule_run *run, int64_t slot_ns, struct wait wai
                                    .series_fetched = ev.info.series_fetched,
                                    .failed = !ok,
                                    .missed = ev.refused};
-    bool refused = ev.refused;
+    struct rule_update update = {.time_ns = clock_wall_ns(en->env->clock) - outcome.duration_ns,
+                                 .at_ns = ev.slot_ns,
+                                 .duration_ns = outcome.duration_ns,
+                                 .samples = outcome.samples,
+                                 .series_fetched = outcome.series_fetched};
     evaluation_end(&ev);
     trim_after(en, ev.met);
-    note_outcome(run, &outcome, &e);
-    return !refused;
+    if (!ok) {
+        outcome.error = keep_error(run, &e);
+        tell_failure(run, &outcome, &e);
+    }
+    debug_evaluation(run, &update, outcome.error);
+    note_outcome(run, &outcome, &update);
+    return !ev.refused;
 }
 
 void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait)

@@ -117,4 +117,28 @@ struct engine_filter {
 void engine_print_rules(struct engine *en, const struct engine_filter *filter, struct buf *out);
 void engine_print_alerts(struct engine *en, struct buf *out);
 
+/* An evaluation of a rule, as it is kept. */
+struct rule_update {
+    int64_t time_ns; /* when it ran */
+    int64_t at_ns;   /* the time that it asked for */
+    int64_t duration_ns;
+    int64_t samples;
+    int64_t series_fetched; /* -1: the datasource did not say */
+    bool failed;
+    struct str error;
+};
+
+/*
+ * The last evaluations of a rule, newest first, as many as its update_entries_limit keeps; they live
+ * in <a>. 0 when there is no such rule too.
+ */
+size_t engine_rule_updates(struct engine *en, struct str rule_id, struct arena *a,
+                           const struct rule_update **ret_updates);
+
+/*
+ * Appends the request that the evaluation of a rule at <at_ns> makes, as a curl command; credentials
+ * are left out. False when there is no such rule, or nobody to ask over a network.
+ */
+bool engine_print_request(struct engine *en, struct str rule_id, int64_t at_ns, struct buf *out);
+
 #endif

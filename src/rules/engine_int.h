@@ -15,8 +15,9 @@
 #include "rules/engine.h"
 #include "rules/record_memory.h"
 #include "rules/series_table.h"
+#include "rules/updates.h"
 
-enum { EVALUATION_BATCH_ROWS = RECORD_BODY_ROWS, RULE_ERROR_MAX = 512 };
+enum { EVALUATION_BATCH_ROWS = RECORD_BODY_ROWS };
 
 /* An alert. */
 struct alert_item {
@@ -33,8 +34,8 @@ struct rule_outcome {
     int64_t samples;
     int64_t series_fetched;
     bool failed;
-    bool missed; /* for lack of room: the outputs refused the results */
-    char error[RULE_ERROR_MAX];
+    bool missed;              /* for lack of room: the outputs refused the results */
+    struct error_text *error; /* a reference; NULL when it did not fail */
 };
 
 /* A change of state that waits to be durable. */
@@ -54,6 +55,7 @@ struct rule_run {
     int64_t last_export_ns;      /* slot that export_interval let through */
     struct lock lock;
     struct rule_outcome outcome GUARDED_BY(lock);
+    struct updates updates GUARDED_BY(lock);
     uint64_t failures GUARDED_BY(lock);
     bool kept;          /* while rules are replaced: the new set has it */
     bool is_committing; /* edges are given and their states not yet set; under the engine's lock */
@@ -84,7 +86,8 @@ struct engine {
     struct rule_set *set;
     struct group_run *groups;
     size_t group_count;
-    struct map runs;        /* by rule id */
+    struct map runs; /* by rule id */
+    struct error_texts error_texts;
     int64_t orphans_due_ns; /* monotonic: when those without a rule go; 0: there are none */
     uint64_t forgotten;     /* runs that went with their rule; main thread */
     uint64_t last_seq; /* newest ledger frame whose states are set; older ones may not be yet */
@@ -121,6 +124,9 @@ void evaluation_end(struct evaluation *ev);
 
 /* Who answers the queries of a rule of the set; NULL: nobody is there. */
 struct datasource *run_datasource(const struct rule_run *run);
+
+/* A query of the rule at a time; without an end to its wait. */
+struct query rule_query(const struct rule *rule, struct str expr, int64_t at_ns);
 
 /* Asks it. */
 MUST_USE bool run_query(const struct rule_run *run, const struct query *q,
@@ -197,6 +203,14 @@ void engine_commit_end(struct rule_run *run, uint64_t seq);
 
 /* The newest ledger frame such that it and all before it are in the alert states. Main thread. */
 uint64_t engine_settled_seq(struct engine *en);
+
+/* ---- debug: true; nothing for other rules ---- */
+
+void debug_evaluation(struct rule_run *run, const struct rule_update *update,
+                      const struct error_text *error);
+
+/* The changes that are about to become the states of alerts. */
+void debug_changes(struct rule_run *run);
 
 /* ---- edges ---- */
 

@@ -173,12 +173,14 @@ static void print_outcome(struct json_writer *w, struct rule_run *run)
 {
     lock_take(&run->lock);
     struct rule_outcome outcome = run->outcome;
+    struct error_text *error = error_text_ref(&run->engine->error_texts, outcome.error);
     lock_give(&run->lock);
     print_text(w, "health",
                outcome.time_ns == 0 ? STR("unknown")
                : outcome.failed     ? STR("err")
                                     : STR("ok"));
-    print_text(w, "lastError", str_of(outcome.error));
+    print_text(w, "lastError", error != NULL ? error->text : STR(""));
+    error_text_unref(&run->engine->error_texts, error);
     print_seconds(w, "evaluationTime", outcome.duration_ns);
     print_time(w, "lastEvaluation", outcome.time_ns);
     json_key(w, STR("lastSamples"));

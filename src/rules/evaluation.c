@@ -38,17 +38,24 @@ bool run_query(const struct rule_run *run, const struct query *q, const struct a
                      : err_set(e, ERR_CONFIG, "there is no datasource to ask");
 }
 
-static struct query rule_query(const struct evaluation *ev, struct str expr)
+struct query rule_query(const struct rule *rule, struct str expr, int64_t at_ns)
 {
-    const struct rule_group *group = ev->run->rule->group;
+    const struct rule_group *group = rule->group;
 
     return (struct query){.expr = expr,
-                          .time_ns = ev->slot_ns,
+                          .time_ns = at_ns,
                           .params = group->params,
                           .param_count = group->param_count,
                           .headers = group->headers,
-                          .header_count = group->header_count,
-                          .wait = ev->wait};
+                          .header_count = group->header_count};
+}
+
+static struct query query_within(const struct evaluation *ev, struct str expr)
+{
+    struct query q = rule_query(ev->run->rule, expr, ev->slot_ns);
+
+    q.wait = ev->wait;
+    return q;
 }
 
 bool evaluation_query(struct evaluation *ev,
@@ -56,7 +63,7 @@ bool evaluation_query(struct evaluation *ev,
                                   struct err *e),
                       void *arg, struct err *e)
 {
-    struct query q = rule_query(ev, ev->run->rule->expr);
+    struct query q = query_within(ev, ev->run->rule->expr);
     struct answer_sink sink = {row, arg};
 
     return run_query(ev->run, &q, &sink, &ev->info, e);
@@ -147,7 +154,7 @@ static bool template_query(void *arg, struct str expr, struct arena *a,
 {
     struct evaluation *ev = arg;
     struct template_rows rows = {.ev = ev, .arena = a};
-    struct query q = rule_query(ev, expr);
+    struct query q = query_within(ev, expr);
     struct answer_sink sink = {template_row, &rows};
     struct answer_info info;
 

@@ -76,6 +76,7 @@ struct rule {
     bool needs_series; /* annotations look at the metric name or at all labels of the series */
     bool debug;
     int64_t limit; /* series; 0: the group's */
+    int64_t update_entries_limit;
     const struct rule_group *group;
     struct pos pos;
 };
@@ -110,10 +111,11 @@ struct rule_set {
 
 /* What loading needs to know beside the files. */
 struct rule_options {
-    int64_t interval_ns;         /* for groups that name none; 0: a minute */
-    int64_t query_offset_ns;     /* likewise */
-    enum promql_dialect dialect; /* what the datasource speaks */
-    struct str built_in;         /* rules that come with the program, as the text of a file */
+    int64_t interval_ns;          /* for groups that name none; 0: a minute */
+    int64_t query_offset_ns;      /* likewise */
+    int64_t update_entries_limit; /* for rules that say nothing; 0: 20 */
+    enum promql_dialect dialect;  /* what the datasource speaks */
+    struct str built_in;          /* rules that come with the program, as the text of a file */
     const char *(*lookup)(void *arg, const char *name); /* values of %{NAME}; NULL: none are set */
     void *lookup_arg;
     bool check_only; /* collect all errors instead of stopping at the first */

@@ -230,11 +230,3 @@ void field_passed_over(struct rule_loader *l, const struct yaml_node *node, cons
                        STR_FMT(node->key), effect);
     loader_warning(l, &e);
 }
-
-void field_debug(struct rule_loader *l, const struct yaml_node *node, bool *value)
-{
-    field_bool(l, node, value);
-    if (node != NULL && *value) {
-        field_passed_over(l, node, "requests and changes of state are not logged");
-    }
-}

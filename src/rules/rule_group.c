@@ -201,7 +201,7 @@ static void read_fields(struct rule_loader *l, const struct yaml_node *const *at
     read_query_offset(l, at, group);
     read_slot(l, at, group);
     field_count(l, at[GROUP_LIMIT], &group->limit);
-    field_debug(l, at[GROUP_DEBUG], &draft->debug);
+    field_bool(l, at[GROUP_DEBUG], &draft->debug);
     read_type(l, at[GROUP_TYPE]);
     read_datasource(l, at[GROUP_DATASOURCE], group);
     read_concurrency(l, at[GROUP_CONCURRENCY], group);

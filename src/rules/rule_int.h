@@ -162,9 +162,6 @@ void field_duration(struct rule_loader *l, const struct yaml_node *node, int64_t
 /* Warns of a field that changes nothing in this version. */
 void field_passed_over(struct rule_loader *l, const struct yaml_node *node, const char *effect);
 
-/* debug, of a group or a rule. */
-void field_debug(struct rule_loader *l, const struct yaml_node *node, bool *value);
-
 /* Is <node> of <kind>? Else an error: "expected <expected>, found ...". */
 bool field_is(struct rule_loader *l, const struct yaml_node *node, enum yaml_kind kind,
               const char *expected);

@@ -1,5 +1,6 @@
 /* One rule: what it is called, what it asks, and for how long. */
 #include "rules/rule_int.h"
+#include "rules/updates.h"
 
 enum { SHOWN_MAX = 60 };
 
@@ -157,18 +158,29 @@ static void read_policy(struct rule_loader *l, const struct yaml_node *const *at
     rule->keep_firing_for_ns = rule->policy.keep_firing_for_ns;
 }
 
-static void read_entries_limit(struct rule_loader *l, const struct yaml_node *node)
+static void read_entries_limit(struct rule_loader *l, const struct yaml_node *node,
+                               struct rule *rule)
 {
-    int64_t limit = 0;
+    int64_t fallback = l->options->update_entries_limit;
+    int64_t limit = fallback > 0 ? fallback : UPDATES_DEFAULT;
     struct err e = ERR_INIT;
 
+    rule->update_entries_limit = limit;
     if (node == NULL) {
         return;
     }
-    if (yaml_i64(node, &limit, &e)) {
-        field_passed_over(l, node, "past evaluations are not kept");
-    } else {
+    if (!yaml_i64(node, &limit, &e)) {
         loader_error(l, &e);
+    } else if (limit > UPDATES_MAX) {
+        (void)yaml_err(node, &e, ERR_CONFIG, "at most %d evaluations can be kept, found %lld",
+                       UPDATES_MAX, (long long)limit);
+        loader_error(l, &e);
+    } else if (limit < 1) {
+        (void)yaml_err(node, &e, ERR_CONFIG, "one evaluation is always kept");
+        loader_warning(l, &e);
+        rule->update_entries_limit = 1;
+    } else {
+        rule->update_entries_limit = limit;
     }
 }
 
@@ -209,8 +221,8 @@ void rule_read(struct rule_loader *l, struct group_draft *draft, const struct ya
     }
     read_policy(l, at, rule);
     field_count(l, at[RULE_FIELD_LIMIT], &rule->limit);
-    field_debug(l, at[RULE_FIELD_DEBUG], &rule->debug);
-    read_entries_limit(l, at[RULE_FIELD_UPDATE_ENTRIES_LIMIT]);
+    field_bool(l, at[RULE_FIELD_DEBUG], &rule->debug);
+    read_entries_limit(l, at[RULE_FIELD_UPDATE_ENTRIES_LIMIT], rule);
     read_texts(l, draft, at, rule);
     rule->needs_series = rule_needs_series(rule);
     if (!loader_is_done(l)) {

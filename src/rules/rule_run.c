@@ -30,6 +30,8 @@ void rule_run_free(struct rule_run *run)
     series_table_release(&run->table);
     vec_release(&run->owed);
     record_memory_release(&run->memory);
+    updates_release(&run->updates, &run->engine->error_texts);
+    error_text_unref(&run->engine->error_texts, run->outcome.error);
     lock_release(&run->lock);
     mem_free(run->id.ptr);
     mem_free(run);

@@ -203,6 +203,22 @@ static void sites_are_limited(void **state)
     assert_non_null(strstr(c->got, "n=99"));
 }
 
+static void what_was_asked_for_is_written_at_any_level(void **state)
+{
+    (void)state;
+    AUTO(capture_free) struct capture *c = capture_new(TRACE_LOGFMT);
+    size_t lines = 0;
+
+    atomic_store(&c->trace.level, TRACE_ERROR);
+    for (uint64_t i = 0; i < 3 * TRACE_BURST; i++) {
+        trace_asked(&c->trace, "one", T_U64("n", i));
+    }
+    for (const char *at = read_all(c); *at != '\0'; at++) {
+        lines += *at == '\n';
+    }
+    assert_int_equal(lines, 3 * TRACE_BURST);
+}
+
 static void long_values_are_cut(void **state)
 {
     (void)state;
@@ -223,10 +239,15 @@ static void long_values_are_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(logfmt_fields),          cmocka_unit_test(json_fields),
-        cmocka_unit_test(outsiders_cannot_forge), cmocka_unit_test(secrets_are_refused),
-        cmocka_unit_test(levels_filter),          cmocka_unit_test(sites_are_limited),
-        cmocka_unit_test(long_values_are_cut),    cmocka_unit_test(sink_says_levels),
+        cmocka_unit_test(logfmt_fields),
+        cmocka_unit_test(json_fields),
+        cmocka_unit_test(outsiders_cannot_forge),
+        cmocka_unit_test(secrets_are_refused),
+        cmocka_unit_test(levels_filter),
+        cmocka_unit_test(sites_are_limited),
+        cmocka_unit_test(what_was_asked_for_is_written_at_any_level),
+        cmocka_unit_test(long_values_are_cut),
+        cmocka_unit_test(sink_says_levels),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,8 +46,14 @@ static bool scripted_parse(struct datasource *d, struct str raw, struct arena *a
     return prom_labels_parse(raw, a, b, e);
 }
 
-static const struct datasource_ops scripted_ops = {.query = scripted_query,
-                                                   .parse_labels = scripted_parse};
+static void scripted_print(struct datasource *d, const struct query *q, struct buf *out)
+{
+    (void)d;
+    buf_addf(out, "ask %.*s at %lld", STR_FMT(q->expr), (long long)(q->time_ns / NS_PER_S));
+}
+
+static const struct datasource_ops scripted_ops = {
+    .query = scripted_query, .parse_labels = scripted_parse, .print_request = scripted_print};
 
 /* ---- what the engine gave away, as text ---- */
 
