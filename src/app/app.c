@@ -171,15 +171,6 @@ static void stop_evaluating(struct app *a, struct wait wait)
     scheduler_free(TAKE(a->scheduler));
 }
 
-static void save_at_stop(struct app *a)
-{
-    struct err e = ERR_INIT;
-
-    if (!state_save(a, a->graph.engine, &e)) {
-        trace_error(&a->trace, "alert states were not saved; the ledger keeps them", T_ERR(&e));
-    }
-}
-
 bool app_stop(struct app *a)
 {
     int64_t timeout_ms = a->now.config->settings.shutdown_timeout_ns / NS_PER_MS;
@@ -190,7 +181,7 @@ bool app_stop(struct app *a)
     trace_info(&a->trace, "stopping", T_I64("timeout_ms", timeout_ms));
     refuse_askers(a);
     stop_evaluating(a, wait);
-    save_at_stop(a);
+    state_save_last(a, a->graph.engine);
     bool on_disk = plan_drain(a->plan, wait, &left);
     trace_info(&a->trace,
                left == 0 ? "stopped; everything was delivered"

@@ -55,6 +55,10 @@ struct app {
     uint64_t snapshot_edges;  /* outputs.edges and edge_bytes then */
     uint64_t snapshot_bytes;
     uint64_t snapshot_forgotten; /* engine_forgotten() then */
+    int64_t slots_mono_ns; /* when slots and series were written last, and how long that took */
+    int64_t series_mono_ns;
+    int64_t series_took_ns;
+    uint64_t series_changes; /* engine_series_changes() then */
     _Atomic bool is_ready;
     struct lock lock;
     struct cond no_readers;
@@ -94,6 +98,9 @@ MUST_USE bool state_restore(struct app *a, struct engine *engine, struct err *e)
 
 /* Saves them, and lets the ledger forget what is saved. */
 MUST_USE bool state_save(struct app *a, struct engine *engine, struct err *e);
+
+/* The same, and all else that a restart needs, when nothing will be evaluated any more. */
+void state_save_last(struct app *a, struct engine *engine);
 
 /* Through a snapshot from one engine to another. */
 MUST_USE bool state_move(struct app *a, struct engine *from, struct engine *to, struct err *e);

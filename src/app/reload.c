@@ -100,7 +100,19 @@ static void change_plan_back(struct app *a)
 /* The same engine goes on with other rules. */
 static bool change_rules(struct app *a, const struct loaded *l, struct err *e)
 {
-    return engine_set_rules(a->graph.engine, l->rules, e);
+    uint64_t before = engine_forgotten(a->graph.engine);
+    struct err later = ERR_INIT;
+
+    if (!engine_set_rules(a->graph.engine, l->rules, e)) {
+        return false;
+    }
+    if (engine_forgotten(a->graph.engine) != before && !state_save(a, a->graph.engine, &later)) {
+        trace_error(&a->trace,
+                    "alert states were not saved after rules were moved or removed; a "
+                    "later snapshot does it",
+                    T_ERR(&later));
+    }
+    return true;
 }
 
 /* Another engine goes on with the alert states of this one. */

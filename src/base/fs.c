@@ -297,21 +297,6 @@ bool fs_read_file(const struct fs *fs, struct str path, size_t max_bytes, struct
     return result == 0 || err_set_errno(e, ERR_IO, -result, "cannot read %s", text);
 }
 
-static int write_and_sync(const struct fs *fs, const char *path, struct str bytes)
-{
-    const struct iovec part = {.iov_base = (void *)(uintptr_t)bytes.ptr, .iov_len = bytes.len};
-    int fd = -1;
-    int result = fs->ops->open(fs, path, FS_WRITE | FS_CREATE | FS_TRUNCATE, &fd);
-
-    if (result != 0) {
-        return result;
-    }
-    result = bytes.len != 0 ? fs->ops->pwritev(fs, fd, &part, 1, 0) : 0;
-    result = result == 0 ? fs->ops->sync(fs, fd) : result;
-    int closed = fs->ops->close(fs, fd);
-    return result == 0 ? closed : result;
-}
-
 int fs_sync_folder(const struct fs *fs, const char *path)
 {
     int fd = -1;
@@ -371,20 +356,59 @@ bool fs_make_path(const struct fs *fs, struct str path, struct err *e)
     return true;
 }
 
-bool fs_replace_file(const struct fs *fs, struct str path, struct str bytes, struct err *e)
+bool fs_replace_begin(struct fs_replace *r, const struct fs *fs, struct str path, struct err *e)
 {
-    char final[PATH_MAX];
-    char temporary[PATH_MAX];
-
-    if (!path_text(path, "", final, e) || !path_text(path, ".tmp", temporary, e)) {
+    *r = (struct fs_replace){.fs = fs, .fd = -1};
+    if (!path_text(path, "", r->path, e) || !path_text(path, ".tmp", r->temporary, e)) {
         return false;
     }
-    int result = write_and_sync(fs, temporary, bytes);
-    result = result == 0 ? fs->ops->rename(fs, temporary, final) : result;
-    result = result == 0 ? sync_parent(fs, final) : result;
-    if (result == 0) {
+    int result = fs->ops->open(fs, r->temporary, FS_WRITE | FS_CREATE | FS_TRUNCATE, &r->fd);
+    return result == 0 || err_set_errno(e, ERR_IO, -result, "cannot write %s", r->path);
+}
+
+void fs_replace_add(struct fs_replace *r, struct str bytes)
+{
+    const struct iovec part = {.iov_base = (void *)(uintptr_t)bytes.ptr, .iov_len = bytes.len};
+
+    if (r->result == 0 && bytes.len > 0) {
+        r->result = r->fs->ops->pwritev(r->fs, r->fd, &part, 1, r->len);
+        r->len += (int64_t)bytes.len;
+    }
+}
+
+/* The temporary file is complete, or its first error is kept. */
+static void finish_temporary(struct fs_replace *r)
+{
+    r->result = r->result == 0 ? r->fs->ops->sync(r->fs, r->fd) : r->result;
+    int closed = r->fs->ops->close(r->fs, r->fd);
+    r->result = r->result == 0 ? closed : r->result;
+}
+
+bool fs_replace_commit(struct fs_replace *r, struct err *e)
+{
+    finish_temporary(r);
+    r->result = r->result == 0 ? r->fs->ops->rename(r->fs, r->temporary, r->path) : r->result;
+    r->result = r->result == 0 ? sync_parent(r->fs, r->path) : r->result;
+    if (r->result == 0) {
         return true;
     }
-    (void)fs->ops->unlink(fs, temporary);
-    return err_set_errno(e, ERR_IO, -result, "cannot write %s", final);
+    (void)r->fs->ops->unlink(r->fs, r->temporary);
+    return err_set_errno(e, ERR_IO, -r->result, "cannot write %s", r->path);
+}
+
+void fs_replace_abandon(struct fs_replace *r)
+{
+    (void)r->fs->ops->close(r->fs, r->fd);
+    (void)r->fs->ops->unlink(r->fs, r->temporary);
+}
+
+bool fs_replace_file(const struct fs *fs, struct str path, struct str bytes, struct err *e)
+{
+    struct fs_replace r;
+
+    if (!fs_replace_begin(&r, fs, path, e)) {
+        return false;
+    }
+    fs_replace_add(&r, bytes);
+    return fs_replace_commit(&r, e);
 }

@@ -69,4 +69,25 @@ MUST_USE bool fs_read_file(const struct fs *fs, struct str path, size_t max_byte
 MUST_USE bool fs_replace_file(const struct fs *fs, struct str path, struct str bytes,
                               struct err *e);
 
+/*
+ * The same for bytes that come piece by piece: begin, add, then commit or abandon. What goes wrong is kept and
+ * told by commit.
+ */
+enum { FS_PATH_MAX = 4096 };
+
+struct fs_replace {
+    const struct fs *fs;
+    int fd;
+    int result; /* 0 or -errno */
+    int64_t len;
+    char path[FS_PATH_MAX];
+    char temporary[FS_PATH_MAX];
+};
+
+MUST_USE bool fs_replace_begin(struct fs_replace *r, const struct fs *fs, struct str path,
+                               struct err *e);
+void fs_replace_add(struct fs_replace *r, struct str bytes);
+MUST_USE bool fs_replace_commit(struct fs_replace *r, struct err *e);
+void fs_replace_abandon(struct fs_replace *r);
+
 #endif

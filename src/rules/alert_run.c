@@ -126,14 +126,38 @@ static bool alert_row(void *arg, struct str raw, int64_t time_ns, double value, 
 
 /* ---- transitions ---- */
 
+/* Time that nobody watched is added to where a timer began: it does not count. */
+static struct alert_status credited(const struct rule_run *run, const struct alert_status *status,
+                                    int64_t slot_ns)
+{
+    struct alert_status s = *status;
+    int64_t *const began[] = {s.state == ALERT_PENDING ? &s.active_at_ns : NULL, &s.keep_since_ns};
+
+    for (size_t i = 0; i < ARRAY_LEN(began); i++) {
+        if (began[i] != NULL && *began[i] != 0) {
+            int64_t then_ns = *began[i] + run->shift_ns;
+            *began[i] = then_ns < slot_ns ? then_ns : slot_ns;
+        }
+    }
+    return s;
+}
+
+/* Is there nothing that a restart must know? */
+static bool is_quiet(const struct alert_status *before, const struct alert_transition *t)
+{
+    return t->edge == EDGE_NONE && before->active_at_ns == t->next.active_at_ns &&
+           before->keep_since_ns == t->next.keep_since_ns;
+}
+
 static void step_item(struct alert_evaluation *ae, uint32_t id, enum observation seen, double value)
 {
     struct rule_run *run = ae->ev->run;
     struct alert_item *item = item_at(&run->table, id);
+    struct alert_status before = credited(run, &item->status, ae->ev->slot_ns);
     struct alert_transition t =
-        alert_step(&item->status, seen, value, ae->ev->slot_ns, &run->rule->policy);
+        alert_step(&before, seen, value, ae->ev->slot_ns, &run->rule->policy);
 
-    if (t.edge == EDGE_NONE) {
+    if (is_quiet(&item->status, &t)) {
         item->status = t.next;
         return;
     }
@@ -225,6 +249,9 @@ static bool commit_edges(struct alert_evaluation *ae, struct err *e)
     engine_commit_begin(ev->run);
     for (int told = 0; ok && told < EDGES_TOLD_COUNT; told++) {
         ok = give_edges(ae, (enum edges_told)told, e);
+    }
+    if (ok) {
+        ev->run->shift_ns = 0;
     }
     if (ev->run->owed.len == 0) {
         engine_commit_end(ev->run, 0);
@@ -354,8 +381,39 @@ bool alert_evaluate(struct evaluation *ev, struct err *e)
     return ok;
 }
 
+/* Whoever was told that they fire is told that they do not any more: nobody else would say so. */
+static void tell_ended(struct evaluation *ev)
+{
+    struct rule_run *run = ev->run;
+    const struct engine_output *output = &run->engine->output;
+    VEC(struct pending_edge) edges = {0};
+    uint64_t seq = 0;
+    struct err e = ERR_INIT;
+
+    for (uint32_t i = 0; i < run->table.count; i++) {
+        const struct alert_item *item = item_at(&run->table, i);
+        if (item->head.labels != NULL && alert_written_state(&item->status) == ALERT_ALERTING) {
+            struct pending_edge edge = {.item = i, .next = item->status};
+            edge.next.state = ALERT_RESOLVED;
+            edge.next.resolved_at_ns = ev->slot_ns;
+            vec_push(&edges, edge);
+        }
+    }
+    if (edges.len > 0) {
+        struct batch *b = edges_build(ev, edges.items, edges.len, EDGES_ENDED);
+        if (!output->edges(output->arg, run->rule, b, EDGES_ENDED, &seq, &e)) {
+            trace_warn(&run->engine->trace,
+                       "nobody is told that the alerts of a removed rule are resolved",
+                       T_STR("rule", run->rule->name), T_ERR(&e));
+        }
+        batch_unref(b);
+    }
+    vec_release(&edges);
+}
+
 void alert_retire(struct rule_run *run, struct sample_set *set)
 {
+    tell_ended(set->ev);
     for (uint32_t i = 0; i < run->table.count; i++) {
         struct alert_item *item = item_at(&run->table, i);
         if (item->head.labels != NULL) {

@@ -221,6 +221,15 @@ uint64_t engine_settled_seq(struct engine *en)
 
 /* ---- replacing the rules ---- */
 
+void rule_run_take(struct rule_run *run, const struct rule *rule)
+{
+    series_forget_raws(&run->table);
+    run->memory.raws_hold = false;
+    run->rule = rule;
+    run->kept = true;
+    rule_run_name(run, rule->name, rule->group->name);
+}
+
 /* The runtime for <rule>: the one that has its id, with what it knows, or a new one. */
 static struct rule_run *adopt(struct engine *en, const struct rule *rule)
 {
@@ -233,12 +242,10 @@ static struct rule_run *adopt(struct engine *en, const struct rule *rule)
     }
     if (run == NULL) {
         run = rule_run_new(en, rule->id, rule->kind);
+        run->is_new = true;
         (void)map_put(&en->runs, run->id, run);
     }
-    series_forget_raws(&run->table);
-    run->memory.raws_hold = false;
-    run->rule = rule;
-    run->kept = true;
+    rule_run_take(run, rule);
     return run;
 }
 
@@ -259,11 +266,12 @@ static void retire_others(struct engine *en)
 
     while (map_next(&en->runs, &at, NULL, &value)) {
         struct rule_run *run = value;
-        if (run->kept || run->rule == NULL) {
-            run->kept = false;
-            continue;
+        bool goes = !run->kept && run->rule != NULL;
+        run->kept = false;
+        run->is_new = false;
+        if (goes) {
+            forget(en, run);
         }
-        forget(en, run);
     }
 }
 
@@ -292,7 +300,31 @@ void engine_forget_orphans(struct engine *en)
 
 uint64_t engine_forgotten(const struct engine *en)
 {
-    return en->forgotten;
+    return en->forgotten + en->moved;
+}
+
+void engine_adopt_orphans(struct engine *en)
+{
+    uint64_t before = en->moved;
+    uint32_t at = 0;
+    void *value = NULL;
+
+    begin_replacing(en);
+    while (map_next(&en->runs, &at, NULL, &value)) {
+        struct rule_run *run = value;
+        run->kept = run->rule != NULL;
+        run->is_new = run->kept && run->table.count == 0 && run->memory.count == 0;
+    }
+    adopt_moved(en, en->groups, en->group_count);
+    for (at = 0; map_next(&en->runs, &at, NULL, &value);) {
+        ((struct rule_run *)value)->kept = false;
+        ((struct rule_run *)value)->is_new = false;
+    }
+    end_replacing(en);
+    if (en->moved > before) {
+        trace_info(&en->trace, "rules were moved and keep their state",
+                   T_U64("rules", en->moved - before));
+    }
 }
 
 bool engine_set_rules(struct engine *en, struct rule_set *set, struct err *e)
@@ -310,6 +342,8 @@ bool engine_set_rules(struct engine *en, struct rule_set *set, struct err *e)
             groups[i].runs[r] = adopt(en, &set->groups[i].rules[r]);
         }
     }
+    adopt_moved(en, groups, set->group_count);
+    carry_slots(en, groups, set->group_count);
     en->set = rule_set_ref(set);
     en->groups = groups;
     en->group_count = set->group_count;
@@ -456,6 +490,7 @@ void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait)
     int64_t start_ns = clock_mono_ns(en->env->clock);
     bool had_room = true;
 
+    credit_absence(g, slot_ns);
     for (size_t i = 0; i < g->group->rule_count && !wait_is_over(wait, en->env->clock); i++) {
         had_room = evaluate_rule(g->runs[i], slot_ns, wait) && had_room;
     }

@@ -94,8 +94,15 @@ void group_count_missed(struct group_run *g, uint64_t slots);
  */
 void engine_forget_orphans(struct engine *en);
 
-/* How many rules went, with their alerts, since the engine was made: a snapshot of before has them
- * still. */
+/*
+ * Call when all was restored: state that has no rule goes to the rule that has its name, if only one does
+ * (a group that was moved to another file while the program was down). A snapshot is due when
+ * engine_forgotten() changed.
+ */
+void engine_adopt_orphans(struct engine *en);
+
+/* How many rules went, with their alerts, or went over to another id, since the engine was made: a
+ * snapshot of before says otherwise. */
 uint64_t engine_forgotten(const struct engine *en);
 
 /* State by snapshot and replay; of rules that are not in the set too, see engine_forget_orphans(). */
@@ -105,6 +112,26 @@ MUST_USE bool engine_restore_edge(struct engine *en, uint64_t seq, struct batch 
                                   struct err *e);
 MUST_USE bool engine_save_snapshot(struct engine *en, struct str path, uint64_t *ret_seq,
                                    struct err *e);
+
+/*
+ * The series that recording rules wrote last, so that those which are gone after a restart get their stale
+ * marker. Restoring takes what is sound and says in *ret_rules for how many rules; a file that is not there
+ * is none. Saving may be called while groups are evaluated, restoring not.
+ */
+MUST_USE bool engine_save_series(struct engine *en, struct str path, struct err *e);
+MUST_USE bool engine_restore_series(struct engine *en, struct str path, uint64_t *ret_rules,
+                                    struct err *e);
+
+/* Times that such a set of series changed, so far. */
+uint64_t engine_series_changes(const struct engine *en);
+
+/*
+ * The last slot of each group, as lines of text, and back: what lies between it and the first slot after a
+ * restart was watched by nobody and counts neither for `for` nor for keep_firing_for. A group that the text
+ * does not have goes by the latest slot of all. Lines that cannot be read are passed over.
+ */
+void engine_print_slots(struct engine *en, struct buf *out);
+void engine_restore_slots(struct engine *en, struct str text);
 
 /* Firing and recently resolved alerts, for level outputs. */
 struct level_source engine_levels(struct engine *en);

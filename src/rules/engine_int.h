@@ -46,6 +46,8 @@ struct pending_edge {
 
 struct rule_run {
     struct str id;           /* of the rule; owned */
+    struct str name;         /* of the rule, or of the one that it was; owned */
+    struct str group;        /* the name of its group; owned */
     const struct rule *rule; /* NULL: restored, and not in the set: an orphan */
     struct engine *engine;
     enum rule_kind kind;
@@ -62,6 +64,8 @@ struct rule_run {
     VEC(struct pending_edge) owed; /* given, not known to be durable; for alerting rules */
     uint64_t owed_seq;
     uint64_t commit_floor; /* is_committing: their frames come after this one; likewise */
+    bool is_new;      /* while rules are replaced: it was made for its rule and knows nothing yet */
+    int64_t shift_ns; /* time that nobody watched, which alerts are still to be credited */
 };
 
 struct group_run {
@@ -71,6 +75,8 @@ struct group_run {
     struct lock lock;
     int64_t last_slot_ns GUARDED_BY(lock);
     int64_t last_duration_ns GUARDED_BY(lock);
+    int64_t
+        resumed_from_ns; /* the last slot before the restart, until there is one after it; or 0 */
     struct metric *iterations;
     struct metric *late;
     struct metric *refused;
@@ -90,11 +96,14 @@ struct engine {
     struct error_texts error_texts;
     int64_t orphans_due_ns; /* monotonic: when those without a rule go; 0: there are none */
     uint64_t forgotten;     /* runs that went with their rule; main thread */
+    uint64_t moved;         /* runs that went over to another rule id; main thread */
     uint64_t last_seq; /* newest ledger frame whose states are set; older ones may not be yet */
     struct lock lock;  /* the three below, last_seq, and the runs' commit_floor */
     struct cond unviewed;
     uint32_t viewers GUARDED_BY(lock); /* threads that look at groups and runs */
     bool replacing GUARDED_BY(lock);
+    _Atomic uint64_t
+        series_changes; /* times that a recording rule's set of series, or its order, changed */
     _Atomic int64_t trimmed_ns; /* monotonic: when memory was last given back */
     struct metric *evaluations;
     struct metric *edges;
@@ -212,6 +221,14 @@ void debug_evaluation(struct rule_run *run, const struct rule_update *update,
 /* The changes that are about to become the states of alerts. */
 void debug_changes(struct rule_run *run);
 
+/* ---- slots over restarts and reloads ---- */
+
+/* Groups of a new set know when the same groups of the old one were evaluated last. */
+void carry_slots(struct engine *en, struct group_run *groups, size_t count);
+
+/* Before the first evaluation after a restart: its rules are told how long nobody watched. */
+void credit_absence(struct group_run *g, int64_t slot_ns);
+
 /* ---- edges ---- */
 
 /* A batch of edges, annotations and export_query's answers included for told ones. */
@@ -236,6 +253,26 @@ void engine_view_end(struct engine *en);
 
 struct rule_run *rule_run_new(struct engine *en, struct str id, enum rule_kind kind);
 void rule_run_free(struct rule_run *run);
+
+/* What the rule and its group are called; copied. */
+void rule_run_name(struct rule_run *run, struct str name, struct str group);
+
+/* From now on it runs <rule>. */
+void rule_run_take(struct rule_run *run, const struct rule *rule);
+
+/* The run that state is restored to: of a rule of the set, or an orphan's, made when new. */
+struct rule_run *restored_run(struct engine *en, struct str id, enum rule_kind kind,
+                              struct str name, struct str group);
+
+/* Under another id; the caller keeps the map of runs right. */
+void rule_run_rename(struct rule_run *run, struct str id);
+
+/*
+ * Gives rules that are new by their id the runs of rules that are gone, or that were restored and have no
+ * rule, where only one of each has the name: a group that was moved to another file, a rule that was moved
+ * to another group. Such a run goes over to the rule's id.
+ */
+void adopt_moved(struct engine *en, struct group_run *groups, size_t count);
 
 /* The alert item with these labels, made when new; takes over the reference. Under run->lock. */
 struct alert_item *alert_item_for(struct rule_run *run, struct labels *labels);

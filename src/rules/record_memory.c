@@ -2,10 +2,12 @@
  * Invariants
  *   1. bodies hold exactly <count> series, one sample each, in the order of raws.
  *   2. A repeat replaces all bodies or none.
+ *   3. Bodies and <count> change under the guard, so that whoever holds it sees bodies that belong together.
  */
 #include "rules/record_memory.h"
 
 #include "base/mem.h"
+#include "base/thread.h"
 #include "wire/compress.h"
 #include "wire/remote_write.h"
 #include "wire/rw1_patch.h"
@@ -23,12 +25,26 @@ void record_memory_release(struct record_memory *m)
     free_bodies(m);
     vec_release(&m->bodies);
     vec_release(&m->raws);
-    *m = (struct record_memory){0};
+    *m = (struct record_memory){.guard = m->guard};
+}
+
+static void guard_take(const struct record_memory *m)
+{
+    if (m->guard != NULL) {
+        lock_take(m->guard);
+    }
+}
+
+static void guard_give(const struct record_memory *m)
+{
+    if (m->guard != NULL) {
+        lock_give(m->guard);
+    }
 }
 
 /* ---- repeating ---- */
 
-static uint32_t body_rows(const struct record_memory *m, size_t body)
+uint32_t record_memory_body_rows(const struct record_memory *m, size_t body)
 {
     uint32_t before = (uint32_t)body * RECORD_BODY_ROWS;
 
@@ -61,19 +77,21 @@ bool record_memory_repeat(struct record_memory *m, const double *values, int64_t
     bool ok = true;
 
     for (size_t i = 0; ok && i < m->bodies.len; i++) {
-        ok = repeat_body(m->bodies.items[i], values + i * RECORD_BODY_ROWS, body_rows(m, i),
-                         time_ns, &message, &repeated[i]);
+        ok = repeat_body(m->bodies.items[i], values + i * RECORD_BODY_ROWS,
+                         record_memory_body_rows(m, i), time_ns, &message, &repeated[i]);
     }
+    guard_take(m);
     for (size_t i = 0; i < m->bodies.len; i++) {
         if (ok) {
             mem_free(m->bodies.items[i].ptr);
             m->bodies.items[i] = repeated[i];
-            vec_push(&batches->items,
-                     batch_from_bytes(&codec_rw1, repeated[i], true, info, body_rows(m, i)));
+            vec_push(&batches->items, batch_from_bytes(&codec_rw1, repeated[i], true, info,
+                                                       record_memory_body_rows(m, i)));
         } else {
             mem_free(repeated[i].ptr);
         }
     }
+    guard_give(m);
     mem_free(repeated);
     return ok;
 }
@@ -109,7 +127,8 @@ bool record_memory_read(const struct record_memory *m, struct arena *a, struct l
     struct labels **all = arena_array(a, struct labels *, m->count);
 
     for (size_t i = 0; i < m->bodies.len; i++) {
-        if (!read_body(m->bodies.items[i], a, all + i * RECORD_BODY_ROWS, body_rows(m, i), e)) {
+        if (!read_body(m->bodies.items[i], a, all + i * RECORD_BODY_ROWS,
+                       record_memory_body_rows(m, i), e)) {
             for (size_t k = 0; k < i * RECORD_BODY_ROWS; k++) {
                 labels_unref(all[k]);
             }
@@ -125,6 +144,7 @@ bool record_memory_read(const struct record_memory *m, struct arena *a, struct l
 void record_memory_set(struct record_memory *m, const struct str *bodies, size_t body_count,
                        const struct raw_hash *raws, uint32_t count)
 {
+    guard_take(m);
     free_bodies(m);
     for (size_t i = 0; i < body_count; i++) {
         struct str copy = str_make(mem_dup(bodies[i].ptr, bodies[i].len), bodies[i].len);
@@ -140,6 +160,27 @@ void record_memory_set(struct record_memory *m, const struct str *bodies, size_t
     m->raws.len = count;
     m->count = count;
     m->raws_hold = true;
+    guard_give(m);
+}
+
+bool record_memory_restore(struct record_memory *m, struct str body, uint32_t rows)
+{
+    struct str copy = str_make(mem_dup(body.ptr, body.len), body.len);
+    const struct raw_hash unknown = {0};
+
+    if (m->count % RECORD_BODY_ROWS != 0 || rows > RECORD_BODY_ROWS || rows == 0) {
+        mem_free(copy.ptr);
+        return false;
+    }
+    guard_take(m);
+    vec_push(&m->bodies, copy);
+    for (uint32_t i = 0; i < rows; i++) {
+        vec_push(&m->raws, unknown);
+    }
+    m->count += rows;
+    m->raws_hold = false;
+    guard_give(m);
+    return true;
 }
 
 size_t record_memory_bytes(const struct record_memory *m)

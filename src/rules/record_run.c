@@ -198,6 +198,7 @@ static bool remember(struct record_evaluation *re, const struct sample_set *give
     if (ok) {
         record_memory_set(re->memory, bodies.items, bodies.len, re->raws.items,
                           (uint32_t)re->raws.len);
+        atomic_fetch_add(&re->ev->run->engine->series_changes, 1);
     }
     vec_release(&bodies);
     return ok;

@@ -2,46 +2,30 @@
  * State over restarts: a snapshot file and the ledger's edges after it.
  *
  * The file: "TLXALERT", version u32, flags u32, seq u64 (the newest ledger frame it contains), then
- * records {length u32, rows u32, CRC-32C u32, bytes}, each a batch of alerts in the codec of edges,
- * `from` and `to` being the state; a record of length 0 ends it. Numbers are little endian. It is
- * replaced as a whole, so it is never half written.
+ * records {length u32, rows u32, CRC-32C u32, bytes}, each a batch of alerts of one rule as a frame of the
+ * log (wire/frame.h), `from` and `to` being the state; a record of length 0 ends it. Version 1, which is
+ * read too, has the bytes of the codec of edges alone, so rules have no names there. Numbers are little
+ * endian. It is replaced as a whole, so it is never half written.
  */
 #include "rules/engine_int.h"
 
 #include "base/crc32c.h"
 #include "base/env.h"
 #include "base/fs.h"
+#include "base/little.h"
 #include "base/mem.h"
 #include "wire/edges.h"
+#include "wire/frame.h"
 
 enum {
-    SNAPSHOT_VERSION = 1,
+    SNAPSHOT_VERSION = 2,
+    SNAPSHOT_NAMELESS = 1, /* the version before */
     SNAPSHOT_HEADER = 24,
     SNAPSHOT_RECORD_HEADER = 12,
     SNAPSHOT_ROWS = 10000,
 };
 #define SNAPSHOT_MAGIC "TLXALERT"
 #define SNAPSHOT_BYTES_MAX (INT64_C(8) << 30)
-
-static void put_u32(struct buf *out, uint32_t v)
-{
-    const unsigned char bytes[4] = {(unsigned char)v, (unsigned char)(v >> 8),
-                                    (unsigned char)(v >> 16), (unsigned char)(v >> 24)};
-
-    buf_add(out, bytes, sizeof(bytes));
-}
-
-static uint32_t get_u32(const char *p)
-{
-    const unsigned char *b = (const unsigned char *)p;
-
-    return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
-}
-
-static uint64_t get_u64(const char *p)
-{
-    return (uint64_t)get_u32(p) | (uint64_t)get_u32(p + 4) << 32;
-}
 
 /* ---- saving ---- */
 
@@ -65,22 +49,24 @@ static struct alert alert_of(const struct rule_run *run, const struct alert_item
 
 static bool save_record(struct batch *b, struct buf *out, struct err *e)
 {
-    struct str bytes;
+    AUTO(buf_release) struct buf head = BUF_INIT(BUF_SMALL);
+    struct str payload;
 
-    if (!batch_encoded(b, &bytes, e)) {
+    if (!batch_to_frame(b, &head, &payload, e)) {
         return false;
     }
-    put_u32(out, (uint32_t)bytes.len);
-    put_u32(out, batch_rows(b));
-    put_u32(out, crc32c(0, bytes.ptr, bytes.len));
-    buf_add_str(out, bytes);
+    little_put_u32(out, (uint32_t)(head.len + payload.len));
+    little_put_u32(out, batch_rows(b));
+    little_put_u32(out, crc32c(crc32c(0, head.ptr, head.len), payload.ptr, payload.len));
+    buf_add_str(out, buf_str(&head));
+    buf_add_str(out, payload);
     return true;
 }
 
 /* Up to SNAPSHOT_ROWS alerts from item *at on. */
 static struct batch *collect(struct rule_run *run, uint32_t *at)
 {
-    struct batch_info info = {.kind = RECORD_ALERT};
+    struct batch_info info = {.kind = RECORD_ALERT, .rule = run->name, .group = run->group};
     struct batch *b = batch_new(&codec_edges, &info);
     struct alert *rows = arena_array(batch_arena(b), struct alert, SNAPSHOT_ROWS);
     uint32_t count = 0;
@@ -119,16 +105,15 @@ bool engine_save_snapshot(struct engine *en, struct str path, uint64_t *ret_seq,
 
     uint64_t seq = engine_settled_seq(en); /* before the states are read */
     buf_add_text(&out, SNAPSHOT_MAGIC);
-    put_u32(&out, SNAPSHOT_VERSION);
-    put_u32(&out, 0);
-    put_u32(&out, (uint32_t)seq);
-    put_u32(&out, (uint32_t)(seq >> 32));
+    little_put_u32(&out, SNAPSHOT_VERSION);
+    little_put_u32(&out, 0);
+    little_put_u64(&out, seq);
     while (ok && map_next(&en->runs, &at, NULL, &run)) {
         ok = ((struct rule_run *)run)->kind != RULE_ALERT || save_run(run, &out, e);
     }
-    put_u32(&out, 0);
-    put_u32(&out, 0);
-    put_u32(&out, 0);
+    little_put_u32(&out, 0);
+    little_put_u32(&out, 0);
+    little_put_u32(&out, 0);
     if (ok && !buf_ok(&out)) {
         ok = err_set(e, ERR_LIMIT, "the alert states make more than %lld bytes",
                      (long long)SNAPSHOT_BYTES_MAX);
@@ -142,15 +127,27 @@ bool engine_save_snapshot(struct engine *en, struct str path, uint64_t *ret_seq,
 
 /* ---- restoring ---- */
 
-static void restore_alert(struct engine *en, const struct alert *a)
+/* The run that state is restored to: of a rule of the set, or an orphan's. */
+struct rule_run *restored_run(struct engine *en, struct str id, enum rule_kind kind,
+                              struct str name, struct str group)
 {
-    struct rule_run *run = map_get(&en->runs, a->rule_id);
+    struct rule_run *run = map_get(&en->runs, id);
 
     if (run == NULL) {
-        run = rule_run_new(en, a->rule_id, RULE_ALERT);
+        run = rule_run_new(en, id, kind);
+        rule_run_name(run, name, group);
         (void)map_put(&en->runs, run->id, run);
         en->orphans_due_ns = clock_mono_ns(en->env->clock) + en->options.keep_resolved_ns;
     }
+    return run;
+}
+
+static void restore_alert(struct engine *en, const struct batch_info *info, const struct alert *a)
+{
+    struct str alertname = labels_get(a->labels, STR("alertname"));
+    struct rule_run *run = restored_run(en, a->rule_id, RULE_ALERT,
+                                        info->rule.len > 0 ? info->rule : alertname, info->group);
+
     if (run->kind != RULE_ALERT) {
         return;
     }
@@ -175,7 +172,7 @@ static bool restore_batch(struct engine *en, struct batch *b, struct err *e)
         return false;
     }
     for (uint32_t i = 0; i < alerts->count; i++) {
-        restore_alert(en, &alerts->rows[i]);
+        restore_alert(en, batch_info(b), &alerts->rows[i]);
     }
     return true;
 }
@@ -191,18 +188,31 @@ bool engine_restore_edge(struct engine *en, uint64_t seq, struct batch *edges, s
     return true;
 }
 
+/* The batch of a record, as the version of the file has it. */
+static bool record_batch(struct str bytes, uint32_t rows, uint32_t version, struct batch **ret,
+                         struct err *e)
+{
+    const struct batch_info info = {.kind = RECORD_ALERT};
+
+    if (version != SNAPSHOT_NAMELESS) {
+        return batch_from_frame(bytes, ret, e);
+    }
+    *ret = batch_from_bytes(&codec_edges, bytes, true, &info, rows);
+    return true;
+}
+
 /* One record from *at on; false with an error, or with *ret_end at the end mark. */
 static bool restore_record(struct engine *en, struct str file, size_t *at, bool *ret_end,
                            struct err *e)
 {
-    struct batch_info info = {.kind = RECORD_ALERT};
+    AUTO(batch_autounref) struct batch *b = NULL;
 
     if (file.len - *at < SNAPSHOT_RECORD_HEADER) {
         return err_set(e, ERR_PARSE, "the file ends at byte %zu, before its end mark", file.len);
     }
-    uint32_t len = get_u32(file.ptr + *at);
-    uint32_t rows = get_u32(file.ptr + *at + 4);
-    uint32_t crc = get_u32(file.ptr + *at + 8);
+    uint32_t len = little_u32(file.ptr + *at);
+    uint32_t rows = little_u32(file.ptr + *at + 4);
+    uint32_t crc = little_u32(file.ptr + *at + 8);
     *at += SNAPSHOT_RECORD_HEADER;
     *ret_end = len == 0;
     struct str bytes = str_slice(file, *at, len);
@@ -213,10 +223,7 @@ static bool restore_record(struct engine *en, struct str file, size_t *at, bool 
     if (*ret_end) {
         return true;
     }
-    struct batch *b = batch_from_bytes(&codec_edges, bytes, true, &info, rows);
-    bool ok = restore_batch(en, b, e);
-    batch_unref(b);
-    return ok;
+    return record_batch(bytes, rows, little_u32(file.ptr + 8), &b, e) && restore_batch(en, b, e);
 }
 
 static bool restore_file(struct engine *en, struct str file, uint64_t *ret_seq, struct err *e)
@@ -227,16 +234,17 @@ static bool restore_file(struct engine *en, struct str file, uint64_t *ret_seq, 
     if (file.len < SNAPSHOT_HEADER || !str_starts(file, STR(SNAPSHOT_MAGIC))) {
         return err_set(e, ERR_PARSE, "this is no snapshot of alert states");
     }
-    if (get_u32(file.ptr + 8) != SNAPSHOT_VERSION) {
-        return err_set(e, ERR_CONFLICT, "it has format version %u, this program reads %d",
-                       get_u32(file.ptr + 8), SNAPSHOT_VERSION);
+    uint32_t version = little_u32(file.ptr + 8);
+    if (version < SNAPSHOT_NAMELESS || version > SNAPSHOT_VERSION) {
+        return err_set(e, ERR_CONFLICT, "it has format version %u, this program reads %d to %d",
+                       version, SNAPSHOT_NAMELESS, SNAPSHOT_VERSION);
     }
     while (!end) {
         if (!restore_record(en, file, &at, &end, e)) {
             return false;
         }
     }
-    *ret_seq = get_u64(file.ptr + 16);
+    *ret_seq = little_u64(file.ptr + 16);
     return true;
 }
 

@@ -15,8 +15,28 @@ struct rule_run *rule_run_new(struct engine *en, struct str id, enum rule_kind k
     run->engine = en;
     run->kind = kind;
     lock_init(&run->lock);
+    run->memory.guard = &run->lock;
     series_table_init(&run->table, sizeof(struct alert_item));
     return run;
+}
+
+static void replace_text(struct str *text, struct str value)
+{
+    struct str old = *text;
+
+    *text = str_make(mem_dup_text(value.ptr, value.len), value.len);
+    mem_free(old.ptr);
+}
+
+void rule_run_name(struct rule_run *run, struct str name, struct str group)
+{
+    replace_text(&run->name, name);
+    replace_text(&run->group, group);
+}
+
+void rule_run_rename(struct rule_run *run, struct str id)
+{
+    replace_text(&run->id, id);
 }
 
 void rule_run_free(struct rule_run *run)
@@ -34,6 +54,8 @@ void rule_run_free(struct rule_run *run)
     error_text_unref(&run->engine->error_texts, run->outcome.error);
     lock_release(&run->lock);
     mem_free(run->id.ptr);
+    mem_free(run->name.ptr);
+    mem_free(run->group.ptr);
     mem_free(run);
 }
 
@@ -49,14 +71,10 @@ struct alert_item *alert_item_for(struct rule_run *run, struct labels *labels)
     return (struct alert_item *)(void *)series_at(&run->table, id);
 }
 
-/* Stands in for the rule of an orphan: what its alerts tell of it. */
+/* Stands in for the rule of an orphan: what is known of it. */
 static void name_orphan(struct rule_run *run, struct rule *ret, const struct rule_group *no_group)
 {
-    *ret = (struct rule){.group = no_group, .kind = run->kind};
-    for (uint32_t i = 0; i < run->table.count && ret->name.len == 0; i++) {
-        const struct labels *labels = series_at(&run->table, i)->labels;
-        ret->name = labels != NULL ? labels_get(labels, STR("alertname")) : STR_NONE;
-    }
+    *ret = (struct rule){.group = no_group, .kind = run->kind, .id = run->id, .name = run->name};
     run->rule = ret;
 }
 

@@ -120,3 +120,30 @@ def test_a_second_telex_on_the_same_state_refuses(scene, tmp_path):
     second.start()
     assert second.process.wait(10) != 0
     assert str(program.folder / "data") in second.process.log()
+
+
+def test_a_moved_group_keeps_its_alerts(scene):
+    program = scene.play(alerting("Plain", "plain"))
+    scene.vectors["plain"] = UP
+    scene.wait_states("firing")
+    program.write_rules({"scene.yaml": [], "moved.yaml": [group("scene", [alerting("Plain", "plain")])]})
+    assert program.reload().status == 200
+    scene.stays("Plain", "firing", expr="plain")
+    program.sigkill()
+    program.write_rules({"moved.yaml": [], "again.yaml": [group("renamed", [alerting("Plain", "plain")])]})
+    program.start()
+    program.wait_ready()
+    scene.stays("Plain", "firing", expr="plain")
+    scene.vectors["plain"] = []
+    scene.wait_states("firing", "resolved")
+
+
+def test_alerts_of_a_removed_rule_are_resolved(scene):
+    program = scene.play(alerting("Plain", "plain"), alerting("Other", "other"))
+    scene.vectors["plain"] = scene.vectors["other"] = UP
+    scene.wait_states("firing", rule="Plain")
+    scene.wait_states("firing", rule="Other")
+    program.write_rules({"scene.yaml": [group("scene", [alerting("Other", "other")])]})
+    assert program.reload().status == 200
+    scene.wait_states("firing", "resolved", rule="Plain")
+    scene.stays("Other", "firing", expr="other")
