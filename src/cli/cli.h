@@ -60,6 +60,7 @@ extern const struct cli_command command_export;
 extern const struct cli_command command_exporters;
 extern const struct cli_command command_help;
 extern const struct cli_command command_queue;
+extern const struct cli_command command_replay;
 extern const struct cli_command command_run;
 extern const struct cli_command command_tap;
 extern const struct cli_command command_version;

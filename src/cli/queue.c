@@ -222,6 +222,21 @@ static void add_time_left(const struct meter *p, int64_t now_ns, int64_t done, i
     }
 }
 
+static void add_done(const struct meter *p, int64_t done, int64_t all, struct buf *line)
+{
+    int percent = all > 0 ? (int)(100 * (double)done / (double)all) : 100;
+
+    buf_addf(line, "%s: ", p->what);
+    if (p->in_percent) {
+        buf_addf(line, "%d %%", percent);
+        return;
+    }
+    queue_add_bytes(done, line);
+    buf_add_text(line, " of ");
+    queue_add_bytes(all, line);
+    buf_addf(line, " (%d %%)", percent);
+}
+
 void meter_show(struct meter *p, int64_t done, int64_t all)
 {
     AUTO(buf_release) struct buf line = BUF_INIT(BUF_SMALL);
@@ -233,11 +248,7 @@ void meter_show(struct meter *p, int64_t done, int64_t all)
     }
     p->shown_ns = now_ns;
     p->has_shown = true;
-    buf_addf(&line, "%s: ", p->what);
-    queue_add_bytes(done, &line);
-    buf_add_text(&line, " of ");
-    queue_add_bytes(all, &line);
-    buf_addf(&line, " (%d %%)", all > 0 ? (int)(100 * (double)done / (double)all) : 100);
+    add_done(p, done, all, &line);
     add_time_left(p, now_ns, done, all, &line);
     fprintf(stderr, p->is_terminal ? "\r%s\033[K" : "%s\n", buf_text(&line));
     (void)fflush(stderr);

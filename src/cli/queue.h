@@ -84,6 +84,7 @@ struct meter {
     int64_t shown_ns;
     bool is_terminal;
     bool has_shown;
+    bool in_percent; /* what is counted are no bytes */
 };
 void meter_begin(struct meter *p, const char *what);
 void meter_show(struct meter *p, int64_t done, int64_t all);

@@ -16,6 +16,10 @@ const struct datasource_kind *datasource_kind_find(struct str name)
 bool datasource_query(struct datasource *d, const struct query *q, const struct answer_sink *sink,
                       struct answer_info *ret_info, struct err *e)
 {
+    if (q->step_ns > 0 && !d->kind->has_ranges) {
+        return err_set(e, ERR_CONFIG, "a datasource of kind '%s' cannot be asked for ranges",
+                       d->kind->name);
+    }
     return d->ops->query(d, q, sink, ret_info, e);
 }
 

@@ -36,6 +36,8 @@ struct query_param {
 struct query {
     struct str expr;
     int64_t time_ns; /* evaluation time */
+    int64_t end_ns;  /* with step_ns: a row per series for each step from time_ns to here */
+    int64_t step_ns; /* 0: an instant */
     const struct query_param *params;
     size_t param_count;
     const struct query_param *headers;
@@ -64,6 +66,7 @@ struct datasource_kind {
     const struct option_table *options;
     bool (*open)(const struct env *env, const void *config, struct str name,
                  struct datasource **ret_datasource, struct err *e);
+    bool has_ranges; /* queries may have steps; rows of one series then come behind each other */
 };
 
 struct datasource_ops {

@@ -102,24 +102,38 @@ static void add_param(struct buf *form, const char *name, struct str value)
     form_add_param(form, str_of(name), value);
 }
 
-/* A time in seconds with as many decimals as it needs, to the ms. */
-static void add_time(struct buf *form, int64_t time_ns)
+/* A time in seconds, to the ms. */
+static void add_time(struct buf *form, const char *name, int64_t time_ns)
 {
     int64_t ms = time_floor_div(time_ns, NS_PER_MS);
 
-    buf_addf(form, "&time=%lld.%03lld", (long long)time_floor_div(ms, 1000),
+    buf_addf(form, "&%s=%lld.%03lld", name, (long long)time_floor_div(ms, 1000),
              (long long)(ms - time_floor_div(ms, 1000) * 1000));
 }
 
-/* The form: query, time, step, then the datasource's and the group's parameters; the group's win.
- */
+/* When is asked for: an instant, or the steps of a range. */
+static void add_times(const struct prometheus *p, const struct query *q, struct buf *form)
+{
+    if (q->step_ns == 0) {
+        add_time(form, "time", q->time_ns);
+        if (p->config->query_step_ns > 0 && !has_param(q, STR("step"))) {
+            buf_addf(form, "&step=%lldms", (long long)(p->config->query_step_ns / NS_PER_MS));
+        }
+        return;
+    }
+    add_time(form, "start", q->time_ns);
+    add_time(form, "end", q->end_ns);
+    buf_addf(form, "&step=%lldms", (long long)(q->step_ns / NS_PER_MS));
+    if (!has_param(q, STR("nocache"))) {
+        add_param(form, "nocache", STR("1")); /* VictoriaMetrics moves the steps otherwise */
+    }
+}
+
+/* The form: query, times, then the datasource's and the group's parameters; the group's win. */
 static void build_form(const struct prometheus *p, const struct query *q, struct buf *form)
 {
     add_param(form, "query", q->expr);
-    add_time(form, q->time_ns);
-    if (p->config->query_step_ns > 0 && !has_param(q, STR("step"))) {
-        buf_addf(form, "&step=%lldms", (long long)(p->config->query_step_ns / NS_PER_MS));
-    }
+    add_times(p, q, form);
     for (size_t i = 0; i < p->config->params.count; i++) {
         const struct option_pair *pair = &p->config->params.items[i];
         if (!has_param(q, pair->name)) {
@@ -156,8 +170,22 @@ static bool read_error(int status, struct str body, struct arena *a, struct err 
                    STR_FMT(str_trim(str_slice(body, 0, ERROR_BODY_SHOWN))));
 }
 
-static bool read_answer(int status, struct str body, const struct answer_sink *sink,
-                        struct answer_info *ret_info, struct err *e)
+/* Is the answer of the shape that was asked for? */
+static bool check_shape(const struct query *q, enum prom_result result, struct err *e)
+{
+    if (q->step_ns > 0) {
+        return result == PROM_MATRIX ||
+               result == PROM_VECTOR /* no series: nothing tells them apart */
+               || err_set(e, ERR_PARSE, "the datasource's answer to a range query is no matrix");
+    }
+    return result == PROM_VECTOR || result == PROM_SCALAR ||
+           err_set(e, ERR_PARSE,
+                   "the datasource's answer is neither a vector nor a scalar; rules need one of "
+                   "them");
+}
+
+static bool read_answer(const struct query *q, int status, struct str body,
+                        const struct answer_sink *sink, struct answer_info *ret_info, struct err *e)
 {
     struct prom_rows rows = {sink->row, sink->arg};
     struct prom_answer answer;
@@ -168,11 +196,8 @@ static bool read_answer(int status, struct str body, const struct answer_sink *s
                             : read_error(status, body, &arena, e);
     if (ok && answer.is_error) {
         ok = answer_error(status, &answer, e);
-    } else if (ok && answer.result != PROM_VECTOR && answer.result != PROM_SCALAR) {
-        ok = err_set(
-            e, ERR_PARSE,
-            "the datasource's answer is neither a vector nor a scalar; rules need one of them");
     }
+    ok = ok && check_shape(q, answer.result, e);
     if (ok) {
         *ret_info = (struct answer_info){.is_scalar = answer.result == PROM_SCALAR,
                                          .is_partial = answer.is_partial,
@@ -190,6 +215,7 @@ static bool call(struct prometheus *p, const struct query *q, const struct answe
 {
     AUTO(buf_release) struct buf form = BUF_INIT(BUF_UNLIMITED);
     AUTO(buf_release) struct buf body = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
     struct http_header headers[QUERY_HEADERS_MAX] = {
         {STR("Content-Type"), STR("application/x-www-form-urlencoded")}};
     size_t count = 1;
@@ -200,15 +226,17 @@ static bool call(struct prometheus *p, const struct query *q, const struct answe
         headers[count++] = (struct http_header){q->headers[i].name, q->headers[i].value};
     }
     struct str part = buf_str(&form);
+    buf_add_str(&path, p->config->query_path);
+    buf_add_text(&path, q->step_ns > 0 ? "_range" : "");
     struct http_request request = {.method = "POST",
-                                   .path = p->config->query_path,
+                                   .path = buf_str(&path),
                                    .headers = headers,
                                    .header_count = count,
                                    .parts = &part,
                                    .part_count = 1};
     http_response_init(&res, &body);
     bool ok = http_client_call(p->client, &request, q->wait, &res, e) &&
-              read_answer(res.status, buf_str(&body), sink, ret_info, e);
+              read_answer(q, res.status, buf_str(&body), sink, ret_info, e);
     http_response_release(&res);
     return ok;
 }
@@ -388,4 +416,5 @@ const struct datasource_kind datasource_prometheus = {
         "Prometheus, VictoriaMetrics, Mimir, Thanos: whatever answers the Prometheus query API.",
     .options = &options,
     .open = prometheus_open,
+    .has_ranges = true,
 };

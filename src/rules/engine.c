@@ -450,18 +450,18 @@ static void trim_after(struct engine *en, uint32_t met)
     }
 }
 
-/* False when there was no room for what was found. */
-static bool evaluate_rule(struct rule_run *run, int64_t slot_ns, struct wait wait)
+/* False with the reason, and *ret_refused when there was no room for what was found. */
+static bool evaluate_rule(struct rule_run *run, int64_t slot_ns, struct wait wait,
+                          bool *ret_refused, struct err *e)
 {
     struct engine *en = run->engine;
     int64_t start_ns = clock_mono_ns(en->env->clock);
-    struct err e = ERR_INIT;
     struct evaluation ev;
 
     wait = wait_limit_ms(wait, en->env->clock, en->options.query_timeout_ns / NS_PER_MS);
     run->evaluation++;
     evaluation_begin(&ev, run, slot_ns - run->rule->group->query_offset_ns, wait);
-    bool ok = run->kind == RULE_ALERT ? alert_evaluate(&ev, &e) : record_evaluate(&ev, &e);
+    bool ok = run->kind == RULE_ALERT ? alert_evaluate(&ev, e) : record_evaluate(&ev, e);
     struct rule_outcome outcome = {.time_ns = slot_ns,
                                    .duration_ns = clock_mono_ns(en->env->clock) - start_ns,
                                    .samples = ev.info.rows,
@@ -476,12 +476,21 @@ static bool evaluate_rule(struct rule_run *run, int64_t slot_ns, struct wait wai
     evaluation_end(&ev);
     trim_after(en, ev.met);
     if (!ok) {
-        outcome.error = keep_error(run, &e);
-        tell_failure(run, &outcome, &e);
+        outcome.error = keep_error(run, e);
+        tell_failure(run, &outcome, e);
     }
     debug_evaluation(run, &update, outcome.error);
     note_outcome(run, &outcome, &update);
-    return !ev.refused;
+    *ret_refused = ev.refused;
+    return ok;
+}
+
+bool group_evaluate_rule(struct group_run *g, size_t rule, int64_t slot_ns, struct wait wait,
+                         struct err *e)
+{
+    bool refused = false;
+
+    return evaluate_rule(g->runs[rule], slot_ns, wait, &refused, e);
 }
 
 void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait)
@@ -492,7 +501,10 @@ void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait)
 
     credit_absence(g, slot_ns);
     for (size_t i = 0; i < g->group->rule_count && !wait_is_over(wait, en->env->clock); i++) {
-        had_room = evaluate_rule(g->runs[i], slot_ns, wait) && had_room;
+        struct err e = ERR_INIT;
+        bool refused = false;
+        (void)evaluate_rule(g->runs[i], slot_ns, wait, &refused, &e);
+        had_room = had_room && !refused;
     }
     int64_t duration_ns = clock_mono_ns(en->env->clock) - start_ns;
     metric_add(g->iterations, 1);

@@ -84,6 +84,13 @@ int64_t group_next_slot(const struct rule_group *g, int64_t after_ns);
  * metrics. */
 void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait);
 
+/*
+ * Evaluates one rule of the group at <slot_ns>, for whoever goes through the past rule by rule. False with the
+ * reason when the evaluation failed or the outputs refused.
+ */
+MUST_USE bool group_evaluate_rule(struct group_run *g, size_t rule, int64_t slot_ns,
+                                  struct wait wait, struct err *e);
+
 /* Counts <slots> that passed without an evaluation. */
 void group_count_missed(struct group_run *g, uint64_t slots);
 
