@@ -34,6 +34,8 @@ struct app_metrics {
 struct graph {
     struct config *config; /* datasource and engine borrow from it */
     struct datasource *datasource;
+    struct datasource **named; /* as the config lists them */
+    size_t named_count;
     struct datasource *self; /* our own metrics, for rules about ourselves */
     struct engine *engine;
     struct level_source levels;

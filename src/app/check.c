@@ -166,11 +166,21 @@ static void check_shadowed(struct checker *k)
     }
 }
 
+static bool asks_default(const struct rule_group *group)
+{
+    for (size_t i = 0; i < group->rule_count; i++) {
+        if (group->rules[i].source == RULE_SOURCE_DEFAULT) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Is there a rule that asks the config's datasource? */
 static bool asks_datasource(const struct rule_set *rules)
 {
     for (size_t i = 0; i < rules->group_count; i++) {
-        if (rules->groups[i].rule_count > 0 && !rules->groups[i].asks_self) {
+        if (asks_default(&rules->groups[i])) {
             return true;
         }
     }
@@ -299,6 +309,21 @@ static void check_client(const struct env *env, const struct exporter_config *ex
     http_client_free(client);
 }
 
+static void check_named_datasource(const struct env *env, const struct datasource_config *d,
+                                   struct problems *problems)
+{
+    struct datasource *datasource = NULL;
+    struct err why = ERR_INIT;
+    struct err e = ERR_INIT;
+
+    if (!d->kind->open(env, d->common, d->name, &datasource, &why)) {
+        (void)yaml_key_err(d->node, &e, ERR_CONFIG, "datasource '%.*s': %s", STR_FMT(d->name),
+                           why.message);
+        problems_error(problems, &e);
+    }
+    datasource_close(datasource);
+}
+
 static void check_datasource(const struct env *env, const struct config *c,
                              struct problems *problems)
 {
@@ -312,6 +337,9 @@ static void check_datasource(const struct env *env, const struct config *c,
         problems_error(problems, &e);
     }
     datasource_close(datasource);
+    for (size_t i = 0; i < c->datasource_count; i++) {
+        check_named_datasource(env, &c->datasources[i], problems);
+    }
 }
 
 static void check_clients(const struct config *c, struct problems *problems)

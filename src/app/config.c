@@ -124,46 +124,17 @@ static bool read_root(struct reader *r, const struct yaml_node *node, struct err
     return options_parse(&config_options, node, &r->source, &r->config->arena, settings, e);
 }
 
-static bool kind_of(const struct yaml_node *node, const struct datasource_kind **ret_kind,
-                    struct err *e)
-{
-    const char *names[16];
-    size_t count = 0;
-    const struct yaml_node *type = yaml_get(node, STR("type"));
-    struct str name = STR("prometheus");
-
-    if (type != NULL && !yaml_text(type, &name, e)) {
-        return false;
-    }
-    *ret_kind = datasource_kind_find(name);
-    if (*ret_kind != NULL) {
-        return true;
-    }
-    while (count < ARRAY_LEN(names) && datasource_kinds[count] != NULL) {
-        names[count] = datasource_kinds[count]->name;
-        count++;
-    }
-    const char *near = str_nearest(name, names, count);
-    return yaml_err(type, e, ERR_CONFIG, "unknown datasource type '%.*s'; %s '%s'%s", STR_FMT(name),
-                    near ? "did you mean" : "expected one such as", near ? near : names[0],
-                    near ? "?" : "");
-}
-
 static bool read_datasource(struct reader *r, const struct yaml_node *node, struct err *e)
 {
     struct config *c = r->config;
-    struct option_source source = r->source;
+    struct datasource_config d;
 
-    if (node != NULL && node->kind != YAML_MAPPING) {
-        return yaml_err(node, e, ERR_CONFIG,
-                        "expected a datasource, such as '{ url: http://127.0.0.1:9090 }'");
-    }
-    if (!kind_of(node, &c->datasource_kind, e)) {
+    if (!datasource_config_read(node, &r->source, "TELEX_DATASOURCE_", &c->arena, &d, e)) {
         return false;
     }
-    source.prefix = "TELEX_DATASOURCE_";
-    c->datasource = arena_alloc0(&c->arena, 1, c->datasource_kind->options->config_size);
-    return options_parse(c->datasource_kind->options, node, &source, &c->arena, c->datasource, e);
+    c->datasource_kind = d.kind;
+    c->datasource = d.common;
+    return true;
 }
 
 /* Also there when only the environment names it. */
@@ -179,6 +150,74 @@ static void read_datasource_section(struct reader *r)
     if ((node != NULL || is_named) && !read_datasource(r, node, &e)) {
         problems_error(r->problems, &e);
     }
+}
+
+/* "TELEX_DATASOURCES_MY_PROM_" for my-prom. */
+static const char *variables_of(struct arena *a, struct str name)
+{
+    AUTO(buf_release) struct buf prefix = BUF_INIT(BUF_SMALL);
+
+    buf_add_text(&prefix, "TELEX_DATASOURCES_");
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool is_lower = c >= 'a' && c <= 'z';
+        buf_add_byte(&prefix, is_lower ? (char)(c - 'a' + 'A') : c == '-' || c == '.' ? '_' : c);
+    }
+    buf_add_byte(&prefix, '_');
+    return arena_text(a, buf_str(&prefix));
+}
+
+static void read_named_datasource(struct reader *r, const struct yaml_node *node)
+{
+    struct config *c = r->config;
+    struct datasource_config *d = &c->datasources[c->datasource_count];
+    struct err e = ERR_INIT;
+
+    if (!datasource_name_check(node, &e) ||
+        !datasource_config_read(node, &r->source, variables_of(&c->arena, node->key), &c->arena, d,
+                                &e)) {
+        problems_error(r->problems, &e);
+        return;
+    }
+    d->name = node->key;
+    c->datasource_count++;
+}
+
+static void read_datasources_section(struct reader *r)
+{
+    const struct yaml_node *node = r->config->settings.datasources;
+    struct config *c = r->config;
+    struct err e = ERR_INIT;
+
+    if (node == NULL || yaml_is_null(node)) {
+        return;
+    }
+    if (node->kind != YAML_MAPPING || node->count > DATASOURCES_MAX) {
+        (void)yaml_err(node, &e, ERR_CONFIG,
+                       "expected up to %d datasources by name, such as '{ NAME: { url: "
+                       "http://127.0.0.1:9090 } }'",
+                       DATASOURCES_MAX);
+        problems_error(r->problems, &e);
+        return;
+    }
+    c->datasources = arena_array(&c->arena, struct datasource_config, node->count);
+    for (const struct yaml_node *n = node->first; n != NULL; n = n->next) {
+        read_named_datasource(r, n);
+    }
+}
+
+/* What rules may name: the first has no name and is there even when there is no such datasource. */
+static void list_sources(struct config *c)
+{
+    struct datasource_config unnamed = {.kind = c->datasource_kind, .common = c->datasource};
+    struct rule_source *sources =
+        arena_array(&c->arena, struct rule_source, c->datasource_count + 1);
+
+    sources[0] = datasource_rule_source(c->datasource != NULL ? &unnamed : NULL);
+    for (size_t i = 0; i < c->datasource_count; i++) {
+        sources[i + 1] = datasource_rule_source(&c->datasources[i]);
+    }
+    c->rule_sources = sources;
 }
 
 /* The file that an application's deployment names may hold the exporters. */
@@ -304,6 +343,8 @@ static void read_sections(struct reader *r)
         return;
     }
     read_datasource_section(r);
+    read_datasources_section(r);
+    list_sources(r->config);
     read_plan_sections(r);
     check_rest(r);
 }
@@ -353,6 +394,9 @@ void config_unref(struct config *c)
     }
     if (c->datasource != NULL) {
         options_release(c->datasource_kind->options, c->datasource);
+    }
+    for (size_t i = 0; i < c->datasource_count; i++) {
+        datasource_config_release(&c->datasources[i]);
     }
     plan_config_release(&c->plan);
     options_release(&config_options, &c->settings);
@@ -422,13 +466,12 @@ struct config_environment config_process_environment(void)
 
 struct rule_options config_rule_options(const struct config *c)
 {
-    bool is_metricsql =
-        c->datasource != NULL && c->datasource->dialect == (int)DATASOURCE_METRICSQL;
-
     return (struct rule_options){
         .interval_ns = c->settings.evaluation_interval_ns,
         .update_entries_limit = c->settings.update_entries_limit,
-        .dialect = is_metricsql ? PROMQL_METRICSQL : PROMQL_PROMETHEUS,
+        .dialect = c->rule_sources[0].dialect,
+        .sources = c->rule_sources,
+        .source_count = c->datasource_count + 1,
         .check_only = true,
     };
 }

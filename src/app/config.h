@@ -13,6 +13,7 @@
 #ifndef TELEX_APP_CONFIG_H
 #define TELEX_APP_CONFIG_H
 
+#include "app/config_sources.h"
 #include "app/problems.h"
 #include "base/options.h"
 #include "base/trace.h"
@@ -52,6 +53,7 @@ struct settings {
     struct http_server_config server;
     struct state_config state;
     const struct yaml_node *datasource;
+    const struct yaml_node *datasources;
     struct option_list rules;
     int64_t evaluation_interval_ns;
     int64_t update_entries_limit;
@@ -74,6 +76,9 @@ struct config {
     struct settings settings;
     const struct datasource_kind *datasource_kind; /* NULL: no datasource */
     struct datasource_common *datasource;          /* of the kind's options */
+    struct datasource_config *datasources;         /* those with a name */
+    size_t datasource_count;
+    const struct rule_source *rule_sources; /* the one without a name, then these */
     struct plan_config plan;
     struct labels *external_labels;
 };

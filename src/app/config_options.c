@@ -118,6 +118,11 @@ static const struct option rows[] = {
      .type = OPTION_NODE,
      .offset = offsetof(struct settings, datasource),
      .help = "Who answers the queries of rules; see the kinds below."},
+    {.name = "datasources",
+     .type = OPTION_NODE,
+     .offset = offsetof(struct settings, datasources),
+     .help = "More of them by name: `{ NAME: { url: ... } }`; a rule group or rule asks one with "
+             "`datasource: NAME`."},
     {.name = "rules",
      .type = OPTION_LIST,
      .offset = offsetof(struct settings, rules),

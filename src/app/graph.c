@@ -16,17 +16,31 @@ static bool open_datasource(struct app *a, const struct config *c,
     return c->datasource_kind->open(a->env, c->datasource, STR("datasource"), ret_datasource, e);
 }
 
+static bool open_named(struct app *a, const struct config *c, struct graph *g, struct err *e)
+{
+    g->named = mem_alloc0(c->datasource_count, sizeof(struct datasource *));
+    for (size_t i = 0; i < c->datasource_count; i++) {
+        const struct datasource_config *d = &c->datasources[i];
+        if (!d->kind->open(a->env, d->common, d->name, &g->named[i], e)) {
+            return err_wrap(e, "datasource '%.*s'", STR_FMT(d->name));
+        }
+        g->named_count++;
+    }
+    return true;
+}
+
 static struct engine_options engine_options_of(const struct app *a, const struct config *c,
-                                               struct datasource *self)
+                                               const struct graph *g)
 {
     struct str url = c->settings.external_url;
 
     return (struct engine_options){
-        .self = self,
+        .named = g->named,
+        .self = g->self,
         .external_labels = c->external_labels,
         .external_url = url.len > 0 ? url : a->options.own_url,
         .keep_resolved_ns = KEEP_RESOLVED_NS,
-        .query_timeout_ns = c->datasource != NULL ? c->datasource->query_timeout_ns : NS_PER_S,
+        .query_timeout_ns = NS_PER_S,
     };
 }
 
@@ -39,9 +53,12 @@ bool graph_build(struct app *a, const struct loaded *l, struct graph *ret_graph,
         graph_release(&g);
         return false;
     }
-    struct engine_options options = engine_options_of(a, l->config, g.self);
-    if (!open_datasource(a, l->config, &g.datasource, e) ||
-        !engine_new(a->env, &options, g.datasource, &output, &g.engine, e) ||
+    if (!open_datasource(a, l->config, &g.datasource, e) || !open_named(a, l->config, &g, e)) {
+        graph_release(&g);
+        return false;
+    }
+    struct engine_options options = engine_options_of(a, l->config, &g);
+    if (!engine_new(a->env, &options, g.datasource, &output, &g.engine, e) ||
         !engine_set_rules(g.engine, l->rules, e)) {
         graph_release(&g);
         return false;
@@ -56,6 +73,10 @@ void graph_release(struct graph *g)
     engine_free(g->engine);
     datasource_close(g->datasource);
     datasource_close(g->self);
+    for (size_t i = 0; i < g->named_count; i++) {
+        datasource_close(g->named[i]);
+    }
+    mem_free(g->named);
     config_unref(g->config);
     *g = (struct graph){0};
 }
@@ -83,6 +104,7 @@ bool graph_fits(const struct config *old, const struct config *new_config)
 {
     return nodes_equal(old->settings.datasource, new_config->settings.datasource) &&
            (old->datasource == NULL) == (new_config->datasource == NULL) &&
+           nodes_equal(old->settings.datasources, new_config->settings.datasources) &&
            labels_eq(old->external_labels, new_config->external_labels) &&
            str_eq(old->settings.external_url, new_config->settings.external_url);
 }

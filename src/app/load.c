@@ -35,6 +35,7 @@ static bool load_rules(const struct load_input *input, const struct config *c,
     const struct option_list *listed = &c->settings.rules;
     AUTO(buf_release) struct buf built_in = BUF_INIT(RULES_TEXT_MAX);
 
+    options.any_source = input->rules_alone;
     options.lookup = input->environment.lookup;
     options.lookup_arg = input->environment.arg;
     if (input->rules != NULL) {

@@ -156,10 +156,21 @@ static bool exchange_paused(struct app *a, struct loaded *l, struct err *e)
     return true;
 }
 
+/* The longest that a query under way may take. */
+static int64_t longest_query_ns(const struct config *c)
+{
+    int64_t longest_ns = c->datasource != NULL ? c->datasource->query_timeout_ns : 0;
+
+    for (size_t i = 0; i < c->datasource_count; i++) {
+        int64_t timeout_ns = c->datasources[i].common->query_timeout_ns;
+        longest_ns = timeout_ns > longest_ns ? timeout_ns : longest_ns;
+    }
+    return longest_ns;
+}
+
 static struct wait pause_wait(const struct app *a)
 {
-    const struct datasource_common *d = a->graph.config->datasource;
-    int64_t query_ms = d != NULL ? d->query_timeout_ns / NS_PER_MS : 0;
+    int64_t query_ms = longest_query_ns(a->graph.config) / NS_PER_MS;
 
     return (struct wait){.deadline_mono_ns =
                              clock_deadline_ms(a->env->clock, query_ms + PAUSE_EXTRA_MS)};

@@ -37,8 +37,8 @@ struct replay {
     const struct replay_options *options;
     const struct replay_watch *watch;
     struct cancel *cancel;
-    struct datasource *behind;
-    struct datasource *slices;
+    struct datasource **behind; /* as rule.source counts; NULL where there is none */
+    struct datasource **slices;
     struct engine *engine;
     struct one_shot *shot;
     struct record_gather gather;
@@ -231,7 +231,7 @@ static bool sleep_ms(const struct replay *r, struct wait limit, int64_t ms)
 }
 
 /* Asks for the steps of a slice until there is an answer, patience is over, or the answer is final. */
-static bool fetch(struct replay *r, const struct query *q, struct err *e)
+static bool fetch(struct replay *r, int source, const struct query *q, struct err *e)
 {
     struct wait limit = patience(r);
     struct backoff backoff;
@@ -240,9 +240,9 @@ static bool fetch(struct replay *r, const struct query *q, struct err *e)
     for (;;) {
         struct query try = *q;
         struct err why = ERR_INIT;
-        try.wait = wait_limit_ms(limit, r->env->clock,
-                                 r->loaded->config->datasource->query_timeout_ns / NS_PER_MS);
-        if (slices_fetch(r->slices, &try, &why)) {
+        try.wait =
+            wait_limit_ms(limit, r->env->clock, r->behind[source]->query_timeout_ns / NS_PER_MS);
+        if (slices_fetch(r->slices[source], &try, &why)) {
             return true;
         }
         bool may_help = why.code == ERR_NET || why.code == ERR_TIMEOUT;
@@ -263,12 +263,13 @@ static bool fetch_slice(struct replay *r, const struct rule *rule, int64_t slot_
                       .time_ns = slot_ns - group->query_offset_ns,
                       .end_ns = end_ns - group->query_offset_ns,
                       .step_ns = group->interval_ns,
+                      .tenant = group->tenant,
                       .params = group->params,
                       .param_count = group->param_count,
                       .headers = group->headers,
                       .header_count = group->header_count};
 
-    return fetch(r, &q, e);
+    return fetch(r, rule->source, &q, e);
 }
 
 static void tell_progress(struct replay *r, int64_t slot_ns)
@@ -339,7 +340,7 @@ static bool is_chosen(const struct replay *r, const struct rule_group *group)
     for (size_t i = 0; i < r->options->group_count; i++) {
         chosen = chosen || str_eq(r->options->groups[i], group->name);
     }
-    return chosen && !group->asks_self;
+    return chosen && group->source != RULE_SOURCE_SELF;
 }
 
 static bool replay_rule(struct replay *r, const struct replay_step *step, struct err *e)
@@ -371,22 +372,62 @@ static bool replay_rule(struct replay *r, const struct replay_step *step, struct
 
 /* ---- the whole ---- */
 
+static bool open_source(struct replay *r, size_t i, struct err *e)
+{
+    const struct config *c = r->loaded->config;
+    const struct datasource_kind *kind = i == 0 ? c->datasource_kind : c->datasources[i - 1].kind;
+    const void *config = i == 0 ? (void *)c->datasource : (void *)c->datasources[i - 1].common;
+    struct str name = i == 0 ? STR("datasource") : c->datasources[i - 1].name;
+
+    if (config == NULL) {
+        return true; /* no rule asks it, or loading would have said so */
+    }
+    if (!kind->open(r->env, config, name, &r->behind[i], e)) {
+        return false;
+    }
+    r->slices[i] = slices_new(r->behind[i]);
+    return true;
+}
+
+static bool open_sources(struct replay *r, struct err *e)
+{
+    size_t count = r->loaded->config->datasource_count + 1;
+    bool ok = true;
+
+    r->behind = arena_array(&r->arena, struct datasource *, count);
+    r->slices = arena_array(&r->arena, struct datasource *, count);
+    for (size_t i = 0; ok && i < count; i++) {
+        ok = open_source(r, i, e);
+    }
+    return ok;
+}
+
+static void close_sources(struct replay *r)
+{
+    size_t count = r->loaded->config->datasource_count + 1;
+
+    for (size_t i = 0; r->slices != NULL && i < count; i++) {
+        datasource_close(r->slices[i]);
+        datasource_close(r->behind[i]);
+    }
+}
+
 static bool open_engine(struct replay *r, struct err *e)
 {
     const struct config *c = r->loaded->config;
     const struct engine_output output = {take_edges, are_held, take_samples, nobody_looks, r};
+
+    if (!open_sources(r, e)) {
+        return false;
+    }
     const struct engine_options options = {
+        .named = r->slices + 1,
         .external_labels = c->external_labels,
         .external_url = c->settings.external_url,
         .keep_resolved_ns = KEEP_RESOLVED_NS,
-        .query_timeout_ns = c->datasource->query_timeout_ns,
+        .query_timeout_ns = NS_PER_S,
     };
-
-    if (!c->datasource_kind->open(r->env, c->datasource, STR("datasource"), &r->behind, e)) {
-        return false;
-    }
-    r->slices = slices_new(r->behind);
-    return engine_new(r->env, &options, r->slices, &output, &r->engine, e) &&
+    return engine_new(r->env, &options, r->slices[0], &output, &r->engine, e) &&
            engine_set_rules(r->engine, r->loaded->rules, e);
 }
 
@@ -436,14 +477,34 @@ static bool replay_all(struct replay *r, struct err *e)
     return ok;
 }
 
-static bool check_datasource(const struct config *c, struct err *e)
+/* Can the rule's datasource be asked about the past? */
+static bool check_source(const struct config *c, const struct rule *rule, struct err *e)
 {
-    if (c->datasource == NULL) {
+    const struct datasource_kind *kind =
+        rule->source > 0 ? c->datasources[rule->source - 1].kind : c->datasource_kind;
+
+    if (rule->source == RULE_SOURCE_SELF || kind == NULL) {
         return err_set(e, ERR_CONFIG, "there is no datasource in the config to ask about the past");
     }
-    return c->datasource_kind->has_ranges ||
+    return kind->has_ranges ||
            err_set(e, ERR_CONFIG, "a datasource of kind '%s' cannot be asked for ranges",
-                   c->datasource_kind->name);
+                   kind->name);
+}
+
+static bool check_sources(const struct replay *r, struct err *e)
+{
+    const struct rule_set *set = r->loaded->rules;
+
+    for (size_t g = 0; g < set->group_count; g++) {
+        const struct rule_group *group = &set->groups[g];
+        for (size_t i = 0; is_chosen(r, group) && i < group->rule_count; i++) {
+            if (!check_source(r->loaded->config, &group->rules[i], e)) {
+                return err_wrap(e, "group '%.*s': rule '%.*s'", STR_FMT(group->name),
+                                STR_FMT(group->rules[i].name));
+            }
+        }
+    }
+    return true;
 }
 
 bool replay_run(const struct env *env, const struct loaded *l, const struct replay_options *options,
@@ -462,15 +523,12 @@ bool replay_run(const struct env *env, const struct loaded *l, const struct repl
     map_init(&r.notes, 0);
     record_gather_init(&r.gather, &r.taker, &r.counts);
     name_notes(&r);
-    bool ok = check_datasource(l->config, e) && read_notes(&r, e) && open_engine(&r, e) &&
+    bool ok = check_sources(&r, e) && read_notes(&r, e) && open_engine(&r, e) &&
               open_exporter(&r, e) && replay_all(&r, e);
     *ret_progress = r.progress;
     record_gather_release(&r.gather);
     engine_free(r.engine);
-    if (r.slices != NULL) {
-        datasource_close(r.slices);
-    }
-    datasource_close(r.behind);
+    close_sources(&r);
     one_shot_close(r.shot);
     map_release(&r.notes);
     buf_release(&r.path);

@@ -1,7 +1,7 @@
 #include "datasource/datasource.h"
 
-const struct datasource_kind *const datasource_kinds[] = {&datasource_prometheus, &datasource_self,
-                                                          NULL};
+const struct datasource_kind *const datasource_kinds[] = {
+    &datasource_prometheus, &datasource_graphite, &datasource_self, NULL};
 
 const struct datasource_kind *datasource_kind_find(struct str name)
 {

@@ -1,7 +1,7 @@
 /*
  * datasource.h - "answer this query": what rules ask, whoever answers.
  *
- * A datasource kind is one const table (here: prometheus, self; later graphite, embedded). An
+ * A datasource kind is one const table (here: prometheus, graphite, self; later embedded). An
  * instance answers instant queries by calling a row function per series, straight from the answer's
  * bytes, so that a caller who remembers the raw bytes of a series' labels never parses them again.
  *
@@ -35,9 +35,10 @@ struct query_param {
 
 struct query {
     struct str expr;
-    int64_t time_ns; /* evaluation time */
-    int64_t end_ns;  /* with step_ns: a row per series for each step from time_ns to here */
-    int64_t step_ns; /* 0: an instant */
+    int64_t time_ns;   /* evaluation time */
+    int64_t end_ns;    /* with step_ns: a row per series for each step from time_ns to here */
+    int64_t step_ns;   /* 0: an instant */
+    struct str tenant; /* of a cluster: ACCOUNT or ACCOUNT:PROJECT; empty: the datasource's own */
     const struct query_param *params;
     size_t param_count;
     const struct query_param *headers;
@@ -60,8 +61,12 @@ struct answer_info {
     size_t bytes;
 };
 
+/* What a kind understands. */
+enum datasource_language { DATASOURCE_PROMQL, DATASOURCE_GRAPHITEQL };
+
 struct datasource_kind {
     const char *name;
+    enum datasource_language language;
     const char *help;
     const struct option_table *options;
     bool (*open)(const struct env *env, const void *config, struct str name,
@@ -85,10 +90,12 @@ struct datasource_ops {
 struct datasource {
     const struct datasource_ops *ops;
     const struct datasource_kind *kind;
+    int64_t query_timeout_ns; /* as configured; 0: the kind has none */
 };
 
 /* The kinds, each in a file of its own. */
 extern const struct datasource_kind datasource_prometheus;
+extern const struct datasource_kind datasource_graphite;
 extern const struct datasource_kind datasource_self;
 
 /* All kinds, NULL-terminated. */

@@ -18,6 +18,7 @@ struct datasource_common {
     struct str type;
     int dialect; /* enum datasource_dialect */
     int64_t query_timeout_ns;
+    bool is_cluster; /* takes tenants; a row of the kinds that can be one */
 };
 
 extern const char *const datasource_dialects[];

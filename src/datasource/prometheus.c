@@ -1,30 +1,26 @@
 /*
  * The Prometheus HTTP API: POST /api/v1/query with a form body, so that long expressions fit; an
  * answer is read whole, then decoded in one pass. 4xx and 5xx answers carry the store's own error
- * text.
- *
- * At most max_concurrent queries are in flight; the others wait for a place within their own
- * deadline, so that a slow store holds its own rules and nobody else's.
+ * text. In a VictoriaMetrics cluster the path begins with the tenant: /select/<tenant>/prometheus.
  */
 #include "datasource/datasource.h"
 
-#include "base/budget.h"
+#include "base/clock.h"
 #include "base/env.h"
 #include "base/mem.h"
-#include "base/metrics.h"
 #include "datasource/curl_text.h"
 #include "datasource/datasource_options.h"
-#include "net/http_client.h"
+#include "datasource/http_asker.h"
+#include "model/tenant.h"
 #include "net/http_options.h"
 #include "net/url.h"
 #include "wire/prom_answer.h"
-
-enum { ERROR_BODY_SHOWN = 300, QUERY_HEADERS_MAX = 32 };
 
 struct prometheus_config {
     struct datasource_common common;
     struct http_client_config client;
     struct str query_path;
+    struct str tenant;
     int64_t query_step_ns;
     int64_t max_concurrent;
     struct option_map params;
@@ -32,58 +28,9 @@ struct prometheus_config {
 
 struct prometheus {
     struct datasource super;
-    const struct env *env;
     const struct prometheus_config *config;
-    struct http_client *client;
-    struct lock lock;
-    struct cond place_free;
-    int64_t in_flight GUARDED_BY(lock);
-    struct metric *queries;
-    struct metric *failures;
-    struct metric *seconds;
-    struct metric *bytes;
+    struct http_asker asker;
 };
-
-/* ---- a place among max_concurrent ---- */
-
-static void wake_waiters(void *arg)
-{
-    struct prometheus *p = arg;
-
-    lock_take(&p->lock);
-    cond_broadcast(&p->place_free);
-    lock_give(&p->lock);
-}
-
-static bool take_place(struct prometheus *p, struct wait wait, struct err *e)
-{
-    struct cancel_hook hook = {.wake = wake_waiters, .arg = p};
-
-    if (wait.cancel != NULL) {
-        cancel_hook_add(wait.cancel, &hook);
-    }
-    lock_take(&p->lock);
-    while (p->in_flight >= p->config->max_concurrent && !wait_is_over(wait, p->env->clock)) {
-        (void)cond_wait_until(&p->place_free, &p->lock, wait.deadline_mono_ns);
-    }
-    bool taken = p->in_flight < p->config->max_concurrent;
-    p->in_flight += taken;
-    lock_give(&p->lock);
-    if (wait.cancel != NULL) {
-        cancel_hook_remove(wait.cancel, &hook);
-    }
-    return taken ||
-           (wait_err(wait, e), err_wrap(e, "waiting for one of %lld places at the datasource",
-                                        (long long)p->config->max_concurrent));
-}
-
-static void give_place(struct prometheus *p)
-{
-    lock_take(&p->lock);
-    p->in_flight--;
-    cond_signal(&p->place_free);
-    lock_give(&p->lock);
-}
 
 /* ---- the request ---- */
 
@@ -145,6 +92,19 @@ static void build_form(const struct prometheus *p, const struct query *q, struct
     }
 }
 
+/* The path of the query API, with the tenant of a cluster before it. */
+static void add_path(const struct prometheus *p, const struct query *q, struct buf *path)
+{
+    const struct prometheus_config *c = p->config;
+
+    if (c->common.is_cluster) {
+        struct str tenant = q->tenant.len > 0 ? q->tenant : c->tenant;
+        buf_addf(path, "/select/%.*s/prometheus", STR_FMT(tenant));
+    }
+    buf_add_str(path, c->query_path);
+    buf_add_text(path, q->step_ns > 0 ? "_range" : "");
+}
+
 /* ---- the answer ---- */
 
 static bool answer_error(int status, const struct prom_answer *answer, struct err *e)
@@ -165,9 +125,7 @@ static bool read_error(int status, struct str body, struct arena *a, struct err 
     if (prom_answer_decode(body, a, &none, &answer, &ignored) && answer.is_error) {
         return answer_error(status, &answer, e);
     }
-    enum err_code code = status == 401 || status == 403 ? ERR_AUTH : ERR_NET;
-    return err_set(e, code, "the datasource answered %d: %.*s", status,
-                   STR_FMT(str_trim(str_slice(body, 0, ERROR_BODY_SHOWN))));
+    return http_asker_fail(status, body, e);
 }
 
 /* Is the answer of the shape that was asked for? */
@@ -184,10 +142,16 @@ static bool check_shape(const struct query *q, enum prom_result result, struct e
                    "them");
 }
 
-static bool read_answer(const struct query *q, int status, struct str body,
-                        const struct answer_sink *sink, struct answer_info *ret_info, struct err *e)
+struct reading {
+    const struct query *query;
+    const struct answer_sink *sink;
+    struct answer_info info;
+};
+
+static bool read_answer(void *arg, int status, struct str body, struct err *e)
 {
-    struct prom_rows rows = {sink->row, sink->arg};
+    struct reading *reading = arg;
+    struct prom_rows rows = {reading->sink->row, reading->sink->arg};
     struct prom_answer answer;
     struct arena arena;
 
@@ -197,47 +161,17 @@ static bool read_answer(const struct query *q, int status, struct str body,
     if (ok && answer.is_error) {
         ok = answer_error(status, &answer, e);
     }
-    ok = ok && check_shape(q, answer.result, e);
+    ok = ok && check_shape(reading->query, answer.result, e);
     if (ok) {
-        *ret_info = (struct answer_info){.is_scalar = answer.result == PROM_SCALAR,
-                                         .is_partial = answer.is_partial,
-                                         .has_histograms = answer.has_histograms,
-                                         .series_fetched = answer.series_fetched,
-                                         .rows = (uint32_t)answer.rows,
-                                         .bytes = body.len};
+        reading->info =
+            (struct answer_info){.is_scalar = answer.result == PROM_SCALAR,
+                                 .is_partial = answer.is_partial || answer.is_incomplete,
+                                 .has_histograms = answer.has_histograms,
+                                 .series_fetched = answer.series_fetched,
+                                 .rows = (uint32_t)answer.rows,
+                                 .bytes = body.len};
     }
     arena_release(&arena);
-    return ok;
-}
-
-static bool call(struct prometheus *p, const struct query *q, const struct answer_sink *sink,
-                 struct answer_info *ret_info, struct err *e)
-{
-    AUTO(buf_release) struct buf form = BUF_INIT(BUF_UNLIMITED);
-    AUTO(buf_release) struct buf body = BUF_INIT(BUF_UNLIMITED);
-    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
-    struct http_header headers[QUERY_HEADERS_MAX] = {
-        {STR("Content-Type"), STR("application/x-www-form-urlencoded")}};
-    size_t count = 1;
-    struct http_response res;
-
-    build_form(p, q, &form);
-    for (size_t i = 0; i < q->header_count && count < QUERY_HEADERS_MAX; i++) {
-        headers[count++] = (struct http_header){q->headers[i].name, q->headers[i].value};
-    }
-    struct str part = buf_str(&form);
-    buf_add_str(&path, p->config->query_path);
-    buf_add_text(&path, q->step_ns > 0 ? "_range" : "");
-    struct http_request request = {.method = "POST",
-                                   .path = buf_str(&path),
-                                   .headers = headers,
-                                   .header_count = count,
-                                   .parts = &part,
-                                   .part_count = 1};
-    http_response_init(&res, &body);
-    bool ok = http_client_call(p->client, &request, q->wait, &res, e) &&
-              read_answer(q, res.status, buf_str(&body), sink, ret_info, e);
-    http_response_release(&res);
     return ok;
 }
 
@@ -245,23 +179,28 @@ static bool prometheus_query(struct datasource *d, const struct query *q,
                              const struct answer_sink *sink, struct answer_info *ret_info,
                              struct err *e)
 {
+    static const struct http_header type = {STR_INIT("Content-Type"),
+                                            STR_INIT("application/x-www-form-urlencoded")};
     struct prometheus *p = container_of(d, struct prometheus, super);
-    struct answer_info info = {0};
+    AUTO(buf_release) struct buf form = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    struct reading reading = {.query = q, .sink = sink};
+    struct http_answer_reader reader = {read_answer, &reading};
 
-    if (!take_place(p, q->wait, e)) {
+    build_form(p, q, &form);
+    add_path(p, q, &path);
+    struct str part = buf_str(&form);
+    struct http_request request = {.method = "POST",
+                                   .path = buf_str(&path),
+                                   .headers = &type,
+                                   .header_count = 1,
+                                   .parts = &part,
+                                   .part_count = 1};
+    if (!http_asker_ask(&p->asker, &request, q, &reader, e)) {
         return false;
     }
-    int64_t start_ns = clock_mono_ns(p->env->clock);
-    bool ok = call(p, q, sink, &info, e);
-    give_place(p);
-    metric_add(ok ? p->queries : p->failures, 1);
-    metric_observe(p->seconds,
-                   (double)(clock_mono_ns(p->env->clock) - start_ns) / (double)NS_PER_S);
-    metric_add(p->bytes, info.bytes);
-    if (ok) {
-        *ret_info = info;
-    }
-    return ok;
+    *ret_info = reading.info;
+    return true;
 }
 
 static bool prometheus_parse_labels(struct datasource *d, struct str raw_labels, struct arena *a,
@@ -287,7 +226,7 @@ static bool prometheus_probe(struct datasource *d, struct wait wait, struct err 
     struct answer_sink sink = {.row = no_row};
     struct answer_info info;
     struct query q = {
-        .expr = STR("vector(1)"), .time_ns = clock_wall_ns(p->env->clock), .wait = wait};
+        .expr = STR("vector(1)"), .time_ns = clock_wall_ns(p->asker.env->clock), .wait = wait};
 
     return prometheus_query(d, &q, &sink, &info, e);
 }
@@ -296,10 +235,12 @@ static void prometheus_print_request(struct datasource *d, const struct query *q
 {
     const struct prometheus *p = container_of(d, struct prometheus, super);
     AUTO(buf_release) struct buf form = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
     AUTO(buf_release) struct buf url = BUF_INIT(BUF_UNLIMITED);
 
     build_form(p, q, &form);
-    url_add_joined(&url, p->config->client.url, p->config->query_path);
+    add_path(p, q, &path);
+    url_add_joined(&url, p->config->client.url, buf_str(&path));
     curl_text_add(out, buf_str(&url), buf_str(&form), q);
 }
 
@@ -307,13 +248,7 @@ static void prometheus_close(struct datasource *d)
 {
     struct prometheus *p = container_of(d, struct prometheus, super);
 
-    http_client_free(p->client);
-    metric_drop(p->queries);
-    metric_drop(p->failures);
-    metric_drop(p->seconds);
-    metric_drop(p->bytes);
-    cond_release(&p->place_free);
-    lock_release(&p->lock);
+    http_asker_release(&p->asker);
     mem_free(p);
 }
 
@@ -327,44 +262,24 @@ static const struct datasource_ops prometheus_ops = {
 
 /* ---- opening ---- */
 
-static const struct metric_desc queries_desc = {.name = "telex_datasource_queries_total",
-                                                .help =
-                                                    "Queries answered or failed, by datasource.",
-                                                .type = METRIC_COUNTER,
-                                                .labels = {"datasource", "result"}};
-static const struct metric_desc bytes_desc = {.name = "telex_datasource_answer_bytes_total",
-                                              .help = "Bytes of answers read, by datasource.",
-                                              .type = METRIC_COUNTER,
-                                              .labels = {"datasource"}};
-static const struct metric_desc seconds_desc = {.name = "telex_datasource_query_duration_seconds",
-                                                .help =
-                                                    "Time of a query, its answer read and decoded.",
-                                                .type = METRIC_HISTOGRAM,
-                                                .labels = {"datasource"},
-                                                .buckets = metric_seconds_buckets,
-                                                .bucket_count = METRIC_SECONDS_BUCKETS};
-
 static bool prometheus_open(const struct env *env, const void *config, struct str name,
                             struct datasource **ret_datasource, struct err *e)
 {
     const struct prometheus_config *c = config;
-    struct http_client *client = NULL;
-
-    if (!http_client_new(env, &c->client, &client, e)) {
-        return err_wrap(e, "datasource");
+    if (!tenant_is_valid(c->tenant)) {
+        return err_set(e, ERR_CONFIG,
+                       "'tenant' is \"ACCOUNT\" or \"ACCOUNT:PROJECT\", two numbers, found '%.*s'",
+                       STR_FMT(c->tenant));
     }
     struct prometheus *p = mem_new(struct prometheus);
-    p->super.ops = &prometheus_ops;
-    p->super.kind = &datasource_prometheus;
-    p->env = env;
+    if (!http_asker_init(&p->asker, env, &c->client, c->max_concurrent, name, e)) {
+        mem_free(p);
+        return false;
+    }
+    p->super = (struct datasource){.ops = &prometheus_ops,
+                                   .kind = &datasource_prometheus,
+                                   .query_timeout_ns = c->common.query_timeout_ns};
     p->config = c;
-    p->client = client;
-    lock_init(&p->lock);
-    cond_init(&p->place_free);
-    p->queries = metrics_get2(env->metrics, &queries_desc, name, STR("answered"));
-    p->failures = metrics_get2(env->metrics, &queries_desc, name, STR("failed"));
-    p->seconds = metrics_get1(env->metrics, &seconds_desc, name);
-    p->bytes = metrics_get1(env->metrics, &bytes_desc, name);
     *ret_datasource = &p->super;
     return true;
 }
@@ -379,6 +294,18 @@ static const struct option rows[] = {
      .offset = offsetof(struct prometheus_config, query_path),
      .fallback = "/api/v1/query",
      .help = "Path of the query API behind the URL."},
+    {.name = "cluster",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct prometheus_config, common.is_cluster),
+     .fallback = "false",
+     .help = "The URL is that of a VictoriaMetrics cluster's vmselect: queries go to "
+             "`/select/TENANT/prometheus`, the tenant being that of the rule group."},
+    {.name = "tenant",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct prometheus_config, tenant),
+     .fallback = "0",
+     .help =
+         "With `cluster`: the tenant of groups that name none, `ACCOUNT` or `ACCOUNT:PROJECT`."},
     {.name = "query_step",
      .type = OPTION_DURATION,
      .flags = OPTION_ADVANCED,

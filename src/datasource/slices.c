@@ -178,6 +178,7 @@ struct datasource *slices_new(struct datasource *behind)
 
     s->super.ops = &slices_ops;
     s->super.kind = behind->kind;
+    s->super.query_timeout_ns = behind->query_timeout_ns;
     s->behind = behind;
     arena_init(&s->arena, ARENA_UNLIMITED);
     return &s->super;

@@ -450,6 +450,15 @@ static void trim_after(struct engine *en, uint32_t met)
     }
 }
 
+/* How long the rule's query may take. */
+static int64_t query_timeout_ns(const struct rule_run *run)
+{
+    const struct datasource *d = run_datasource(run);
+
+    return d != NULL && d->query_timeout_ns > 0 ? d->query_timeout_ns
+                                                : run->engine->options.query_timeout_ns;
+}
+
 /* False with the reason, and *ret_refused when there was no room for what was found. */
 static bool evaluate_rule(struct rule_run *run, int64_t slot_ns, struct wait wait,
                           bool *ret_refused, struct err *e)
@@ -458,7 +467,7 @@ static bool evaluate_rule(struct rule_run *run, int64_t slot_ns, struct wait wai
     int64_t start_ns = clock_mono_ns(en->env->clock);
     struct evaluation ev;
 
-    wait = wait_limit_ms(wait, en->env->clock, en->options.query_timeout_ns / NS_PER_MS);
+    wait = wait_limit_ms(wait, en->env->clock, query_timeout_ns(run) / NS_PER_MS);
     run->evaluation++;
     evaluation_begin(&ev, run, slot_ns - run->rule->group->query_offset_ns, wait);
     bool ok = run->kind == RULE_ALERT ? alert_evaluate(&ev, e) : record_evaluate(&ev, e);

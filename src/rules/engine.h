@@ -55,11 +55,12 @@ struct engine_output {
 };
 
 struct engine_options {
+    struct datasource *const *named; /* behind the default one: rule.source from 1 on; borrowed */
     struct datasource *self; /* for groups that ask our own metrics; NULL: their queries fail */
     const struct labels *external_labels;
     struct str external_url;
     int64_t keep_resolved_ns; /* 15 min */
-    int64_t query_timeout_ns;
+    int64_t query_timeout_ns; /* of datasources that say nothing */
     int64_t max_series_per_rule;
 };
 

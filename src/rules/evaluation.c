@@ -26,7 +26,13 @@ void evaluation_end(struct evaluation *ev)
 
 struct datasource *run_datasource(const struct rule_run *run)
 {
-    return run->rule->group->asks_self ? run->engine->options.self : run->engine->datasource;
+    const struct engine *en = run->engine;
+    int source = run->rule->source;
+
+    if (source == RULE_SOURCE_SELF) {
+        return en->options.self;
+    }
+    return source == RULE_SOURCE_DEFAULT ? en->datasource : en->options.named[source - 1];
 }
 
 bool run_query(const struct rule_run *run, const struct query *q, const struct answer_sink *sink,
@@ -44,6 +50,7 @@ struct query rule_query(const struct rule *rule, struct str expr, int64_t at_ns)
 
     return (struct query){.expr = expr,
                           .time_ns = at_ns,
+                          .tenant = group->tenant,
                           .params = group->params,
                           .param_count = group->param_count,
                           .headers = group->headers,
@@ -195,7 +202,7 @@ struct template_data rule_template_data(const struct rule_run *run, const struct
                                   .for_ns = rule->policy.for_ns,
                                   .interval_ns = rule->group->interval_ns,
                                   .expr = rule->expr,
-                                  .type = STR("prometheus"),
+                                  .type = str_of(rule_language_name(rule->language)),
                                   .alert_id = rule->id,
                                   .group_id = rule->group->id};
 }
@@ -267,6 +274,7 @@ struct batch_info rule_batch_info(const struct rule_run *run, enum record_kind k
     const struct rule_export *x = &rule->export;
 
     return (struct batch_info){.kind = kind,
+                               .tenant = rule->group->tenant,
                                .origin = STR("rule"),
                                .time_ns = slot_ns,
                                .rule = rule->name,

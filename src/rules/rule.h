@@ -31,6 +31,23 @@ enum {
 
 enum rule_kind { RULE_ALERT, RULE_RECORD };
 
+/* What expressions are written in. */
+enum rule_language { RULE_PROMQL, RULE_GRAPHITE };
+
+/* "prometheus", "graphite": the group's type. */
+const char *rule_language_name(enum rule_language language);
+
+/* Our own metrics, as the source of a rule; the others are places in rule_options.sources. */
+enum { RULE_SOURCE_SELF = -1, RULE_SOURCE_DEFAULT = 0 };
+
+/* Someone who can be asked. */
+struct rule_source {
+    struct str name; /* empty: the config's `datasource` */
+    enum rule_language language;
+    enum promql_dialect dialect;
+    bool takes_tenants;
+};
+
 /* A label or annotation. */
 struct rule_text {
     struct str name;
@@ -63,7 +80,9 @@ struct rule {
     struct str id;   /* 32 hex digits: group, kind, name, labels as written, and which of those that
                         are alike in these; the same after a restart and after an edit of expr */
     struct str expr; /* as written, without white space at its end */
-    const struct promql_node *tree;
+    const struct promql_node *tree; /* NULL when it is not PromQL */
+    int source;                     /* place in rule_options.sources, or RULE_SOURCE_SELF */
+    enum rule_language language;
     struct alert_policy policy;
     int64_t keep_firing_for_ns;
     const struct rule_text *labels; /* sorted by name; those of the group included */
@@ -91,7 +110,9 @@ struct rule_group {
     bool has_eval_offset;
     int64_t limit; /* series or alerts of one rule; 0: none */
     int64_t concurrency;
-    bool asks_self; /* datasource: self, our own metrics */
+    int source; /* of its rules, as rule.source */
+    enum rule_language language;
+    struct str tenant; /* of a VictoriaMetrics cluster: ACCOUNT or ACCOUNT:PROJECT; or empty */
     const struct query_param *params;
     size_t param_count;
     const struct query_param *headers;
@@ -111,11 +132,14 @@ struct rule_set {
 
 /* What loading needs to know beside the files. */
 struct rule_options {
-    int64_t interval_ns;          /* for groups that name none; 0: a minute */
-    int64_t query_offset_ns;      /* likewise */
-    int64_t update_entries_limit; /* for rules that say nothing; 0: 20 */
-    enum promql_dialect dialect;  /* what the datasource speaks */
-    struct str built_in;          /* rules that come with the program, as the text of a file */
+    int64_t interval_ns;               /* for groups that name none; 0: a minute */
+    int64_t query_offset_ns;           /* likewise */
+    int64_t update_entries_limit;      /* for rules that say nothing; 0: 20 */
+    enum promql_dialect dialect;       /* what the datasource speaks when there are no <sources> */
+    const struct rule_source *sources; /* the config's datasource, then those that have names */
+    size_t source_count;
+    bool any_source;     /* no config says what there is: any name is right */
+    struct str built_in; /* rules that come with the program, as the text of a file */
     const char *(*lookup)(void *arg, const char *name); /* values of %{NAME}; NULL: none are set */
     void *lookup_arg;
     bool check_only; /* collect all errors instead of stopping at the first */

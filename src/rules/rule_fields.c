@@ -39,6 +39,7 @@ static const char *const rule_names[RULE_FIELDS] = {
     [RULE_FIELD_LIMIT] = "limit",
     [RULE_FIELD_DEBUG] = "debug",
     [RULE_FIELD_UPDATE_ENTRIES_LIMIT] = "update_entries_limit",
+    [RULE_FIELD_DATASOURCE] = "datasource",
 };
 
 static const struct foreign_field file_foreign[] = {

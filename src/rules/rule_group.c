@@ -9,7 +9,7 @@
 #include "base/timetext.h"
 #include "rules/rule_int.h"
 
-enum { INTERVAL_MIN_NS = 1000000, INTERVAL_DEFAULT_S = 60, SHOWN_MAX = 60 };
+enum { INTERVAL_MIN_NS = 1000000, INTERVAL_DEFAULT_S = 60 };
 
 static bool read_name(struct rule_loader *l, const struct yaml_node *group,
                       const struct yaml_node *node, struct str *ret_name)
@@ -130,58 +130,6 @@ static void read_slot(struct rule_loader *l, const struct yaml_node *const *at,
     }
 }
 
-static void refuse(struct rule_loader *l, const struct yaml_node *node, const char *why)
-{
-    struct err e = ERR_INIT;
-
-    (void)yaml_key_err(node, &e, ERR_CONFIG, "'%.*s' is not supported yet: %s", STR_FMT(node->key),
-                       why);
-    loader_error(l, &e);
-}
-
-static void read_datasource(struct rule_loader *l, const struct yaml_node *node,
-                            struct rule_group *group)
-{
-    struct err e = ERR_INIT;
-    struct str name = STR_NONE;
-
-    field_text(l, node, &name);
-    group->asks_self = str_eq(name, STR("self"));
-    if (name.len > 0 && !group->asks_self) {
-        (void)yaml_err(node, &e, ERR_CONFIG,
-                       "unknown datasource '%.*s'; expected 'self' for Telex' own metrics, or "
-                       "nothing for the one of the config",
-                       STR_FMT(str_slice(name, 0, SHOWN_MAX)));
-        loader_error(l, &e);
-    }
-}
-
-static void read_type(struct rule_loader *l, const struct yaml_node *node)
-{
-    static const char *const types[] = {"prometheus", "graphite", "vlogs"};
-    struct err e = ERR_INIT;
-    struct str type = STR_NONE;
-
-    field_text(l, node, &type);
-    if (type.len == 0 || str_eq(type, STR("prometheus"))) {
-        return;
-    }
-    bool is_known = str_eq(type, STR("graphite")) || str_eq(type, STR("vlogs"));
-    const char *meant = str_nearest(type, types, ARRAY_LEN(types));
-    if (is_known) {
-        (void)yaml_err(node, &e, ERR_CONFIG,
-                       "groups of type '%.*s' are not supported yet: only 'prometheus' is",
-                       STR_FMT(type));
-    } else if (meant != NULL) {
-        (void)yaml_err(node, &e, ERR_CONFIG, "unknown type '%.*s'; did you mean '%s'?",
-                       STR_FMT(str_slice(type, 0, SHOWN_MAX)), meant);
-    } else {
-        (void)yaml_err(node, &e, ERR_CONFIG, "unknown type '%.*s'; expected 'prometheus'",
-                       STR_FMT(str_slice(type, 0, SHOWN_MAX)));
-    }
-    loader_error(l, &e);
-}
-
 static void read_concurrency(struct rule_loader *l, const struct yaml_node *node,
                              struct rule_group *group)
 {
@@ -202,14 +150,10 @@ static void read_fields(struct rule_loader *l, const struct yaml_node *const *at
     read_slot(l, at, group);
     field_count(l, at[GROUP_LIMIT], &group->limit);
     field_bool(l, at[GROUP_DEBUG], &draft->debug);
-    read_type(l, at[GROUP_TYPE]);
-    read_datasource(l, at[GROUP_DATASOURCE], group);
+    group_read_source(l, at, group);
     read_concurrency(l, at[GROUP_CONCURRENCY], group);
     group_read_params(l, at[GROUP_PARAMS], group);
     group_read_headers(l, at[GROUP_HEADERS], group);
-    if (at[GROUP_TENANT] != NULL) {
-        refuse(l, at[GROUP_TENANT], "put the tenant into the URL of a datasource of its own");
-    }
     group_read_notifier_headers(l, at[GROUP_NOTIFIER_HEADERS], group);
     if (at[GROUP_LABELS] != NULL && text_names_check(l, at[GROUP_LABELS], "label")) {
         draft->labels = at[GROUP_LABELS];

@@ -58,6 +58,8 @@ struct rule_loader {
     struct str group_name;  /* being read, for error texts; or empty */
     struct str rule_name;
     enum rule_kind rule_kind;
+    enum rule_language language; /* of the rule being read */
+    enum promql_dialect dialect;
     size_t rule_count;
     size_t error_count;
     size_t warning_count;
@@ -139,6 +141,7 @@ enum rule_field {
     RULE_FIELD_LIMIT,
     RULE_FIELD_DEBUG,
     RULE_FIELD_UPDATE_ENTRIES_LIMIT,
+    RULE_FIELD_DATASOURCE,
     RULE_FIELDS,
 };
 
@@ -177,6 +180,15 @@ void group_read_headers(struct rule_loader *l, const struct yaml_node *node,
                         struct rule_group *group);
 void group_read_notifier_headers(struct rule_loader *l, const struct yaml_node *node,
                                  struct rule_group *group);
+
+/* Who is asked: by type, datasource and tenant of the group, and by the rule's own datasource. */
+void group_read_source(struct rule_loader *l, const struct yaml_node *const *at,
+                       struct rule_group *group);
+void rule_read_source(struct rule_loader *l, const struct yaml_node *node,
+                      const struct rule_group *group, struct rule *rule);
+
+/* Is it an expression for Graphite? The error has its place in <text>. */
+MUST_USE bool graphite_expr_check(struct str text, struct err *e);
 
 void rule_read(struct rule_loader *l, struct group_draft *draft, const struct yaml_node *node,
                struct rule *rule);
@@ -217,7 +229,8 @@ bool rule_needs_series(const struct rule *rule);
 void export_read(struct rule_loader *l, struct rule *rule, const struct text_list *labels,
                  const struct text_list *annotations);
 
-/* Parses an expression in the datasource's dialect, of a text that stays; NULL after an error. */
+/* Parses an expression in the rule's language, of a text that stays; NULL after an error, and where
+ * the language is not PromQL. */
 const struct promql_node *expr_parse(struct rule_loader *l, const struct yaml_node *node,
                                      struct str text);
 

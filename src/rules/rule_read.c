@@ -84,7 +84,7 @@ static void check_type(struct rule_loader *l, const struct yaml_node *node,
     if (type != PROMQL_TYPE_STRING && type != PROMQL_TYPE_RANGE) {
         return;
     }
-    if (type == PROMQL_TYPE_RANGE && l->options->dialect != PROMQL_PROMETHEUS) {
+    if (type == PROMQL_TYPE_RANGE && l->dialect != PROMQL_PROMETHEUS) {
         return;
     }
     (void)yaml_err(node, &e, ERR_CONFIG,
@@ -100,7 +100,9 @@ const struct promql_node *expr_parse(struct rule_loader *l, const struct yaml_no
     const struct promql_node *tree = NULL;
     struct err e = ERR_INIT;
 
-    if (!promql_parse(l->arena, text, l->options->dialect, &tree, &e)) {
+    bool ok = l->language == RULE_GRAPHITE ? graphite_expr_check(text, &e)
+                                           : promql_parse(l->arena, text, l->dialect, &tree, &e);
+    if (!ok) {
         yaml_err_inside(node, &e);
         loader_error(l, &e);
         return NULL;
@@ -214,6 +216,10 @@ void rule_read(struct rule_loader *l, struct group_draft *draft, const struct ya
     }
     if (rule->kind == RULE_RECORD) {
         check_record_name(l, at[RULE_FIELD_RECORD], rule->name);
+    }
+    rule_read_source(l, at[RULE_FIELD_DATASOURCE], &draft->group, rule);
+    if (loader_is_done(l)) {
+        return;
     }
     read_expr(l, node, at[RULE_FIELD_EXPR], rule);
     if (loader_is_done(l)) {

@@ -228,7 +228,7 @@ static bool take_partial(struct decoder *d)
 }
 
 /* A list of texts, or null. */
-static bool take_warnings(struct decoder *d)
+static bool take_remarks(struct decoder *d)
 {
     struct str text;
 
@@ -242,6 +242,24 @@ static bool take_warnings(struct decoder *d)
         }
     }
     return !d->r.failed;
+}
+
+/* Those about the expression begin with "PromQL": the others are told by stores behind the store. */
+static bool take_warnings(struct decoder *d)
+{
+    struct json_reader before = d->r;
+    struct str text;
+
+    if (!take_remarks(d) || json_peek(&before) != JSON_ARRAY) {
+        return !d->r.failed;
+    }
+    (void)json_open_array(&before);
+    while (json_next_item(&before)) {
+        if (json_take_str(&before, &text) && !str_starts(text, STR("PromQL"))) {
+            d->answer.is_incomplete = true;
+        }
+    }
+    return true;
 }
 
 /* A number, or a string that holds one; anything else says nothing. */
@@ -281,7 +299,7 @@ static const struct {
 } answer_keys[] = {
     {STR_INIT("status"), take_status},     {STR_INIT("data"), take_data},
     {STR_INIT("error"), take_error},       {STR_INIT("errorType"), take_error_type},
-    {STR_INIT("warnings"), take_warnings}, {STR_INIT("infos"), take_warnings},
+    {STR_INIT("warnings"), take_warnings}, {STR_INIT("infos"), take_remarks},
     {STR_INIT("isPartial"), take_partial}, {STR_INIT("stats"), take_stats},
 };
 

@@ -38,6 +38,7 @@ struct prom_answer {
     bool is_partial;        /* VictoriaMetrics: some storage nodes did not answer */
     bool has_histograms;    /* native histograms were passed over */
     int64_t series_fetched; /* -1 when not said */
+    bool is_incomplete; /* a warning that is not about the expression: some store was not asked */
     uint32_t warning_count; /* warnings and infos */
     struct str first_warning;
     uint64_t rows;

@@ -1,12 +1,14 @@
 """The real servers that Telex talks to, each on its own loopback port with its own data folder.
 
-They are Debian's packages: prometheus, prometheus-node-exporter, prometheus-alertmanager, victoria-metrics and
-influxdb. `start` returns a server that answers; `stop` ends it by its process id. A server whose program is
+They are Debian's packages: prometheus, prometheus-node-exporter, prometheus-alertmanager, victoria-metrics,
+influxdb and graphite-web. `start` returns a server that answers; `stop` ends it by its process id. A server whose program is
 not installed makes the test skip with the package's name.
 """
 
 import json
+import pathlib
 import shutil
+import subprocess
 import time
 
 import pytest
@@ -250,6 +252,36 @@ bind-address = "{net.HOST}:{self.rpc_port}"
 
     def tag_keys(self, measurement, database="alerts_db"):
         return {row["tagKey"] for row in self.query(f'SHOW TAG KEYS FROM "{measurement}"', database)}
+
+
+class Graphite(Server):
+    """Debian's graphite-web over whisper files that the test writes; no carbon."""
+
+    name, program, package = "graphite", "graphite-manage", "graphite-web"
+    ready_path = "/render?format=json&target=constantLine(1)"
+
+    def prepare(self):
+        for folder in ("whisper", "log"):
+            (self.folder / folder).mkdir(exist_ok=True)
+
+    def start(self):
+        # The package's program only shows that it is there; what runs is its WSGI application.
+        if shutil.which(self.program) is None:
+            pytest.skip(f"{self.program} is not installed (apt-get install {self.package})")
+        self.program = "/usr/bin/python3"
+        return super().start()
+
+    def argv(self):
+        return [str(pathlib.Path(__file__).parent / "graphite" / "serve.py"), str(self.port)]
+
+    def write(self, path, value, seconds=60):
+        """A series with one point a second, up to now."""
+        script = ("import sys, time, whisper; path, value, n = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]);"
+                  "whisper.create(path, [(1, 3600)]); now = int(time.time());"
+                  "whisper.update_many(path, [(t, value) for t in range(now - n, now + 1)])")
+        file = self.folder / "whisper" / (path.replace(".", "/") + ".wsp")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["/usr/bin/python3", "-c", script, str(file), str(value), str(seconds)], check=True)
 
 
 def _prometheus_data(base, path, params):

@@ -4,6 +4,7 @@
 #include "base/varint.h"
 #include "export/exporter_options.h"
 #include "export/http_sink.h"
+#include "model/tenant.h"
 #include "net/http_options.h"
 #include "net/url.h"
 #include "wire/remote_write.h"
@@ -16,6 +17,8 @@ enum {
 struct remote_write_config {
     struct exporter_common common;
     struct http_client_config client;
+    bool is_cluster;
+    struct str tenant;
 };
 
 enum { CLIENT = offsetof(struct remote_write_config, client) };
@@ -24,6 +27,18 @@ static const struct option options[] = {
     EXPORTER_COMMON_ROWS,
     HTTP_URL_ROW(CLIENT, OPTION_REQUIRED),
     HTTP_CLIENT_ROWS(CLIENT, "30s", "1MB"),
+    {.name = "cluster",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct remote_write_config, is_cluster),
+     .fallback = "false",
+     .help = "The URL is that of a VictoriaMetrics cluster's vminsert: samples go to "
+             "`/insert/TENANT/prometheus/api/v1/write`, the tenant being that of the rule group."},
+    {.name = "tenant",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct remote_write_config, tenant),
+     .fallback = "0",
+     .help =
+         "With `cluster`: the tenant of samples that have none, `ACCOUNT` or `ACCOUNT:PROJECT`."},
 };
 
 static const struct option_table option_table = {
@@ -43,12 +58,18 @@ static const struct status_rule statuses[] = {
     {429, 429, VERDICT_RETRY},     {400, 499, VERDICT_REJECTED}, {0, 999, VERDICT_RETRY},
 };
 
-/* A URL without a path gets the usual one; any other is taken as it is. */
-static struct str path_of(const struct remote_write_config *c)
+/* A URL without a path gets the usual one; any other is taken as it is. In a cluster, the tenant's. */
+static struct str path_of(const struct remote_write_config *c, const struct batch *b,
+                          struct arena *a)
 {
+    struct str tenant = batch_info(b)->tenant;
     struct url url;
     struct err ignored = ERR_INIT;
 
+    if (c->is_cluster) {
+        tenant = tenant_is_valid(tenant) ? tenant : c->tenant;
+        return arena_printf(a, "/insert/%.*s/prometheus/api/v1/write", STR_FMT(tenant));
+    }
     bool bare = url_parse(c->client.url, &url, &ignored) && url.path.len <= 1;
     return bare ? STR("/api/v1/write") : STR("");
 }
@@ -107,7 +128,7 @@ static bool next_request(const void *config, struct view view, uint32_t *row,
         return false;
     }
     ret->method = "POST";
-    ret->path = path_of(config);
+    ret->path = path_of(config, view.batch, ret->arena);
     ret->encoding = BODY_SNAPPY;
     add_headers(ret);
     return true;
@@ -122,6 +143,13 @@ static const struct http_exporter http = {
 static bool open_sink(const struct exporter_place *place, const void *config,
                       struct sink **ret_sink, struct err *e)
 {
+    const struct remote_write_config *c = config;
+
+    if (!tenant_is_valid(c->tenant)) {
+        return err_set(e, ERR_CONFIG,
+                       "'tenant' is \"ACCOUNT\" or \"ACCOUNT:PROJECT\", two numbers, found '%.*s'",
+                       STR_FMT(c->tenant));
+    }
     return http_sink_open(&http, place, config, ret_sink, e);
 }
 

@@ -25,7 +25,8 @@ static void count(void *arg, bool is_warning, const struct err *problem)
 
 static void check_rule(const struct rule *r, const struct rule_group *g, struct map *ids)
 {
-    INVARIANT(r->group == g && r->tree != NULL && r->expr.len > 0 && r->name.len > 0);
+    INVARIANT(r->group == g && r->expr.len > 0 && r->name.len > 0);
+    INVARIANT((r->tree == NULL) == (r->language == RULE_GRAPHITE));
     INVARIANT(r->id.len == 32 && map_put(ids, r->id, ids) == NULL);
     INVARIANT(r->kind == RULE_ALERT || r->policy.for_ns == 0);
     INVARIANT(r->pos.line > 0 && r->policy.for_ns >= 0 && r->export.interval_ns >= 0);
@@ -59,7 +60,8 @@ static void check_set(const struct rule_set *set)
 
 static bool load(struct str text, enum promql_dialect dialect, bool check_only)
 {
-    const struct rule_options options = {.dialect = dialect, .check_only = check_only};
+    const struct rule_options options = {
+        .dialect = dialect, .check_only = check_only, .any_source = true};
     struct counts counts = {0};
     const struct rule_problems problems = {count, &counts};
     struct rule_set *set = NULL;

@@ -71,7 +71,7 @@ static const struct {
      "    datasource: { type: prometeus, url: 'http://a' }\n"
      "                        ^~~~~~~~~\n"},
     {"datasource: { type: graphite2, url: 'http://a' }\n",
-     "t.yaml:1:21: unknown datasource type 'graphite2'; expected one such as 'prometheus'\n"
+     "t.yaml:1:21: unknown datasource type 'graphite2'; did you mean 'graphite'?\n"
      "    datasource: { type: graphite2, url: 'http://a' }\n"
      "                        ^~~~~~~~~\n"},
     {"datasource: { }\n",

@@ -59,7 +59,7 @@ static void a_group_per_monitored_consumer(void **state)
 
     assert_int_equal(set->group_count, 1);
     const struct rule_group *g = &set->groups[0];
-    assert_true(g->asks_self);
+    assert_int_equal(g->source, RULE_SOURCE_SELF);
     assert_int_equal(g->rule_count, 3);
     assert_true(
         str_eq(g->rules[2].expr, STR("telex_exporter_pending_frames{exporter=\"both/vm\"} > 7")));
