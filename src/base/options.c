@@ -1,7 +1,7 @@
 /*
- * A table is read in three passes: the keys of the mapping are matched with rows, so that an
- * unknown key is the first thing to be told; then each row takes its default, its value and its
- * override; then what is missing is looked for.
+ * A table is read in three passes: the keys of the mappings (what was written, and what overrides it)
+ * are matched with rows, so that an unknown key is the first thing to be told; then each row takes its
+ * default and its override, or its value and its variable; then what is missing is looked for.
  */
 #include "base/options.h"
 
@@ -23,11 +23,13 @@ struct table_run {
     const struct options_run *run;
     const struct option_table *table;
     const struct yaml_node *node; /* the mapping, or NULL */
+    const struct yaml_node *over; /* the mapping that goes before it, or NULL */
     const char *prefix;           /* of variables, or NULL */
     char *config;
-    struct given given[OPTIONS_MAX];
-    bool is_root;    /* not a table in a table */
-    bool overridden; /* did a variable set something? */
+    struct given given[OPTIONS_MAX];      /* by <node> */
+    struct given overriding[OPTIONS_MAX]; /* by <over> */
+    bool is_root;                         /* not a table in a table */
+    bool overridden;                      /* did a variable set something? */
 };
 
 void options_add_shouted(struct buf *out, struct str text)
@@ -130,25 +132,59 @@ static bool err_unknown(const struct table_run *t, const struct yaml_node *child
                         STR_FMT(str_slice(child->key, 0, 60)), t->table->name, buf_text(&known));
 }
 
-static bool match_key(struct table_run *t, const struct yaml_node *child)
+/* The row that <child> means, and how; NULL when it means none. */
+static const struct option *find_row(const struct table_run *t, const struct yaml_node *child,
+                                     struct given *ret_given)
 {
     static const struct {
         struct str suffix;
         enum given_as as;
     } suffixes[] = {{STR_INIT("_secret"), GIVEN_SECRET}, {STR_INIT("_file"), GIVEN_FILE}};
-    struct given given = {.node = child, .as = GIVEN_VALUE};
     const struct option *o = find_value_row(t->table, child->key);
 
+    *ret_given = (struct given){.node = child, .as = GIVEN_VALUE};
     for (size_t i = 0; o == NULL && i < ARRAY_LEN(suffixes); i++) {
         o = find_secret_row(t->table, child->key, suffixes[i].suffix);
-        given.as = suffixes[i].as;
+        ret_given->as = suffixes[i].as;
+    }
+    if (o != NULL) {
+        ret_given->as = spelling_of(o, child->key) != NULL ? GIVEN_VALUE : ret_given->as;
+        ret_given->name = arena_text(t->run->arena, child->key);
+    }
+    return o;
+}
+
+/* Overrides are shown and kept as they are: no place for a secret, or for what is not the table's. */
+static bool check_override(const struct table_run *t, const struct option *o,
+                           const struct given *given)
+{
+    if (o == NULL) {
+        return is_other(t, given->node->key)
+                   ? yaml_key_err(given->node, t->run->e, ERR_CONFIG,
+                                  "'%.*s' cannot be overridden: change the config",
+                                  STR_FMT(given->node->key))
+                   : err_unknown(t, given->node);
+    }
+    return o->type != OPTION_SECRET || given->as != GIVEN_VALUE ||
+           given->node->kind != YAML_SCALAR ||
+           yaml_key_err(given->node, t->run->e, ERR_CONFIG,
+                        "%s: a secret cannot be overridden by its value, which would be kept and "
+                        "shown: say where it is, with %s_file, %s_secret or {env: NAME}",
+                        given->name, given->name, given->name);
+}
+
+static bool match_key(struct table_run *t, const struct yaml_node *child, bool is_override)
+{
+    struct given given;
+    const struct option *o = find_row(t, child, &given);
+
+    if (is_override && !check_override(t, o, &given)) {
+        return false;
     }
     if (o == NULL) {
         return is_other(t, child->key) || err_unknown(t, child);
     }
-    given.as = spelling_of(o, child->key) != NULL ? GIVEN_VALUE : given.as;
-    given.name = arena_text(t->run->arena, child->key);
-    struct given *place = &t->given[o - t->table->options];
+    struct given *place = &(is_override ? t->overriding : t->given)[o - t->table->options];
     if (place->node != NULL) {
         return yaml_key_err(child, t->run->e, ERR_CONFIG,
                             "'%s' means the same as '%s' in line %u: remove one of them",
@@ -158,19 +194,19 @@ static bool match_key(struct table_run *t, const struct yaml_node *child)
     return true;
 }
 
-static bool match_keys(struct table_run *t)
+static bool match_keys(struct table_run *t, const struct yaml_node *node, bool is_override)
 {
     static const char *const kinds[] = {[YAML_SCALAR] = "a text", [YAML_SEQUENCE] = "a list"};
 
-    if (t->node == NULL || yaml_is_null(t->node)) {
+    if (node == NULL || yaml_is_null(node)) {
         return true;
     }
-    if (t->node->kind != YAML_MAPPING) {
-        return yaml_err(t->node, t->run->e, ERR_CONFIG, "expected the options of %s, found %s",
-                        t->table->name, kinds[t->node->kind]);
+    if (node->kind != YAML_MAPPING) {
+        return yaml_err(node, t->run->e, ERR_CONFIG, "expected the options of %s, found %s",
+                        t->table->name, kinds[node->kind]);
     }
-    for (const struct yaml_node *child = t->node->first; child != NULL; child = child->next) {
-        if (!match_key(t, child)) {
+    for (const struct yaml_node *child = node->first; child != NULL; child = child->next) {
+        if (!match_key(t, child, is_override)) {
             return false;
         }
     }
@@ -240,9 +276,9 @@ static bool set_from_env(struct table_run *t, const struct option *o, void *fiel
 
 static bool parse_table(struct table_run *t);
 
-static bool set_table(struct table_run *t, const struct option *o, const struct given *given,
-                      void *field, bool *ret_set)
+static bool set_table(struct table_run *t, const struct option *o, void *field, bool *ret_set)
 {
+    const struct given *given = &t->given[o - t->table->options];
     AUTO(buf_release) struct buf prefix = BUF_INIT(BUF_SMALL);
     struct table_run *inner = arena_new(t->run->arena, struct table_run);
     const char *variable = variable_of(t, o->name);
@@ -253,13 +289,14 @@ static bool set_table(struct table_run *t, const struct option *o, const struct 
     inner->run = t->run;
     inner->table = o->table;
     inner->node = given->node;
+    inner->over = t->overriding[o - t->table->options].node;
     inner->prefix = variable != NULL ? buf_text(&prefix) : NULL;
     inner->config = field;
     if (!parse_table(inner)) {
         return false;
     }
-    t->overridden = t->overridden || inner->overridden;
-    *ret_set = given->node != NULL || inner->overridden;
+    t->overridden = t->overridden || inner->overridden || inner->over != NULL;
+    *ret_set = inner->over != NULL || given->node != NULL || inner->overridden;
     return true;
 }
 
@@ -277,11 +314,18 @@ static bool set_from_node(const struct options_run *r, const struct option *o,
     return option_types[o->type].set(r, o, value, field);
 }
 
-static bool set_scalar_row(struct table_run *t, const struct option *o, const struct given *given,
-                           void *field, bool *ret_set)
+static bool is_said(const struct given *given)
+{
+    return given->node != NULL && !yaml_is_null(given->node);
+}
+
+static bool set_scalar_row(struct table_run *t, const struct option *o, void *field, bool *ret_set)
 {
     const struct options_run *r = t->run;
-    bool is_given = given->node != NULL && !yaml_is_null(given->node);
+    const struct given *over = &t->overriding[o - t->table->options];
+    bool is_over = is_said(over);
+    const struct given *given = is_over ? over : &t->given[o - t->table->options];
+    bool is_given = is_said(given);
     struct str file = STR("default");
     bool from_env = false;
 
@@ -292,7 +336,7 @@ static bool set_scalar_row(struct table_run *t, const struct option *o, const st
     if (is_given && !set_from_node(r, o, given, field)) {
         return false;
     }
-    if (o->type != OPTION_NODE && !set_from_env(t, o, field, &from_env)) {
+    if (o->type != OPTION_NODE && !is_over && !set_from_env(t, o, field, &from_env)) {
         return false;
     }
     *ret_set = is_given || from_env || o->fallback != NULL;
@@ -325,15 +369,14 @@ static bool parse_table(struct table_run *t)
     const struct option *missing = NULL;
 
     INVARIANT(t->table->count <= OPTIONS_MAX);
-    if (!match_keys(t)) {
+    if (!match_keys(t, t->node, false) || !match_keys(t, t->over, true)) {
         return false;
     }
     for (size_t i = 0; i < t->table->count; i++) {
         const struct option *o = &t->table->options[i];
         void *field = t->config + o->offset;
         bool is_set = false;
-        if (!(o->type == OPTION_TABLE ? set_table(t, o, &t->given[i], field, &is_set)
-                                      : set_scalar_row(t, o, &t->given[i], field, &is_set))) {
+        if (!(o->type == OPTION_TABLE ? set_table : set_scalar_row)(t, o, field, &is_set)) {
             return false;
         }
         bool is_missing = (o->flags & OPTION_REQUIRED) && (!is_set || is_empty(o, field));
@@ -341,7 +384,7 @@ static bool parse_table(struct table_run *t)
     }
     /* A table in a table that nobody mentions may lack what it needs. */
     bool is_mentioned = t->node != NULL && !yaml_is_null(t->node);
-    bool is_used = t->is_root || is_mentioned || t->overridden;
+    bool is_used = t->is_root || is_mentioned || t->over != NULL || t->overridden;
     return missing == NULL || !is_used || err_missing(t, missing);
 }
 
@@ -355,6 +398,7 @@ bool options_parse(const struct option_table *table, const struct yaml_node *nod
     *t = (struct table_run){.run = &run,
                             .table = table,
                             .node = node,
+                            .over = source->overrides,
                             .prefix = source->prefix,
                             .config = config,
                             .is_root = true};

@@ -100,11 +100,12 @@ struct option_source {
     const char *prefix;        /* e.g. "TELEX_EXPORTER_INFLUX_", or NULL for no overrides */
     struct str secrets_path;   /* folder for <name>_secret references; or empty */
     const char *const *others; /* NULL-terminated keys of the mapping that somebody else reads */
+    const struct yaml_node *overrides; /* a mapping whose values go before all else; or NULL */
 };
 
 /*
  * Fills <config> (config_size bytes) from defaults, then <node> (a mapping, or NULL), then the
- * environment. On failure <config> holds nothing to release, and the error has the place of the key
+ * environment, then source->overrides. On failure <config> holds nothing to release, and the error has the place of the key
  * or value.
  *
  * - A key is an option's name or alias. An alias that ends in _seconds, _ms, _mb and so on says
@@ -115,6 +116,8 @@ struct option_source {
  * - The variable of option `name` is <prefix>NAME; of `subName` in table `sub`,
  * <prefix>SUB_SUB_NAME; aliases have theirs too, behind the option's own.
  * A list is written there as a,b or as YAML, a map as a=b,c=d or as YAML.
+ * - An override takes the place of what <node> and the environment say of its option, under whatever
+ * spelling; within a table, of single options. It may not hold a secret, only say where one is.
  * - A secret `key` is a text, {file: path} or {env: NAME}; or instead of `key`, `key_file` is a
  * path
  * and `key_secret` is the name of a file in <secrets_path> or else of a variable, as it is or in

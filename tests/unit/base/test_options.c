@@ -585,6 +585,65 @@ static void the_schema_is_json(void **state)
     assert_int_equal(yaml_get(yaml_get(properties, STR("precision")), STR("enum"))->count, 4);
 }
 
+/* ---- overrides ---- */
+
+static const char *const env_over[] = {"T_BATCH_SIZE", "7", "T_TLS_CA_FILE", "env", NULL};
+
+static const struct {
+    const char *over;
+    const char *want;
+} overrides[] = {
+    {"batch_size: 9", "http://h batch=9 offset=0 ratio=0" DEFAULTS " ca=env verify=1 tlskey=-"},
+    {"{timeout_ms: 20}",
+     "http://h batch=7 offset=0 ratio=0 timeout=20ms max=16000000 precision=2" DEFAULTS
+     " ca=env verify=1 tlskey=-"},
+    {"{tls: {verify: off}}",
+     "http://h batch=7 offset=0 ratio=0" DEFAULTS " ca=env verify=0 tlskey=-"},
+    {"{tls: {ca_file: o, key_secret: T_BATCH_SIZE}}",
+     "http://h batch=7 offset=0 ratio=0" DEFAULTS " ca=o verify=1 tlskey=7"},
+    {"{api_key: {env: T_BATCH_SIZE}}",
+     "http://h batch=7 offset=0 ratio=0 key=7" DEFAULTS " ca=env verify=1 tlskey=-"},
+    {"batchsize: 9",
+     "f.yaml:1:1: unknown option 'batchsize' of exporter test: did you mean 'batch_size'?"},
+    {"batch_size: 0", "f.yaml:1:13: batch_size: must be at least 1"},
+    {"name: other", "f.yaml:1:1: 'name' cannot be overridden: change the config"},
+    {"{tls: {key: abc}}",
+     "f.yaml:1:8: key: a secret cannot be overridden by its value, which would be kept and shown: say where it is, "
+     "with key_file, key_secret or {env: NAME}"},
+};
+
+static void overrides_go_before_all_else(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(overrides); i++) {
+        AUTO(parsed_release) struct parsed p = {0};
+        AUTO(buf_release) struct buf got = BUF_INIT(BUF_SMALL);
+        static const struct yaml_source below = {.file = STR_INIT("b.yaml"),
+                                                 .text = STR_INIT("{url: http://h, timeout: 30}")};
+        const struct yaml_node *documents = NULL;
+        const struct yaml_node *over = NULL;
+        static const char *const names[] = {"type", "name", NULL};
+        struct config c;
+
+        p.source = (struct yaml_source){.file = STR("f.yaml"), .text = str_of(overrides[i].over)};
+        arena_init(&p.arena, ARENA_UNLIMITED);
+        assert_true(yaml_parse(&p.arena, &below, &documents, &p.e));
+        assert_true(yaml_parse(&p.arena, &p.source, &over, &p.e));
+        const struct option_source source = {.lookup = lookup,
+                                             .arg = (void *)(uintptr_t)env_over,
+                                             .prefix = "T_",
+                                             .others = names,
+                                             .overrides = over->first};
+        if (options_parse(&table, documents->first, &source, &p.arena, &c, &p.e)) {
+            show(&c, &got);
+            options_release(&table, &c);
+        } else {
+            err_print_line(&p.e, &got);
+        }
+        assert_string_equal(buf_text(&got), overrides[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -593,6 +652,7 @@ int main(void)
         cmocka_unit_test(a_failure_frees_the_secrets_before_it),
         cmocka_unit_test(secrets_come_from_files),
         cmocka_unit_test(map_values_know_their_place),
+        cmocka_unit_test(overrides_go_before_all_else),
         cmocka_unit_test(camel_case_has_its_variable),
         cmocka_unit_test(help_is_for_a_terminal),
         cmocka_unit_test(the_page_has_every_row),
