@@ -104,6 +104,7 @@ static void app_free(struct app *a)
     config_unref(a->shown);
     loaded_release(&a->now);
     vec_release(&a->askers);
+    vec_release(&a->override_askers);
     buf_release(&a->last_problem);
     cond_release(&a->no_readers);
     lock_release(&a->lock);
@@ -159,6 +160,11 @@ static void refuse_askers(struct app *a)
         a->askers.items[i].done(a->askers.items[i].arg, &refused);
     }
     vec_clear(&a->askers);
+    struct override_asker o;
+    while (app_next_override(a, &o)) {
+        o.asker.done(o.asker.arg, &refused);
+        override_asker_release(&o);
+    }
 }
 
 /* Evaluations under way may end, but not take the time that deliveries need. */

@@ -7,7 +7,7 @@
  * changed or keeps everything; app_stop() drains. The HTTP server stands above and asks for views.
  *
  * Ownership: main owns the app, which owns all of the above and holds the config that it runs.
- * Threads: start, reload, tick and stop on the main thread; views and app_ask_reload() on any.
+ * Threads: start, reload, override, tick and stop on the main thread; views and app_ask_...() on any.
  * Limits: those of the parts.
  */
 #ifndef TELEX_APP_APP_H
@@ -52,6 +52,18 @@ void app_reload(struct app *a);
 MUST_USE bool app_ask_reload(struct app *a,
                              void (*done)(void *arg, const struct reload_result *result),
                              void *arg);
+
+/*
+ * Has the main thread merge <patch>, an object of options as JSON, into the overrides of <exporter> (empty:
+ * take them all back), run what comes of it and keep it over restarts; or keep what runs. <done> is
+ * told as above.
+ */
+MUST_USE bool app_ask_override(struct app *a, struct str exporter, struct str patch,
+                               void (*done)(void *arg, const struct reload_result *result),
+                               void *arg);
+
+/* Does what was asked so far by app_ask_override(); SIGUSR1 says that there is something. */
+void app_override(struct app *a);
 
 /* What is due now and then: a snapshot of alert states. Called about once a second. */
 void app_tick(struct app *a);

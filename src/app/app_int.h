@@ -19,6 +19,13 @@ struct reload_asker {
     void *arg;
 };
 
+/* Options to change; owns its texts. */
+struct override_asker {
+    struct str exporter;
+    struct str patch; /* JSON; empty: take all back */
+    struct reload_asker asker;
+};
+
 struct app_metrics {
     struct metric *reloads_ok;
     struct metric *reloads_failed;
@@ -69,6 +76,7 @@ struct app {
     bool is_stopping GUARDED_BY(lock);
     struct config *shown GUARDED_BY(lock); /* now.config, for other threads */
     VEC(struct reload_asker) askers GUARDED_BY(lock);
+    VEC(struct override_asker) override_askers GUARDED_BY(lock);
     struct buf last_problem GUARDED_BY(lock);
 };
 
@@ -90,6 +98,12 @@ void graph_wait_unseen(struct app *a);
 
 /* The scheduler's jobs are the groups of the engine, and the readings of our own metrics; it is paused. */
 void graph_schedule(struct app *a);
+
+/* ---- reload.c ---- */
+
+/* The next override that was asked for, moved to <ret>; false when there is none. */
+bool app_next_override(struct app *a, struct override_asker *ret);
+void override_asker_release(struct override_asker *o);
 
 /* ---- snapshot.c ---- */
 

@@ -9,6 +9,7 @@
  */
 #include "app/config.h"
 
+#include "app/overrides.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "model/labels.h"
@@ -51,6 +52,12 @@ static const struct yaml_node *child_at(const struct yaml_node *node, const stru
     return found;
 }
 
+/* Is the place of <e> in the text that <node> is from? */
+static bool is_in_file_of(const struct yaml_node *node, const struct err *e)
+{
+    return node != NULL && str_starts(node->source->file, str_of(e->file)); /* it may be cut */
+}
+
 /* <node> without <child>. */
 static const struct yaml_node *without(struct arena *a, const struct yaml_node *node,
                                        const struct yaml_node *child)
@@ -91,7 +98,7 @@ static const struct yaml_node *read_what_is_right(struct reader *r, const struct
         if (is_whole || e.code != ERR_CONFLICT) {
             problems_error(r->problems, &e);
         }
-        const struct yaml_node *wrong = child_at(node, &e);
+        const struct yaml_node *wrong = is_in_file_of(node, &e) ? child_at(node, &e) : NULL;
         if (wrong == NULL) {
             return NULL;
         }
@@ -257,15 +264,64 @@ static void find_exporters(struct reader *r)
     }
 }
 
+/* Reads exporters and routes with what overrides them. */
+static bool parse_plan(struct reader *r, const struct yaml_node *exporters,
+                       const struct yaml_node *routes, struct err *e)
+{
+    struct option_source source = r->source;
+
+    source.overrides = r->config->overrides;
+    return plan_parse(exporters, routes, &source, &r->config->arena, &r->config->plan, e);
+}
+
 static bool read_exporters(struct reader *r, const struct yaml_node *node, struct err *e)
 {
-    return plan_parse(node, NULL, &r->source, &r->config->arena, &r->config->plan, e);
+    return parse_plan(r, node, NULL, e);
 }
 
 static bool read_plan(struct reader *r, const struct yaml_node *routes, struct err *e)
 {
-    return plan_parse(r->config->settings.exporters, routes, &r->source, &r->config->arena,
-                      &r->config->plan, e);
+    return parse_plan(r, r->config->settings.exporters, routes, e);
+}
+
+void config_add_overrides_path(const struct config *c, struct buf *out)
+{
+    overrides_add_path(c->settings.state.path, out);
+}
+
+/* What was changed while the program ran, from the state folder or the one who asks. */
+static bool read_overrides(struct reader *r, struct err *e)
+{
+    struct config *c = r->config;
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf text = BUF_INIT(OVERRIDES_MAX);
+
+    config_add_overrides_path(c, &path);
+    if (r->environment->overrides != NULL) {
+        buf_add_str(&text, *r->environment->overrides);
+    } else if (!overrides_load(buf_str(&path), &text, e)) {
+        return false;
+    }
+    c->overrides_source = (struct yaml_source){.file = arena_dup(&c->arena, buf_str(&path)),
+                                               .text = arena_dup(&c->arena, buf_str(&text))};
+    return overrides_read(&c->overrides_source, &c->arena, &c->overrides, e);
+}
+
+/* What is left when an exporter went; it is kept for when it comes back. */
+static void warn_of_strangers(struct reader *r)
+{
+    const struct yaml_node *all = r->config->overrides;
+
+    for (const struct yaml_node *n = all != NULL ? all->first : NULL; n != NULL; n = n->next) {
+        struct err e = ERR_INIT;
+        if (!plan_has_exporter(&r->config->plan, n->key)) {
+            (void)yaml_key_err(n, &e, ERR_CONFIG,
+                               "overrides of '%.*s', which is no exporter; take them back with "
+                               "DELETE /api/v1/exporters/%.*s/overrides",
+                               STR_FMT(n->key), STR_FMT(n->key));
+            problems_warning(r->problems, &e);
+        }
+    }
 }
 
 /* Routes are looked at only when all exporters are there, or they would miss the wrong ones. */
@@ -273,12 +329,17 @@ static void read_plan_sections(struct reader *r)
 {
     const struct settings *s = &r->config->settings;
     size_t before = r->problems->errors;
+    struct err e = ERR_INIT;
 
+    if (!read_overrides(r, &e)) {
+        problems_error(r->problems, &e);
+    }
     find_exporters(r);
     (void)read_what_is_right(r, s->exporters, read_exporters);
     plan_config_release(&r->config->plan);
     if (r->problems->errors == before) {
         (void)read_what_is_right(r, s->routes, read_plan);
+        warn_of_strangers(r);
     }
     r->config->plan.state_path = s->state.path;
 }

@@ -81,6 +81,8 @@ struct config {
     const struct rule_source *rule_sources; /* the one without a name, then these */
     struct plan_config plan;
     struct labels *external_labels;
+    struct yaml_source overrides_source; /* what was changed at run time; text empty: nothing */
+    const struct yaml_node *overrides;   /* exporters with options, or NULL */
 };
 
 /* The whole file; and its sections one by one, for the reference page. */
@@ -90,6 +92,7 @@ extern const struct option_table config_options;
 struct config_environment {
     const char *(*lookup)(void *arg, const char *name);
     void *arg;
+    const struct str *overrides; /* a text in place of the state folder's file (overrides.h) */
 };
 
 /* The environment of this process. */
@@ -113,6 +116,9 @@ static inline void config_autounref(struct config **c)
 {
     config_unref(*c);
 }
+
+/* The file of the state folder that <c> has, or would have, its overrides from. */
+void config_add_overrides_path(const struct config *c, struct buf *out);
 
 /* What rules are read with. */
 struct rule_options config_rule_options(const struct config *c);

@@ -5,13 +5,16 @@
  *   1. Nothing that runs is touched before everything new was read, checked and opened.
  *   2. The plan changes first and is changed back when what comes after it fails.
  *   3. Whoever asked is told once.
+ *   4. Overrides are on disk before they run; when they cannot run, those of before are put back.
  */
 #include "app/app_int.h"
 
+#include "app/overrides.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { PROBLEM_TEXT_MAX = 256 * 1024, PAUSE_EXTRA_MS = 5000 };
@@ -49,6 +52,44 @@ static void tell_askers(struct app *a, const struct reload_result *result)
         askers.items[i].done(askers.items[i].arg, result);
     }
     vec_release(&askers);
+}
+
+bool app_ask_override(struct app *a, struct str exporter, struct str patch,
+                      void (*done)(void *arg, const struct reload_result *result), void *arg)
+{
+    struct override_asker o = {.asker = {done, arg}};
+
+    o.exporter = str_make(mem_dup_text(exporter.ptr, exporter.len), exporter.len);
+    o.patch = str_make(mem_dup_text(patch.ptr, patch.len), patch.len);
+    lock_take(&a->lock);
+    bool taken = !a->is_stopping;
+    if (taken) {
+        vec_push(&a->override_askers, o);
+    }
+    lock_give(&a->lock);
+    if (!taken) {
+        override_asker_release(&o);
+    }
+    return taken && kill(getpid(), SIGUSR1) == 0;
+}
+
+bool app_next_override(struct app *a, struct override_asker *ret)
+{
+    lock_take(&a->lock);
+    bool found = a->override_askers.len > 0;
+    if (found) {
+        *ret = a->override_askers.items[0];
+        size_t rest = --a->override_askers.len;
+        memmove(a->override_askers.items, a->override_askers.items + 1, rest * sizeof(*ret));
+    }
+    lock_give(&a->lock);
+    return found;
+}
+
+void override_asker_release(struct override_asker *o)
+{
+    mem_free(o->exporter.ptr);
+    mem_free(o->patch.ptr);
 }
 
 /* ---- problems ---- */
@@ -199,6 +240,21 @@ static bool exchange(struct app *a, struct loaded *l, struct err *e)
 
 /* ---- the whole ---- */
 
+/* Runs what was read, <l>, or says why not. */
+static bool exchange_all(struct app *a, struct loaded *l, struct collector *collector)
+{
+    struct err e = ERR_INIT;
+
+    bool ok = exchange(a, l, &e);
+    if (!ok) {
+        collect_error(collector, &e);
+    } else if (a->options.changed != NULL) {
+        a->options.changed(a->options.changed_arg, a->now.config);
+    }
+    graph_wait_unseen(a);
+    return ok;
+}
+
 static bool load_and_exchange(struct app *a, struct collector *collector, struct problems *problems)
 {
     struct loaded l = {0};
@@ -207,37 +263,110 @@ static bool load_and_exchange(struct app *a, struct collector *collector, struct
     if (!load_all(&a->options.input, problems, &l, &e)) {
         return false;
     }
-    bool ok = exchange(a, &l, &e);
-    if (!ok) {
-        collect_error(collector, &e);
-    } else if (a->options.changed != NULL) {
-        a->options.changed(a->options.changed_arg, a->now.config);
-    }
-    graph_wait_unseen(a);
+    bool ok = exchange_all(a, &l, collector);
     loaded_release(&l);
     return ok;
+}
+
+static void say(struct app *a, const struct reload_result *result)
+{
+    metric_add(result->ok ? a->metrics.reloads_ok : a->metrics.reloads_failed, 1);
+    metric_set(a->metrics.reload_successful, result->ok ? 1 : 0);
+    if (result->ok) {
+        trace_info(&a->trace, "reloaded", T_U64("groups", result->groups),
+                   T_U64("rules", result->rules));
+    } else {
+        trace_error(&a->trace, "reload refused; what ran goes on");
+    }
+}
+
+static struct reload_result result_of(const struct app *a, bool ok, const struct problems *problems,
+                                      const struct collector *collector)
+{
+    return (struct reload_result){
+        .ok = ok,
+        .groups = a->now.rules->group_count,
+        .rules = a->now.rules->rule_count,
+        .warnings = problems->warnings,
+        .text = buf_str(&collector->text),
+    };
 }
 
 void app_reload(struct app *a)
 {
     struct collector collector = {.app = a, .text = BUF_INIT(PROBLEM_TEXT_MAX)};
     struct problems problems = {.report = collect, .arg = &collector};
-    struct reload_result result = {
-        .ok = load_and_exchange(a, &collector, &problems),
-        .groups = a->now.rules->group_count,
-        .rules = a->now.rules->rule_count,
-        .warnings = problems.warnings,
-        .text = buf_str(&collector.text),
-    };
+    bool ok = load_and_exchange(a, &collector, &problems);
+    struct reload_result result = result_of(a, ok, &problems, &collector);
 
-    metric_add(result.ok ? a->metrics.reloads_ok : a->metrics.reloads_failed, 1);
-    metric_set(a->metrics.reload_successful, result.ok ? 1 : 0);
-    if (result.ok) {
-        trace_info(&a->trace, "reloaded", T_U64("groups", result.groups),
-                   T_U64("rules", result.rules));
-    } else {
-        trace_error(&a->trace, "reload refused; what ran goes on");
-    }
+    say(a, &result);
     tell_askers(a, &result);
     buf_release(&collector.text);
+}
+
+/* ---- overrides ---- */
+
+/* What the file has becomes <text>, which is run: nothing runs that a restart would not find. */
+static bool keep_and_exchange(struct app *a, struct loaded *l, struct str path, struct str before,
+                              struct str text, struct collector *collector)
+{
+    struct err e = ERR_INIT;
+
+    if (!overrides_save(path, text, &e)) {
+        collect_error(collector, &e);
+        return false;
+    }
+    if (exchange_all(a, l, collector)) {
+        return true;
+    }
+    if (!overrides_save(path, before, &e)) {
+        collect_error(collector, &e);
+    }
+    return false;
+}
+
+static bool override(struct app *a, const struct override_asker *o, struct collector *collector,
+                     struct problems *problems)
+{
+    struct load_input input = a->options.input;
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf before = BUF_INIT(OVERRIDES_MAX);
+    AUTO(buf_release) struct buf text = BUF_INIT(OVERRIDES_MAX);
+    struct loaded l = {0};
+    struct err e = ERR_INIT;
+
+    config_add_overrides_path(a->now.config, &path);
+    if (!overrides_load(buf_str(&path), &before, &e) ||
+        !overrides_patch(buf_str(&before), o->exporter, o->patch, &text, &e)) {
+        collect_error(collector, &e);
+        return false;
+    }
+    const struct str changed = buf_str(&text);
+    input.environment.overrides = &changed;
+    if (!load_all(&input, problems, &l, &e)) {
+        return false;
+    }
+    bool ok = keep_and_exchange(a, &l, buf_str(&path), buf_str(&before), changed, collector);
+    loaded_release(&l);
+    return ok;
+}
+
+void app_override(struct app *a)
+{
+    struct override_asker o;
+
+    while (app_next_override(a, &o)) {
+        struct collector collector = {.app = a, .text = BUF_INIT(PROBLEM_TEXT_MAX)};
+        struct problems problems = {.report = collect, .arg = &collector};
+        bool ok = override(a, &o, &collector, &problems);
+        struct reload_result result = result_of(a, ok, &problems, &collector);
+        trace_info(&a->trace, ok ? "options were overridden" : "options were not overridden",
+                   T_STR("exporter", o.exporter));
+        if (ok) {
+            say(a, &result);
+        }
+        o.asker.done(o.asker.arg, &result);
+        override_asker_release(&o);
+        buf_release(&collector.text);
+    }
 }

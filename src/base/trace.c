@@ -257,7 +257,7 @@ static void put_named(struct line *l, const char *key, struct str value)
     }
 }
 
-static bool is_secret(struct str key)
+bool trace_key_is_secret(struct str key)
 {
     for (size_t i = 0; i < ARRAY_LEN(secret_keys); i++) {
         for (size_t at = 0; at + secret_keys[i].len <= key.len; at++) {
@@ -296,7 +296,8 @@ static void put_field(struct line *l, const struct trace_field *f)
     if (!put_key(l, f->key)) {
         return;
     }
-    if (is_secret(str_of(f->key)) && (f->kind == TRACE_FIELD_STR || f->kind == TRACE_FIELD_ERR)) {
+    if (trace_key_is_secret(str_of(f->key)) &&
+        (f->kind == TRACE_FIELD_STR || f->kind == TRACE_FIELD_ERR)) {
         put_text(l, STR("[redacted]"));
         return;
     }

@@ -61,6 +61,9 @@ struct trace {
 void trace_init(struct trace *t, struct trace_sink *sink, const char *component,
                 enum trace_level level);
 
+/* Is a value of that name never shown: password, token, api_key and the like? */
+bool trace_key_is_secret(struct str key);
+
 /* "debug", "info", "warn", "error", "off" -> level; false when it is none of them. */
 bool trace_level_parse(struct str name, enum trace_level *ret_level);
 

@@ -32,6 +32,25 @@ static const char *plural(size_t count)
     return count == 1 ? "" : "s";
 }
 
+/* What was changed over the API and goes before the config. */
+static void add_overrides(const struct config *c, struct buf *out)
+{
+    const struct yaml_node *all = c->overrides;
+
+    if (all == NULL || all->first == NULL) {
+        return;
+    }
+    buf_addf(out, "note: %.*s overrides options of ", STR_FMT(c->overrides_source.file));
+    for (const struct yaml_node *n = all->first; n != NULL; n = n->next) {
+        buf_addf(out, "%s%.*s (", n != all->first ? ", " : "", STR_FMT(n->key));
+        for (const struct yaml_node *o = n->first; o != NULL; o = o->next) {
+            buf_addf(out, "%s%.*s", o != n->first ? ", " : "", STR_FMT(o->key));
+        }
+        buf_add_byte(out, ')');
+    }
+    buf_add_byte(out, '\n');
+}
+
 static void summarize(const struct place *place, const struct loaded *l,
                       const struct problems *problems)
 {
@@ -47,6 +66,7 @@ static void summarize(const struct place *place, const struct loaded *l,
     }
     buf_addf(&out, "rules: %zu group%s, %zu rule%s\n", l->rules->group_count,
              plural(l->rules->group_count), l->rules->rule_count, plural(l->rules->rule_count));
+    add_overrides(l->config, &out);
     if (problems->warnings > 0) {
         buf_addf(&out, "%zu warning%s\n", problems->warnings, plural(problems->warnings));
     }

@@ -1,7 +1,8 @@
 /*
  * run: load, build, serve, and wait for signals.
  *
- * The main thread is the only one that signals reach: SIGHUP reloads, SIGTERM and SIGINT stop. The
+ * The main thread is the only one that signals reach: SIGHUP reloads, SIGTERM and SIGINT stop, and by
+ * SIGUSR1 the server's threads have it change options. The
  * HTTP server comes up first, so that an address in use is told before anything is touched, and
  * goes first, so that nothing new comes in while deliveries drain.
  */
@@ -56,6 +57,7 @@ static void block_signals(struct program *p)
     (void)sigaddset(&p->signals, SIGHUP);
     (void)sigaddset(&p->signals, SIGINT);
     (void)sigaddset(&p->signals, SIGTERM);
+    (void)sigaddset(&p->signals, SIGUSR1);
     (void)sigprocmask(SIG_BLOCK, &p->signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
 }
@@ -71,6 +73,9 @@ static void serve_until_told(struct program *p)
         }
         if (signal == SIGHUP) {
             app_reload(p->app);
+        }
+        if (signal == SIGUSR1) {
+            app_override(p->app);
         }
         app_tick(p->app);
     }

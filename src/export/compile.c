@@ -155,7 +155,7 @@ static bool check_quorum(const struct spot *spot, struct err *e)
 {
     const struct multi_config *config = spot->x->config;
     const struct tree_exporter *resilient = above_find(spot->above, COMBINATOR_RESILIENT);
-    const struct yaml_node *count = yaml_get(spot->x->options, STR("min_success_count"));
+    const struct yaml_node *count = tree_option(spot->x, STR("min_success_count"));
     bool is_parallel = config->strategy == MULTI_PARALLEL;
 
     if (config->min_success_count > (int64_t)spot->x->link_count) {

@@ -213,8 +213,7 @@ static bool build_beside(struct compiler *c, const struct output_config *o,
 
 static bool says_retry(const struct tree_exporter *x)
 {
-    return yaml_get(x->options, STR("retry")) != NULL ||
-           yaml_get(x->options, STR("retry_config")) != NULL;
+    return tree_option(x, STR("retry")) != NULL || tree_option(x, STR("retry_config")) != NULL;
 }
 
 static bool use_resilient(struct compiler *c, const struct tree_exporter *x,

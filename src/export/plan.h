@@ -120,12 +120,20 @@ struct plan_config {
 
 struct tree;
 
-/* Parses `exporters` (map or list) and `routes`; either node may be NULL. Fills what plan_open()
- * needs. */
+/*
+ * Parses `exporters` (map or list) and `routes`; either node may be NULL. Fills what plan_open()
+ * needs. <source>'s overrides are a mapping of exporters' paths to their options.
+ */
 MUST_USE bool plan_parse(const struct yaml_node *exporters, const struct yaml_node *routes,
                          const struct option_source *source, struct arena *a,
                          struct plan_config *ret_config, struct err *e);
 void plan_config_release(struct plan_config *config);
+
+/*
+ * Is there an exporter that overrides of <path> are for? That is its name; on the spot in another one
+ * PARENT/NAME, and for an only child without a name PARENT/exporter.
+ */
+bool plan_has_exporter(const struct plan_config *config, struct str path);
 
 /* Index of the target that <datastore> means: a name, else the only one of that type; -1 with the
  * reason in e. */

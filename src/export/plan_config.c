@@ -32,3 +32,13 @@ void plan_config_release(struct plan_config *config)
     }
     *config = (struct plan_config){0};
 }
+
+bool plan_has_exporter(const struct plan_config *config, struct str path)
+{
+    for (size_t i = 0; config->tree != NULL && i < config->tree->count; i++) {
+        if (str_eq(config->tree->exporters[i]->path, path)) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -60,6 +60,13 @@ struct tree_link *tree_link_of(const struct tree_exporter *x, enum tree_role rol
     return NULL;
 }
 
+const struct yaml_node *tree_option(const struct tree_exporter *x, struct str key)
+{
+    const struct yaml_node *over = yaml_get(x->overrides, key);
+
+    return over != NULL ? over : yaml_get(x->options, key);
+}
+
 bool tree_is_leaf(const struct tree_exporter *x)
 {
     return x->kind->combinator == COMBINATOR_NONE && x->kind->stage == NULL;
@@ -107,12 +114,29 @@ static const struct exporter_kind *find_kind(const struct yaml_node *node,
     return kind;
 }
 
+/* What it is, and what it stands around, stays as the config says. */
+static bool find_overrides(const struct tree *t, struct tree_exporter *x, struct err *e)
+{
+    x->overrides = yaml_get(t->source->overrides, x->path);
+    if (x->overrides == NULL) {
+        return true;
+    }
+    for (const struct yaml_node *n = x->overrides->first; n != NULL; n = n->next) {
+        if (str_eq(n->key, STR("type")) || tree_is_link_key(n->key)) {
+            return yaml_key_err(n, e, ERR_CONFIG, "'%.*s' cannot be overridden: change the config",
+                                STR_FMT(n->key));
+        }
+    }
+    return true;
+}
+
 /* Its options by the kind's table, and what no table can say. */
 static bool read_options(struct tree *t, struct tree_exporter *x, struct err *e)
 {
     struct option_source source = *t->source;
 
     source.prefix = x->env_prefix;
+    source.overrides = x->overrides;
     void *config = arena_alloc0(t->arena, 1, x->kind->options->config_size);
     if (!options_parse(x->kind->options, x->options, &source, t->arena, config, e)) {
         return false;
@@ -138,7 +162,7 @@ bool tree_read_exporter(struct tree *t, struct tree_exporter *x, struct err *e)
         return false;
     }
     t->exporters[t->count++] = x;
-    bool ok = read_options(t, x, e) && tree_read_links(t, x, e);
+    bool ok = find_overrides(t, x, e) && read_options(t, x, e) && tree_read_links(t, x, e);
     return ok || err_wrap(e, "exporter '%.*s'", STR_FMT(x->name));
 }
 
@@ -163,6 +187,7 @@ bool tree_check_name(const struct tree_exporter *x, struct err *e)
 static bool read_entry(struct tree *t, struct tree_exporter *x, struct err *e)
 {
     x->simple = x->name;
+    x->path = x->name;
     x->is_entry = true;
     x->env_prefix = tree_env_prefix(t, "TELEX_EXPORTER_", x->name);
     if (x->options->kind == YAML_MAPPING && !tree_check_name(x, e)) {

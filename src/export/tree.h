@@ -43,12 +43,15 @@ struct tree_link {
 struct tree_exporter {
     struct str name;   /* an entry's name; on the spot: its place, "both/file" */
     struct str simple; /* the last part of it */
+    struct str path;   /* as <name>, but an only child without a name is PARENT/exporter: what
+                          overrides call it */
     const char *env_prefix;
     const struct exporter_kind *kind;
     void *config;
     const struct yaml_node *node;      /* as it was written */
     const struct yaml_node *name_node; /* of an item of a list; NULL: the key of <node> */
     const struct yaml_node *options;
+    const struct yaml_node *overrides; /* of single options, or NULL */
     bool is_entry;
     bool is_referred;
     uint8_t visit; /* of tree_check() */
@@ -77,6 +80,9 @@ struct tree_exporter *tree_find(const struct tree *t, struct str name);
  * ERR_CONFLICT, since the entry may have been left out. */
 bool tree_err_unknown(const struct tree *t, struct str name, const struct yaml_node *node,
                       struct err *e);
+
+/* What was written for an option, or what overrides that; NULL when neither says anything. */
+const struct yaml_node *tree_option(const struct tree_exporter *x, struct str key);
 
 /* An error at the exporter's name. Always false. */
 bool tree_err(const struct tree_exporter *x, struct err *e, enum err_code code, const char *fmt,

@@ -53,6 +53,7 @@ static bool read_kind(struct tree *t, const struct exporter_kind *kind, struct e
 
     x->name = str_of(kind->name);
     x->simple = x->name;
+    x->path = x->name;
     x->is_entry = true;
     x->env_prefix = tree_env_prefix(t, "PROFILING_", x->name);
     source.prefix = x->env_prefix;

@@ -21,6 +21,9 @@ const char *tree_env_prefix(struct tree *t, const char *before, struct str name)
 /* Reads what a combinator stands around, and whatever else it names. */
 MUST_USE bool tree_read_links(struct tree *t, struct tree_exporter *x, struct err *e);
 
+/* Does a combinator name other exporters by this key? */
+bool tree_is_link_key(struct str key);
+
 /* Reads the exporters that only the environment names. */
 MUST_USE bool tree_read_environment(struct tree *t, struct err *e);
 

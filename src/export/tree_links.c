@@ -57,6 +57,7 @@ static bool name_on_the_spot(struct tree *t, const struct tree_exporter *parent,
     }
     x->env_prefix = tree_env_prefix(t, parent->env_prefix, x->simple);
     x->name = arena_printf(t->arena, "%.*s/%.*s", STR_FMT(parent->name), STR_FMT(x->simple));
+    x->path = arena_printf(t->arena, "%.*s/%.*s", STR_FMT(parent->path), STR_FMT(x->simple));
     if (role == ROLE_CHILD && !has_name) {
         x->name = parent->name;
         x->simple = parent->simple;
@@ -221,6 +222,16 @@ static const struct {
     {"dlq_exporter", ROLE_DLQ, read_one},
     {"self_metrics_exporter", ROLE_SELF_METRICS, read_one},
 };
+
+bool tree_is_link_key(struct str key)
+{
+    for (size_t i = 0; i < ARRAY_LEN(link_keys); i++) {
+        if (str_eq(key, str_of(link_keys[i].key))) {
+            return true;
+        }
+    }
+    return false;
+}
 
 bool tree_read_links(struct tree *t, struct tree_exporter *x, struct err *e)
 {

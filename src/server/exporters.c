@@ -1,4 +1,5 @@
 /* /api/v1/exporters: how each exporter is, and what may be asked of it while it runs. */
+#include "app/overrides.h"
 #include "base/clock.h"
 #include "base/env.h"
 #include "base/mem.h"
@@ -135,7 +136,7 @@ static void add_reasons(struct json_writer *w, struct metrics *metrics, const ch
 }
 
 static void print_exporter(struct json_writer *w, struct metrics *metrics,
-                           const struct output_status *s)
+                           const struct output_status *s, const struct config *config)
 {
     json_begin_object(w);
     json_key(w, STR("name"));
@@ -154,6 +155,8 @@ static void print_exporter(struct json_writer *w, struct metrics *metrics,
     add_reasons(w, metrics, "filtered", "telex_exporter_filtered_total", s->name);
     add_time(w, "last_success", s->last_success_ns);
     add_text(w, "last_error", s->last_error[0] != '\0' ? s->last_error : NULL);
+    json_key(w, STR("overrides"));
+    overrides_print(config->overrides_source.text, s->name, w);
     json_end_object(w);
 }
 
@@ -212,6 +215,7 @@ static void list(struct http_exchange *x)
     if (app == NULL) {
         return;
     }
+    AUTO(config_autounref) struct config *config = app_config(app);
     (void)app_view_begin(app);
     const struct output_status *all = look(x, app, &count);
     begin(&out, &w);
@@ -219,16 +223,18 @@ static void list(struct http_exchange *x)
     json_key(&w, STR("exporters"));
     json_begin_array(&w);
     for (size_t i = 0; i < count; i++) {
-        print_exporter(&w, server_of(x)->env->metrics, &all[i]);
+        print_exporter(&w, server_of(x)->env->metrics, &all[i], config);
     }
     json_end_array(&w);
     print_orphans(&w, app_plan(app), http_exchange_arena(x));
+    json_key(&w, STR("overrides"));
+    overrides_print(config->overrides_source.text, STR_NONE, &w);
     json_end_object(&w);
     app_view_end(app);
     end(x, &out, &w);
 }
 
-static void refuse_unknown(struct http_exchange *x, struct str name)
+void server_unknown_exporter(struct http_exchange *x, struct str name)
 {
     (void)http_exchange_error(x, 404, "not_found",
                               "there is no exporter '%.*s'; /api/v1/exporters lists them",
@@ -240,11 +246,12 @@ static bool print_one(struct http_exchange *x, struct app *app, struct str name,
     struct json_writer w;
     size_t count = 0;
     const struct output_status *all = look(x, app, &count);
+    AUTO(config_autounref) struct config *config = app_config(app);
 
     for (size_t i = 0; i < count; i++) {
         if (str_eq(all[i].name, name)) {
             begin(out, &w);
-            print_exporter(&w, server_of(x)->env->metrics, &all[i]);
+            print_exporter(&w, server_of(x)->env->metrics, &all[i], config);
             json_end_object(&w);
             buf_add_byte(out, '\n');
             return true;
@@ -268,7 +275,7 @@ static void one(struct http_exchange *x)
     if (found) {
         server_answer(x, 200, NULL, &out);
     } else {
-        refuse_unknown(x, name);
+        server_unknown_exporter(x, name);
     }
 }
 

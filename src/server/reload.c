@@ -39,13 +39,26 @@ static void print_problems(const struct reload_result *r, struct buf *out)
     buf_add_byte(out, '\n');
 }
 
+void server_refuse_config(struct http_exchange *x, const struct reload_result *result)
+{
+    struct buf out = BUF_INIT(ANSWER_BYTES_MAX);
+
+    print_problems(result, &out);
+    server_answer(x, 400, NULL, &out);
+    buf_release(&out);
+}
+
 static void done(void *arg, const struct reload_result *result)
 {
     struct http_exchange *x = arg;
     struct buf out = BUF_INIT(ANSWER_BYTES_MAX);
 
-    (result->ok ? print_result : print_problems)(result, &out);
-    server_answer(x, result->ok ? 200 : 400, NULL, &out);
+    if (result->ok) {
+        print_result(result, &out);
+        server_answer(x, 200, NULL, &out);
+    } else {
+        server_refuse_config(x, result);
+    }
     buf_release(&out);
     http_exchange_drop(x);
 }

@@ -29,11 +29,31 @@ const struct resource server_resources[] = {
          "How exporters are: `state` (`idle`, `ok`, `retrying`, `open` while the circuit breaker is, `halted` when "
          "they refuse us, `paused`), `circuit_breaker`, `health`, what waits in `queue` (on disk) and `buffer` "
          "(in memory), the `last_result`, and what was `dropped` and `filtered`, by reason. `orphans` is what "
-         "removed exporters are still owed."},
+         "removed exporters are still owed, `overrides` are the options that were changed over this API."},
     {.route = {.method = "GET",
                .pattern = "/api/v1/exporters/{name}",
                .handler = &resource_exporter},
      .help = "One of them; a `/` in its name is written `%2F`."},
+    {.route = {.method = "PATCH",
+               .pattern = "/api/v1/exporters/{name}",
+               .handler = &resource_exporter_change,
+               .access = HTTP_ACCESS_ADMIN,
+               .body_max = OVERRIDES_PATCH_MAX},
+     .help =
+         "Changes options of an exporter while it runs. The body is an object of options as the config has them, "
+         "such as `{\"retry\": {\"max_retries\": 3}}`; they go before what the config and the environment say, "
+         "`null` takes one back (a merge patch, RFC 7396; lists and mappings of names are replaced as a whole). "
+         "Then config and rules are read again as by a reload: 200 with the exporter's overrides when they run, "
+         "400 with every problem and its place when something is wrong and what ran goes on, 404 when there is no such "
+         "exporter. Overrides are kept in `overrides.json` of the state folder and outlive restarts. Exporters on "
+         "the spot in others are called `PARENT/NAME`, an only child without a name `PARENT/exporter`. `type` and what an "
+         "exporter stands around cannot be changed, and secrets only by naming where they are."},
+    {.route = {.method = "DELETE",
+               .pattern = "/api/v1/exporters/{name}/overrides",
+               .handler = &resource_exporter_overrides_drop,
+               .access = HTTP_ACCESS_ADMIN},
+     .help =
+         "Takes back all that was changed of an exporter while it ran: it is what the config says again."},
     {.route = {.method = "GET",
                .pattern = "/api/v1/exporters/{name}/tap",
                .handler = &resource_exporter_tap,

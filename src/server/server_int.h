@@ -13,6 +13,8 @@
 
 #include <stdatomic.h>
 
+enum { OVERRIDES_PATCH_MAX = 64 * 1024 };
+
 struct server {
     const struct env *env;
     struct trace trace;
@@ -32,7 +34,9 @@ struct resource {
 
 extern const struct http_handler resource_alerts;
 extern const struct http_handler resource_exporter;
+extern const struct http_handler resource_exporter_change;
 extern const struct http_handler resource_exporter_list;
+extern const struct http_handler resource_exporter_overrides_drop;
 extern const struct http_handler resource_exporter_tap;
 extern const struct http_handler resource_exporter_verb;
 extern const struct http_handler resource_exporters;
@@ -51,6 +55,12 @@ extern const size_t server_resource_count;
 /* What the receiver serves: as the above, with its own routes. */
 extern const struct resource server_pushes[];
 extern const size_t server_push_count;
+
+/* Answers 400 with all that is wrong with a config. */
+void server_refuse_config(struct http_exchange *x, const struct reload_result *result);
+
+/* Answers 404: there is no exporter called <name>. */
+void server_unknown_exporter(struct http_exchange *x, struct str name);
 
 /* The routes of all resources in one array, as the HTTP server wants them; freed with mem_free(). */
 struct http_route *server_routes(void);

@@ -45,7 +45,7 @@ static void collect(void *arg, bool is_warning, const struct err *e)
 /* Reads <text>; what is wrong goes to <out>. */
 static struct config *read_text(const char *text, const struct variable *variables, struct buf *out)
 {
-    struct config_environment environment = {lookup, (void *)(uintptr_t)variables};
+    struct config_environment environment = {.lookup = lookup, .arg = (void *)(uintptr_t)variables};
     struct problems problems = {.report = collect, .arg = out};
     struct config *c = NULL;
     struct err e = ERR_INIT;
@@ -230,7 +230,7 @@ static void log_levels_reach_the_sink(void **state)
 static void a_missing_file_is_a_problem(void **state)
 {
     AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
-    struct config_environment environment = {lookup, NULL};
+    struct config_environment environment = {.lookup = lookup};
     struct problems problems = {.report = collect, .arg = &out};
     struct config *c = NULL;
     struct err e = ERR_INIT;
