@@ -278,7 +278,9 @@ static bool open_sinks(struct delivery *d, struct err *e)
                {d->config->dlq, &d->dlq}};
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-        if (all[i].stage != NULL && !stage_open(&d->place, all[i].stage, all[i].sink, e)) {
+        struct exporter_place place = d->place;
+        place.is_apart = i > 0;
+        if (all[i].stage != NULL && !stage_open(&place, all[i].stage, all[i].sink, e)) {
             return false;
         }
     }

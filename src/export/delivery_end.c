@@ -138,7 +138,7 @@ void delivery_fall_back(struct delivery *d, struct owed *owed)
     } else {
         owed_keep(owed, fates);
     }
-    metric_add(d->metrics[DELIVERY_DIVERTED], taken);
+    metric_add(d->metrics[OUTPUT_DIVERTED], taken);
     trace_warn(&d->trace, "records went to the fallback", T_STR("exporter", d->place.name),
                T_U64("records", taken), T_U64("of", before), T_ERR(&out.err));
     mem_free(fates);

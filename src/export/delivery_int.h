@@ -15,20 +15,9 @@
 #include "export/delivery.h"
 #include "export/drops.h"
 #include "export/outcome_rows.h"
+#include "export/output_metrics.h"
 #include "export/plan.h"
 #include "export/rests.h"
-
-enum delivery_metric {
-    DELIVERY_DELIVERED,
-    DELIVERY_REJECTED,
-    DELIVERY_RETRIED,
-    DELIVERY_UNKNOWN,
-    DELIVERY_DIVERTED,
-    DELIVERY_SENT_BYTES,
-    DELIVERY_BREAKER,
-    DELIVERY_HEALTHY,
-    DELIVERY_METRICS
-};
 
 struct delivery {
     struct exporter_place place;
@@ -38,7 +27,7 @@ struct delivery {
     struct drops *drops;
     const struct delivery_waits *waits;
     struct trace trace;
-    struct metric *metrics[DELIVERY_METRICS];
+    struct metric *metrics[OUTPUT_METRICS];
 
     /* the lane's thread alone */
     struct sink *sink;

@@ -4,52 +4,17 @@
 
 #include <stdio.h>
 
-static const struct metric_desc descs[DELIVERY_METRICS] = {
-    [DELIVERY_DELIVERED] = {.name = "telex_exporter_delivered_total",
-                            .help = "Records that the destination has.",
-                            .type = METRIC_COUNTER,
-                            .labels = {"exporter"}},
-    [DELIVERY_REJECTED] = {.name = "telex_exporter_dead_letters_total",
-                           .help = "Records kept as dead letters, never to be delivered.",
-                           .type = METRIC_COUNTER,
-                           .labels = {"exporter"}},
-    [DELIVERY_RETRIED] = {.name = "telex_exporter_retries_total",
-                          .help = "Tries after which some records were still owed.",
-                          .type = METRIC_COUNTER,
-                          .labels = {"exporter"}},
-    [DELIVERY_UNKNOWN] = {.name = "telex_exporter_unknown_total",
-                          .help = "Requests sent without an answer: possible duplicates.",
-                          .type = METRIC_COUNTER,
-                          .labels = {"exporter"}},
-    [DELIVERY_DIVERTED] = {.name = "telex_exporter_fallback_total",
-                           .help = "Records that the fallback took.",
-                           .type = METRIC_COUNTER,
-                           .labels = {"exporter"}},
-    [DELIVERY_SENT_BYTES] = {.name = "telex_exporter_sent_bytes_total",
-                             .help = "Bytes of requests sent, after compression.",
-                             .type = METRIC_COUNTER,
-                             .labels = {"exporter"}},
-    [DELIVERY_BREAKER] = {.name = "telex_exporter_breaker_state",
-                          .help = "The circuit breaker: 0 closed, 1 open, 2 half open.",
-                          .type = METRIC_GAUGE,
-                          .labels = {"exporter"}},
-    [DELIVERY_HEALTHY] = {.name = "telex_exporter_healthy",
-                          .help = "1 unless calls and health checks failed too often in a row.",
-                          .type = METRIC_GAUGE,
-                          .labels = {"exporter"}},
-};
-
 void delivery_open_metrics(struct delivery *d)
 {
-    for (size_t i = 0; i < DELIVERY_METRICS; i++) {
-        d->metrics[i] = metrics_get1(d->env->metrics, &descs[i], d->place.name);
+    for (size_t i = 0; i < OUTPUT_METRICS; i++) {
+        d->metrics[i] = metrics_get1(d->env->metrics, &output_metric_descs[i], d->place.name);
     }
-    metric_set(d->metrics[DELIVERY_HEALTHY], 1);
+    metric_set(d->metrics[OUTPUT_HEALTHY], 1);
 }
 
 void delivery_drop_metrics(struct delivery *d)
 {
-    for (size_t i = 0; i < DELIVERY_METRICS; i++) {
+    for (size_t i = 0; i < OUTPUT_METRICS; i++) {
         metric_drop(d->metrics[i]);
     }
 }
@@ -79,7 +44,7 @@ void delivery_note_trouble(struct delivery *d, const struct err *e)
 
 static void note_delivered(struct delivery *d, uint32_t rows)
 {
-    metric_add(d->metrics[DELIVERY_DELIVERED], rows);
+    metric_add(d->metrics[OUTPUT_DELIVERED], rows);
     d->status.delivered_rows += rows;
     d->status.last_success_ns = clock_wall_ns(d->env->clock);
     d->status.state = "ok";
@@ -93,7 +58,7 @@ void delivery_note_call(struct delivery *d, const struct outcome *out, uint32_t 
                                    .response_time_ms = (double)took_ns / (double)NS_PER_MS,
                                    .at_ns = clock_wall_ns(d->env->clock)};
 
-    metric_add(d->metrics[DELIVERY_SENT_BYTES], out->bytes);
+    metric_add(d->metrics[OUTPUT_SENT_BYTES], out->bytes);
     if (!result.success || out->err.message[0] != '\0') {
         print_err(&out->err, result.error, sizeof(result.error));
     }
@@ -109,7 +74,7 @@ void delivery_note_call(struct delivery *d, const struct outcome *out, uint32_t 
 
 void delivery_note_rejected(struct delivery *d, uint32_t rows)
 {
-    metric_add(d->metrics[DELIVERY_REJECTED], rows);
+    metric_add(d->metrics[OUTPUT_REJECTED], rows);
     lock_take(&d->lock);
     d->status.rejected_rows += rows;
     lock_give(&d->lock);
@@ -119,8 +84,8 @@ void delivery_note_retry(struct delivery *d, const struct outcome *out, int64_t 
 {
     bool halted = out->rest == VERDICT_HALT;
 
-    metric_add(d->metrics[DELIVERY_RETRIED], 1);
-    metric_add(d->metrics[DELIVERY_UNKNOWN], out->rest == VERDICT_UNKNOWN);
+    metric_add(d->metrics[OUTPUT_RETRIED], 1);
+    metric_add(d->metrics[OUTPUT_UNKNOWN], out->rest == VERDICT_UNKNOWN);
     lock_take(&d->lock);
     d->status.retries++;
     lock_give(&d->lock);
@@ -146,7 +111,7 @@ void delivery_note_breaker(struct delivery *d)
         trace_warn(&d->trace, "circuit breaker", T_STR("exporter", d->place.name),
                    T_TEXT("from", before), T_TEXT("to", breaker_state_name(state)));
     }
-    metric_set(d->metrics[DELIVERY_BREAKER], (double)state);
+    metric_set(d->metrics[OUTPUT_BREAKER], (double)state);
 }
 
 void delivery_note_health(struct delivery *d, bool ok, const struct err *e)
@@ -155,7 +120,7 @@ void delivery_note_health(struct delivery *d, bool ok, const struct err *e)
 
     d->failures = ok ? 0 : d->failures + 1;
     bool is_healthy = threshold <= 0 || d->failures < threshold;
-    metric_set(d->metrics[DELIVERY_HEALTHY], is_healthy);
+    metric_set(d->metrics[OUTPUT_HEALTHY], is_healthy);
     lock_take(&d->lock);
     d->status.is_healthy = is_healthy;
     if (is_healthy) {

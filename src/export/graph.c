@@ -47,7 +47,8 @@ static bool open_consumer(struct plan *p, struct output *o, unsigned log, struct
                   .name = o->config->name,
                   .data_folder = path_below(p, "exporters", o->config->name, &folder),
                   .shares = shares_of(o->config),
-                  .taps = p->taps},
+                  .taps = p->taps,
+                  .meters = p->meters},
         .delivery = &o->config->delivery,
         .buffer = &o->config->buffer,
         .log = p->logs[log],
@@ -79,7 +80,7 @@ static bool wants_alert(void *arg, const struct level_alert *a)
 static bool open_output(struct plan *p, struct output *o, struct err *e)
 {
     AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
-    struct exporter_place place = {.env = p->env, .name = o->config->name};
+    struct exporter_place place = {.env = p->env, .name = o->config->name, .meters = p->meters};
 
     if ((o->config->caps & EXPORTER_LEVEL) != 0) {
         const struct level_filter filter = {wants_alert, o};

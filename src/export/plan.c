@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "export/call_meter.h"
 #include "export/pick.h"
 #include "export/plan_int.h"
 #include "export/routing.h"
@@ -100,6 +101,7 @@ bool plan_open(const struct env *env, const struct plan_config *config, struct p
     p->state_path = str_make(mem_dup_text(config->state_path.ptr, config->state_path.len),
                              config->state_path.len);
     p->taps = taps_new(env);
+    p->meters = call_meters_new(env);
     lock_init(&p->changing);
     trace_init(&p->trace, env->trace, "export", TRACE_INFO);
     lock_init(&p->lock);
@@ -456,6 +458,7 @@ void plan_close(struct plan *p)
     }
     vec_release(&p->orphan_drops);
     taps_free(p->taps);
+    call_meters_free(p->meters);
     lock_release(&p->changing);
     cond_release(&p->unused);
     lock_release(&p->lock);

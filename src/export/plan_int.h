@@ -42,6 +42,7 @@ struct plan {
     unsigned state_bit; /* the ledger's consumer that keeps edges until a snapshot has them */
     struct trace trace;
     struct taps *taps;
+    struct call_meters *meters;
     struct lock changing; /* one change of who reads the logs at a time; taken before <lock> */
     struct lock lock;
     struct cond unused; /* a graph lost its last user */

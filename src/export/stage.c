@@ -4,10 +4,12 @@ static bool open_combinator(const struct exporter_place *place, const struct sta
                             struct sink **ret_sink, struct err *e)
 {
     struct sink *children[EXPORTER_CHILDREN_MAX];
+    struct exporter_place inside = *place;
     size_t opened = 0;
 
+    inside.is_apart = place->is_apart || config->child_count > 1;
     while (opened < config->child_count) {
-        if (!stage_open(place, config->children[opened], &children[opened], e)) {
+        if (!stage_open(&inside, config->children[opened], &children[opened], e)) {
             break;
         }
         opened++;

@@ -70,6 +70,38 @@ static void a_group_per_monitored_consumer(void **state)
     rule_set_unref(set);
 }
 
+/* Monitors around two children of one consumer: rules of their own, and the queue is the consumer's. */
+static void a_group_per_monitored_child(void **state)
+{
+    (void)state;
+    const struct monitor_config config = monitor();
+    const struct stage_config children[] = {{.kind = &exporter_monitor,
+                                             .name = STR("either/a"),
+                                             .config = &config,
+                                             .children = leaves,
+                                             .child_count = 1},
+                                            {.kind = &exporter_monitor,
+                                             .name = STR("either/b"),
+                                             .config = &config,
+                                             .children = leaves,
+                                             .child_count = 1}};
+    const struct stage_config *const both[] = {&children[0], &children[1]};
+    const struct stage_config either = {
+        .kind = multi_stages[MULTI_FAILOVER], .children = both, .child_count = 2};
+    struct output_config outputs[] = {{.name = STR("either"), .delivery.stage = &either}};
+    const struct plan_config plan = {.outputs = outputs, .output_count = 1};
+    struct rule_set *set = load(&plan);
+
+    assert_int_equal(set->group_count, 2);
+    const struct rule_group *g = &set->groups[1];
+    assert_int_equal(g->rule_count, 3);
+    assert_true(str_eq(g->rules[1].expr,
+                       STR("telex_exporter_success_rate_percent{exporter=\"either/b\"} < 99.5")));
+    assert_true(
+        str_eq(g->rules[2].expr, STR("telex_exporter_pending_frames{exporter=\"either\"} > 7")));
+    rule_set_unref(set);
+}
+
 static void what_is_not_tracked_has_no_rule(void **state)
 {
     (void)state;
@@ -97,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_group_per_monitored_consumer),
+        cmocka_unit_test(a_group_per_monitored_child),
         cmocka_unit_test(what_is_not_tracked_has_no_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

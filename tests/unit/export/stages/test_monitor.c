@@ -1,4 +1,6 @@
 /* What a monitor measures, and what it passes over. */
+#include "export/call_meter.h"
+#include "export/exporters/exporters.h"
 #include "export/stages/window.h"
 #include "fake/stage_kit.h"
 
@@ -137,12 +139,63 @@ static void not_tracked(void **state)
     stage_kit_close(&k);
 }
 
+/* Another lane's sink of the same exporter, or that of a child. */
+static struct sink *open_beside(struct stage_kit *k, struct call_meters *meters, bool is_apart)
+{
+    const struct exporter_place place = {
+        .env = &k->env, .name = STR("out"), .meters = meters, .is_apart = is_apart};
+    const struct fake_config fake = {.destination = &k->destinations[0]};
+    const struct stage_config own = {
+        .name = STR("stage"), .config = k->config.config, .child_count = 1};
+    struct sink *child = NULL;
+    struct sink *sink = NULL;
+    struct err e = ERR_INIT;
+
+    assert_true(fake_kind.open(&place, &fake, &child, &e));
+    assert_true(exporter_monitor.stage->open(&place, &own, &child, &sink, &e));
+    return sink;
+}
+
+/* The idle one of two lanes does not say that all is well, and a child has figures of its own. */
+static void lanes_share_a_window(void **state)
+{
+    (void)state;
+    struct stage_kit k;
+    AUTO(batch_autounref) struct batch *b = stage_kit_samples(two);
+    struct err e = ERR_INIT;
+    struct outcome out;
+
+    stage_kit_open(&k, YAML, NULL, 1);
+    struct call_meters *meters = call_meters_new(&k.env);
+    struct sink *const sinks[] = {open_beside(&k, meters, false), open_beside(&k, meters, false),
+                                  open_beside(&k, meters, true)};
+    destination_plan(&k.destinations[0], (struct destination_step){.rest = VERDICT_RETRY});
+    outcome_init(&out);
+    sinks[0]->ops->deliver(sinks[0], view_all(b), (struct wait){DEADLINE_NEVER, NULL}, &out);
+    outcome_release(&out);
+    sinks[1]->ops->deliver(sinks[1], view_all(b), (struct wait){DEADLINE_NEVER, NULL}, &out);
+    assert_true(stage_kit_metric(&k, RATE) == 50);
+    fake_clock_advance_ms(&k.clock, 1000);
+    (void)sink_probe(sinks[1], (struct wait){DEADLINE_NEVER, NULL}, &e);
+    assert_true(stage_kit_metric(&k, RATE) == 50);
+    assert_true(stage_kit_metric(&k, "telex_exporter_success_rate_percent{exporter=\"stage\"}") ==
+                100);
+    sink_close(sinks[0]); /* the window outlives the lane that began it */
+    (void)sink_probe(sinks[1], (struct wait){DEADLINE_NEVER, NULL}, &e);
+    assert_true(stage_kit_metric(&k, RATE) == 50);
+    outcome_release(&out);
+    sink_close(sinks[1]);
+    sink_close(sinks[2]);
+    call_meters_free(meters);
+    stage_kit_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(window_slides), cmocka_unit_test(each_error),
         cmocka_unit_test(passed_over),   cmocka_unit_test(forgets),
-        cmocka_unit_test(not_tracked),
+        cmocka_unit_test(not_tracked),   cmocka_unit_test(lanes_share_a_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
