@@ -162,6 +162,7 @@ bool level_output_open(const struct level_exporter *exporter, const struct expor
     o->name = place->name;
     o->filter = *filter;
     o->client = client;
+    o->meter = level_meter_new(place, &o->common->health);
     trace_init(&o->trace, place->env->trace, "export", TRACE_INFO);
     lock_init(&o->lock);
     cond_init(&o->changed);
@@ -187,11 +188,9 @@ void level_output_wake(struct level_output *o)
     lock_give(&o->lock);
 }
 
-void level_output_status(struct level_output *o, struct level_status *ret)
+void level_output_status(struct level_output *o, struct output_status *ret)
 {
-    lock_take(&o->lock);
-    *ret = o->status;
-    lock_give(&o->lock);
+    level_meter_status(o->meter, ret);
 }
 
 void level_output_drain(struct level_output *o)
@@ -226,6 +225,7 @@ void level_output_close(struct level_output *o)
     level_forget_all(o);
     map_release(&o->confirmed);
     http_client_free(o->client);
+    level_meter_free(o->meter);
     cancel_free(o->cancel);
     cond_release(&o->changed);
     lock_release(&o->lock);

@@ -26,6 +26,7 @@ enum { LEVEL_BATCH = 256 };
 struct env;
 struct export_request;
 struct exporter_place;
+struct output_status;
 struct status_rule;
 
 /* One alert as it stands. */
@@ -98,15 +99,8 @@ void level_output_set_source(struct level_output *o, const struct level_source *
 /* Something changed: walk soon. */
 void level_output_wake(struct level_output *o);
 
-/* Counts for status. */
-struct level_status {
-    uint64_t sent;
-    uint64_t errors;
-    int64_t last_success_ns;
-    bool failing;
-    char last_error[256];
-};
-void level_output_status(struct level_output *o, struct level_status *ret);
+/* Sets in <ret> what a level output knows (level_meter.h). */
+void level_output_status(struct level_output *o, struct output_status *ret);
 
 /* Asks the thread to tell what changed and to end; does not wait. */
 void level_output_drain(struct level_output *o);

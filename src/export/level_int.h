@@ -15,6 +15,7 @@
 #include "export/exporter.h"
 #include "export/exporter_options.h"
 #include "export/level.h"
+#include "export/level_meter.h"
 
 struct http_client;
 
@@ -29,6 +30,7 @@ struct level_output {
     struct str name;
     struct level_filter filter;
     struct http_client *client;
+    struct level_meter *meter;
     struct trace trace;
     struct thread thread;
     struct cancel *cancel;
@@ -41,7 +43,6 @@ struct level_output {
     bool dirty GUARDED_BY(lock);
     bool stopping GUARDED_BY(lock);
     bool done GUARDED_BY(lock); /* the thread said its last word */
-    struct level_status status GUARDED_BY(lock);
 
     /* The thread's own. */
     struct map confirmed;

@@ -13,9 +13,8 @@
 #include "base/mem.h"
 #include "export/extra_labels.h"
 #include "export/http_sink.h"
+#include "export/outcome_rows.h"
 #include "net/http_client.h"
-
-#include <stdio.h>
 
 enum { ANNOTATIONS_MAX = 1024 * 1024 };
 
@@ -182,70 +181,77 @@ static void confirm(struct due *due, const struct level_item *items, size_t coun
     due_at(due, due->now_ns + o->options->resend_delay_ns);
 }
 
-static void note_sent(struct level_output *o, size_t sent)
+static void judge(struct level_output *o, const struct http_response *res, struct level_told *told,
+                  struct outcome *out)
 {
-    lock_take(&o->lock);
-    o->status.failing = false;
-    o->status.sent += sent;
-    o->status.last_success_ns = clock_wall_ns(o->env->clock);
-    lock_give(&o->lock);
-}
-
-static void note_failed(struct level_output *o, const char *what, const struct err *e)
-{
-    AUTO(buf_release) struct buf line = BUF_INIT(BUF_SMALL);
-
-    err_print_line(e, &line);
-    trace_warn(&o->trace, what, T_STR("exporter", o->name), T_ERR(e));
-    lock_take(&o->lock);
-    o->status.failing = true;
-    o->status.errors++;
-    (void)snprintf(o->status.last_error, sizeof(o->status.last_error), "%s", buf_text(&line));
-    lock_give(&o->lock);
-}
-
-static enum verdict judge(struct level_output *o, const struct http_response *res,
-                          struct level_told *told, struct err *e)
-{
-    enum verdict verdict = status_verdict(o->exporter->statuses, res->status);
-
+    out->rest = status_verdict(o->exporter->statuses, res->status);
+    out->status = res->status;
     told->retry_after_ms = http_response_retry_after_ms(res, clock_wall_ns(o->env->clock));
-    if (verdict != VERDICT_DELIVERED) {
-        (void)err_set(e, ERR_NET, "answered %d: %.*s", res->status,
+    if (out->rest != VERDICT_DELIVERED) {
+        (void)err_set(&out->err, ERR_NET, "answered %d: %.*s", res->status,
                       STR_FMT(str_trim(str_slice(buf_str(&o->answer), 0, 200))));
     }
-    return verdict;
 }
 
-static enum verdict send_items(struct due *due, const struct level_item *items, size_t count,
-                               struct wait wait, struct err *e)
+/* Sends the request that was made of them; how it went is in <out>. */
+static void call(struct due *due, const struct export_request *req, size_t count, struct wait wait,
+                 struct outcome *out)
+{
+    struct level_output *o = due->output;
+    struct http_header headers[HTTP_EXPORT_HEADERS_MAX];
+    struct str body = buf_str(&o->body);
+    struct http_request request = {.method = req->method,
+                                   .path = req->path,
+                                   .headers = headers,
+                                   .header_count = req->header_count,
+                                   .parts = &body,
+                                   .part_count = 1};
+    struct http_response res;
+    int64_t began_ns = clock_mono_ns(o->env->clock);
+
+    for (size_t i = 0; i < req->header_count; i++) {
+        headers[i] = (struct http_header){req->headers[i].name, req->headers[i].value};
+    }
+    http_response_init(&res, &o->answer);
+    out->bytes = body.len;
+    if (http_client_call(o->client, &request, wait, &res, &out->err)) {
+        judge(o, &res, due->told, out);
+    } else {
+        out->rest = res.failure == HTTP_FAILURE_AUTH ? VERDICT_HALT
+                    : res.request_sent               ? VERDICT_UNKNOWN
+                                                     : VERDICT_RETRY;
+    }
+    http_response_release(&res);
+    if (out->rest == VERDICT_DELIVERED || !cancel_is_set(wait.cancel)) {
+        bool is_halved = out->rest == VERDICT_REJECTED && count > 1;
+        level_meter_note(o->meter, out, is_halved ? 0 : count,
+                         clock_mono_ns(o->env->clock) - began_ns);
+    }
+}
+
+static void send_items(struct due *due, const struct level_item *items, size_t count,
+                       struct wait wait, struct outcome *out)
 {
     struct level_output *o = due->output;
     struct export_request req = {.arena = &o->arena, .body = o->body};
-    struct http_header headers[HTTP_EXPORT_HEADERS_MAX];
-    struct http_response res;
 
     buf_clear(&req.body);
-    bool made = o->exporter->request(o->config, items, count, &req, e);
+    bool made = o->exporter->request(o->config, items, count, &req, &out->err);
     o->body = req.body;
-    if (!made) {
-        return VERDICT_REJECTED;
+    if (made) {
+        call(due, &req, count, wait, out);
+    } else {
+        out->rest = VERDICT_REJECTED;
+        level_meter_note(o->meter, out, count > 1 ? 0 : count, 0);
     }
-    for (size_t i = 0; i < req.header_count; i++) {
-        headers[i] = (struct http_header){req.headers[i].name, req.headers[i].value};
-    }
-    struct str body = buf_str(&o->body);
-    struct http_request request = {.method = req.method,
-                                   .path = req.path,
-                                   .headers = headers,
-                                   .header_count = req.header_count,
-                                   .parts = &body,
-                                   .part_count = 1};
-    http_response_init(&res, &o->answer);
-    bool answered = http_client_call(o->client, &request, wait, &res, e);
-    enum verdict verdict = answered ? judge(o, &res, due->told, e) : VERDICT_RETRY;
-    http_response_release(&res);
-    return verdict;
+}
+
+static void tell_failed(struct level_output *o, const struct outcome *out)
+{
+    trace_warn(&o->trace,
+               out->rest == VERDICT_REJECTED ? "an alert was refused"
+                                             : "alerts not delivered, trying again",
+               T_STR("exporter", o->name), T_ERR(&out->err));
 }
 
 /*
@@ -258,20 +264,18 @@ static bool send_all(struct due *due, const struct told_items *all, struct wait 
     size_t step = all->count;
 
     while (at < all->count) {
-        struct err e = ERR_INIT;
+        struct outcome out = {.rest = VERDICT_RETRY};
         step = step < all->count - at ? step : all->count - at;
-        enum verdict verdict = send_items(due, &all->items[at], step, wait, &e);
-        if (verdict == VERDICT_REJECTED && step > 1) {
+        send_items(due, &all->items[at], step, wait, &out);
+        if (out.rest == VERDICT_REJECTED && step > 1) {
             step = (step + 1) / 2;
             continue;
         }
-        if (verdict == VERDICT_REJECTED) {
-            note_failed(due->output, "an alert was refused", &e);
-        } else if (verdict != VERDICT_DELIVERED) {
-            note_failed(due->output, "alerts not delivered, trying again", &e);
+        if (out.rest != VERDICT_DELIVERED) {
+            tell_failed(due->output, &out);
+        }
+        if (verdict_is_owed(out.rest)) {
             return false;
-        } else {
-            note_sent(due->output, step);
         }
         confirm(due, &all->items[at], step);
         at += step;

@@ -8,18 +8,6 @@
 
 enum { SETTLE_MS = 2000 };
 
-static void level_status_of(struct level_output *l, struct output_status *ret)
-{
-    struct level_status level;
-
-    level_output_status(l, &level);
-    ret->state = level.failing ? "retrying" : level.sent > 0 ? "ok" : "idle";
-    ret->delivered_rows = level.sent;
-    ret->retries = level.errors;
-    ret->last_success_ns = level.last_success_ns;
-    memcpy(ret->last_error, level.last_error, sizeof(ret->last_error));
-}
-
 static void status_of(struct output *o, struct output_status *ret)
 {
     *ret = (struct output_status){.is_healthy = true,
@@ -32,7 +20,7 @@ static void status_of(struct output *o, struct output_status *ret)
         }
     }
     if (o->level != NULL) {
-        level_status_of(o->level, ret);
+        level_output_status(o->level, ret);
     }
     ret->dead_letter_bytes = o->dead != NULL ? dead_letters_bytes(o->dead) : 0;
 }

@@ -2,8 +2,11 @@
 #include "export/level.h"
 
 #include "base/env.h"
+#include "base/metrics.h"
+#include "base/number.h"
 #include "base/rand.h"
 #include "base/timetext.h"
+#include "export/plan.h"
 #include "fake/export_kit.h"
 #include "fake/http_kit.h"
 #include "fake/receiver.h"
@@ -122,6 +125,7 @@ struct fixture {
     struct receiver receiver;
     struct http_kit http;
     struct rng rng;
+    struct metrics *metrics;
     struct env env;
     struct export_kit kit;
     struct source source;
@@ -140,6 +144,8 @@ static int setup(void **state)
     rng_seed(&f->rng, 1);
     f->env = f->http.env;
     f->env.rng = &f->rng;
+    f->metrics = metrics_new();
+    f->env.metrics = f->metrics;
     source_init(&f->source);
     buf_init(&f->yaml, BUF_SMALL);
     *state = f;
@@ -156,6 +162,7 @@ static int teardown(void **state)
     lock_release(&f->source.lock);
     buf_release(&f->yaml);
     http_kit_stop(&f->http);
+    metrics_free(f->metrics);
     receiver_stop(&f->receiver);
     mem_free(f);
     return 0;
@@ -229,20 +236,35 @@ static void wake_and_wait(struct fixture *f)
 }
 
 /* Waits until the thread has understood the answers so far. */
-static struct level_status wait_status(struct fixture *f, uint64_t sent, uint64_t errors)
+static struct output_status wait_status(struct fixture *f, uint64_t sent, uint64_t errors)
 {
-    struct level_status status;
+    struct output_status status = {.state = ""};
 
     for (int ms = 0; ms < HTTP_PEER_PATIENCE_MS; ms += 5) {
         level_output_status(f->output, &status);
-        if (status.sent >= sent && status.errors >= errors) {
+        if (status.delivered_rows >= sent && status.retries + status.rejected_rows >= errors) {
             break;
         }
         http_peer_pause_ms(5);
     }
-    assert_int_equal(status.sent, sent);
-    assert_int_equal(status.errors, errors);
+    assert_int_equal(status.delivered_rows, sent);
+    assert_int_equal(status.retries + status.rejected_rows, errors);
     return status;
+}
+
+/* The value of a metric line of the output; -1 when there is none. */
+static double metric_of(struct fixture *f, const char *series)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+
+    metrics_render(f->env.metrics, &text);
+    const char *at = strstr(buf_text(&text), series);
+    double value = -1;
+    if (at != NULL) {
+        at += strlen(series) + 1;
+        assert_true(number_parse(str_make(at, strcspn(at, "\n")), &value));
+    }
+    return value;
 }
 
 static int64_t now_ms(void)
@@ -266,9 +288,10 @@ static void test_tells_what_is_new(void **state)
     assert_holds(f, 0, "\"annotations\":{\"summary\":\"sss\"}");
     assert_holds(f, 0, "\"generatorURL\":\"http://telex/r1\"");
     assert_holds(f, 0, "\"site\":\"berlin\"");
-    struct level_status status = wait_status(f, 2, 0);
-    assert_false(status.failing);
+    struct output_status status = wait_status(f, 2, 0);
+    assert_string_equal(status.state, "ok");
     assert_true(status.last_success_ns > 0);
+    assert_true(status.last_result.success && status.last_result.exported_count == 2);
 
     /* What was confirmed is not told again; what is new is, and what ended. */
     wake_and_wait(f);
@@ -380,15 +403,41 @@ static void test_tries_again(void **state)
     receiver_plan(&f->receiver, 200, NULL, NULL);
     source_add(&f->source, "a");
     start(f, "");
-    struct level_status status = wait_status(f, 0, 1);
-    assert_true(status.failing);
+    struct output_status status = wait_status(f, 0, 1);
+    assert_string_equal(status.state, "retrying");
+    assert_true(status.is_healthy);
+    assert_false(status.last_result.success);
+    assert_non_null(strstr(status.last_result.error, "no room"));
     assert_non_null(strstr(status.last_error, "answered 500: no room"));
     level_output_wake(f->output); /* no shorter for that */
     int64_t failed = now_ms();
     assert_true(receiver_wait(&f->receiver, 2));
     assert_in_range(now_ms() - failed, 400, 2000);
     assert_alerts(f, 1, "a");
-    assert_false(wait_status(f, 1, 1).failing);
+    assert_string_equal(wait_status(f, 1, 1).state, "ok");
+    assert_true(metric_of(f, "telex_exporter_delivered_total{exporter=\"am\"}") == 1);
+    assert_true(metric_of(f, "telex_exporter_retries_total{exporter=\"am\"}") == 1);
+    assert_true(metric_of(f, "telex_exporter_call_seconds_count{exporter=\"am\"}") == 2);
+    assert_true(metric_of(f, "telex_exporter_errors_total{exporter=\"am\",class=\"5xx\"}") == 1);
+    assert_true(metric_of(f, "telex_exporter_sent_bytes_total{exporter=\"am\"}") > 100);
+}
+
+/* Who fails as often as is too often is not healthy, and one answer mends that. */
+static void test_health(void **state)
+{
+    struct fixture *f = *state;
+
+    receiver_plan(&f->receiver, 401, NULL, "who are you");
+    receiver_plan(&f->receiver, 200, NULL, NULL);
+    source_add(&f->source, "a");
+    start(f, "health_check: { unhealthy_threshold: 1 }\n");
+    struct output_status status = wait_status(f, 0, 1);
+    assert_string_equal(status.state, "halted");
+    assert_false(status.is_healthy);
+    assert_non_null(strstr(status.health_error, "answered 401"));
+    assert_true(metric_of(f, "telex_exporter_healthy{exporter=\"am\"}") == 0);
+    assert_true(wait_status(f, 1, 1).is_healthy);
+    assert_true(metric_of(f, "telex_exporter_healthy{exporter=\"am\"}") == 1);
 }
 
 static void test_waits_as_asked(void **state)
@@ -436,8 +485,9 @@ static void test_refused_alert(void **state)
         source_add(&f->source, name);
     }
     start(f, "");
-    struct level_status status = wait_status(f, 19, 1);
+    struct output_status status = wait_status(f, 19, 1);
     assert_non_null(strstr(status.last_error, "refused"));
+    assert_true(metric_of(f, "telex_exporter_refused_total{exporter=\"am\"}") == 1);
     unsigned requests = receiver_count(&f->receiver);
     assert_in_range(requests, 5, 14);
     wake_and_wait(f);
@@ -527,13 +577,21 @@ static void test_last_word_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_tells_what_is_new), CASE(test_tells_what_is_wanted),
-        CASE(test_ends_at),           CASE(test_resends),
-        CASE(test_forgets),           CASE(test_tries_again),
-        CASE(test_waits_as_asked),    CASE(test_many),
-        CASE(test_refused_alert),     CASE(test_gone_meanwhile),
-        CASE(test_long_annotations),  CASE(test_source_leaves_while_sending),
-        CASE(test_last_word),         CASE(test_last_word_is_bounded),
+        CASE(test_tells_what_is_new),
+        CASE(test_tells_what_is_wanted),
+        CASE(test_ends_at),
+        CASE(test_resends),
+        CASE(test_forgets),
+        CASE(test_tries_again),
+        CASE(test_waits_as_asked),
+        CASE(test_health),
+        CASE(test_many),
+        CASE(test_refused_alert),
+        CASE(test_gone_meanwhile),
+        CASE(test_long_annotations),
+        CASE(test_source_leaves_while_sending),
+        CASE(test_last_word),
+        CASE(test_last_word_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
