@@ -10,6 +10,9 @@
 
 #include "app/app_int.h"
 #include "app/self_metrics.h"
+#include "export/ends.h"
+#include "state/history.h"
+
 #include "base/mem.h"
 #include "base/metrics.h"
 
@@ -99,6 +102,7 @@ static void app_free(struct app *a)
     scheduler_free(a->scheduler);
     self_metrics_free(a->self_metrics);
     plan_close(a->plan);
+    history_close(a->history);
     graph_release(&a->graph);
     app_metrics_release(&a->metrics);
     config_unref(a->shown);
@@ -111,6 +115,31 @@ static void app_free(struct app *a)
     mem_free(a);
 }
 
+static void note_end(void *arg, struct str exporter, struct view view, const char *result,
+                     struct str reason)
+{
+    history_ended(arg, exporter, view, result, reason);
+}
+
+/* Without it everything else goes on. */
+static void open_history(struct app *a)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    const struct settings *s = &a->now.config->settings;
+    struct err e = ERR_INIT;
+
+    buf_addf(&path, "%.*s/history.db", STR_FMT(s->state.path));
+    const struct history_options options = {.path = buf_str(&path),
+                                            .max_changes = s->history.max_changes,
+                                            .max_age_ns = s->history.max_age_ns};
+    if (s->history.enabled && !history_open(a->env, &options, &a->history, &e)) {
+        trace_error(&a->trace, "no history of alerts is kept", T_ERR(&e));
+    }
+    const struct end_listener listener = {note_end, a->history};
+    plan_tell_ends(a->plan, a->history != NULL ? &listener : NULL);
+    a->outputs.history = a->history;
+}
+
 static bool open_parts(struct app *a, struct err *e)
 {
     struct graph g;
@@ -119,6 +148,7 @@ static bool open_parts(struct app *a, struct err *e)
         !plan_open(a->env, &a->now.config->plan, &a->plan, e)) {
         return false;
     }
+    open_history(a);
     outputs_use(&a->outputs, a->plan, &a->now.config->plan);
     if (!graph_build(a, &a->now, &g, e)) {
         return false;
@@ -233,4 +263,9 @@ void app_last_problem(struct app *a, struct buf *out)
 int64_t app_started_ns(const struct app *a)
 {
     return a->started_ns;
+}
+
+struct history *app_history(struct app *a)
+{
+    return a->history;
 }

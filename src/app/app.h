@@ -92,6 +92,9 @@ struct config *app_config(struct app *a);
 /* The delivery plan, for who gives to it: it lives as long as the app. */
 struct plan *app_plan(struct app *a);
 
+/* The history of alerts, which lives as long as the app; NULL: none is kept. */
+struct history *app_history(struct app *a);
+
 size_t app_outputs(struct app *a, struct output_status *ret, size_t max);
 
 /* What the last reload that failed said, "" when the last one was fine; copied into <out>. */

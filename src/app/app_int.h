@@ -55,6 +55,7 @@ struct app {
     struct loaded now;
     struct plan *plan;
     struct outputs outputs;
+    struct history *history; /* NULL: none is kept */
     struct graph graph;
     struct scheduler *scheduler;
     struct self_metrics *self_metrics; /* of the jobs that are scheduled */

@@ -48,6 +48,12 @@ struct memory_config {
     int64_t limit_bytes; /* 0: a share of what there is */
 };
 
+struct history_config {
+    bool enabled;
+    int64_t max_changes;
+    int64_t max_age_ns;
+};
+
 /* The file as its table has it; nodes are what other folders read. */
 struct settings {
     struct http_server_config server;
@@ -65,6 +71,7 @@ struct settings {
     struct secrets_config secrets;
     struct log_config log;
     struct memory_config memory;
+    struct history_config history;
     int64_t shutdown_timeout_ns;
 };
 

@@ -103,6 +103,38 @@ static const struct option_table memory_options = {
     .config_size = sizeof(struct memory_config),
 };
 
+static const struct option history_rows[] = {
+    {.name = "enabled",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct history_config, enabled),
+     .fallback = "true",
+     .help = "Keep every change of alert state."},
+    {.name = "max_changes",
+     .type = OPTION_INT,
+     .offset = offsetof(struct history_config, max_changes),
+     .fallback = "100000",
+     .min = 1,
+     .max = 1e9,
+     .help = "The newest changes that are kept; some 500 bytes of disk each."},
+    {.name = "max_age",
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct history_config, max_age_ns),
+     .fallback = "30d",
+     .min = 60,
+     .max = 10 * 366 * 86400.0,
+     .unit = "s",
+     .help = "Older ones go."},
+};
+
+static const struct option_table history_options = {
+    .name = "history",
+    .help = "Every change of alert state, with its cause and what became of its deliveries, as "
+            "`/api/v1/history` shows them. A change takes effect with the next start.",
+    .options = history_rows,
+    .count = ARRAY_LEN(history_rows),
+    .config_size = sizeof(struct history_config),
+};
+
 static const struct option rows[] = {
     {.name = "server",
      .type = OPTION_TABLE,
@@ -184,6 +216,11 @@ static const struct option rows[] = {
      .offset = offsetof(struct settings, memory),
      .table = &memory_options,
      .help = "How much memory Telex may take."},
+    {.name = "history",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct settings, history),
+     .table = &history_options,
+     .help = "What is kept of changes of alert state."},
     {.name = "shutdown_timeout",
      .type = OPTION_DURATION,
      .offset = offsetof(struct settings, shutdown_timeout_ns),

@@ -1,6 +1,7 @@
 #include "app/outputs.h"
 
 #include "base/clock.h"
+#include "state/history.h"
 
 enum { ROOM_WAIT_MS = 1000 };
 
@@ -36,6 +37,9 @@ static bool give_edges(void *arg, const struct rule *rule, struct batch *b, enum
 
     if (!plan_give(o->plan, b, &how, ret_seq, e)) {
         return false;
+    }
+    if (o->history != NULL) {
+        history_changes(o->history, b, !how.state_only);
     }
     atomic_fetch_add_explicit(&o->edges, batch_rows(b), memory_order_relaxed);
     atomic_fetch_add_explicit(&o->edge_bytes, batch_bytes(b), memory_order_relaxed);

@@ -16,8 +16,11 @@
 
 #include <stdatomic.h>
 
+struct history;
+
 struct outputs {
     const struct clock *clock;
+    struct history *history; /* who keeps changes of alert state; or NULL */
     struct plan *plan;
     const struct plan_config *config;
     _Atomic uint64_t edges;      /* given since the start, told or not */

@@ -11,6 +11,7 @@
 #include "export/delivery_int.h"
 
 #include "base/mem.h"
+#include "export/ends.h"
 #include "export/tap.h"
 
 enum { HALT_MS = 30 * 1000, PROBE_MS = 3 * 1000 };
@@ -62,12 +63,16 @@ static bool settle(struct delivery *d, struct owed *owed, const struct outcome *
 
     if (outcome_is_clean(out, view.n)) {
         *ret_taken = view.n - (out->left_out < view.n ? out->left_out : view.n);
+        if (*ret_taken > 0) {
+            ends_tell(d->place.ends, d->place.name, view, "delivered", STR(""));
+        }
         owed->view.n = 0;
         return true;
     }
     struct fate *fates = outcome_fates(out, view.n);
     *ret_taken = count_taken(fates, view.n, out);
     count_dropped(d, out);
+    delivery_tell_ended(d, view, fates, "delivered", STR(""));
     bool ok = delivery_bury_rejected(d, view, fates);
     if (ok) {
         owed_keep(owed, fates);

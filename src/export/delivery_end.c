@@ -2,6 +2,7 @@
 #include "export/delivery_int.h"
 
 #include "base/mem.h"
+#include "export/ends.h"
 
 enum { BURY_AGAIN_MS = 1000 };
 
@@ -73,6 +74,7 @@ bool delivery_bury(struct delivery *d, struct view view, struct str reason)
         return false;
     }
     delivery_note_rejected(d, view.n);
+    ends_tell(d->place.ends, d->place.name, view, "dead_letter", reason);
     trace_warn(&d->trace, "records became dead letters", T_STR("exporter", d->place.name),
                T_U64("records", view.n), T_STR("reason", reason));
     tell_dlq(d, view);
@@ -115,6 +117,28 @@ bool delivery_bury_raw(struct delivery *d, struct str bytes, const struct err *w
     return true;
 }
 
+/* ---- telling ---- */
+
+void delivery_tell_ended(struct delivery *d, struct view view, const struct fate *fates,
+                         const char *result, struct str reason)
+{
+    if (!ends_wants(d->place.ends, view)) {
+        return;
+    }
+    uint32_t *rows = mem_alloc(((size_t)view.n + 1) * sizeof(uint32_t));
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < view.n; i++) {
+        if (fates[i].verdict == VERDICT_DELIVERED || fates[i].verdict == VERDICT_HELD) {
+            rows[n++] = view_row(view, i);
+        }
+    }
+    if (n > 0) {
+        ends_tell(d->place.ends, d->place.name,
+                  (struct view){.batch = view.batch, .rows = rows, .n = n}, result, reason);
+    }
+    mem_free(rows);
+}
+
 /* ---- fallback ---- */
 
 void delivery_fall_back(struct delivery *d, struct owed *owed)
@@ -133,6 +157,7 @@ void delivery_fall_back(struct delivery *d, struct owed *owed)
         fates[i].verdict = has_it ? VERDICT_DELIVERED : VERDICT_RETRY;
         taken += has_it;
     }
+    delivery_tell_ended(d, owed->view, fates, "fallback", str_of(out.err.message));
     if (d->config->fallback_mode == FALLBACK_COPY) {
         owed->is_copied = taken == before;
     } else {

@@ -69,6 +69,10 @@ MUST_USE bool delivery_bury_rejected(struct delivery *d, struct view view,
  */
 void delivery_fall_back(struct delivery *d, struct owed *owed);
 
+/* Tells whoever wants to know of the rows that ended well. */
+void delivery_tell_ended(struct delivery *d, struct view view, const struct fate *fates,
+                         const char *result, struct str reason);
+
 /* ---- what is said: delivery_tell.c ---- */
 
 void delivery_open_metrics(struct delivery *d);

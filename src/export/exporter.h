@@ -44,8 +44,9 @@ struct exporter_place {
     unsigned shares;            /* sinks of this exporter side by side (lanes, logs); 0 is one */
     struct taps *taps;          /* who looks at what is sent (tap.h); or NULL */
     struct call_meters *meters; /* what calls came to, by name (call_meter.h); or NULL */
-    bool is_apart; /* one of several that this consumer calls: its figures have the name
+    bool is_apart;     /* one of several that this consumer calls: its figures have the name
                                    of the stage, not the consumer's */
+    struct ends *ends; /* who is told how records end (ends.h); or NULL */
 };
 
 struct stage_config;

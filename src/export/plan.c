@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "export/call_meter.h"
+#include "export/ends.h"
 #include "export/pick.h"
 #include "export/plan_int.h"
 #include "export/routing.h"
@@ -102,6 +103,7 @@ bool plan_open(const struct env *env, const struct plan_config *config, struct p
                              config->state_path.len);
     p->taps = taps_new(env);
     p->meters = call_meters_new(env);
+    p->ends = ends_new();
     lock_init(&p->changing);
     trace_init(&p->trace, env->trace, "export", TRACE_INFO);
     lock_init(&p->lock);
@@ -459,6 +461,7 @@ void plan_close(struct plan *p)
     vec_release(&p->orphan_drops);
     taps_free(p->taps);
     call_meters_free(p->meters);
+    ends_free(p->ends);
     lock_release(&p->changing);
     cond_release(&p->unused);
     lock_release(&p->lock);

@@ -146,6 +146,10 @@ void plan_print(const struct plan_config *config, struct buf *out);
 MUST_USE bool plan_open(const struct env *env, const struct plan_config *config,
                         struct plan **ret_plan, struct err *e);
 
+/* Who is told how alerts end at each output, from now on (ends.h); NULL: nobody. */
+struct end_listener;
+void plan_tell_ends(struct plan *p, const struct end_listener *listener);
+
 /*
  * Replaces outputs and routes by those of <config>, keeping the logs and the cursors of outputs
  * whose name stays; all or nothing.

@@ -1,4 +1,5 @@
 /* What people want of a running plan: to see how outputs are doing, and to hold or hurry them. */
+#include "export/ends.h"
 #include "export/plan_int.h"
 
 #include "base/mem.h"
@@ -138,4 +139,9 @@ bool plan_resume(struct plan *p, struct str name, struct err *e)
 bool plan_flush(struct plan *p, struct str name, struct err *e)
 {
     return each_consumer_of(p, name, consumer_flush, e);
+}
+
+void plan_tell_ends(struct plan *p, const struct end_listener *listener)
+{
+    ends_listen(p->ends, listener);
 }

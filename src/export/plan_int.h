@@ -43,6 +43,7 @@ struct plan {
     struct trace trace;
     struct taps *taps;
     struct call_meters *meters;
+    struct ends *ends;
     struct lock changing; /* one change of who reads the logs at a time; taken before <lock> */
     struct lock lock;
     struct cond unused; /* a graph lost its last user */

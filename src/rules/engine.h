@@ -176,4 +176,11 @@ size_t engine_rule_updates(struct engine *en, struct str rule_id, struct arena *
  */
 bool engine_print_request(struct engine *en, struct str rule_id, int64_t at_ns, struct buf *out);
 
+/*
+ * Why a rule fires or does not, as a JSON object: its last evaluation in words, each alert with what it waits for,
+ * and the evaluations before. <rule> is an id, or a name that only one rule has; false with the reason when
+ * it is neither.
+ */
+MUST_USE bool engine_explain(struct engine *en, struct str rule, struct buf *out, struct err *e);
+
 #endif

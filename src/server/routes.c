@@ -18,6 +18,22 @@ const struct resource server_resources[] = {
     {.route = {.method = "GET", .pattern = "/api/v1/alerts", .handler = &resource_alerts},
      .help = "Pending and firing alerts, as Prometheus's API has them: "
              "`{\"status\": \"success\", \"data\": {\"alerts\": [...]}}`."},
+    {.route = {.method = "GET", .pattern = "/api/v1/history", .handler = &resource_history},
+     .help =
+         "Changes of alert state, newest first: `number`, `time`, `rule`, `group`, `labels`, `from`, `to`, `value`, "
+         "`cause` in words, whether somebody was `told`, and in `deliveries` what became of it at each exporter "
+         "(`delivered`, `fallback`, `dead_letter`, with the reason). `next` is the `before` of the next page.",
+     .params = "- `rule`, `group`, `rule_id`: only of these\n"
+               "- `state`: only those that led to `pending`, `firing`, `resolved` or `inactive`\n"
+               "- `labels`: only of alerts with these, as `{\"instance\": \"a\"}`\n"
+               "- `from`, `to`: times, RFC 3339 or Unix seconds\n"
+               "- `told=true`: without those that nobody was told of\n"
+               "- `limit`: 100 unless said, 1000 at most\n"
+               "- `before`: a number; older ones only\n"},
+    {.route = {.method = "GET", .pattern = "/api/v1/rules/{id}/why", .handler = &resource_why},
+     .help =
+         "Why a rule fires or does not: its last evaluation in words, each alert with what it waits for, and the "
+         "evaluations before. `id` is the rule's id, or its name where only one rule has it."},
     {.route = {.method = "GET",
                .pattern = "/api/v1/status/exporters",
                .handler = &resource_exporters},

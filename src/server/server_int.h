@@ -41,6 +41,7 @@ extern const struct http_handler resource_exporter_tap;
 extern const struct http_handler resource_exporter_verb;
 extern const struct http_handler resource_exporters;
 extern const struct http_handler resource_healthy;
+extern const struct http_handler resource_history;
 extern const struct http_handler resource_metrics;
 extern const struct http_handler resource_orphan_adopt;
 extern const struct http_handler resource_orphan_drop;
@@ -48,6 +49,7 @@ extern const struct http_handler resource_page;
 extern const struct http_handler resource_ready;
 extern const struct http_handler resource_reload;
 extern const struct http_handler resource_rules;
+extern const struct http_handler resource_why;
 
 extern const struct resource server_resources[];
 extern const size_t server_resource_count;

@@ -1,0 +1,162 @@
+#include "db/sqlite.h"
+
+#include "base/mem.h"
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+enum { BUSY_MS = 5000 };
+
+struct db {
+    sqlite3 *handle;
+};
+
+struct db_query {
+    struct db *db;
+    sqlite3_stmt *statement;
+};
+
+static bool fail(struct db *db, struct err *e)
+{
+    int code = sqlite3_errcode(db->handle);
+    bool is_full = code == SQLITE_FULL;
+    bool is_busy = code == SQLITE_BUSY || code == SQLITE_LOCKED;
+
+    return err_set(e,
+                   is_full   ? ERR_FULL
+                   : is_busy ? ERR_TIMEOUT
+                             : ERR_IO,
+                   "SQLite: %s", sqlite3_errmsg(db->handle));
+}
+
+static bool set_up(struct db *db, enum db_sync sync, struct err *e)
+{
+    (void)sqlite3_busy_timeout(db->handle, BUSY_MS);
+    return db_exec(db, "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON;", e) &&
+           db_exec(db,
+                   sync == DB_SYNC_FULL ? "PRAGMA synchronous = FULL"
+                                        : "PRAGMA synchronous = NORMAL",
+                   e);
+}
+
+bool db_open(const char *path, enum db_sync sync, struct db **ret_db, struct err *e)
+{
+    struct db *db = mem_new(struct db);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    bool ok = sqlite3_open_v2(path, &db->handle, flags, NULL) == SQLITE_OK || fail(db, e);
+
+    if (!(ok && set_up(db, sync, e))) {
+        (void)err_wrap(e, "%s", path);
+        db_close(db);
+        return false;
+    }
+    (void)chmod(path, S_IRUSR | S_IWUSR);
+    *ret_db = db;
+    return true;
+}
+
+void db_close(struct db *db)
+{
+    if (db != NULL) {
+        (void)sqlite3_close_v2(db->handle);
+        mem_free(db);
+    }
+}
+
+bool db_exec(struct db *db, const char *sql, struct err *e)
+{
+    return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK || fail(db, e);
+}
+
+bool db_prepare(struct db *db, const char *sql, struct db_query **ret_query, struct err *e)
+{
+    sqlite3_stmt *statement = NULL;
+
+    if (sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL) !=
+        SQLITE_OK) {
+        return fail(db, e);
+    }
+    struct db_query *q = mem_new(struct db_query);
+    *q = (struct db_query){db, statement};
+    *ret_query = q;
+    return true;
+}
+
+void db_query_free(struct db_query *q)
+{
+    if (q != NULL) {
+        (void)sqlite3_finalize(q->statement);
+        mem_free(q);
+    }
+}
+
+void db_bind_i64(struct db_query *q, int at, int64_t value)
+{
+    (void)sqlite3_bind_int64(q->statement, at, value);
+}
+
+void db_bind_double(struct db_query *q, int at, double value)
+{
+    (void)sqlite3_bind_double(q->statement, at, value);
+}
+
+void db_bind_str(struct db_query *q, int at, struct str value)
+{
+    (void)sqlite3_bind_text64(q->statement, at, value.len > 0 ? value.ptr : "", value.len,
+                              SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+void db_bind_null(struct db_query *q, int at)
+{
+    (void)sqlite3_bind_null(q->statement, at);
+}
+
+bool db_step(struct db_query *q, bool *ret_row, struct err *e)
+{
+    int code = sqlite3_step(q->statement);
+
+    *ret_row = code == SQLITE_ROW;
+    return code == SQLITE_ROW || code == SQLITE_DONE || fail(q->db, e);
+}
+
+bool db_run(struct db_query *q, struct err *e)
+{
+    bool row = false;
+    bool ok = db_step(q, &row, e);
+
+    db_reset(q);
+    return ok;
+}
+
+void db_reset(struct db_query *q)
+{
+    (void)sqlite3_reset(q->statement);
+}
+
+int64_t db_i64(struct db_query *q, int column)
+{
+    return sqlite3_column_int64(q->statement, column);
+}
+
+double db_double(struct db_query *q, int column)
+{
+    return sqlite3_column_double(q->statement, column);
+}
+
+struct str db_str(struct db_query *q, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(q->statement, column);
+
+    return text != NULL ? str_make(text, (size_t)sqlite3_column_bytes(q->statement, column))
+                        : STR("");
+}
+
+bool db_is_null(struct db_query *q, int column)
+{
+    return sqlite3_column_type(q->statement, column) == SQLITE_NULL;
+}
+
+int64_t db_changes(struct db *db)
+{
+    return sqlite3_changes64(db->handle);
+}

@@ -1,0 +1,61 @@
+/*
+ * sqlite.h - SQLite with our errors: open, prepare, bind, step.
+ *
+ * A thin layer: SQL stays SQL, and what it does is SQLite's documentation. A file that is opened has a
+ * write-ahead log, waits five seconds for others, and is for its owner only.
+ *
+ * Ownership: whoever opens or prepares closes or frees; texts of a row live until the next step. Threads:
+ * a database and what was prepared on it are for one thread at a time. Limits: SQLite's.
+ */
+#ifndef TELEX_DB_SQLITE_H
+#define TELEX_DB_SQLITE_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct db;
+struct db_query;
+
+enum db_sync {
+    DB_SYNC_NORMAL,
+    DB_SYNC_FULL
+}; /* a power cut may, or may not, lose the last commits */
+
+MUST_USE bool db_open(const char *path, enum db_sync sync, struct db **ret_db, struct err *e);
+void db_close(struct db *db); /* NULL is fine */
+
+/* One statement or many, without parameters and results. */
+MUST_USE bool db_exec(struct db *db, const char *sql, struct err *e);
+
+MUST_USE bool db_prepare(struct db *db, const char *sql, struct db_query **ret_query,
+                         struct err *e);
+void db_query_free(struct db_query *q); /* NULL is fine */
+
+/* Parameters are counted from 1; texts are copied. */
+void db_bind_i64(struct db_query *q, int at, int64_t value);
+void db_bind_double(struct db_query *q, int at, double value);
+void db_bind_str(struct db_query *q, int at, struct str value);
+void db_bind_null(struct db_query *q, int at);
+
+/* The next row; *ret_row false behind the last one. */
+MUST_USE bool db_step(struct db_query *q, bool *ret_row, struct err *e);
+
+/* Runs a statement without results, and makes it ready to be bound again. */
+MUST_USE bool db_run(struct db_query *q, struct err *e);
+
+/* Ready to be run again, with its parameters. */
+void db_reset(struct db_query *q);
+
+/* Columns of the row are counted from 0. */
+int64_t db_i64(struct db_query *q, int column);
+double db_double(struct db_query *q, int column);
+struct str db_str(struct db_query *q, int column);
+bool db_is_null(struct db_query *q, int column);
+
+/* Rows that the last statement changed. */
+int64_t db_changes(struct db *db);
+
+#endif
