@@ -14,6 +14,7 @@
 #include "base/number.h"
 #include "base/thread.h"
 #include "base/timetext.h"
+#include "base/trace_int.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -29,17 +30,11 @@ struct site {
     uint32_t suppressed;
 };
 
-struct component_level {
-    char name[32]; /* "": all that are not named */
-    enum trace_level level;
-};
-
 struct trace_sink {
     struct lock lock;
-    struct component_level levels[TRACE_COMPONENTS_MAX];
-    size_t level_count;
+    struct trace_levels levels;
     const struct clock *clock;
-    enum trace_format format;
+    _Atomic int format; /* enum trace_format */
     int fd;
     _Atomic uint64_t written_total;
     _Atomic uint64_t suppressed_total;
@@ -69,7 +64,8 @@ struct trace_sink *trace_sink_new(int fd, enum trace_format format, const struct
 
     lock_init(&s->lock);
     s->fd = fd;
-    s->format = format;
+    trace_levels_init(&s->levels);
+    atomic_init(&s->format, (int)format);
     s->clock = clock;
     return s;
 }
@@ -78,6 +74,7 @@ void trace_sink_free(struct trace_sink *s)
 {
     if (s != NULL) {
         lock_release(&s->lock);
+        trace_levels_release(&s->levels);
         mem_free(s);
     }
 }
@@ -88,50 +85,63 @@ void trace_sink_counts(const struct trace_sink *s, uint64_t *ret_written, uint64
     *ret_suppressed = atomic_load_explicit(&s->suppressed_total, memory_order_relaxed);
 }
 
-/* The entry of <name>; NULL when there is none. */
-static struct component_level *find_level(struct trace_sink *s, struct str name) REQUIRES(s->lock)
-{
-    for (size_t i = 0; i < s->level_count; i++) {
-        if (str_eq(str_of(s->levels[i].name), name)) {
-            return &s->levels[i];
-        }
-    }
-    return NULL;
-}
-
 void trace_sink_set_level(struct trace_sink *s, struct str component, enum trace_level level)
 {
-    lock_take(&s->lock);
-    struct component_level *entry = find_level(s, component);
-    if (entry == NULL && s->level_count < ARRAY_LEN(s->levels) &&
-        component.len < sizeof entry->name) {
-        entry = &s->levels[s->level_count++];
-        memcpy(entry->name, component.ptr != NULL ? component.ptr : "", component.len);
-        entry->name[component.len] = '\0';
-    }
-    if (entry != NULL) {
-        entry->level = level;
-    }
-    lock_give(&s->lock);
+    const struct trace_named_level named = {component, level};
+
+    trace_levels_tell(&s->levels, false, &named, 1);
 }
 
-static enum trace_level level_of(struct trace_sink *s, const char *component,
-                                 enum trace_level level)
+void trace_sink_set_levels(struct trace_sink *s, const struct trace_named_level *named,
+                           size_t count)
 {
-    lock_take(&s->lock);
-    const struct component_level *entry = find_level(s, str_of(component));
-    entry = entry != NULL ? entry : find_level(s, STR_NONE);
-    level = entry != NULL ? entry->level : level;
-    lock_give(&s->lock);
-    return level;
+    trace_levels_tell(&s->levels, true, named, count);
+}
+
+void trace_sink_levels(struct trace_sink *s, const struct trace_level_visitor *visitor)
+{
+    trace_levels_walk(&s->levels, visitor);
+}
+
+void trace_sink_set_format(struct trace_sink *s, enum trace_format format)
+{
+    atomic_store_explicit(&s->format, (int)format, memory_order_relaxed);
+}
+
+static void init(struct trace *t, struct trace_sink *sink, struct str name, enum trace_level level)
+{
+    t->sink = sink;
+    atomic_init(&t->level, (int)level);
+    if (sink != NULL) {
+        struct trace_component *c = trace_levels_find(&sink->levels, name);
+        t->told = &c->told;
+        if (c->name[0] != '\0') {
+            t->component = c->name;
+        }
+    }
 }
 
 void trace_init(struct trace *t, struct trace_sink *sink, const char *component,
                 enum trace_level level)
 {
-    t->sink = sink;
     t->component = component;
-    atomic_init(&t->level, (int)(sink != NULL ? level_of(sink, component, level) : level));
+    init(t, sink, str_of(component), level);
+}
+
+void trace_init_part(struct trace *t, struct trace_sink *sink, const char *component,
+                     struct str part, enum trace_level level)
+{
+    char name[TRACE_NAME_MAX];
+    int len = snprintf(name, sizeof(name), "%s/%.*s", component, STR_FMT(part));
+    bool fits = len > 0 && (size_t)len < sizeof(name);
+
+    t->component = component;
+    init(t, sink, fits ? str_make(name, (size_t)len) : str_of(component), level);
+}
+
+const char *trace_level_name(enum trace_level level)
+{
+    return level_names[level];
 }
 
 bool trace_level_parse(struct str name, enum trace_level *ret_level)
@@ -327,7 +337,7 @@ static void line_begin(struct line *l, const struct trace *t, enum trace_level l
 {
     AUTO(buf_release) struct buf time = BUF_INIT(64);
 
-    l->format = t->sink->format;
+    l->format = (enum trace_format)atomic_load_explicit(&t->sink->format, memory_order_relaxed);
     l->len = 0;
     buf_add_rfc3339(&time, clock_wall_ns(t->sink->clock));
     put_named(l, "ts", buf_str(&time));

@@ -3,8 +3,8 @@
  *
  *     trace_warn(t, "queue full", T_STR("exporter", name), T_U64("dropped", n));
  *
- * A struct trace is a component's handle ("rules", "export") with its own level; handles share one
- * sink, which writes whole lines to a file descriptor. Each call site is rate limited (TRACE_BURST
+ * A struct trace is a component's handle ("rules", "export/vm"); handles share one sink, which has a level
+ * for each component that may change at any time, and which writes whole lines to a file descriptor. Each call site is rate limited (TRACE_BURST
  * lines per TRACE_WINDOW_S; the next line after the window is preceded by one that says how many were
  * suppressed). Field keys are
  * literals; there is no field type for a secret, and values of keys named like one (password,
@@ -33,7 +33,7 @@ enum {
     TRACE_FIELDS_MAX = 16,
     TRACE_BURST = 10,
     TRACE_WINDOW_S = 10,
-    TRACE_COMPONENTS_MAX = 32
+    TRACE_COMPONENTS_MAX = 192
 };
 
 struct trace_sink;
@@ -42,11 +42,32 @@ struct trace_sink;
 struct trace_sink *trace_sink_new(int fd, enum trace_format format, const struct clock *clock);
 void trace_sink_free(struct trace_sink *s);
 
+struct trace_named_level {
+    struct str component; /* "": all that are not named */
+    enum trace_level level;
+};
+
 /*
- * What handles made from now on on <component> start with, whatever their maker says; an empty
- * <component>: all that are not named. At most TRACE_COMPONENTS_MAX are told apart.
+ * Has <component> (empty: all that are not named) and its parts write from <level> on, whatever the
+ * makers of its handles say; those that are there too, at once. At most TRACE_COMPONENTS_MAX are told apart.
  */
 void trace_sink_set_level(struct trace_sink *s, struct str component, enum trace_level level);
+
+/* The same for many, in place of all that was said before. */
+void trace_sink_set_levels(struct trace_sink *s, const struct trace_named_level *named,
+                           size_t count);
+
+struct trace_level_visitor {
+    void (*visit)(void *arg, struct str component, enum trace_level level);
+    void *arg;
+};
+
+/* All components that have handles or were named, with what they write from on. <visit> may not ask the
+ * sink for anything. */
+void trace_sink_levels(struct trace_sink *s, const struct trace_level_visitor *visitor);
+
+/* How lines look from now on. */
+void trace_sink_set_format(struct trace_sink *s, enum trace_format format);
 
 /* Lines written and lines suppressed by rate limit, for our own metrics. */
 void trace_sink_counts(const struct trace_sink *s, uint64_t *ret_written, uint64_t *ret_suppressed);
@@ -54,12 +75,30 @@ void trace_sink_counts(const struct trace_sink *s, uint64_t *ret_written, uint64
 struct trace {
     struct trace_sink *sink; /* NULL: silent */
     const char *component;
-    _Atomic int level;
+    const _Atomic int *told; /* what the sink says of the component; negative: nothing */
+    _Atomic int level;       /* where it says nothing */
 };
 
-/* A handle of <component>, with <level> unless the sink has one for it. */
+/* A handle of <component>, with <level> unless the sink says otherwise. */
 void trace_init(struct trace *t, struct trace_sink *sink, const char *component,
                 enum trace_level level);
+
+/* The same for the part <part> of <component>: "export/vm". */
+void trace_init_part(struct trace *t, struct trace_sink *sink, const char *component,
+                     struct str part, enum trace_level level);
+
+/* Does it write lines of that level? */
+static inline bool trace_is_on(const struct trace *t, enum trace_level level)
+{
+    if (t->sink == NULL) {
+        return false;
+    }
+    int told = atomic_load_explicit(t->told, memory_order_relaxed);
+    int from = told >= 0 ? told : atomic_load_explicit(&t->level, memory_order_relaxed);
+    return (int)level >= from;
+}
+
+const char *trace_level_name(enum trace_level level);
 
 /* Is a value of that name never shown: password, token, api_key and the like? */
 bool trace_key_is_secret(struct str key);
@@ -107,9 +146,9 @@ void trace_write(struct trace *t, enum trace_level level, const char *site, cons
 #define TRACE_SITE(file, line) file ":" TRACE_LINE_TEXT(line)
 
 /* trace_at(t, level, message, fields...): fields are only evaluated when the level is on. */
-#define trace_at(t, level_, ...)                                                                   \
-    ((t)->sink != NULL && (int)(level_) >= atomic_load_explicit(&(t)->level, memory_order_relaxed) \
-         ? trace_write((t), (level_), TRACE_SITE(__FILE__, __LINE__), __VA_ARGS__, T_END)          \
+#define trace_at(t, level_, ...)                                                          \
+    (trace_is_on((t), (level_))                                                           \
+         ? trace_write((t), (level_), TRACE_SITE(__FILE__, __LINE__), __VA_ARGS__, T_END) \
          : (void)0)
 
 #define trace_debug(t, ...) trace_at((t), TRACE_DEBUG, __VA_ARGS__)

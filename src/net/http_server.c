@@ -269,11 +269,6 @@ void http_server_change_access(struct http_server *s, const struct http_server_c
     atomic_store_explicit(&s->access, config, memory_order_release);
 }
 
-void http_server_set_level(struct http_server *s, enum trace_level level)
-{
-    atomic_store_explicit(&s->trace.level, (int)level, memory_order_relaxed);
-}
-
 uint16_t http_server_port(const struct http_server *s)
 {
     return s->port;

@@ -124,9 +124,6 @@ MUST_USE bool http_server_start(const struct env *env, const struct http_server_
  */
 void http_server_change_access(struct http_server *s, const struct http_server_config *config);
 
-/* What it says about itself; at debug, a line per request. Info until changed. */
-void http_server_set_level(struct http_server *s, enum trace_level level);
-
 /* The port that it listens on, also where the config said 0. */
 uint16_t http_server_port(const struct http_server *s);
 

@@ -174,6 +174,47 @@ static void sink_says_levels(void **state)
     }
 }
 
+/* "a=debug b/c=warn", as trace_sink_levels() says. */
+static void add_level(void *arg, struct str component, enum trace_level level)
+{
+    buf_addf(arg, "%.*s=%s ", STR_FMT(component), trace_level_name(level));
+}
+
+static void assert_levels(struct capture *c, const char *want)
+{
+    AUTO(buf_release) struct buf got = BUF_INIT(BUF_SMALL);
+
+    trace_sink_levels(c->sink, &(struct trace_level_visitor){add_level, &got});
+    assert_string_equal(buf_text(&got), want);
+}
+
+static void levels_change_under_way(void **state)
+{
+    (void)state;
+    AUTO(capture_free) struct capture *c = capture_new(TRACE_LOGFMT);
+    const struct trace_named_level named[] = {
+        {STR("export/vm"), TRACE_DEBUG}, {STR("export"), TRACE_ERROR}, {STR_NONE, TRACE_WARN}};
+    struct trace export, vm, inner;
+
+    trace_init(&export, c->sink, "export", TRACE_INFO);
+    trace_init_part(&vm, c->sink, "export", STR("vm"), TRACE_INFO);
+    trace_init_part(&inner, c->sink, "export", STR("vm/a"), TRACE_DEBUG);
+    assert_levels(c, "=info test=info export=info export/vm=info export/vm/a=info ");
+    assert_false(trace_is_on(&vm, TRACE_DEBUG));
+    assert_true(trace_is_on(&inner, TRACE_DEBUG));
+    trace_sink_set_levels(c->sink, named, ARRAY_LEN(named));
+    assert_levels(c, "=warn test=warn export=error export/vm=debug export/vm/a=debug ");
+    trace_debug(&vm, "shown");
+    trace_warn(&export, "hidden");
+    assert_non_null(strstr(read_all(c), "component=export/vm msg=shown\n"));
+    assert_null(strstr(c->got, "hidden"));
+    trace_sink_set_levels(c->sink, named + 1, 1);
+    assert_levels(c, "=info test=info export=error export/vm=error export/vm/a=error ");
+    trace_sink_set_format(c->sink, TRACE_JSON);
+    trace_error(&vm, "as JSON");
+    assert_non_null(strstr(read_all(c), "\"component\":\"export/vm\""));
+}
+
 static void write_one(struct capture *c, uint64_t n)
 {
     trace_warn(&c->trace, "again", T_U64("n", n));
@@ -248,6 +289,7 @@ int main(void)
         cmocka_unit_test(what_was_asked_for_is_written_at_any_level),
         cmocka_unit_test(long_values_are_cut),
         cmocka_unit_test(sink_says_levels),
+        cmocka_unit_test(levels_change_under_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
