@@ -10,11 +10,11 @@
 
 #include "app/app_int.h"
 #include "app/self_metrics.h"
-#include "export/ends.h"
-#include "state/history.h"
-
+#include "app/trace_control.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "export/ends.h"
+#include "state/history.h"
 
 enum { STOP_EVALUATION_MS = 5000 };
 
@@ -91,6 +91,8 @@ static struct app *app_new(const struct env *env, struct loaded *loaded,
     a->snapshot_mono_ns = clock_mono_ns(env->clock);
     buf_init(&a->last_problem, BUF_SMALL);
     trace_init(&a->trace, env->trace, "app", TRACE_INFO);
+    a->trace_control = trace_control_new(env);
+    trace_control_use(a->trace_control, a->now.config);
     lock_init(&a->lock);
     cond_init(&a->no_readers);
     app_metrics_init(&a->metrics, env->metrics);
@@ -104,6 +106,7 @@ static void app_free(struct app *a)
     plan_close(a->plan);
     history_close(a->history);
     graph_release(&a->graph);
+    trace_control_free(a->trace_control);
     app_metrics_release(&a->metrics);
     config_unref(a->shown);
     loaded_release(&a->now);
@@ -241,6 +244,11 @@ struct config *app_config(struct app *a)
     struct config *c = config_ref(a->shown);
     lock_give(&a->lock);
     return c;
+}
+
+struct trace_control *app_trace_control(struct app *a)
+{
+    return a->trace_control;
 }
 
 struct plan *app_plan(struct app *a)

@@ -18,6 +18,7 @@
 #include "rules/engine.h"
 
 struct app;
+struct trace_control;
 
 struct app_options {
     struct load_input input; /* where config and rules are read again at a reload */
@@ -88,6 +89,9 @@ void app_view_end(struct app *a);
 
 /* The config that runs; unref it. */
 struct config *app_config(struct app *a);
+
+/* The levels of the log; lives as long as the app. */
+struct trace_control *app_trace_control(struct app *a);
 
 /* The delivery plan, for who gives to it: it lives as long as the app. */
 struct plan *app_plan(struct app *a);

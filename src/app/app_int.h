@@ -58,6 +58,7 @@ struct app {
     struct history *history; /* NULL: none is kept */
     struct graph graph;
     struct scheduler *scheduler;
+    struct trace_control *trace_control;
     struct self_metrics *self_metrics; /* of the jobs that are scheduled */
     struct app_metrics metrics;
     int64_t started_ns;

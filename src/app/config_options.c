@@ -71,12 +71,14 @@ static const struct option log_rows[] = {
      .type = OPTION_MAP,
      .flags = OPTION_ADVANCED,
      .offset = offsetof(struct log_config, levels),
-     .help = "Levels of single components, such as `rules: debug`."},
+     .help =
+         "Levels of single components and of parts of them, such as `rules: debug` or `export/vm: debug`."},
 };
 
 static const struct option_table log_options = {
     .name = "log",
-    .help = "The log on standard error. A change takes effect with the next start.",
+    .help =
+        "The log on standard error. Levels can also be changed while the program runs, for a time: `PUT /api/v1/trace`.",
     .options = log_rows,
     .count = ARRAY_LEN(log_rows),
     .config_size = sizeof(struct log_config),

@@ -10,6 +10,7 @@
 #include "app/app_int.h"
 
 #include "app/overrides.h"
+#include "app/trace_control.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 
@@ -248,8 +249,11 @@ static bool exchange_all(struct app *a, struct loaded *l, struct collector *coll
     bool ok = exchange(a, l, &e);
     if (!ok) {
         collect_error(collector, &e);
-    } else if (a->options.changed != NULL) {
-        a->options.changed(a->options.changed_arg, a->now.config);
+    } else {
+        trace_control_use(a->trace_control, a->now.config);
+        if (a->options.changed != NULL) {
+            a->options.changed(a->options.changed_arg, a->now.config);
+        }
     }
     graph_wait_unseen(a);
     return ok;

@@ -8,6 +8,7 @@
  *      nobody watched. They are written now and then, and a failure is told and does no more harm.
  */
 #include "app/app_int.h"
+#include "app/trace_control.h"
 
 #include "base/fs.h"
 #include "base/metrics.h"
@@ -230,6 +231,7 @@ void app_tick(struct app *a)
     int64_t since_ns = clock_mono_ns(a->env->clock) - a->snapshot_mono_ns;
     struct err e = ERR_INIT;
 
+    trace_control_tick(a->trace_control);
     engine_forget_orphans(a->graph.engine);
     save_when_due(a, a->graph.engine);
     bool is_changed =

@@ -108,6 +108,7 @@ static bool call(struct delivery *d, struct owed *owed, struct outcome *out)
         taps_tell(d->place.taps, d->place.name, owed->view, out, took_ns);
     }
     bool ok = settle(d, owed, out, &taken);
+    delivery_trace_call(d, out, before, took_ns);
     delivery_note_call(d, out, taken, took_ns);
     if (owed->view.n < before) {
         backoff_reset(&d->backoff);
@@ -307,7 +308,7 @@ bool delivery_open(const struct delivery_setup *setup, struct delivery **ret_del
     d->status.state = "idle";
     d->status.is_healthy = true;
     d->probe_due_ns = clock_mono_ns(d->env->clock) + d->config->health.interval_ns;
-    trace_init(&d->trace, d->env->trace, "export", TRACE_INFO);
+    trace_init_part(&d->trace, d->env->trace, "export", d->place.name, TRACE_INFO);
     backoff_init(&d->backoff, &d->config->retry.backoff);
     breaker_init(&d->breaker, &d->config->breaker);
     lock_init(&d->lock);

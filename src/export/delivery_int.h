@@ -86,6 +86,10 @@ void delivery_note_breaker(struct delivery *d);
 void delivery_note_call(struct delivery *d, const struct outcome *out, uint32_t taken,
                         int64_t took_ns);
 
+/* The same, with <asked> rows, as a line for who debugs. */
+void delivery_trace_call(struct delivery *d, const struct outcome *out, uint32_t asked,
+                         int64_t took_ns);
+
 /* Somebody answered, or not: health. */
 void delivery_note_health(struct delivery *d, bool ok, const struct err *e);
 

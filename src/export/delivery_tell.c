@@ -72,6 +72,16 @@ void delivery_note_call(struct delivery *d, const struct outcome *out, uint32_t 
     lock_give(&d->lock);
 }
 
+void delivery_trace_call(struct delivery *d, const struct outcome *out, uint32_t asked,
+                         int64_t took_ns)
+{
+    trace_debug(
+        &d->trace, "a call ended", T_STR("exporter", d->place.name), T_U64("records", asked),
+        T_U64("settled", out->settled), T_TEXT("rest", verdict_name(out->rest)),
+        T_I64("status", out->status), T_U64("requests", out->requests), T_U64("bytes", out->bytes),
+        T_F64("took_ms", (double)took_ns / (double)NS_PER_MS), T_TEXT("error", out->err.message));
+}
+
 void delivery_note_rejected(struct delivery *d, uint32_t rows)
 {
     metric_add(d->metrics[OUTPUT_REJECTED], rows);

@@ -30,7 +30,7 @@ const char *drop_reason_name(enum drop_reason reason)
 void drops_init(struct drops *d, const struct env *env, struct str name)
 {
     *d = (struct drops){.env = env, .name = str_make(mem_dup_text(name.ptr, name.len), name.len)};
-    trace_init(&d->trace, env->trace, "export", TRACE_INFO);
+    trace_init_part(&d->trace, env->trace, "export", name, TRACE_INFO);
     lock_init(&d->lock);
     for (size_t i = 0; i < DROP_REASONS; i++) {
         d->counts[i] = metrics_get2(env->metrics, &dropped_desc, name, str_of(reasons[i].name));

@@ -288,7 +288,7 @@ bool file_sink_open(const struct file_exporter *exporter, const struct file_targ
     s->path = joined(target->folder, target->name, "");
     s->torn_path = joined(target->folder, target->name, ".torn");
     s->size = -1;
-    trace_init(&s->trace, place->env->trace, "export", TRACE_INFO);
+    trace_init_part(&s->trace, place->env->trace, "export", place->name, TRACE_INFO);
     buf_init(&s->lines, BUF_UNLIMITED);
     if (!fs_make_path(s->fs, str_of(s->folder), e) ||
         !open_file(s, (struct wait){0, NULL}, &fd, e)) {

@@ -283,7 +283,7 @@ bool lane_open(const struct lane_config *config, struct lane **ret_lane, struct 
     lane->interval_ns = flush_pace_first(config->buffer);
     gather_init(&lane->gather, config->buffer);
     lock_init(&lane->poke_lock);
-    trace_init(&lane->trace, lane->env->trace, "export", TRACE_INFO);
+    trace_init_part(&lane->trace, lane->env->trace, "export", config->place.name, TRACE_INFO);
     lock_init(&lane->lock);
     cond_init(&lane->changed);
     lane->ratio = metrics_get1(lane->env->metrics, &ratio_desc, config->place.name);

@@ -163,7 +163,7 @@ bool level_output_open(const struct level_exporter *exporter, const struct expor
     o->filter = *filter;
     o->client = client;
     o->meter = level_meter_new(place, &o->common->health);
-    trace_init(&o->trace, place->env->trace, "export", TRACE_INFO);
+    trace_init_part(&o->trace, place->env->trace, "export", place->name, TRACE_INFO);
     lock_init(&o->lock);
     cond_init(&o->changed);
     map_init(&o->confirmed, rng_u64(place->env->rng));

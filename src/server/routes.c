@@ -101,6 +101,26 @@ const struct resource server_resources[] = {
      .help =
          "Drops what a removed exporter is still owed; it is counted as dropped with the reason "
          "`orphan`."},
+    {.route = {.method = "GET", .pattern = "/api/v1/trace", .handler = &resource_trace},
+     .help =
+         "From which level on the components of the program write to the log: `level` for all that are not named, "
+         "`levels` by name; an exporter is `export/NAME`. `changed` is what was changed over this API, `until` when "
+         "it ends."},
+    {.route = {.method = "PUT",
+               .pattern = "/api/v1/trace",
+               .handler = &resource_trace_change,
+               .access = HTTP_ACCESS_ADMIN,
+               .body_max = TRACE_BODY_MAX},
+     .help =
+         "Changes levels while the program runs: `{\"level\": \"warn\", \"levels\": {\"export/vm\": "
+         "\"debug\"}, \"for\": \"10m\"}`, all of it optional. It lies over what the config says, in place of what "
+         "was changed before, until its time is over, it is taken back, or the program ends. A component without a "
+         "level has that of the one it is part of."},
+    {.route = {.method = "DELETE",
+               .pattern = "/api/v1/trace",
+               .handler = &resource_trace_restore,
+               .access = HTTP_ACCESS_ADMIN},
+     .help = "Takes that back: levels are the config's again."},
     {.route = {.method = "GET", .pattern = "/metrics", .handler = &resource_metrics},
      .help = "The program's own metrics as Prometheus text."},
     {.route = {.method = "GET", .pattern = "/-/healthy", .handler = &resource_healthy},

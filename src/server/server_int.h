@@ -13,7 +13,7 @@
 
 #include <stdatomic.h>
 
-enum { OVERRIDES_PATCH_MAX = 64 * 1024 };
+enum { OVERRIDES_PATCH_MAX = 64 * 1024, TRACE_BODY_MAX = 16 * 1024 };
 
 struct server {
     const struct env *env;
@@ -49,6 +49,9 @@ extern const struct http_handler resource_page;
 extern const struct http_handler resource_ready;
 extern const struct http_handler resource_reload;
 extern const struct http_handler resource_rules;
+extern const struct http_handler resource_trace;
+extern const struct http_handler resource_trace_change;
+extern const struct http_handler resource_trace_restore;
 extern const struct http_handler resource_why;
 
 extern const struct resource server_resources[];
