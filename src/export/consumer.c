@@ -178,7 +178,7 @@ static bool over_quota(struct consumer *c, enum overflow_policy policy, int64_t 
     if (buffer->max_disk_bytes == 0 || exporter_overflow(buffer) != policy) {
         return false;
     }
-    *ret_owed = progress_owed_bytes(&c->progress);
+    *ret_owed = progress_owed_bytes(&c->progress, policy != OVERFLOW_BLOCK);
     return *ret_owed >= buffer->max_disk_bytes;
 }
 
@@ -195,15 +195,16 @@ bool consumer_admits(struct consumer *c, struct err *e)
                (long long)c->config.buffer->max_disk_bytes);
 }
 
-bool consumer_leaves_out(struct consumer *c, uint64_t rows)
+bool consumer_leaves_out(struct consumer *c)
 {
     int64_t owed = 0;
 
-    if (!over_quota(c, OVERFLOW_DROP_NEWEST, &owed)) {
-        return false;
-    }
+    return over_quota(c, OVERFLOW_DROP_NEWEST, &owed);
+}
+
+void consumer_left_out(struct consumer *c, uint64_t rows)
+{
     drops_add(c->config.drops, DROP_OVERFLOW_NEWEST, rows);
-    return true;
 }
 
 void consumer_appended(struct consumer *c)

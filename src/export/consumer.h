@@ -35,8 +35,11 @@ void consumer_flush(struct consumer *c);
 /* False when a new record must be refused: the quota is used up, and who gives is to wait. */
 MUST_USE bool consumer_admits(struct consumer *c, struct err *e);
 
-/* Is a new frame of <rows> to be left out, which is counted? */
-bool consumer_leaves_out(struct consumer *c, uint64_t rows);
+/* Is a new frame to be left out? */
+bool consumer_leaves_out(struct consumer *c);
+
+/* <rows> were left out, and the others have them: counts them. */
+void consumer_left_out(struct consumer *c, uint64_t rows);
 
 /* A frame was appended: has the lanes make room for it where they must. */
 void consumer_appended(struct consumer *c);

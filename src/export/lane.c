@@ -66,7 +66,7 @@ bool lane_must_shed(struct lane *lane)
     const struct exporter_buffer *buffer = lane->config.buffer;
 
     return exporter_overflow(buffer) == OVERFLOW_DROP_OLDEST && buffer->max_disk_bytes > 0 &&
-           progress_owed_bytes(lane->config.progress) > buffer->max_disk_bytes &&
+           progress_owed_bytes(lane->config.progress, true) > buffer->max_disk_bytes &&
            progress_is_last(lane->config.progress, lane->config.index);
 }
 

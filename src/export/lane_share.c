@@ -8,14 +8,11 @@
 #include "base/mem.h"
 #include "log/log.h"
 
-enum { SEGMENT_BYTES = 64 * 1024 * 1024 };
-
 void progress_init(struct progress *p, struct log *log, unsigned bit, unsigned lanes)
 {
     p->log = log;
     p->bit = bit;
     p->lanes = lanes;
-    p->old_seq = log_durable_seq(log);
     lock_init(&p->lock);
 }
 
@@ -31,7 +28,6 @@ void progress_begin(struct progress *p, struct progress *from)
         p->done[i] = was > seq ? was : seq;
         lock_give(&p->lock);
     }
-    p->old_seq = goes_on ? from->old_seq : p->old_seq;
 }
 
 void progress_release(struct progress *p)
@@ -68,14 +64,12 @@ uint64_t progress_get(struct progress *p, unsigned lane)
     return seq;
 }
 
-int64_t progress_owed_bytes(struct progress *p)
+int64_t progress_owed_bytes(struct progress *p, bool at_least)
 {
     int64_t owed = log_owed_bytes(p->log, p->bit);
+    int64_t slack = at_least ? log_owed_slack_bytes(p->log, p->bit) : 0;
 
-    if (log_cursor_get(p->log, p->bit) < p->old_seq) {
-        owed -= SEGMENT_BYTES;
-    }
-    return owed > 0 ? owed : 0;
+    return owed > slack ? owed - slack : 0;
 }
 
 bool progress_is_last(struct progress *p, unsigned lane)

@@ -21,7 +21,6 @@ struct progress {
     struct log *log;
     unsigned bit;
     unsigned lanes;
-    uint64_t old_seq; /* the last one that an earlier program left */
     struct lock lock;
     uint64_t done[EXPORTER_LANES_MAX] GUARDED_BY(lock);
 };
@@ -40,11 +39,10 @@ void progress_set(struct progress *p, unsigned lane, uint64_t seq);
 uint64_t progress_get(struct progress *p, unsigned lane);
 
 /*
- * Bytes that the consumer owes, as far as its quota is concerned. Of what an earlier program left
- * the log knows it to a segment only; as long as such is owed, a segment's bytes are let pass, so
- * that nothing is dropped too early.
+ * Bytes that the consumer owes, as far as its quota is concerned. Where the log knows it to a bound
+ * only, <at_least> takes the lower one: nothing is to be dropped too early.
  */
-int64_t progress_owed_bytes(struct progress *p);
+int64_t progress_owed_bytes(struct progress *p, bool at_least);
 
 /* Is no other lane behind this one? */
 bool progress_is_last(struct progress *p, unsigned lane);

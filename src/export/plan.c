@@ -139,24 +139,38 @@ static bool choose_consumers(struct graph *g, uint64_t outputs, unsigned log, ui
     return true;
 }
 
-/* Output numbers -> consumer bits of the log, without those that have no room for <rows> more. */
-static uint64_t log_mask(struct graph *g, uint64_t outputs, unsigned log, uint64_t rows)
+/* Those of <outputs> that have no room for more and lose what is new. */
+static uint64_t left_out(struct graph *g, uint64_t outputs, unsigned log)
+{
+    uint64_t ret = 0;
+
+    for (uint64_t rest = outputs; rest != 0; rest &= rest - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(rest);
+        ret |= consumer_leaves_out(g->outputs[i].consumers[log]) ? UINT64_C(1) << i : 0;
+    }
+    return ret;
+}
+
+/* Output numbers -> consumer bits of the log. */
+static uint64_t log_mask(const struct graph *g, uint64_t outputs, unsigned log)
 {
     uint64_t mask = 0;
 
     for (uint64_t rest = outputs; rest != 0; rest &= rest - 1) {
-        const struct output *o = &g->outputs[__builtin_ctzll(rest)];
-        if (!consumer_leaves_out(o->consumers[log], rows)) {
-            mask |= UINT64_C(1) << o->bits[log];
-        }
+        mask |= UINT64_C(1) << g->outputs[__builtin_ctzll(rest)].bits[log];
     }
     return mask;
 }
 
-static void note_appended(struct graph *g, uint64_t outputs, unsigned log)
+/* Some have the rows now, and those that had no room never will: only then that is counted. */
+static void note_given(struct graph *g, uint64_t outputs, uint64_t dropping, unsigned log,
+                       uint64_t rows)
 {
     for (uint64_t rest = outputs; rest != 0; rest &= rest - 1) {
         consumer_appended(g->outputs[__builtin_ctzll(rest)].consumers[log]);
+    }
+    for (uint64_t rest = dropping; rest != 0; rest &= rest - 1) {
+        consumer_left_out(g->outputs[__builtin_ctzll(rest)].consumers[log], rows);
     }
 }
 
@@ -205,11 +219,13 @@ static bool give_rows(struct plan *p, struct graph *g, struct view view, uint64_
     if (!how->state_only && !choose_consumers(g, outputs & takers, log, &chosen, e)) {
         return false;
     }
-    uint64_t mask = log_mask(g, chosen, log, view.n);
+    uint64_t dropping = left_out(g, chosen, log);
+    uint64_t mask = log_mask(g, chosen & ~dropping, log);
     if (kind == RECORD_ALERT) {
         mask |= UINT64_C(1) << p->state_bit;
     }
     if (mask == 0) {
+        note_given(g, 0, dropping, log, view.n);
         return true;
     }
     if (!batch_pick(view, &b, e)) {
@@ -218,7 +234,7 @@ static bool give_rows(struct plan *p, struct graph *g, struct view view, uint64_
     bool ok = append(p, log, b, mask, how, &receipt->seq, e);
     batch_unref(b);
     if (ok) {
-        note_appended(g, chosen, log);
+        note_given(g, chosen & ~dropping, dropping, log, view.n);
     }
     return ok;
 }

@@ -138,6 +138,9 @@ MUST_USE bool log_consumer_retire(struct log *l, unsigned bit, struct err *e);
 uint64_t log_pending(struct log *l, unsigned bit);
 int64_t log_owed_bytes(struct log *l, unsigned bit);
 
+/* How many of these bytes may be done already. */
+int64_t log_owed_slack_bytes(struct log *l, unsigned bit);
+
 /*
  * When the oldest frame that consumer <bit> has still to do was appended, as wall clock; 0 when it has none. Where the above
  * are not exact it may be told earlier than it was, never later.

@@ -54,6 +54,7 @@ struct segment {
 struct owed {
     uint64_t count;
     int64_t bytes;
+    int64_t slack_bytes; /* how much less it may really be */
     uint64_t oldest_seq; /* 0: nothing is owed */
     int64_t oldest_ns;
 };

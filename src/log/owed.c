@@ -77,6 +77,7 @@ static void add_unsummed(const struct segment *s, unsigned bit, uint64_t from, s
 
     o->count += span < s->sum.count ? span : s->sum.count;
     o->bytes += (int64_t)s->sum.end - FILE_DATA_START;
+    o->slack_bytes += (int64_t)s->sum.end - FILE_DATA_START;
     o->oldest_ns = o->oldest_ns == 0 ? s->created_ns : o->oldest_ns;
 }
 
@@ -85,6 +86,19 @@ static bool place_helps(const struct place *p, const struct segment *s, uint64_t
                         struct tally done)
 {
     return p->serial == s->serial && p->seq < from && p->done.count >= done.count;
+}
+
+/* How much of the <bytes> that are said to be owed from <from> on may be done. */
+static int64_t slack_of(const struct segment *s, const struct place *p, unsigned bit, uint64_t from,
+                        int64_t bytes)
+{
+    bool is_exact =
+        s->sum.of_bit[bit].first_seq >= from || (p->serial == s->serial && p->seq + 1 == from);
+
+    if (is_exact) {
+        return 0;
+    }
+    return s->marks.len > 0 && bytes > MARK_BYTES ? MARK_BYTES : bytes;
 }
 
 static void add_segment(const struct segment *s, const struct place *place, unsigned bit,
@@ -114,6 +128,7 @@ static void add_segment(const struct segment *s, const struct place *place, unsi
     uint64_t span = s->sum.last_of_bit[bit] - from + 1;
     o->count += count < span ? count : span;
     o->bytes += sum->bytes - done.bytes;
+    o->slack_bytes += slack_of(s, place, bit, from, sum->bytes - done.bytes);
     o->oldest_ns = o->oldest_ns == 0 ? oldest_ns : o->oldest_ns;
 }
 
@@ -319,6 +334,17 @@ int64_t log_owed_bytes(struct log *l, unsigned bit)
     INVARIANT(bit < LOG_CONSUMERS_MAX);
     lock_take(&l->lock);
     int64_t bytes = l->consumers[bit].owed.bytes;
+    lock_give(&l->lock);
+    return bytes;
+}
+
+int64_t log_owed_slack_bytes(struct log *l, unsigned bit)
+{
+    INVARIANT(bit < LOG_CONSUMERS_MAX);
+    lock_take(&l->lock);
+    const struct consumer *c = &l->consumers[bit];
+    bool is_exact = c->cursor + 1 >= first_in_memory(l);
+    int64_t bytes = is_exact ? 0 : c->owed.slack_bytes;
     lock_give(&l->lock);
     return bytes;
 }

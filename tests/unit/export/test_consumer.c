@@ -295,6 +295,48 @@ static void a_full_output_may_refuse(void **state)
     assert_true(destination_wait(&k->destinations[0], (size_t)given + 1));
 }
 
+/* What an earlier program left counts as what came since: a start gives no room. */
+static void a_quota_holds_over_a_start(void **state)
+{
+    struct plan_kit *k = *state;
+    struct err e = ERR_INIT;
+    int given = 0;
+
+    open_with_quota(k, OVERFLOW_BLOCK);
+    while (given < 100 && give_one(k, given, &e)) {
+        given++;
+    }
+    for (int i = 0; i < 2; i++) {
+        plan_kit_close(k);
+        plan_kit_open(k);
+        e = ERR_INIT;
+        assert_false(give_one(k, given, &e));
+        assert_int_equal(e.code, ERR_FULL);
+    }
+}
+
+/* What was not appended after all may still be delivered: it is not counted as dropped. */
+static void only_what_was_given_is_dropped(void **state)
+{
+    struct plan_kit *k = *state;
+    struct err e = ERR_INIT;
+    uint64_t seq = 0;
+
+    plan_kit_output(k, "other", &fake_kind_samples, 1);
+    open_with_quota(k, OVERFLOW_DROP_NEWEST);
+    for (int i = 0; i < 100; i++) {
+        assert_true(give_one(k, i, &e));
+    }
+    double before = dropped(k, "overflow_newest");
+    unsigned taken = 0;
+    for (int i = 0; i < 50; i++) {
+        AUTO(batch_autounref) struct batch *b = sample_batch(i, 1);
+        const struct give how = {.durable = true, .wait = {1, NULL}};
+        taken += plan_give(k->plan, b, &how, &seq, &e); /* now and then the disk is that fast */
+    }
+    assert_true(dropped(k, "overflow_newest") == before + taken);
+}
+
 static void a_full_output_may_drop_the_newest(void **state)
 {
     struct plan_kit *k = *state;
@@ -519,6 +561,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_paused_one_delivers_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_paused_one_does_not_hold_up_a_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_output_may_refuse, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_quota_holds_over_a_start, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_what_was_given_is_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_output_may_drop_the_newest, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_output_may_drop_the_oldest, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_output_costs_others_nothing, setup, teardown),
