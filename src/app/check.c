@@ -166,6 +166,13 @@ static void check_shadowed(struct checker *k)
     }
 }
 
+static void check_unread(struct checker *k)
+{
+    for (size_t i = 0; i < k->config->plan.warning_count; i++) {
+        problems_warning(k->problems, k->config->plan.warnings[i]);
+    }
+}
+
 static bool asks_default(const struct rule_group *group)
 {
     for (size_t i = 0; i < group->rule_count; i++) {
@@ -233,6 +240,7 @@ void check_together(const struct config *c, const struct rule_set *rules, struct
     check_exports(&k, rules);
     check_reached(&k);
     check_shadowed(&k);
+    check_unread(&k);
     check_receive(&k);
 }
 

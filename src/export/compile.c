@@ -179,6 +179,23 @@ static bool check_quorum(const struct spot *spot, struct err *e)
     return true;
 }
 
+/* What stands above and cannot stand above what parts ways; NULL reasons: it can. */
+static bool check_above_parting(const struct spot *spot, bool is_conditional, struct err *e)
+{
+    for (const struct above *a = spot->above; a != NULL; a = a->outer) {
+        const struct exporter_kind *kind = a->by->kind;
+        const char *reason =
+            is_conditional ? kind->not_above_conditional : kind->not_above_parallel;
+        if (reason != NULL) {
+            return compile_err(
+                spot, e, ERR_CONFIG, "'%.*s' (%s) cannot stand above the %s '%.*s': %s",
+                STR_FMT(a->by->name), kind->name, is_conditional ? "conditional" : "parallel multi",
+                STR_FMT(spot->x->name), reason);
+        }
+    }
+    return true;
+}
+
 static struct plan_expansion *expand_parallel(struct compiler *c, const struct spot *spot,
                                               struct err *e)
 {
@@ -188,6 +205,9 @@ static struct plan_expansion *expand_parallel(struct compiler *c, const struct s
     const struct above quorum = {spot->above, spot->x};
     const struct above *above = multi_is_quorum(spot->x) ? &quorum : spot->above;
 
+    if (!check_above_parting(spot, false, e)) {
+        return NULL;
+    }
     for (size_t i = 0; i < spot->x->link_count; i++) {
         const struct spot next = below(c, spot, &spot->x->links[i], above, true);
         for (size_t o = 0; o < i; o++) {
@@ -223,19 +243,6 @@ static struct plan_expansion *expand_multi(struct compiler *c, const struct spot
 
 /* ---- chosen ---- */
 
-static bool check_above_conditional(const struct spot *spot, struct err *e)
-{
-    for (const struct above *a = spot->above; a != NULL; a = a->outer) {
-        if (a->by->kind->not_above_conditional != NULL) {
-            return compile_err(spot, e, ERR_CONFIG,
-                               "'%.*s' (%s) cannot stand above the conditional '%.*s': %s",
-                               STR_FMT(a->by->name), a->by->kind->name, STR_FMT(spot->x->name),
-                               a->by->kind->not_above_conditional);
-        }
-    }
-    return true;
-}
-
 static struct plan_expansion *expand_conditional(struct compiler *c, const struct spot *spot,
                                                  struct err *e)
 {
@@ -245,7 +252,7 @@ static struct plan_expansion *expand_conditional(struct compiler *c, const struc
         arena_array(c->tree->arena, struct plan_choice, spot->x->link_count);
     const struct above above = {spot->above, spot->x};
 
-    if (!check_above_conditional(spot, e)) {
+    if (!check_above_parting(spot, true, e)) {
         return NULL;
     }
     for (size_t i = 0; i < spot->x->link_count; i++) {
@@ -413,6 +420,8 @@ bool plan_compile(struct tree *t, struct plan_config *config, struct err *e)
     }
     add_self_metrics(c, config);
     add_exporters(c, config);
+    config->warnings = c->warnings;
+    config->warning_count = c->warning_count;
     config->outputs = c->outputs;
     config->output_count = c->output_count;
     return true;

@@ -9,6 +9,7 @@ struct builder {
     int fsync;                        /* the strictest of the leaves */
     const struct tree_exporter *leaf; /* the first */
     struct str below;                 /* "the failover 'either'"; empty at the top */
+    bool is_called;                   /* by a stage, which is <below>: only that has a queue */
 };
 
 static struct stage_config *build(struct builder *b, const struct spot *spot, struct err *e);
@@ -51,6 +52,9 @@ static struct stage_config *build_leaf(struct builder *b, const struct spot *spo
             "sends it again by itself; name it beside",
             STR_FMT(x->name), x->kind->name, STR_FMT(b->below));
         return NULL;
+    }
+    if (b->is_called) {
+        warn_leaf(b->c, x, b->below);
     }
     b->takes &= x->kind->takes;
     b->caps &= x->kind->caps;
@@ -126,6 +130,7 @@ static struct stage_config *build_resilient(struct builder *b, const struct spot
             STR_FMT(spot->x->name), STR_FMT(b->below));
         return NULL;
     }
+    warn_resilient(b->c, spot->x, b->below);
     return build_children(b, spot, spot->x->kind, e);
 }
 
@@ -135,14 +140,17 @@ static struct stage_config *build_multi(struct builder *b, const struct spot *sp
         [MULTI_SEQUENTIAL] = "sequential", [MULTI_FAILOVER] = "failover"};
     const struct multi_config *config = spot->x->config;
     const struct str before = b->below;
+    bool was_called = b->is_called;
 
     if (config->strategy == MULTI_PARALLEL) {
         return refuse(b, spot, e);
     }
     b->below = arena_printf(b->c->tree->arena, "the %s '%.*s'", names[config->strategy],
                             STR_FMT(spot->x->name));
+    b->is_called = true;
     struct stage_config *stage = build_children(b, spot, multi_stages[config->strategy], e);
     b->below = before;
+    b->is_called = was_called;
     return stage;
 }
 
@@ -197,6 +205,7 @@ static bool build_beside(struct compiler *c, const struct output_config *o,
     }
     const struct spot spot = {.x = link->to, .node = link->node};
     b.below = arena_printf(c->tree->arena, "'%.*s' as its %s", STR_FMT(resilient->name), what);
+    b.is_called = true;
     if (link->to->config == o->config || link->to == tree_link_of(resilient, ROLE_CHILD)->to) {
         return compile_err(&spot, e, ERR_CONFIG, "'%.*s' cannot be its own %s",
                            STR_FMT(link->to->name), what);
@@ -211,20 +220,12 @@ static bool build_beside(struct compiler *c, const struct output_config *o,
                        STR_FMT(link->to->name), STR_FMT(o->name));
 }
 
-static bool says_retry(const struct tree_exporter *x)
-{
-    return tree_option(x, STR("retry")) != NULL || tree_option(x, STR("retry_config")) != NULL;
-}
-
 static bool use_resilient(struct compiler *c, const struct tree_exporter *x,
                           const struct tree_exporter *end, struct output_config *o, struct err *e)
 {
     const struct resilient_config *config = x->config;
-    bool leaf_decides = tree_is_leaf(end) && says_retry(end) && !says_retry(x);
 
-    o->delivery.retry = leaf_decides ? o->delivery.retry : config->retry;
-    o->delivery.breaker = config->breaker;
-    o->delivery.health = config->health;
+    merge_resilient(x, end, &o->delivery);
     o->delivery.fallback_mode =
         tree_link_of(x, ROLE_FALLBACK) != NULL ? config->fallback_mode : FALLBACK_HOLD;
     return build_beside(c, o, x, ROLE_FALLBACK, &o->delivery.fallback, e) &&
@@ -253,14 +254,32 @@ static bool use_own(struct compiler *c, const struct tree_exporter *end, struct 
            options_parse(&exporter_buffer_options, NULL, &plain, c->tree->arena, &o->buffer, e);
 }
 
+static bool use_buffer(struct compiler *c, const struct tree_exporter *buffer,
+                       const struct tree_exporter *end, struct output_config *o, struct err *e)
+{
+    const struct option_source plain_source = {.lookup = c->tree->source->lookup,
+                                               .arg = c->tree->source->arg};
+    struct exporter_buffer plain;
+
+    o->buffer = ((const struct buffer_config *)buffer->config)->buffer;
+    if (!tree_is_leaf(end)) {
+        return true;
+    }
+    if (!options_parse(&exporter_buffer_options, NULL, &plain_source, c->tree->arena, &plain, e)) {
+        return false;
+    }
+    merge_buffer(buffer, end, &plain, &o->buffer);
+    return true;
+}
+
 static bool use_above(struct compiler *c, const struct spot *spot, int fsync,
                       struct output_config *o, struct err *e)
 {
     const struct tree_exporter *buffer = above_find(spot->above, COMBINATOR_BUFFER);
     const struct tree_exporter *resilient = above_find(spot->above, COMBINATOR_RESILIENT);
 
-    if (buffer != NULL) {
-        o->buffer = ((const struct buffer_config *)buffer->config)->buffer;
+    if (buffer != NULL && !use_buffer(c, buffer, spot->x, o, e)) {
+        return false;
     }
     o->buffer.fsync = fsync < o->buffer.fsync ? fsync : o->buffer.fsync;
     return resilient == NULL || use_resilient(c, resilient, spot->x, o, e);

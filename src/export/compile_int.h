@@ -31,6 +31,8 @@ struct compiler {
     struct self_metrics_config self_metrics[PLAN_OUTPUTS_MAX];
     size_t self_metrics_count;
     unsigned steps;
+    const struct err *warnings[PLAN_WARNINGS_MAX]; /* of options that nobody reads */
+    size_t warning_count;
 };
 
 /* An error where <spot> is named. Always false. */
@@ -49,6 +51,24 @@ bool above_is_chooser(const struct above *above);
 /* Does what stands above change how a consumer delivers? */
 bool above_changes(const struct above *above);
 bool multi_is_quorum(const struct tree_exporter *x);
+
+/* ---- options: compile_options.c ---- */
+
+bool says_retry(const struct tree_exporter *x);
+
+/* What <leaf> says of its buffer goes into <ret>, that of <above>, unless <above> says it too;
+ * <plain> is what nobody said. */
+void merge_buffer(const struct tree_exporter *above, const struct tree_exporter *leaf,
+                  const struct exporter_buffer *plain, struct exporter_buffer *ret);
+
+/* What <above>, a resilient, says goes into <ret>, which has what <end> says: where <above> says
+ * nothing, a leaf's own stays. */
+void merge_resilient(const struct tree_exporter *above, const struct tree_exporter *end,
+                     struct delivery_config *ret);
+
+/* Warns of what <x> says that has no effect <below> something that calls it. */
+void warn_leaf(struct compiler *c, const struct tree_exporter *x, struct str below);
+void warn_resilient(struct compiler *c, const struct tree_exporter *x, struct str below);
 
 /* The consumer that delivers through <spot>, a leaf or a multi that is a stage. */
 MUST_USE bool compile_consumer(struct compiler *c, const struct spot *spot, size_t *ret_output,

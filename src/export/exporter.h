@@ -64,6 +64,8 @@ enum combinator {
 
 /* How a combinator that works below the log is opened: export/stage.h. */
 struct stage_kind {
+    /* What the sinks inside are told in place of what stands outside; NULL: the same. */
+    void (*inside)(const void *config, struct exporter_place *place);
     /* A sink around <children>, which it owns from now on; on failure they stay the caller's. */
     bool (*open)(const struct exporter_place *place, const struct stage_config *config,
                  struct sink **children, struct sink **ret_sink, struct err *e);
@@ -78,6 +80,7 @@ struct exporter_kind {
     enum combinator combinator;
     /* A stage that cannot stand above a conditional says why; NULL: it can. */
     const char *not_above_conditional;
+    const char *not_above_parallel; /* the same of exporters side by side */
     const struct option_table *options;
     /* Checks what the table cannot say; NULL when it says all. Points errors at <node>. */
     bool (*check)(const void *config, const struct yaml_node *node, struct err *e);

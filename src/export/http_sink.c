@@ -414,7 +414,9 @@ bool http_sink_open(const struct http_exporter *exporter, const struct exporter_
     s->exporter = exporter;
     s->config = config;
     s->env = place->env;
-    s->retry_on = place->retry_on;
+    s->retry_on = place->retry_on != NULL && place->retry_on->count > 0
+                      ? place->retry_on
+                      : &((const struct exporter_common *)config)->retry.retry_on_status_codes;
     s->client = client;
     arena_init(&s->arena, ARENA_UNLIMITED);
     buf_init(&s->body, BUF_UNLIMITED);

@@ -32,7 +32,7 @@
 struct env;
 struct plan;
 
-enum { PLAN_OUTPUTS_MAX = 63 };
+enum { PLAN_WARNINGS_MAX = 64, PLAN_OUTPUTS_MAX = 63 };
 
 /*
  * What a target comes to: one consumer; several side by side (a parallel multi); or those that
@@ -114,6 +114,8 @@ struct plan_config {
     size_t exporter_count;
     const struct self_metrics_config *self_metrics;
     size_t self_metrics_count;
+    const struct err *const *warnings; /* of options that have no effect where they stand */
+    size_t warning_count;
     struct tree *tree; /* as it was written; owns the secrets and conditions */
     struct str state_path;
 };

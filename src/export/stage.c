@@ -8,6 +8,9 @@ static bool open_combinator(const struct exporter_place *place, const struct sta
     size_t opened = 0;
 
     inside.is_apart = place->is_apart || config->child_count > 1;
+    if (config->kind->stage->inside != NULL) {
+        config->kind->stage->inside(config->config, &inside);
+    }
     while (opened < config->child_count) {
         if (!stage_open(&inside, config->children[opened], &children[opened], e)) {
             break;

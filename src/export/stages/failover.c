@@ -155,4 +155,4 @@ static bool open_stage(const struct exporter_place *place, const struct stage_co
     return true;
 }
 
-const struct stage_kind stage_failover = {open_stage};
+const struct stage_kind stage_failover = {.open = open_stage};

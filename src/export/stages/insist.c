@@ -124,4 +124,14 @@ static bool open_stage(const struct exporter_place *place, const struct stage_co
     return true;
 }
 
-const struct stage_kind stage_insist = {open_stage};
+/* Which statuses are tried again is its own word, where it has one. */
+static void inside(const void *config, struct exporter_place *place)
+{
+    const struct resilient_config *c = config;
+
+    if (c->retry.retry_on_status_codes.count > 0) {
+        place->retry_on = &c->retry.retry_on_status_codes;
+    }
+}
+
+const struct stage_kind stage_insist = {.inside = inside, .open = open_stage};

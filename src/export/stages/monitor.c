@@ -197,7 +197,7 @@ static bool open_stage(const struct exporter_place *place, const struct stage_co
     return true;
 }
 
-static const struct stage_kind stage = {open_stage};
+static const struct stage_kind stage = {.open = open_stage};
 
 const struct exporter_kind exporter_monitor = {
     .name = "monitor",

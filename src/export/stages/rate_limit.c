@@ -215,15 +215,18 @@ static bool open_stage(const struct exporter_place *place, const struct stage_co
     return true;
 }
 
-static const struct stage_kind stage = {open_stage};
+#define EACH_THE_WHOLE \
+    "each of its exporters would have the whole limit; put a rate_limit around each"
+
+static const struct stage_kind stage = {.open = open_stage};
 
 const struct exporter_kind exporter_rate_limit = {
     .name = "rate_limit",
     .help = "Sends no more than so many records or bytes per second; the rest waits on disk.",
     .example = "type: rate_limit\nrecords_per_second: 1000\n"
                "exporter: { type: file, output_directory: out }\n",
-    .not_above_conditional = "each of its exporters would have the whole limit; put a rate_limit "
-                             "around each",
+    .not_above_conditional = EACH_THE_WHOLE,
+    .not_above_parallel = EACH_THE_WHOLE,
     .options = &option_table,
     .check = check,
     .stage = &stage,

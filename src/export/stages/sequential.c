@@ -178,4 +178,4 @@ static bool open_stage(const struct exporter_place *place, const struct stage_co
     return true;
 }
 
-const struct stage_kind stage_sequential = {open_stage};
+const struct stage_kind stage_sequential = {.open = open_stage};

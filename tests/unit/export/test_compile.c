@@ -92,6 +92,16 @@ static const struct {
      "routes:\n"
      "  - { match: 'n == \"1\"', to: safe }\n"
      "  - to: [chosen, pair]\n"},
+    /* What is said nowhere above stays what the leaf says. */
+    {"merged.txt",
+     "exporters:\n"
+     "  a: { type: file, output_directory: o, circuit_breaker: { failure_threshold: 2 },\n"
+     "       health_check: { interval: 5s }, retry: { max_retries: 9 },\n"
+     "       buffer: { max_disk_bytes: 1GB, overflow: drop_oldest, flush_interval: 2s } }\n"
+     "  gathered: { type: buffer, exporter: a, flush_interval: 9s }\n"
+     "  safe: { type: resilient, exporter: a }\n"
+     "  safer: { type: resilient, exporter: a, circuit_breaker: { failure_threshold: 7 },\n"
+     "           health_check_interval: 7s, retry: { max_retries: 3 } }\n"},
     {"environment.txt",
      "exporters:\n"
      "  env: { type: resilient, exporter: { type: webhook }, fallback_exporter: { type: file } }\n"
@@ -191,6 +201,10 @@ static const struct {
     {FILE_A FILE_B "  x: { type: multi, strategy: failover, exporters: [y, b] }\n"
                    "  y: { type: resilient, exporter: a, fallback_exporter: b }\n",
      "4:53: exporter 'x': 'y' cannot have a fallback or dead letters of its own below the failover"},
+    {FILE_A FILE_B "  x: { type: rate_limit, records_per_second: 1, exporter: y }\n"
+                   "  y: { type: multi, exporters: [a, b] }\n",
+     "4:59: exporter 'x': 'x' (rate_limit) cannot stand above the parallel multi 'y': each of its "
+     "exporters would have the whole limit"},
     {LEVEL FILE_A "  x: { type: buffer, exporter: am }\n",
      "4:32: exporter 'x': 'am' (alertmanager) cannot stand below the buffer 'x'"},
     {LEVEL FILE_A "  x: { type: multi, strategy: failover, exporters: [am, a] }\n",
@@ -239,6 +253,64 @@ static void what_has_no_meaning_is_refused(void **state)
             print_message("# row %zu: got '%s', want '%s'\n", i, buf_text(&got), buf_text(&want));
             failed++;
         }
+        plan_text_release(&t);
+    }
+    assert_int_equal(failed, 0);
+}
+
+/* ---- without effect ---- */
+
+static const struct {
+    const char *yaml;
+    const char *want; /* a line for each warning, up to its length */
+} unread[] = {
+    {FILE_A "  x: { type: buffer, exporter: a, flush_interval: 1s }\n", ""},
+    {FILE_B "  a: { type: file, output_directory: o, retry: { max_retries: 9,\n"
+            "       retry_on_status_codes: [500] }, buffer: { fsync: always, lanes: 2 } }\n"
+            "  x: { type: multi, strategy: failover, exporters: [a, b] }\n",
+     "t.yaml:3:50: 'max_retries' has no effect where 'a' stands below the failover "
+     "'x'\nt.yaml:4:65: 'lanes' has no effect where 'a' stands below"},
+    {FILE_A FILE_B "  x: { type: resilient, exporter: a,\n"
+                   "       fallback_exporter: { type: file, output_directory: f, circuit_breaker:\n"
+                   "         { failure_threshold: 3 } } }\n",
+     "t.yaml:6:12: 'failure_threshold' has no effect where 'x/fallback_exporter' stands below "
+     "'x' as its fallback"},
+    {FILE_A FILE_B "  x: { type: multi, strategy: sequential, exporters: [b, { type: resilient,\n"
+                   "       exporter: a, retry: { max_retries: 1, max_age: 1h },\n"
+                   "       health_check_interval: 7s }] }\n",
+     "t.yaml:6:8: 'health_check_interval' has no effect where\n"
+     "t.yaml:5:46: 'max_age' has no effect where"},
+};
+
+static void what_nobody_reads_is_said(void **state)
+{
+    unsigned failed = 0;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(unread); i++) {
+        AUTO(buf_release) struct buf yaml = BUF_INIT(BUF_SMALL);
+        AUTO(buf_release) struct buf got = BUF_INIT(BUF_UNLIMITED);
+        struct str want = str_of(unread[i].want);
+        struct str line;
+        struct plan_text t;
+        size_t n = 0;
+        buf_addf(&yaml, "exporters:\n%s", unread[i].yaml);
+        if (!plan_text_parse(&t, buf_text(&yaml))) {
+            fail_msg("%s", t.err.message);
+        }
+        while (want.len > 0 && str_split(&want, '\n', &line)) {
+            buf_clear(&got);
+            if (n < t.config.warning_count) {
+                err_print_line(t.config.warnings[n], &got);
+            }
+            n++;
+            if (!str_starts(buf_str(&got), line)) {
+                print_message("# row %zu: got '%s', want '%.*s'\n", i, buf_text(&got),
+                              STR_FMT(line));
+                failed++;
+            }
+        }
+        failed += t.config.warning_count != n;
         plan_text_release(&t);
     }
     assert_int_equal(failed, 0);
@@ -324,7 +396,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trees_come_to),    cmocka_unit_test(what_has_no_meaning_is_refused),
         cmocka_unit_test(depth_is_limited), cmocka_unit_test(consumers_are_limited),
-        cmocka_unit_test(many_ways_end),
+        cmocka_unit_test(many_ways_end),    cmocka_unit_test(what_nobody_reads_is_said),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -309,6 +309,13 @@ static void test_statuses_of_the_config(void **state)
     receiver_plan(&f->receiver, 403, NULL, NULL);
     deliver(f, view_all(f->batch));
     assert_outcome(f, "halt 0");
+
+    /* Where the consumer says nothing, the exporter's own list counts. */
+    f->place.retry_on = NULL;
+    f->config.common.retry.retry_on_status_codes = statuses;
+    receiver_plan(&f->receiver, 400, NULL, NULL);
+    deliver(f, view_all(f->batch));
+    assert_outcome(f, "retry 0");
 }
 
 static void test_judge_has_the_last_word(void **state)

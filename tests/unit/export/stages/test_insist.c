@@ -91,10 +91,27 @@ static void it_gives_way(void **state)
     }
 }
 
+/* Its leaf tries the statuses again that it lists itself, else those of the consumer. */
+static void statuses_are_its_own(void **state)
+{
+    (void)state;
+    int64_t listed = 404;
+    struct resilient_config config = {.retry = {.max_retries = 1}};
+    const struct option_ints outer = {0};
+    struct exporter_place place = {.retry_on = &outer};
+
+    stage_insist.inside(&config, &place);
+    assert_ptr_equal(place.retry_on, &outer);
+    config.retry.retry_on_status_codes = (struct option_ints){&listed, 1};
+    stage_insist.inside(&config, &place);
+    assert_ptr_equal(place.retry_on, &config.retry.retry_on_status_codes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_gives_way),
+        cmocka_unit_test(statuses_are_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

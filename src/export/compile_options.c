@@ -1,0 +1,142 @@
+/* Options that are said twice, or where nobody reads them. */
+#include "export/compile_int.h"
+
+#include <string.h>
+
+/* ---- said twice ---- */
+
+static bool is_written(const struct yaml_node *options, const struct option *row)
+{
+    bool is = yaml_get(options, str_of(row->name)) != NULL;
+
+    for (size_t i = 0; row->aliases != NULL && row->aliases[i] != NULL; i++) {
+        is = is || yaml_get(options, str_of(row->aliases[i])) != NULL;
+    }
+    return is;
+}
+
+static bool is_said(const struct tree_exporter *x, const struct option *row)
+{
+    bool is = tree_option(x, str_of(row->name)) != NULL;
+
+    for (size_t i = 0; row->aliases != NULL && row->aliases[i] != NULL; i++) {
+        is = is || tree_option(x, str_of(row->aliases[i])) != NULL;
+    }
+    return is;
+}
+
+/* Of the types that a buffer's options have. */
+static size_t size_of(const struct option *row)
+{
+    return row->type == OPTION_BOOL   ? sizeof(bool)
+           : row->type == OPTION_ENUM ? sizeof(int)
+                                      : sizeof(int64_t);
+}
+
+void merge_buffer(const struct tree_exporter *above, const struct tree_exporter *leaf,
+                  const struct exporter_buffer *plain, struct exporter_buffer *ret)
+{
+    const struct exporter_common *common = leaf->config;
+    const struct yaml_node *written = tree_option(leaf, STR("buffer"));
+    const char *own = (const char *)&common->buffer;
+
+    for (size_t i = 0; i < exporter_buffer_options.count; i++) {
+        const struct option *row = &exporter_buffer_options.options[i];
+        bool says = is_written(written, row) ||
+                    memcmp(own + row->offset, (const char *)plain + row->offset, size_of(row)) != 0;
+        if (says && !is_said(above, row)) {
+            memcpy((char *)ret + row->offset, own + row->offset, size_of(row));
+        }
+    }
+}
+
+bool says_retry(const struct tree_exporter *x)
+{
+    return tree_option(x, STR("retry")) != NULL || tree_option(x, STR("retry_config")) != NULL;
+}
+
+void merge_resilient(const struct tree_exporter *above, const struct tree_exporter *end,
+                     struct delivery_config *ret)
+{
+    const struct resilient_config *config = above->config;
+    const struct exporter_common *own = tree_is_leaf(end) ? end->config : NULL;
+    bool has_breaker = own != NULL && own->breaker.failure_threshold > 0;
+    bool says_health = tree_option(above, STR("health_check_interval")) != NULL ||
+                       tree_option(above, STR("health_check_interval_seconds")) != NULL ||
+                       tree_option(above, STR("unhealthy_threshold_failures")) != NULL;
+
+    if (own == NULL || !says_retry(end) || says_retry(above)) {
+        ret->retry = config->retry;
+    }
+    if (!has_breaker || tree_option(above, STR("circuit_breaker")) != NULL) {
+        ret->breaker = config->breaker;
+    }
+    if (own == NULL || says_health) {
+        ret->health = config->health;
+    }
+}
+
+/* ---- read by nobody ---- */
+
+static void warn(struct compiler *c, const struct tree_exporter *x, const struct yaml_node *node,
+                 struct str below)
+{
+    if (c->warning_count == ARRAY_LEN(c->warnings)) {
+        return;
+    }
+    struct err *e = arena_new(c->tree->arena, struct err);
+    *e = ERR_INIT;
+    (void)(node->key.len > 0 ? yaml_key_err : yaml_err)(
+        node, e, ERR_CONFIG,
+        "'%.*s' has no effect where '%.*s' stands below %.*s, which calls it; say it above that",
+        STR_FMT(node->key), STR_FMT(x->name), STR_FMT(below));
+    for (size_t i = 0; i < c->warning_count; i++) {
+        if (strcmp(c->warnings[i]->message, e->message) == 0 &&
+            c->warnings[i]->pos.line == e->pos.line) {
+            return; /* the same way, of another consumer */
+        }
+    }
+    c->warnings[c->warning_count++] = e;
+}
+
+/* Whatever <node> has beside <spared>. */
+static void warn_table(struct compiler *c, const struct tree_exporter *x,
+                       const struct yaml_node *node, const char *spared, struct str below)
+{
+    for (const struct yaml_node *n = node != NULL ? node->first : NULL; n != NULL; n = n->next) {
+        if (!str_eq(n->key, str_of(spared))) {
+            warn(c, x, n, below);
+        }
+    }
+}
+
+void warn_leaf(struct compiler *c, const struct tree_exporter *x, struct str below)
+{
+    warn_table(c, x, tree_option(x, STR("retry")), "retry_on_status_codes", below);
+    warn_table(c, x, tree_option(x, STR("retry_config")), "retry_on_status_codes", below);
+    warn_table(c, x, tree_option(x, STR("buffer")), "fsync", below);
+    warn_table(c, x, tree_option(x, STR("circuit_breaker")), "", below);
+    warn_table(c, x, tree_option(x, STR("health_check")), "", below);
+}
+
+void warn_resilient(struct compiler *c, const struct tree_exporter *x, struct str below)
+{
+    static const char *const rows[] = {"health_check_interval", "health_check_interval_seconds",
+                                       "unhealthy_threshold_failures"};
+    static const char *const ages[] = {"max_age", "max_age_seconds", "max_elapsed_time"};
+    const struct yaml_node *retry = tree_option(x, STR("retry"));
+
+    retry = retry != NULL ? retry : tree_option(x, STR("retry_config"));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct yaml_node *node = tree_option(x, str_of(rows[i]));
+        if (node != NULL) {
+            warn(c, x, node, below);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ages); i++) {
+        const struct yaml_node *node = yaml_get(retry, str_of(ages[i]));
+        if (node != NULL) {
+            warn(c, x, node, below);
+        }
+    }
+}
