@@ -103,6 +103,7 @@ static void app_free(struct app *a)
 {
     scheduler_free(a->scheduler);
     self_metrics_free(a->self_metrics);
+    rule_watch_free(a->rule_watch);
     plan_close(a->plan);
     history_close(a->history);
     graph_release(&a->graph);

@@ -10,6 +10,7 @@
 
 #include "app/app.h"
 #include "app/outputs.h"
+#include "app/rule_sources.h"
 #include "app/scheduler.h"
 #include "base/trace.h"
 #include "base/vec.h"
@@ -59,6 +60,7 @@ struct app {
     struct graph graph;
     struct scheduler *scheduler;
     struct trace_control *trace_control;
+    struct rule_watch *rule_watch;     /* of rules elsewhere; of the jobs that are scheduled too */
     struct self_metrics *self_metrics; /* of the jobs that are scheduled */
     struct app_metrics metrics;
     int64_t started_ns;

@@ -227,6 +227,16 @@ static void list_sources(struct config *c)
     c->rule_sources = sources;
 }
 
+static void read_rule_servers(struct reader *r)
+{
+    struct config *c = r->config;
+    struct err e = ERR_INIT;
+
+    if (!rule_servers_read(c->settings.rule_servers, &r->source, &c->arena, &c->rule_servers, &e)) {
+        problems_error(r->problems, &e);
+    }
+}
+
 /* The file that an application's deployment names may hold the exporters. */
 static bool read_exporters_file(struct reader *r, struct str path, const struct yaml_node **ret,
                                 struct err *e)
@@ -406,6 +416,7 @@ static void read_sections(struct reader *r)
     read_datasource_section(r);
     read_datasources_section(r);
     list_sources(r->config);
+    read_rule_servers(r);
     read_plan_sections(r);
     check_rest(r);
 }
@@ -459,6 +470,7 @@ void config_unref(struct config *c)
     for (size_t i = 0; i < c->datasource_count; i++) {
         datasource_config_release(&c->datasources[i]);
     }
+    rule_servers_release(&c->rule_servers);
     plan_config_release(&c->plan);
     options_release(&config_options, &c->settings);
     labels_unref(c->external_labels);

@@ -15,6 +15,7 @@
 
 #include "app/config_sources.h"
 #include "app/problems.h"
+#include "app/rule_servers.h"
 #include "base/options.h"
 #include "base/trace.h"
 #include "datasource/datasource.h"
@@ -61,6 +62,7 @@ struct settings {
     const struct yaml_node *datasource;
     const struct yaml_node *datasources;
     struct option_list rules;
+    const struct yaml_node *rule_servers;
     int64_t evaluation_interval_ns;
     int64_t update_entries_limit;
     struct option_map external_labels;
@@ -86,6 +88,7 @@ struct config {
     struct datasource_config *datasources;         /* those with a name */
     size_t datasource_count;
     const struct rule_source *rule_sources; /* the one without a name, then these */
+    struct rule_servers rule_servers;
     struct plan_config plan;
     struct labels *external_labels;
     struct yaml_source overrides_source; /* what was changed at run time; text empty: nothing */

@@ -160,7 +160,15 @@ static const struct option rows[] = {
     {.name = "rules",
      .type = OPTION_LIST,
      .offset = offsetof(struct settings, rules),
-     .help = "Rule files: paths and patterns such as `rules/*.yaml`."},
+     .help =
+         "Rule files: paths, folders and patterns such as `rules/*.yaml`, URLs (`https://host/rules.yaml`, "
+         "`s3://bucket/prefix`), and `-` for standard input; see [rules](rules.md)."},
+    {.name = "rule_servers",
+     .type = OPTION_NODE,
+     .offset = offsetof(struct settings, rule_servers),
+     .help =
+         "How rules from URLs are fetched: a list of `{ url, ... }`, the URL being what those of `rules` "
+         "begin with; see below."},
     {.name = "evaluation_interval",
      .type = OPTION_DURATION,
      .offset = offsetof(struct settings, evaluation_interval_ns),

@@ -181,14 +181,30 @@ static void count_missed(void *arg, uint64_t slots)
     group_count_missed(arg, slots);
 }
 
+static void nothing_done(void *arg, const struct reload_result *result)
+{
+    (void)arg;
+    (void)result;
+}
+
+static void other_rules(void *arg)
+{
+    bool told = app_ask_reload(arg, nothing_done, NULL);
+
+    (void)told; /* not when the program is about to stop */
+}
+
 void graph_schedule(struct app *a)
 {
     size_t count = engine_group_count(a->graph.engine);
 
     self_metrics_free(a->self_metrics);
+    rule_watch_free(a->rule_watch);
     a->self_metrics = self_metrics_new(a->env, a->plan, a->outputs.config);
+    a->rule_watch = rule_watch_new(a->env, a->options.input.sources, a->now.config, other_rules, a);
     size_t readings = self_metrics_count(a->self_metrics);
-    AUTO(mem_autofree) struct job *jobs = mem_alloc0(count + readings, sizeof(*jobs));
+    size_t places = rule_watch_count(a->rule_watch);
+    AUTO(mem_autofree) struct job *jobs = mem_alloc0(count + readings + places, sizeof(*jobs));
 
     for (size_t i = 0; i < count; i++) {
         jobs[i] = (struct job){.next_slot = next_slot,
@@ -199,5 +215,8 @@ void graph_schedule(struct app *a)
     for (size_t i = 0; i < readings; i++) {
         jobs[count + i] = self_metrics_job(a->self_metrics, i);
     }
-    scheduler_set_jobs(a->scheduler, jobs, count + readings);
+    for (size_t i = 0; i < places; i++) {
+        jobs[count + readings + i] = rule_watch_job(a->rule_watch, i);
+    }
+    scheduler_set_jobs(a->scheduler, jobs, count + readings + places);
 }

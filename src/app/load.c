@@ -1,5 +1,6 @@
 #include "app/load.h"
 
+#include "app/rule_sources.h"
 #include "app/self_rules.h"
 #include "base/mem.h"
 
@@ -22,30 +23,46 @@ static void receive(void *arg, bool is_warning, const struct err *e)
         add(r->problems, e);
         return;
     }
-    (void)config_err(r->config, STR("rules"), &placed, "%s", e->message);
+    bool has_context = e->context[0] != '\0';
+    (void)config_err(r->config, STR("rules"), &placed, "%s%s%s", e->context,
+                     has_context ? ": " : "", e->message);
     add(r->problems, &placed);
+}
+
+static bool load_with(const struct load_input *input, const struct config *c,
+                      struct rule_options *options, struct problems *problems,
+                      struct rule_set **ret_rules, struct err *e)
+{
+    struct rules_receiver receiver = {c, problems};
+    struct rule_problems found = {receive, &receiver};
+    const struct option_list *listed = &c->settings.rules;
+    AUTO(buf_release) struct buf built_in = BUF_INIT(RULES_TEXT_MAX);
+
+    if (input->rules != NULL) {
+        return rule_set_load(input->rules, input->rule_count, STR_NONE, options, &found, ret_rules,
+                             e);
+    }
+    self_rules_write(&c->plan, &built_in);
+    options->built_in = buf_str(&built_in);
+    return rule_set_load(listed->items, listed->count, input->base_folder, options, &found,
+                         ret_rules, e);
 }
 
 static bool load_rules(const struct load_input *input, const struct config *c,
                        struct problems *problems, struct rule_set **ret_rules, struct err *e)
 {
     struct rule_options options = config_rule_options(c);
-    struct rules_receiver receiver = {c, problems};
-    struct rule_problems found = {receive, &receiver};
-    const struct option_list *listed = &c->settings.rules;
-    AUTO(buf_release) struct buf built_in = BUF_INIT(RULES_TEXT_MAX);
+    struct rule_sources *for_once = input->sources == NULL ? rule_sources_new(false) : NULL;
+    struct rule_fetcher fetcher =
+        rule_sources_fetcher(for_once != NULL ? for_once : input->sources, c);
 
     options.any_source = input->rules_alone;
     options.lookup = input->environment.lookup;
     options.lookup_arg = input->environment.arg;
-    if (input->rules != NULL) {
-        return rule_set_load(input->rules, input->rule_count, STR_NONE, &options, &found, ret_rules,
-                             e);
-    }
-    self_rules_write(&c->plan, &built_in);
-    options.built_in = buf_str(&built_in);
-    return rule_set_load(listed->items, listed->count, input->base_folder, &options, &found,
-                         ret_rules, e);
+    options.fetcher = &fetcher;
+    bool ok = load_with(input, c, &options, problems, ret_rules, e);
+    rule_sources_free(for_once);
+    return ok;
 }
 
 static bool too_many(const struct problems *problems, size_t before, struct err *e)

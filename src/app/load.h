@@ -14,6 +14,8 @@
 #include "app/config.h"
 #include "rules/rule.h"
 
+struct rule_sources;
+
 struct loaded {
     struct config *config;
     struct rule_set *rules;
@@ -28,6 +30,8 @@ struct load_input {
     size_t rule_count;
     bool rules_alone; /* no config is meant: say nothing of what only one could answer */
     struct config_environment environment;
+    struct rule_sources
+        *sources; /* what is known of rules elsewhere; NULL: nothing, for this once */
 };
 
 /*

@@ -2,6 +2,7 @@
  * check: everything that run would refuse, and what it would only warn of, before it runs.
  */
 #include "app/load.h"
+#include "app/rule_servers.h"
 #include "base/mem.h"
 #include "cli/place.h"
 #include "net/net.h"
@@ -81,7 +82,8 @@ static struct str *absolute_paths(const struct place *place, char **argv, size_t
 
     for (size_t i = 0; i < count; i++) {
         AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
-        if (argv[i][0] != '/') {
+        bool is_path = !rule_place_is_elsewhere(str_of(argv[i]));
+        if (is_path && argv[i][0] != '/') {
             buf_addf(&path, "%s/", place->start);
         }
         buf_add_text(&path, argv[i]);

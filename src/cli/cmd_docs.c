@@ -83,6 +83,11 @@ static void print_config(struct buf *out)
         print_kind(datasource_kinds[i]->name, datasource_kinds[i]->help,
                    datasource_kinds[i]->options, NULL, out);
     }
+    buf_add_text(
+        out,
+        "\n## `rule_servers`\n\nA list; of several whose `url` the place of some rules begins with, the "
+        "longest is taken.\n\n");
+    options_print_markdown(&rule_server_options, out);
     buf_add_text(out, "\n## `exporters`\n");
     for (size_t i = 0; exporter_kinds[i] != NULL; i++) {
         print_kind(exporter_kinds[i]->name, exporter_kinds[i]->help, exporter_kinds[i]->options,

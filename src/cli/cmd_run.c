@@ -7,6 +7,7 @@
  * goes first, so that nothing new comes in while deliveries drain.
  */
 #include "app/app.h"
+#include "app/rule_sources.h"
 #include "base/metrics.h"
 #include "base/trace.h"
 #include "base/vec.h"
@@ -175,7 +176,8 @@ static int load_and_run(struct program *p)
 {
     struct load_input input = {.config_path = str_of(p->place.config),
                                .base_folder = str_of(p->place.folder),
-                               .environment = config_process_environment()};
+                               .environment = config_process_environment(),
+                               .sources = rule_sources_new(true)};
     struct problems problems = {.report = report, .arg = p};
     struct loaded l = {0};
     struct err e = ERR_INIT;
@@ -183,10 +185,12 @@ static int load_and_run(struct program *p)
     if (!load_all(&input, &problems, &l, &e)) {
         vec_release(&p->warnings);
         fprintf(stderr, "telex does not start: %s\n", e.message);
+        rule_sources_free(input.sources);
         return CLI_FAILED;
     }
     int status = run_loaded(p, &l, &input);
     loaded_release(&l);
+    rule_sources_free(input.sources);
     return status;
 }
 

@@ -63,6 +63,15 @@ struct http_oauth2_config {
 /* What `auth.type` may say; the choices stand in this order. */
 enum http_auth_type { HTTP_AUTH_NONE, HTTP_AUTH_BASIC, HTTP_AUTH_BEARER, HTTP_AUTH_API_KEY };
 
+/* Requests signed as AWS wants them (Signature Version 4). */
+struct http_aws_config {
+    struct str region; /* empty: they are not signed */
+    struct str service;
+    struct str access_key_id;
+    struct secret *secret_access_key;
+    struct secret *session_token; /* of keys for a time; or NULL */
+};
+
 struct http_client_config {
     struct str url; /* empty: every request brings its own */
     int64_t timeout_ns;
@@ -87,6 +96,7 @@ struct http_client_config {
     struct secret *proxy_password;
     struct http_tls_config tls;
     struct http_oauth2_config oauth2;
+    struct http_aws_config aws;
 };
 
 /* --- requests and responses --- */

@@ -148,6 +148,32 @@ static bool add_token(struct transfer *t, struct str token, struct err *e)
     return fine;
 }
 
+/*
+ * libcurl signs all header lines that it is given, those that keep it from sending one as well: so there
+ * are none of these. What is signed has no body.
+ */
+static bool add_aws_headers(struct transfer *t, struct err *e)
+{
+    static const struct str sha256_of_nothing =
+        STR_INIT("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    const struct http_aws_config *aws = &t->client->config->aws;
+    AUTO(buf_release) struct buf token = BUF_INIT(HTTP_AUTHORIZATION_MAX);
+
+    if (t->request->part_count > 0) {
+        return err_set(e, ERR_INTERNAL, "a signed request cannot have a body");
+    }
+    if (!header_lines_add(&t->headers, STR("x-amz-content-sha256"), sha256_of_nothing, e)) {
+        return false;
+    }
+    if (secret_is_empty(aws->session_token)) {
+        return true;
+    }
+    secret_reveal(aws->session_token, &token);
+    bool ok = header_lines_add(&t->headers, STR("x-amz-security-token"), buf_str(&token), e);
+    buf_wipe(&token);
+    return ok;
+}
+
 bool transfer_build_headers(struct transfer *t, struct str token, struct err *e)
 {
     const struct http_request *req = t->request;
@@ -164,6 +190,9 @@ bool transfer_build_headers(struct transfer *t, struct str token, struct err *e)
     if (!add_config_headers(t, e) ||
         !http_credentials_add(&t->client->credentials, &t->headers, e) || !add_token(t, token, e)) {
         return false;
+    }
+    if (t->client->config->aws.region.len > 0) {
+        return add_aws_headers(t, e);
     }
     header_lines_suppress(&t->headers, "Expect");
     if (!has_header(t, STR("Content-Type"))) {
@@ -274,6 +303,26 @@ static void set_proxy_user(struct transfer *t)
     buf_wipe(&password);
 }
 
+/* Keys are read for each transfer: they may be in files that change. */
+static void set_aws(struct transfer *t)
+{
+    const struct http_aws_config *aws = &t->client->config->aws;
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+
+    if (aws->region.len == 0) {
+        return;
+    }
+    buf_addf(&text, "aws:amz:%.*s:%.*s", STR_FMT(aws->region), STR_FMT(aws->service));
+    SET(t->pair->easy, CURLOPT_AWS_SIGV4, buf_text(&text));
+    buf_clear(&text);
+    buf_add_str(&text, aws->access_key_id);
+    SET(t->pair->easy, CURLOPT_USERNAME, buf_text(&text));
+    buf_clear(&text);
+    secret_reveal(aws->secret_access_key, &text);
+    SET(t->pair->easy, CURLOPT_PASSWORD, buf_text(&text));
+    buf_wipe(&text);
+}
+
 void transfer_configure(struct transfer *t, int64_t left_ns)
 {
     CURL *easy = t->pair->easy;
@@ -292,4 +341,5 @@ void transfer_configure(struct transfer *t, int64_t left_ns)
     SET(easy, CURLOPT_WRITEDATA, t);
     set_method_and_body(t);
     set_proxy_user(t);
+    set_aws(t);
 }

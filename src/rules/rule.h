@@ -130,6 +130,20 @@ struct rule_set {
     size_t rule_count;
 };
 
+/* Receives what a fetcher found. */
+struct rule_receiver {
+    void (*file)(void *arg, struct str name, struct str text);
+    void (*warn)(void *arg, struct err *problem);
+    void *arg;
+};
+
+/* Gets rules that are no files of this machine; implemented over net by app. */
+struct rule_fetcher {
+    bool (*takes)(void *arg, struct str place);
+    bool (*fetch)(void *arg, struct str place, const struct rule_receiver *to, struct err *e);
+    void *arg;
+};
+
 /* What loading needs to know beside the files. */
 struct rule_options {
     int64_t interval_ns;               /* for groups that name none; 0: a minute */
@@ -138,7 +152,8 @@ struct rule_options {
     enum promql_dialect dialect;       /* what the datasource speaks when there are no <sources> */
     const struct rule_source *sources; /* the config's datasource, then those that have names */
     size_t source_count;
-    bool any_source;     /* no config says what there is: any name is right */
+    bool any_source;                    /* no config says what there is: any name is right */
+    const struct rule_fetcher *fetcher; /* for places elsewhere; NULL: there are only files */
     struct str built_in; /* rules that come with the program, as the text of a file */
     const char *(*lookup)(void *arg, const char *name); /* values of %{NAME}; NULL: none are set */
     void *lookup_arg;

@@ -1,8 +1,6 @@
-/* Rule files by pattern, each read once. */
+/* Rules by pattern or place, each read once. */
 #include "base/fs.h"
 #include "rules/rule_int.h"
-
-#include <sys/stat.h>
 
 struct file_loader {
     struct rule_loader rules;
@@ -21,20 +19,6 @@ static void file_loader_release(struct file_loader *f)
     buf_release(&f->text);
 }
 
-/* false with what to write when <path> is a folder: a likely slip. */
-static bool check_is_file(struct str path, struct err *e)
-{
-    AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
-    struct stat info;
-
-    buf_add_str(&name, path);
-    if (stat(buf_text(&name), &info) == 0 && S_ISDIR(info.st_mode)) {
-        return err_set(e, ERR_CONFIG, "%.*s is a folder: write %.*s/*.yaml", STR_FMT(path),
-                       STR_FMT(path));
-    }
-    return true;
-}
-
 static void load_file(struct file_loader *f, const struct rule_path *path)
 {
     struct err e = ERR_INIT;
@@ -43,8 +27,7 @@ static void load_file(struct file_loader *f, const struct rule_path *path)
         return;
     }
     buf_clear(&f->text);
-    if (check_is_file(path->open, &e) &&
-        fs_read_file(fs_system(), path->open, RULE_FILE_MAX, &f->text, &e)) {
+    if (fs_read_file(fs_system(), path->open, RULE_FILE_MAX, &f->text, &e)) {
         loader_read_text(&f->rules, path->open, path->id, buf_str(&f->text));
     } else {
         loader_error(&f->rules, &e);
@@ -57,6 +40,40 @@ static void warn_of_nothing(struct file_loader *f, struct str pattern)
 
     (void)err_set(&e, ERR_CONFIG, "no rule file matches %.*s", STR_FMT(pattern));
     loader_warning(&f->rules, &e);
+}
+
+static void take_file(void *arg, struct str name, struct str text)
+{
+    struct file_loader *f = arg;
+
+    if (!loader_is_done(&f->rules)) {
+        struct str kept = arena_dup(&f->arena, name);
+        loader_read_text(&f->rules, kept, kept, text);
+    }
+}
+
+static void take_warning(void *arg, struct err *problem)
+{
+    struct file_loader *f = arg;
+
+    loader_warning(&f->rules, problem);
+}
+
+/* What is elsewhere; false when <place> is a path of this machine. */
+static bool load_elsewhere(struct file_loader *f, struct str place)
+{
+    const struct rule_fetcher *fetcher = f->rules.options->fetcher;
+    struct rule_receiver to = {take_file, take_warning, f};
+    struct err e = ERR_INIT;
+
+    if (fetcher == NULL || !fetcher->takes(fetcher->arg, place)) {
+        return false;
+    }
+    if (map_put(&f->seen, place, f) == NULL && !fetcher->fetch(fetcher->arg, place, &to, &e)) {
+        (void)err_wrap(&e, "%.*s", STR_FMT(place));
+        loader_error(&f->rules, &e);
+    }
+    return true;
 }
 
 static void load_pattern(struct file_loader *f, struct str base_folder, struct str pattern)
@@ -89,7 +106,9 @@ bool rule_set_load(const struct str *patterns, size_t pattern_count, struct str 
         loader_read_text(&f.rules, STR("built-in"), STR("built-in"), options->built_in);
     }
     for (size_t i = 0; i < pattern_count && !loader_is_done(&f.rules); i++) {
-        load_pattern(&f, base_folder, patterns[i]);
+        if (!load_elsewhere(&f, patterns[i])) {
+            load_pattern(&f, base_folder, patterns[i]);
+        }
     }
     return rule_loader_finish(&f.rules, ret_set, e);
 }

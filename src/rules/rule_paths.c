@@ -130,6 +130,25 @@ static bool list_folder(struct walk *w, struct str folder, struct name_list *lis
     return true;
 }
 
+/* The rule files in a folder, by their names; not those of folders below it. */
+static bool add_folder(struct walk *w, struct str folder)
+{
+    static const struct str endings[] = {STR_INIT(".yaml"), STR_INIT(".yml"), STR_INIT(".rules")};
+    AUTO(name_list_release) struct name_list list = {.arena = w->arena};
+    bool ok = list_folder(w, folder, &list);
+
+    for (size_t i = 0; ok && i < list.names.len; i++) {
+        struct str name = list.names.items[i];
+        bool is_rules = false;
+        for (size_t k = 0; k < ARRAY_LEN(endings); k++) {
+            is_rules = is_rules || (name.ptr[0] != '.' && str_ends(name, endings[k]));
+        }
+        struct str path = join(w->arena, folder, name);
+        ok = !is_rules || !has_mode(w->arena, path, S_IFREG) || add_file(w, path);
+    }
+    return ok;
+}
+
 static bool expand(struct walk *w, struct str folder, struct str pattern);
 
 static bool expand_into(struct walk *w, struct str path, struct str rest)
@@ -217,15 +236,15 @@ bool rule_paths_expand(struct arena *a, struct str base_folder, struct str patte
         return err_set(e, ERR_CONFIG, "a path to rules has 1 to %d bytes, found %zu", PATTERN_MAX,
                        pattern.len);
     }
-    if (str_starts(pattern, STR("http://")) || str_starts(pattern, STR("https://"))) {
-        return err_set(e, ERR_CONFIG, "rules from a URL are not supported yet: %.*s",
-                       STR_FMT(pattern));
+    if (str_find(pattern, STR("://")) < pattern.len) {
+        return err_set(e, ERR_CONFIG, "rules cannot be fetched from %.*s: expected a path%s",
+                       STR_FMT(pattern), ", http://, https:// or s3://");
     }
     if (full.len > 0 && full.ptr[0] != '/' && base.len > 0) {
         full = join(a, base, full);
     }
     if (!rule_path_is_pattern(pattern)) {
-        return add_file(&w, full);
+        return has_mode(a, full, S_IFDIR) ? add_folder(&w, full) : add_file(&w, full);
     }
     bool is_absolute = full.len > 0 && full.ptr[0] == '/';
     return expand(&w, is_absolute ? STR("/") : STR(""), str_slice(full, is_absolute, full.len));

@@ -103,9 +103,15 @@ static const struct pattern_case pattern_cases[] = {
     {"*.rules a.yaml", "@", "a.yaml ", 1},
     {"none/*.yaml", "@", "", 1},
     {"none.yaml", "@", "cannot open @/none.yaml: No such file or directory", 0},
-    {"deep", "@", "@/deep is a folder: write @/deep/*.yaml", 0},
+    {"deep", "@", "deep/d.yaml ", 0},
+    {"deep/ deep", "@", "deep/d.yaml ", 0},
+    {"deep/er/..", "@", "deep/d.yaml ", 0},
     {"https://example.org/rules.yaml", "@",
-     "rules from a URL are not supported yet: https://example.org/rules.yaml", 0},
+     "rules cannot be fetched from https://example.org/rules.yaml: expected a path, http://, "
+     "https:// or s3://",
+     0},
+    {"gs://bucket/x", "@",
+     "rules cannot be fetched from gs://bucket/x: expected a path, http://, https:// or s3://", 0},
 };
 
 /* <text> with the folder for each @. */

@@ -1,0 +1,227 @@
+/*
+ * Invariants
+ *   1. What is kept on disk is what was fetched last without an error; loading it says so.
+ *   2. <loaded> has for each place the hash of the rules that the last load was given, right or wrong:
+ *      a job asks for a reload when there are others, once.
+ *   3. Standard input is read once; reloads get what it was.
+ */
+#include "app/rule_sources.h"
+
+#include "app/rule_fetch.h"
+#include "app/rule_sources_int.h"
+#include "base/env.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "base/timetext.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* Of one place. */
+struct loaded_place {
+    struct str place;
+    uint64_t hash;
+};
+
+struct rule_sources {
+    bool keeps;
+    bool input_read;
+    struct buf input; /* what stood on standard input */
+    struct env env;   /* of fetches at a load */
+    const struct config *config;
+    struct arena arena; /* names of places */
+    struct lock lock;
+    VEC(struct loaded_place) loaded GUARDED_BY(lock);
+};
+
+struct rule_sources *rule_sources_new(bool keeps)
+{
+    struct rule_sources *s = mem_new(struct rule_sources);
+
+    s->keeps = keeps;
+    buf_init(&s->input, RULE_FILE_MAX);
+    arena_init(&s->arena, ARENA_UNLIMITED);
+    lock_init(&s->lock);
+    s->env = (struct env){.clock = clock_system(), .metrics = metrics_new()};
+    return s;
+}
+
+void rule_sources_free(struct rule_sources *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    vec_release(&s->loaded);
+    metrics_free(s->env.metrics);
+    lock_release(&s->lock);
+    arena_release(&s->arena);
+    buf_release(&s->input);
+    mem_free(s);
+}
+
+/* ---- what was loaded ---- */
+
+static struct loaded_place *find_loaded(struct rule_sources *s, struct str place) REQUIRES(s->lock)
+{
+    for (size_t i = 0; i < s->loaded.len; i++) {
+        if (str_eq(s->loaded.items[i].place, place)) {
+            return &s->loaded.items[i];
+        }
+    }
+    return NULL;
+}
+
+static void note_loaded(struct rule_sources *s, struct str place, uint64_t hash)
+{
+    lock_take(&s->lock);
+    struct loaded_place *found = find_loaded(s, place);
+    if (found == NULL) {
+        struct loaded_place added = {.place = arena_dup(&s->arena, place), .hash = hash};
+        vec_push(&s->loaded, added);
+    } else {
+        found->hash = hash;
+    }
+    lock_give(&s->lock);
+}
+
+bool rule_sources_is_news(struct rule_sources *s, struct str place, uint64_t hash)
+{
+    lock_take(&s->lock);
+    struct loaded_place *found = find_loaded(s, place);
+    bool news = found != NULL && found->hash != hash;
+    if (news) {
+        found->hash = hash;
+    }
+    lock_give(&s->lock);
+    return news;
+}
+
+/* ---- standard input ---- */
+
+static bool read_input(struct rule_sources *s, struct err *e)
+{
+    char chunk[4096];
+    ssize_t n = 1;
+
+    while (!s->input_read && n != 0) {
+        n = read(STDIN_FILENO, chunk, sizeof(chunk));
+        if (n < 0 && errno != EINTR) {
+            return err_set_errno(e, ERR_IO, errno, "reading rules from standard input");
+        }
+        buf_add(&s->input, chunk, n > 0 ? (size_t)n : 0);
+        if (!buf_ok(&s->input)) {
+            return err_set(e, ERR_LIMIT, "the rules on standard input have more than %d bytes",
+                           RULE_FILE_MAX);
+        }
+    }
+    s->input_read = true;
+    return true;
+}
+
+/* ---- fetching ---- */
+
+static void add_folder(struct buf *out, const struct config *c)
+{
+    buf_addf(out, "%.*s/rules", STR_FMT(c->settings.state.path));
+}
+
+static void warn_of_kept(const struct rule_bundle *kept, struct str place, const struct err *why,
+                         const struct rule_receiver *to)
+{
+    AUTO(buf_release) struct buf shown = BUF_INIT(BUF_SMALL);
+    struct err e = ERR_INIT;
+
+    buf_add_rfc3339(&shown, kept->fetched_ns);
+    (void)err_set(&e, why->code, "%.*s cannot be fetched, so its rules of %s are used: %s",
+                  STR_FMT(place), buf_text(&shown), why->message);
+    to->warn(to->arg, &e);
+}
+
+static void give(const struct rule_bundle *b, const struct rule_receiver *to)
+{
+    for (size_t i = 0; i < b->files.len; i++) {
+        to->file(to->arg, b->files.items[i].name, b->files.items[i].text);
+    }
+}
+
+static void keep(struct rule_sources *s, const struct rule_bundle *kept,
+                 const struct rule_bundle *fetched, struct str place,
+                 const struct rule_receiver *to)
+{
+    AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
+    struct err e = ERR_INIT;
+    bool is_same = kept->files.len > 0 && rule_bundle_hash(kept) == rule_bundle_hash(fetched);
+
+    add_folder(&folder, s->config);
+    if (s->keeps && !is_same && !rule_bundle_save(fetched, buf_str(&folder), place, &e)) {
+        (void)err_wrap(&e, "the rules of %.*s are not kept for a restart", STR_FMT(place));
+        to->warn(to->arg, &e);
+    }
+}
+
+void rule_sources_load_kept(const struct rule_sources *s, const struct config *c, struct str place,
+                            struct rule_bundle *ret)
+{
+    AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
+    struct err ignored = ERR_INIT;
+
+    add_folder(&folder, c);
+    if (s->keeps && !rule_bundle_load(ret, buf_str(&folder), place, &ignored)) {
+        rule_bundle_release(ret);
+        rule_bundle_init(ret);
+    }
+}
+
+static bool fetch_place(struct rule_sources *s, struct str place, const struct rule_receiver *to,
+                        struct err *e)
+{
+    const struct rule_server *server = rule_servers_find(&s->config->rule_servers, place);
+    struct wait wait = {DEADLINE_NEVER, NULL};
+    struct rule_bundle kept;
+    struct rule_bundle fetched;
+
+    rule_bundle_init(&kept);
+    rule_bundle_init(&fetched);
+    rule_sources_load_kept(s, s->config, place, &kept);
+    bool has_kept = kept.files.len > 0;
+    bool ok = rule_fetch(&s->env, server, place, &kept, wait, &fetched, e);
+    if (ok) {
+        keep(s, &kept, &fetched, place, to);
+    } else if (has_kept) {
+        warn_of_kept(&kept, place, e, to);
+    }
+    const struct rule_bundle *used = ok ? &fetched : &kept;
+    if (ok || has_kept) {
+        note_loaded(s, place, rule_bundle_hash(used));
+        give(used, to);
+    }
+    rule_bundle_release(&kept);
+    rule_bundle_release(&fetched);
+    return ok || has_kept || err_wrap(e, "fetching rules");
+}
+
+static bool takes(void *arg, struct str place)
+{
+    (void)arg;
+    return rule_place_is_elsewhere(place);
+}
+
+static bool fetch(void *arg, struct str place, const struct rule_receiver *to, struct err *e)
+{
+    struct rule_sources *s = arg;
+
+    if (!str_eq(place, STR("-"))) {
+        return fetch_place(s, place, to, e);
+    }
+    if (!read_input(s, e)) {
+        return false;
+    }
+    to->file(to->arg, STR("stdin"), buf_str(&s->input));
+    return true;
+}
+
+struct rule_fetcher rule_sources_fetcher(struct rule_sources *s, const struct config *c)
+{
+    s->config = c;
+    return (struct rule_fetcher){.takes = takes, .fetch = fetch, .arg = s};
+}
