@@ -300,6 +300,12 @@ static bool set_table(struct table_run *t, const struct option *o, void *field, 
     return true;
 }
 
+/* Can the environment say it as one text? */
+static bool has_variable(const struct option *o)
+{
+    return o->type != OPTION_TABLE && o->type != OPTION_TABLES && o->type != OPTION_NODE;
+}
+
 static bool set_from_node(const struct options_run *r, const struct option *o,
                           const struct given *given, void *field)
 {
@@ -336,7 +342,7 @@ static bool set_scalar_row(struct table_run *t, const struct option *o, void *fi
     if (is_given && !set_from_node(r, o, given, field)) {
         return false;
     }
-    if (o->type != OPTION_NODE && !is_over && !set_from_env(t, o, field, &from_env)) {
+    if (has_variable(o) && !is_over && !set_from_env(t, o, field, &from_env)) {
         return false;
     }
     *ret_set = is_given || from_env || o->fallback != NULL;
@@ -352,9 +358,9 @@ static bool is_empty(const struct option *o, const void *field)
 
 static bool err_missing(const struct table_run *t, const struct option *o)
 {
-    bool has_variable = o->type != OPTION_TABLE && o->type != OPTION_NODE && t->prefix != NULL;
-    const char *or_set = has_variable ? ", or set " : "";
-    const char *variable = has_variable ? variable_of(t, o->name) : "";
+    bool is_variable = has_variable(o) && t->prefix != NULL;
+    const char *or_set = is_variable ? ", or set " : "";
+    const char *variable = is_variable ? variable_of(t, o->name) : "";
 
     if (t->node == NULL) {
         return err_set(t->run->e, ERR_CONFIG, "%s needs '%s': add it%s%s", t->table->name, o->name,
@@ -388,6 +394,38 @@ static bool parse_table(struct table_run *t)
     return missing == NULL || !is_used || err_missing(t, missing);
 }
 
+bool options_set_tables(const struct options_run *r, const struct option *o, struct option_value v,
+                        void *field)
+{
+    struct option_tables *tables = field;
+    char *config;
+
+    if (v.node->kind != YAML_SEQUENCE) {
+        return options_err_expected(r, v, "a list of mappings");
+    }
+    config = arena_alloc0(r->arena, v.node->count, o->table->config_size);
+    *tables = (struct option_tables){config, v.node->count};
+    for (const struct yaml_node *item = v.node->first; item != NULL; item = item->next) {
+        struct table_run *inner = arena_new(r->arena, struct table_run);
+        struct option_value value = {item, v.name, false};
+        if (item->kind != YAML_MAPPING) {
+            return options_err_expected(r, value, "a mapping in this list");
+        }
+        *inner = (struct table_run){.run = r, .table = o->table, .node = item, .config = config};
+        if (!parse_table(inner)) {
+            return false;
+        }
+        config += o->table->config_size;
+    }
+    return true;
+}
+
+const void *options_table_at(const struct option_tables *tables, const struct option_table *table,
+                             size_t i)
+{
+    return tables->items + i * table->config_size;
+}
+
 bool options_parse(const struct option_table *table, const struct yaml_node *node,
                    const struct option_source *source, struct arena *a, void *config, struct err *e)
 {
@@ -409,6 +447,13 @@ bool options_parse(const struct option_table *table, const struct yaml_node *nod
     return true;
 }
 
+static void release_tables(const struct option_table *table, const struct option_tables *tables)
+{
+    for (size_t i = 0; i < tables->count; i++) {
+        options_release(table, tables->items + i * table->config_size);
+    }
+}
+
 void options_release(const struct option_table *table, void *config)
 {
     for (size_t i = 0; i < table->count; i++) {
@@ -416,6 +461,8 @@ void options_release(const struct option_table *table, void *config)
         void *field = (char *)config + o->offset;
         if (o->type == OPTION_TABLE) {
             options_release(o->table, field);
+        } else if (o->type == OPTION_TABLES) {
+            release_tables(o->table, field);
         } else if (o->type == OPTION_SECRET) {
             struct secret **secret = field;
             secret_free(*secret);

@@ -39,6 +39,7 @@ enum option_type {
     OPTION_MAP,      /* struct option_map: text -> text, in file order */
     OPTION_INT_LIST, /* struct option_ints */
     OPTION_TABLE,    /* a sub-struct described by <table> */
+    OPTION_TABLES,   /* struct option_tables: a list of mappings, each described by <table> */
     OPTION_NODE,     /* const struct yaml_node *: taken as it is, checked by the owner */
 };
 
@@ -63,6 +64,12 @@ struct option_ints {
     size_t count;
 };
 
+/* Config structs of <table> one behind the other: options_table_at() finds them. */
+struct option_tables {
+    char *items;
+    size_t count;
+};
+
 enum option_flags {
     OPTION_REQUIRED = 1,
     OPTION_SIGNED = 2, /* numbers may be negative */
@@ -78,7 +85,7 @@ struct option {
     size_t offset;              /* in the config struct */
     const char *fallback;       /* default as written in YAML (flow style); NULL: zero value */
     const char *const *choices; /* OPTION_ENUM: NULL-terminated */
-    const struct option_table *table; /* OPTION_TABLE */
+    const struct option_table *table; /* OPTION_TABLE, OPTION_TABLES */
     double min;                       /* numbers, durations (s), bytes: checked when max > min */
     double max;
     const char *unit; /* "ms", "s", "m", "h"; "bytes", "kb", "mb"; "%"; or NULL */
@@ -115,7 +122,8 @@ struct option_source {
  * (${1}) is left alone. What was expanded may be read as number or boolean in spite of quotes.
  * - The variable of option `name` is <prefix>NAME; of `subName` in table `sub`,
  * <prefix>SUB_SUB_NAME; aliases have theirs too, behind the option's own.
- * A list is written there as a,b or as YAML, a map as a=b,c=d or as YAML.
+ * A list is written there as a,b or as YAML, a map as a=b,c=d or as YAML; a list of mappings cannot
+ * be written there.
  * - An override takes the place of what <node> and the environment say of its option, under whatever
  * spelling; within a table, of single options. It may not hold a secret, only say where one is.
  * - A secret `key` is a text, {file: path} or {env: NAME}; or instead of `key`, `key_file` is a
@@ -129,6 +137,10 @@ MUST_USE bool options_parse(const struct option_table *table, const struct yaml_
 
 /* Does the environment set an option of <table>, or of a table in it, under source->prefix? */
 bool options_in_environment(const struct option_table *table, const struct option_source *source);
+
+/* Item <i> of a row's list of mappings. */
+const void *options_table_at(const struct option_tables *tables, const struct option_table *table,
+                             size_t i);
 
 /* Frees the secrets in <config>. */
 void options_release(const struct option_table *table, void *config);

@@ -73,6 +73,10 @@ MUST_USE bool options_set_enum(const struct options_run *r, const struct option 
 MUST_USE bool options_set_url(const struct options_run *r, const struct option *o,
                               struct option_value v, void *field);
 
+/* A list of mappings. */
+MUST_USE bool options_set_tables(const struct options_run *r, const struct option *o,
+                                 struct option_value v, void *field);
+
 /* Secrets: a value, a path, or the name of a secret. */
 MUST_USE bool options_set_secret(const struct options_run *r, const struct option *o,
                                  struct option_value v, void *field);

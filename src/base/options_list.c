@@ -109,5 +109,6 @@ const struct option_type_info option_types[] = {
                          "\"type\":[\"array\",\"integer\"],\"items\":{\"type\":\"integer\"}", true,
                          set_int_list},
     [OPTION_TABLE] = {"mapping", "", true, NULL},
+    [OPTION_TABLES] = {"list of mappings", "", true, options_set_tables},
     [OPTION_NODE] = {"YAML", "", true, set_node},
 };

@@ -29,15 +29,17 @@ static bool print_rows(const struct option_table *t, const char *prefix, unsigne
     for (size_t i = 0; i < t->count; i++) {
         const struct option *o = &t->options[i];
         unsigned flags = group_flags(o) > inherited ? group_flags(o) : inherited;
-        if (o->type == OPTION_TABLE) {
-            AUTO(buf_release) struct buf inner = BUF_INIT(BUF_SMALL);
-            buf_addf(&inner, "%s%s.", prefix, o->name);
-            any = print_rows(o->table, buf_text(&inner), flags, g, print, out, dry) || any;
-        } else if (flags == g->flags) {
+        bool is_row = o->type != OPTION_TABLE && flags == g->flags;
+        if (is_row) {
             any = true;
             if (!dry) {
                 print(o, prefix, out);
             }
+        }
+        if (o->table != NULL) {
+            AUTO(buf_release) struct buf inner = BUF_INIT(BUF_SMALL);
+            buf_addf(&inner, "%s%s%s.", prefix, o->name, o->type == OPTION_TABLES ? "[]" : "");
+            any = print_rows(o->table, buf_text(&inner), flags, g, print, out, dry) || any;
         }
     }
     return any;

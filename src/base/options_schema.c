@@ -51,6 +51,10 @@ static void add_value(const struct option *o, struct buf *out)
     buf_add_text(out, o->type == OPTION_TABLE ? "" : option_types[o->type].schema);
     if (o->type == OPTION_TABLE) {
         add_object(o->table, out);
+    } else if (o->type == OPTION_TABLES) {
+        buf_add_text(out, "\"type\":\"array\",\"items\":{");
+        add_object(o->table, out);
+        buf_add_byte(out, '}');
     } else if (o->type == OPTION_ENUM) {
         add_choices(o, out);
     }

@@ -34,6 +34,7 @@ struct config {
     struct option_map headers;
     struct option_ints codes;
     struct tls tls;
+    struct option_tables sites;
     const struct yaml_node *extra;
 };
 
@@ -127,6 +128,7 @@ static const struct option rows[] = {
      .fallback = "200, 204",
      .help = "Statuses."},
     {.name = "tls", .type = OPTION_TABLE, .table = &tls_table, AT(tls), .help = "TLS."},
+    {.name = "sites", .type = OPTION_TABLES, .table = &tls_table, AT(sites), .help = "Sites."},
     {.name = "extra",
      .type = OPTION_NODE,
      .flags = OPTION_ADVANCED,
@@ -526,6 +528,45 @@ static void camel_case_has_its_variable(void **state)
     arena_release(&a);
 }
 
+static void a_list_of_mappings(void **state)
+{
+    AUTO(parsed_release) struct parsed p;
+    static const char *const set[] = {"CA", "/ca", NULL};
+
+    (void)state;
+    parse(&p, "url: http://h\nsites: [{ca_file: '${CA}', key: k}, {ca_file: b}]\n", set, "");
+    assert_true(p.ok);
+    assert_int_equal(p.config.sites.count, 2);
+    const struct tls *first = options_table_at(&p.config.sites, &tls_table, 0);
+    const struct tls *second = options_table_at(&p.config.sites, &tls_table, 1);
+    assert_true(str_eq(first->ca_file, STR("/ca")) && first->verify);
+    assert_true(secret_equals(first->key, STR("k")));
+    assert_true(str_eq(second->ca_file, STR("b")) && second->key == NULL);
+}
+
+/* Each with what is said of it. */
+static void broken_lists_of_mappings(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *want;
+    } cases[] = {
+        {"url: http://h\nsites: {ca_file: a}\n", "expected a list of mappings, found a mapping"},
+        {"url: http://h\nsites: [{ca_file: a, key: k}, b]\n", "expected a mapping in this list"},
+        {"url: http://h\nsites: [{ca_file: a, key: k}, {}]\n", "tls needs 'ca_file'"},
+        {"url: http://h\nsites: [{ca_file: a, key: k}, {cafile: x}]\n", "did you mean 'ca_file'"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO(parsed_release) struct parsed p;
+        parse(&p, cases[i].text, NULL, "");
+        if (p.ok || strstr(p.e.message, cases[i].want) == NULL) {
+            fail_msg("%s: %s", cases[i].text, p.e.message);
+        }
+    }
+}
+
 static void help_is_for_a_terminal(void **state)
 {
     AUTO(buf_release) struct buf out = BUF_INIT(BUF_SMALL);
@@ -558,6 +599,9 @@ static void the_page_has_every_row(void **state)
                "| `batch_size` | whole number, 1 to 10000 | `500` | Records \\| batch. |\n"));
     assert_non_null(
         strstr(buf_text(&out), "| `tls.ca_file` | text | *required* | Authorities. |\n"));
+    assert_non_null(strstr(buf_text(&out), "| `sites` | list of mappings |  | Sites. |\n"));
+    assert_non_null(
+        strstr(buf_text(&out), "| `sites[].ca_file` | text | *required* | Authorities. |\n"));
     assert_non_null(strstr(buf_text(&out), "\nAccepted for compatibility:\n\n| option "));
     assert_non_null(strstr(buf_text(&out), "| `offset` | whole number |  | Shift. |\n"));
 }
@@ -583,6 +627,8 @@ static void the_schema_is_json(void **state)
     const struct yaml_node *tls = yaml_get(properties, STR("tls"));
     assert_true(str_eq(yaml_get(tls, STR("required"))->first->text, STR("ca_file")));
     assert_int_equal(yaml_get(yaml_get(properties, STR("precision")), STR("enum"))->count, 4);
+    const struct yaml_node *sites = yaml_get(properties, STR("sites"));
+    assert_non_null(yaml_get(yaml_get(sites, STR("items")), STR("properties")));
 }
 
 /* ---- overrides ---- */
@@ -654,6 +700,8 @@ int main(void)
         cmocka_unit_test(map_values_know_their_place),
         cmocka_unit_test(overrides_go_before_all_else),
         cmocka_unit_test(camel_case_has_its_variable),
+        cmocka_unit_test(a_list_of_mappings),
+        cmocka_unit_test(broken_lists_of_mappings),
         cmocka_unit_test(help_is_for_a_terminal),
         cmocka_unit_test(the_page_has_every_row),
         cmocka_unit_test(the_schema_is_json),
