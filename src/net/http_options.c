@@ -95,6 +95,52 @@ const struct option_table http_auth_options = {
     .config_size = sizeof(struct http_client_config),
 };
 
+static const struct option basic_auth_rows[] = {
+    {.name = "username",
+     .type = OPTION_TEXT,
+     .offset = HTTP_AT(0, username),
+     .help = "User for basic authentication."},
+    {.name = "password",
+     .type = OPTION_SECRET,
+     .offset = HTTP_AT(0, password),
+     .help = "Password for basic authentication."},
+    {.name = "password_file",
+     .type = OPTION_TEXT,
+     .offset = HTTP_AT(0, password_file),
+     .help = "File with the password, read again when it changes."},
+};
+
+const struct option_table http_basic_auth_options = {
+    .name = "basic_auth",
+    .help = "Basic authentication.",
+    .options = basic_auth_rows,
+    .count = ARRAY_LEN(basic_auth_rows),
+    .config_size = sizeof(struct http_client_config),
+};
+
+static const struct option authorization_rows[] = {
+    {.name = "type",
+     .type = OPTION_TEXT,
+     .offset = HTTP_AT(0, bearer_scheme),
+     .help = "The word before the token; without it `Bearer`."},
+    {.name = "credentials",
+     .type = OPTION_SECRET,
+     .offset = HTTP_AT(0, bearer_token),
+     .help = "The token."},
+    {.name = "credentials_file",
+     .type = OPTION_TEXT,
+     .offset = HTTP_AT(0, bearer_token_file),
+     .help = "File with the token, read again when it changes."},
+};
+
+const struct option_table http_authorization_options = {
+    .name = "authorization",
+    .help = "A token in the Authorization header.",
+    .options = authorization_rows,
+    .count = ARRAY_LEN(authorization_rows),
+    .config_size = sizeof(struct http_client_config),
+};
+
 static const struct option oauth2_rows[] = {
     {.name = "token_url",
      .aliases = alias_token_url,

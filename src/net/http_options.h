@@ -24,10 +24,14 @@ extern const struct option_table http_tls_options;
 extern const struct option_table http_auth_options;
 extern const struct option_table http_oauth2_options;
 
+/* Prometheus' spelling of them: basic_auth, and authorization. */
+extern const struct option_table http_basic_auth_options;
+extern const struct option_table http_authorization_options;
+
 /* All rows, for a mapping of its own. */
 extern const struct option_table http_client_options;
 
-enum { HTTP_CLIENT_ROW_COUNT = 20 };
+enum { HTTP_CLIENT_ROW_COUNT = 22 };
 
 #define HTTP_AT(base, member) ((base) + offsetof(struct http_client_config, member))
 
@@ -135,6 +139,18 @@ enum { HTTP_CLIENT_ROW_COUNT = 20 };
          .offset = (base),                                                                     \
          .table = &http_auth_options,                                                          \
          .help = "The credentials above as a section."},                                       \
+        {.name = "basic_auth",                                                                 \
+         .type = OPTION_TABLE,                                                                 \
+         .flags = OPTION_ADVANCED,                                                             \
+         .offset = (base),                                                                     \
+         .table = &http_basic_auth_options,                                                    \
+         .help = "Basic authentication, as Prometheus spells it."},                            \
+        {.name = "authorization",                                                              \
+         .type = OPTION_TABLE,                                                                 \
+         .flags = OPTION_ADVANCED,                                                             \
+         .offset = (base),                                                                     \
+         .table = &http_authorization_options,                                                 \
+         .help = "A token, as Prometheus spells it."},                                         \
         {.name = "proxy_url",                                                                  \
          .type = OPTION_URL,                                                                   \
          .flags = OPTION_ADVANCED,                                                             \

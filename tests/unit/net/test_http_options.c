@@ -128,6 +128,26 @@ static void test_auth_section(void **state)
     options_release(&http_client_options, &c);
 }
 
+/* Prometheus' sections are other spellings too. */
+static void test_prometheus_sections(void **state)
+{
+    struct arena AUTO(arena_release) a = {0};
+    struct http_client_config c;
+
+    (void)state;
+    arena_init(&a, ARENA_UNLIMITED);
+    must_parse(&http_client_options,
+               "url: http://h\nbasic_auth: { username: u, password_file: p }\ntls_config: {}", &a,
+               &c);
+    assert_true(str_eq(c.username, STR("u")) && str_eq(c.password_file, STR("p")));
+    options_release(&http_client_options, &c);
+    must_parse(&http_client_options,
+               "url: http://h\nauthorization: { type: Token, credentials: '${TOKEN}' }", &a, &c);
+    assert_true(str_eq(c.bearer_scheme, STR("Token")));
+    assert_true(secret_equals(c.bearer_token, STR("from-env")));
+    options_release(&http_client_options, &c);
+}
+
 static void test_refused(void **state)
 {
     static const struct {
@@ -198,8 +218,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_client_defaults), cmocka_unit_test(test_client_all),
-        cmocka_unit_test(test_auth_section),    cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_server),
+        cmocka_unit_test(test_auth_section),    cmocka_unit_test(test_prometheus_sections),
+        cmocka_unit_test(test_refused),         cmocka_unit_test(test_server),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
