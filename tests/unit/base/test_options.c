@@ -550,7 +550,7 @@ static void broken_lists_of_mappings(void **state)
     static const struct {
         const char *text;
         const char *want;
-    } cases[] = {
+    } lists[] = {
         {"url: http://h\nsites: {ca_file: a}\n", "expected a list of mappings, found a mapping"},
         {"url: http://h\nsites: [{ca_file: a, key: k}, b]\n", "expected a mapping in this list"},
         {"url: http://h\nsites: [{ca_file: a, key: k}, {}]\n", "tls needs 'ca_file'"},
@@ -558,11 +558,11 @@ static void broken_lists_of_mappings(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         AUTO(parsed_release) struct parsed p;
-        parse(&p, cases[i].text, NULL, "");
-        if (p.ok || strstr(p.e.message, cases[i].want) == NULL) {
-            fail_msg("%s: %s", cases[i].text, p.e.message);
+        parse(&p, lists[i].text, NULL, "");
+        if (p.ok || strstr(p.e.message, lists[i].want) == NULL) {
+            fail_msg("%s: %s", lists[i].text, p.e.message);
         }
     }
 }
