@@ -15,7 +15,8 @@ FLOORS = {
     "app": 7,
     "rules": 6,
     "receive": 5, "scrape": 5, "events": 5, "gather": 5, "notify": 5,
-    "export": 4, "datasource": 4, "discover": 4,
+    "export": 4, "datasource": 4,
+    "discover": 3.5,  # on net, below all who need targets
     "net": 3, "store": 3, "state": 3,
     "promql": 2, "template": 2, "wire": 2, "db": 2,
     "log": 1, "model": 1,
@@ -38,7 +39,7 @@ def floor_problems(path, name, here, root):
     if there not in FLOORS:
         yield "includes \"%s\", whose folder has no floor" % name
     elif there != here and FLOORS[there] >= FLOORS[here]:
-        yield "%s (floor %d) includes \"%s\" (floor %d)" % (here, FLOORS[here], name, FLOORS[there])
+        yield "%s (floor %g) includes \"%s\" (floor %g)" % (here, FLOORS[here], name, FLOORS[there])
 
 
 def reach(graph, start):
