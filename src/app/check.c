@@ -99,11 +99,40 @@ static void check_export(struct checker *k, const struct rule *rule)
     check_takes(k, rule, index);
 }
 
+/* Those named in a field: what the rule finds must mean something to them. */
+static void check_target(struct checker *k, const struct rule *rule,
+                         const struct rule_target *named)
+{
+    unsigned wanted = TAKES(RECORD_SAMPLE) | (rule->kind == RULE_ALERT ? TAKES(RECORD_ALERT) : 0);
+    struct err e = ERR_INIT;
+
+    int index = plan_find_target(&k->config->plan, named->name, &e);
+    if (index < 0) {
+        (void)err_wrap(&e, "exporters");
+        rule_problem(k, rule, named->pos, named->name.len, &e);
+        return;
+    }
+    const struct target_config *target = &k->config->plan.targets[index];
+    k->wanted |= UINT64_C(1) << index;
+    if ((target->caps & EXPORTER_LEVEL) != 0 || (target->takes & wanted) == 0) {
+        (void)err_set(&e, ERR_CONFIG, "exporter '%.*s' of type %s %s", STR_FMT(target->name),
+                      target->kind->name,
+                      (target->caps & EXPORTER_LEVEL) != 0
+                          ? "is told of alerts by the routes; leave it out of 'exporters'"
+                          : "takes nothing of what this rule finds");
+        rule_problem(k, rule, named->pos, named->name.len, &e);
+    }
+}
+
 static void check_exports(struct checker *k, const struct rule_set *rules)
 {
     for (size_t g = 0; g < rules->group_count; g++) {
         for (size_t i = 0; i < rules->groups[g].rule_count; i++) {
-            check_export(k, &rules->groups[g].rules[i]);
+            const struct rule *rule = &rules->groups[g].rules[i];
+            check_export(k, rule);
+            for (size_t t = 0; t < rule->exporter_count; t++) {
+                check_target(k, rule, &rule->exporters[t]);
+            }
         }
     }
 }

@@ -17,6 +17,25 @@ static uint64_t named_target(const struct outputs *o, const struct rule *rule)
     return index >= 0 ? UINT64_C(1) << index : 0;
 }
 
+/* The exporters that the rule or its group names; 0: none. */
+static uint64_t own_targets(const struct outputs *o, const struct rule *rule)
+{
+    struct err ignored = ERR_INIT;
+    uint64_t mask = 0;
+
+    for (size_t i = 0; i < rule->exporter_count; i++) {
+        int index = plan_find_target(o->config, rule->exporters[i].name, &ignored);
+        mask |= index >= 0 ? UINT64_C(1) << index : 0;
+    }
+    return mask;
+}
+
+/* An annotation is nearer to what is exported than the field. */
+static uint64_t first_of(uint64_t named, uint64_t own)
+{
+    return named != 0 ? named : own;
+}
+
 /* What the writing thread is behind it catches up with; a log in trouble refuses at once. */
 static struct wait short_wait(const struct outputs *o)
 {
@@ -25,12 +44,14 @@ static struct wait short_wait(const struct outputs *o)
 
 /* ---- edges ---- */
 
-/* What fired goes to the output that the rule names, the rest by the routes. */
+/* What fired goes to the output that the rule's annotation names, the rest to the rule's exporters, or
+ * else by the routes. */
 static bool give_edges(void *arg, const struct rule *rule, struct batch *b, enum edges_told told,
                        uint64_t *ret_seq, struct err *e)
 {
     struct outputs *o = arg;
-    struct give how = {.only = told == EDGES_FIRED ? named_target(o, rule) : 0,
+    uint64_t own = own_targets(o, rule);
+    struct give how = {.only = told == EDGES_FIRED ? first_of(named_target(o, rule), own) : own,
                        .state_only = told == EDGES_QUIET || rule->export.disabled,
                        .hurried = true,
                        .wait = short_wait(o)};
@@ -60,8 +81,9 @@ static bool give_samples(void *arg, const struct rule *rule, struct batch *b, bo
                          bool thinned, struct err *e)
 {
     struct outputs *o = arg;
+    uint64_t own = own_targets(o, rule);
     struct give how = {
-        .only = alert_series ? 0 : named_target(o, rule),
+        .only = alert_series ? own : first_of(named_target(o, rule), own),
         .alert_series = alert_series,
         .hurried = true,
         .wait = short_wait(o),

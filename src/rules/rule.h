@@ -72,6 +72,12 @@ struct rule_export {
     struct pos datastore_pos;
 };
 
+/* An exporter of the config that a group or rule names. */
+struct rule_target {
+    struct str name;
+    struct pos pos;
+};
+
 struct rule_group;
 
 struct rule {
@@ -92,6 +98,8 @@ struct rule {
     unsigned label_uses; /* bits of template_uses over all labels */
     unsigned annotation_uses;
     struct rule_export export;
+    const struct rule_target *exporters; /* where all that it finds goes; none: the routes decide */
+    size_t exporter_count;
     bool needs_series; /* annotations look at the metric name or at all labels of the series */
     bool debug;
     int64_t limit; /* series; 0: the group's */

@@ -25,6 +25,7 @@ static const char *const group_names[GROUP_FIELDS] = {
     [GROUP_CONCURRENCY] = "concurrency",
     [GROUP_NOTIFIER_HEADERS] = "notifier_headers",
     [GROUP_TENANT] = "tenant",
+    [GROUP_EXPORTERS] = "exporters",
     [GROUP_RULES] = "rules",
 };
 
@@ -40,6 +41,7 @@ static const char *const rule_names[RULE_FIELDS] = {
     [RULE_FIELD_DEBUG] = "debug",
     [RULE_FIELD_UPDATE_ENTRIES_LIMIT] = "update_entries_limit",
     [RULE_FIELD_DATASOURCE] = "datasource",
+    [RULE_FIELD_EXPORTERS] = "exporters",
 };
 
 static const struct foreign_field file_foreign[] = {

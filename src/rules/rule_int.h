@@ -39,6 +39,8 @@ struct group_draft {
     struct rule *rules;
     const struct yaml_node *labels;
     bool debug;
+    const struct rule_target *exporters; /* for rules that name none */
+    size_t exporter_count;
     bool labels_told[2]; /* by kind: what is wrong with group labels is told with the first rule */
 };
 
@@ -126,6 +128,7 @@ enum group_field {
     GROUP_CONCURRENCY,
     GROUP_NOTIFIER_HEADERS,
     GROUP_TENANT,
+    GROUP_EXPORTERS,
     GROUP_RULES,
     GROUP_FIELDS,
 };
@@ -142,6 +145,7 @@ enum rule_field {
     RULE_FIELD_DEBUG,
     RULE_FIELD_UPDATE_ENTRIES_LIMIT,
     RULE_FIELD_DATASOURCE,
+    RULE_FIELD_EXPORTERS,
     RULE_FIELDS,
 };
 
@@ -186,6 +190,10 @@ void group_read_source(struct rule_loader *l, const struct yaml_node *const *at,
                        struct rule_group *group);
 void rule_read_source(struct rule_loader *l, const struct yaml_node *node,
                       const struct rule_group *group, struct rule *rule);
+
+/* A list of exporters' names, or one; leaves both as they are without <node> or after an error. */
+void targets_read(struct rule_loader *l, const struct yaml_node *node,
+                  const struct rule_target **ret_targets, size_t *ret_count);
 
 /* Is it an expression for Graphite? The error has its place in <text>. */
 MUST_USE bool graphite_expr_check(struct str text, struct err *e);

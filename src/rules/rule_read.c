@@ -229,6 +229,9 @@ void rule_read(struct rule_loader *l, struct group_draft *draft, const struct ya
     field_count(l, at[RULE_FIELD_LIMIT], &rule->limit);
     field_bool(l, at[RULE_FIELD_DEBUG], &rule->debug);
     read_entries_limit(l, at[RULE_FIELD_UPDATE_ENTRIES_LIMIT], rule);
+    rule->exporters = draft->exporters;
+    rule->exporter_count = draft->exporter_count;
+    targets_read(l, at[RULE_FIELD_EXPORTERS], &rule->exporters, &rule->exporter_count);
     read_texts(l, draft, at, rule);
     rule->needs_series = rule_needs_series(rule);
     if (!loader_is_done(l)) {

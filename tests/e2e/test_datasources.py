@@ -93,6 +93,37 @@ def test_tenants_of_a_cluster(start_telex):
         insert.down()
 
 
+def test_groups_and_rules_write_where_they_say(fake_prom, start_rw_sink, start_webhook, start_telex):
+    fake_prom.respond = lambda text, time_ns: [({"of": text}, 1.0)]
+    sinks = {name: start_rw_sink() for name in ("one", "two")}
+    hooks = {name: start_webhook() for name in ("h1", "h2")}
+    config = {"datasource": {"url": fake_prom.url},
+              "exporters": {**{name: telex.remote_write_exporter(sink.url) for name, sink in sinks.items()},
+                            **{name: telex.webhook_exporter(hook.url) for name, hook in hooks.items()}},
+              "routes": [{"to": ["one", "h1"]}]}
+    groups = [group("routed", [recording("routed", "a"), alerting("Routed", "a")]),
+              group("own", [recording("own", "b"), alerting("Own", "b"),
+                            recording("back", "c", exporters="one")], exporters=["two", "h2"])]
+    program = start_telex(config, {"rules.yaml": groups})
+    net.wait_until("all series", lambda: sinks["one"].named("routed") and sinks["two"].named("own")
+                   and sinks["one"].named("back") and sinks["two"].named("ALERTS"))
+
+    def edges(hook):  # recorded series come to a webhook too, as lists
+        records = (each for body in hook.accepted() for each in (body if isinstance(body, list) else [body]))
+        return {record["rule"] for record in records if telex.is_edge(record)}
+    net.wait_until("all edges", lambda: edges(hooks["h1"]) and edges(hooks["h2"]))
+
+    def alerts(sink):
+        return {dict(key)["alertname"] for key in sink.named("ALERTS")}
+    assert (alerts(sinks["one"]), alerts(sinks["two"])) == ({"Routed"}, {"Own"})
+    assert {name for name in ("routed", "own", "back") if sinks["one"].named(name)} == {"routed", "back"}
+    assert {name for name in ("routed", "own", "back") if sinks["two"].named(name)} == {"own"}
+    assert (edges(hooks["h1"]), edges(hooks["h2"])) == ({"Routed"}, {"Own"})
+    program.write_rules({"rules.yaml": [group("own", [recording("own", "b")], exporters=["twoo"])]})
+    answer = program.reload()
+    assert answer.status >= 400 and "twoo" in answer.text and "rules.yaml:" in answer.text, answer.text
+
+
 def test_a_real_graphite(start_graphite, fake_prom, start_rw_sink, start_telex):
     graphite = start_graphite()
     graphite.write("web.a.errors", 3)
