@@ -237,6 +237,34 @@ static void read_rule_servers(struct reader *r)
     }
 }
 
+/* Which of them restore.datasource means. */
+static void find_restore_source(struct reader *r)
+{
+    struct config *c = r->config;
+    struct restore_config *restore = &c->settings.restore;
+    struct str name = restore->datasource;
+    struct err e = ERR_INIT;
+
+    restore->source = -1;
+    if (name.len == 0) {
+        return;
+    }
+    for (size_t i = 0; i < c->datasource_count; i++) {
+        restore->source = str_eq(c->datasources[i].name, name) ? (int)i + 1 : restore->source;
+    }
+    if (str_eq(name, STR("datasource")) && c->datasource != NULL) {
+        restore->source = 0;
+    }
+    const struct yaml_node *node = yaml_get(yaml_get(c->root, STR("restore")), STR("datasource"));
+    if (restore->source < 0) {
+        (void)(node != NULL
+                   ? yaml_err(node, &e, ERR_CONFIG, "there is no datasource '%.*s'", STR_FMT(name))
+                   : err_set(&e, ERR_CONFIG, "restore: there is no datasource '%.*s'",
+                             STR_FMT(name)));
+        problems_error(r->problems, &e);
+    }
+}
+
 /* The file that an application's deployment names may hold the exporters. */
 static bool read_exporters_file(struct reader *r, struct str path, const struct yaml_node **ret,
                                 struct err *e)
@@ -417,6 +445,7 @@ static void read_sections(struct reader *r)
     read_datasources_section(r);
     list_sources(r->config);
     read_rule_servers(r);
+    find_restore_source(r);
     read_plan_sections(r);
     check_rest(r);
 }

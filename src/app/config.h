@@ -49,6 +49,12 @@ struct memory_config {
     int64_t limit_bytes; /* 0: a share of what there is */
 };
 
+struct restore_config {
+    struct str datasource; /* "datasource": the one without a name; empty: nobody */
+    int64_t lookback_ns;
+    int source; /* its place among the rule_sources; -1: nobody */
+};
+
 struct history_config {
     bool enabled;
     int64_t max_changes;
@@ -74,6 +80,7 @@ struct settings {
     struct log_config log;
     struct memory_config memory;
     struct history_config history;
+    struct restore_config restore;
     int64_t shutdown_timeout_ns;
 };
 

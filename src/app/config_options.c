@@ -105,6 +105,34 @@ static const struct option_table memory_options = {
     .config_size = sizeof(struct memory_config),
 };
 
+static const struct option restore_rows[] = {
+    {.name = "datasource",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct restore_config, datasource),
+     .help =
+         "The name of a datasource that has `ALERTS` and `ALERTS_FOR_STATE` of the engine before; "
+         "`datasource` for the one without a name. Absent: nobody is asked."},
+    {.name = "lookback",
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct restore_config, lookback_ns),
+     .fallback = "1h",
+     .min = 60,
+     .max = 30 * 86400.0,
+     .unit = "s",
+     .help = "How far back an alert is looked for."},
+};
+
+static const struct option_table restore_options = {
+    .name = "restore",
+    .help =
+        "Alerts that another engine left (vmalert, Prometheus, or a Telex whose disk was lost), for rules that "
+        "have no state of their own yet. They go on where they were: an alert that was firing is not told again, one that was "
+        "pending keeps its time. Asked until there is an answer; rules are evaluated meanwhile.",
+    .options = restore_rows,
+    .count = ARRAY_LEN(restore_rows),
+    .config_size = sizeof(struct restore_config),
+};
+
 static const struct option history_rows[] = {
     {.name = "enabled",
      .type = OPTION_BOOL,
@@ -226,6 +254,11 @@ static const struct option rows[] = {
      .offset = offsetof(struct settings, memory),
      .table = &memory_options,
      .help = "How much memory Telex may take."},
+    {.name = "restore",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct settings, restore),
+     .table = &restore_options,
+     .help = "Where alerts of an engine before this one are read from."},
     {.name = "history",
      .type = OPTION_TABLE,
      .offset = offsetof(struct settings, history),

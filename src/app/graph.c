@@ -29,6 +29,16 @@ static bool open_named(struct app *a, const struct config *c, struct graph *g, s
     return true;
 }
 
+static struct datasource *restore_source(const struct config *c, const struct graph *g)
+{
+    int source = c->settings.restore.source;
+
+    if (source < 0) {
+        return NULL;
+    }
+    return source == 0 ? g->datasource : g->named[source - 1];
+}
+
 static struct engine_options engine_options_of(const struct app *a, const struct config *c,
                                                const struct graph *g)
 {
@@ -41,6 +51,8 @@ static struct engine_options engine_options_of(const struct app *a, const struct
         .external_url = url.len > 0 ? url : a->options.own_url,
         .keep_resolved_ns = KEEP_RESOLVED_NS,
         .query_timeout_ns = NS_PER_S,
+        .restore = restore_source(c, g),
+        .restore_lookback_ns = c->settings.restore.lookback_ns,
     };
 }
 
@@ -106,6 +118,8 @@ bool graph_fits(const struct config *old, const struct config *new_config)
            (old->datasource == NULL) == (new_config->datasource == NULL) &&
            nodes_equal(old->settings.datasources, new_config->settings.datasources) &&
            labels_eq(old->external_labels, new_config->external_labels) &&
+           old->settings.restore.source == new_config->settings.restore.source &&
+           old->settings.restore.lookback_ns == new_config->settings.restore.lookback_ns &&
            str_eq(old->settings.external_url, new_config->settings.external_url);
 }
 

@@ -13,6 +13,7 @@
  * ends, or goes on under another state, gets one stale marker.
  */
 #include "rules/engine_int.h"
+#include "rules/restore_remote.h"
 
 #include "base/env.h"
 #include "base/number.h"
@@ -127,10 +128,10 @@ static bool alert_row(void *arg, struct str raw, int64_t time_ns, double value, 
 /* ---- transitions ---- */
 
 /* Time that nobody watched is added to where a timer began: it does not count. */
-static struct alert_status credited(const struct rule_run *run, const struct alert_status *status,
+static struct alert_status credited(const struct rule_run *run, const struct alert_item *item,
                                     int64_t slot_ns)
 {
-    struct alert_status s = *status;
+    struct alert_status s = item->status;
     int64_t *const began[] = {s.state == ALERT_PENDING ? &s.active_at_ns : NULL, &s.keep_since_ns};
 
     for (size_t i = 0; i < ARRAY_LEN(began); i++) {
@@ -140,6 +141,18 @@ static struct alert_status credited(const struct rule_run *run, const struct ale
         }
     }
     return s;
+}
+
+/* An alert that is true and that an engine before us had too goes on where that one was. */
+static void go_on_from(const struct rule_run *run, const struct alert_item *item, int64_t slot_ns,
+                       struct alert_status *before)
+{
+    struct alert_status found;
+    bool is_news = before->state == ALERT_READY || before->state == ALERT_PENDING;
+
+    if (is_news && remote_status(run, item->head.labels, slot_ns, &found)) {
+        *before = found;
+    }
 }
 
 /* Is there nothing that a restart must know? */
@@ -153,7 +166,11 @@ static void step_item(struct alert_evaluation *ae, uint32_t id, enum observation
 {
     struct rule_run *run = ae->ev->run;
     struct alert_item *item = item_at(&run->table, id);
-    struct alert_status before = credited(run, &item->status, ae->ev->slot_ns);
+    struct alert_status before = credited(run, item, ae->ev->slot_ns);
+
+    if (seen == OBSERVED_TRUE) {
+        go_on_from(run, item, ae->ev->slot_ns, &before);
+    }
     struct alert_transition t =
         alert_step(&before, seen, value, ae->ev->slot_ns, &run->rule->policy);
 
@@ -363,6 +380,7 @@ bool alert_evaluate(struct evaluation *ev, struct err *e)
 {
     struct alert_evaluation ae = {.ev = ev};
 
+    remote_ask(ev);
     series_begin(&ev->run->table);
     bool ok =
         settle_edges(ev, (struct wait){0, NULL}, e) && evaluation_query(ev, alert_row, &ae, e);
@@ -371,6 +389,7 @@ bool alert_evaluate(struct evaluation *ev, struct err *e)
         ok = commit_edges(&ae, e);
     }
     if (ok) {
+        remote_done(ev->run);
         ok = write_series(ev, e);
         drop_over(ev);
     }

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "rules/engine_int.h"
+#include "rules/restore_remote.h"
 
 enum { TRIM_SERIES = 1000 };
 #define TRIM_EVERY_NS (5 * NS_PER_S)
@@ -25,6 +26,10 @@ static const struct metric_desc evaluations_desc = {
 static const struct metric_desc failures_desc = {
     .name = "telex_rule_evaluation_failures_total",
     .help = "Rule evaluations that failed; alert states were kept.",
+    .type = METRIC_COUNTER};
+static const struct metric_desc restore_failures_desc = {
+    .name = "telex_rule_restore_failures_total",
+    .help = "Times that alerts of an engine before this one could not be read; it is tried again.",
     .type = METRIC_COUNTER};
 static const struct metric_desc edges_desc = {.name = "telex_alert_edges_total",
                                               .help =
@@ -74,6 +79,7 @@ bool engine_new(const struct env *env, const struct engine_options *options, str
     error_texts_init(&en->error_texts);
     en->evaluations = metrics_get0(env->metrics, &evaluations_desc);
     en->failures = metrics_get0(env->metrics, &failures_desc);
+    en->restore_failures = metrics_get0(env->metrics, &restore_failures_desc);
     en->edges = metrics_get0(env->metrics, &edges_desc);
     en->samples = metrics_get0(env->metrics, &samples_desc);
     en->template_errors = metrics_get0(env->metrics, &template_errors_desc);
@@ -134,6 +140,7 @@ void engine_free(struct engine *en)
     metric_drop(en->failures);
     metric_drop(en->edges);
     metric_drop(en->samples);
+    metric_drop(en->restore_failures);
     metric_drop(en->template_errors);
     metric_drop(en->exports_cut);
     rule_set_unref(en->set);
@@ -243,6 +250,7 @@ static struct rule_run *adopt(struct engine *en, const struct rule *rule)
     if (run == NULL) {
         run = rule_run_new(en, rule->id, rule->kind);
         run->is_new = true;
+        run->remote_phase = en->options.restore != NULL ? REMOTE_ASKS : REMOTE_NONE;
         (void)map_put(&en->runs, run->id, run);
     }
     rule_run_take(run, rule);

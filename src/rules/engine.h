@@ -62,6 +62,9 @@ struct engine_options {
     int64_t keep_resolved_ns; /* 15 min */
     int64_t query_timeout_ns; /* of datasources that say nothing */
     int64_t max_series_per_rule;
+    struct datasource *restore; /* asked for alerts that an engine before us left, for rules without
+                                   state; NULL: nobody; borrowed */
+    int64_t restore_lookback_ns;
 };
 
 MUST_USE bool engine_new(const struct env *env, const struct engine_options *options,

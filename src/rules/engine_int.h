@@ -66,6 +66,8 @@ struct rule_run {
     uint64_t commit_floor; /* is_committing: their frames come after this one; likewise */
     bool is_new;      /* while rules are replaced: it was made for its rule and knows nothing yet */
     int64_t shift_ns; /* time that nobody watched, which alerts are still to be credited */
+    uint8_t remote_phase;  /* enum remote_phase */
+    struct remote *remote; /* what another engine left of its alerts; or NULL */
 };
 
 struct group_run {
@@ -111,6 +113,7 @@ struct engine {
     struct metric *template_errors;
     struct metric *exports_cut;
     struct metric *failures;
+    struct metric *restore_failures;
 };
 
 /* ---- one evaluation of one rule ---- */

@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "base/little.h"
 #include "base/mem.h"
+#include "rules/restore_remote.h"
 #include "wire/edges.h"
 #include "wire/frame.h"
 
@@ -151,6 +152,7 @@ static void restore_alert(struct engine *en, const struct batch_info *info, cons
     if (run->kind != RULE_ALERT) {
         return;
     }
+    run->remote_phase = REMOTE_NONE;
     lock_take(&run->lock);
     struct alert_item *item = alert_item_for(run, labels_ref(a->labels));
     item->status = (struct alert_status){.state = a->to,

@@ -6,6 +6,7 @@
 
 #include "base/env.h"
 #include "base/mem.h"
+#include "rules/restore_remote.h"
 
 struct rule_run *rule_run_new(struct engine *en, struct str id, enum rule_kind kind)
 {
@@ -50,6 +51,7 @@ void rule_run_free(struct rule_run *run)
     series_table_release(&run->table);
     vec_release(&run->owed);
     record_memory_release(&run->memory);
+    remote_release(run);
     updates_release(&run->updates, &run->engine->error_texts);
     error_text_unref(&run->engine->error_texts, run->outcome.error);
     lock_release(&run->lock);
