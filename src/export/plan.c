@@ -315,6 +315,34 @@ bool plan_takes(struct plan *p, enum record_kind kind)
     return takes;
 }
 
+/* Has one of them room? Routes may choose that one. */
+static bool any_admits(struct graph *g, uint64_t takers, unsigned log, struct err *e)
+{
+    for (uint64_t rest = takers; rest != 0; rest &= rest - 1) {
+        struct consumer *c = g->outputs[__builtin_ctzll(rest)].consumers[log];
+        if (c == NULL || consumer_admits(c, e)) {
+            return true;
+        }
+    }
+    return takers == 0;
+}
+
+bool plan_admits(struct plan *p, enum record_kind kind, struct err *e)
+{
+    unsigned log = log_of(kind);
+    struct log_status s;
+
+    log_status(p->logs[log], &s);
+    if (s.failing || s.low) {
+        return err_set(e, ERR_FULL, "the %s log takes nothing now: %s", plan_log_name(log),
+                       s.low ? "the disk is nearly full" : "the disk fails");
+    }
+    struct graph *g = plan_use_graph(p);
+    bool ok = any_admits(g, routing_takers(&g->config, kind, false), log, e);
+    plan_release_graph(p, g);
+    return ok;
+}
+
 bool plan_target_delivered(struct plan *p, size_t target, enum record_kind kind, uint64_t seq)
 {
     unsigned log = log_of(kind);

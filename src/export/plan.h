@@ -199,6 +199,12 @@ MUST_USE bool plan_wait_held(struct plan *p, const struct receipt *receipt, stru
 bool plan_takes(struct plan *p, enum record_kind kind);
 
 /*
+ * Can records of <kind> be given now? False when its log takes nothing, or all outputs that take them
+ * have used up their quotas: no need to look at what would be given. Asking costs a few locks.
+ */
+MUST_USE bool plan_admits(struct plan *p, enum record_kind kind, struct err *e);
+
+/*
  * Replays the ledger's frames of alert edges with sequence > <after> in order, before plan users
  * start.
  */
@@ -288,9 +294,10 @@ size_t plan_orphans(struct plan *p, struct plan_orphan *ret, size_t max);
 MUST_USE bool plan_adopt(struct plan *p, struct str name, struct str heir, struct wait wait,
                          uint64_t *ret_frames, struct err *e);
 
-/* Drops what the removed exporter <name> owes, counted as dropped with the reason "orphan". */
-MUST_USE bool plan_drop_orphan(struct plan *p, struct str name, uint64_t *ret_frames,
-                               struct err *e);
+/* Drops what the removed exporter <name> owes, counted as dropped with the reason "orphan"; records
+ * that cannot be counted until <wait> is over are estimated. */
+MUST_USE bool plan_drop_orphan(struct plan *p, struct str name, struct wait wait,
+                               uint64_t *ret_frames, struct err *e);
 
 /*
  * Stops: consumers deliver what they can until <wait> is over, then stop; *ret_left is the number

@@ -43,7 +43,7 @@ bool receiver_start(const struct env *env, const struct receive_config *config,
     burst_init(&r->unrouted);
     burst_init(&r->sampleless);
     receive_metrics_init(&r->metrics, env->metrics);
-    atomic_store(&r->config, config);
+    receiver_change(r, config);
     set_routes(r, config);
     if (!acker_start(env, &r->metrics, &hooks, &r->acker, e)) {
         receiver_free(r);
@@ -60,7 +60,17 @@ void receiver_attach(struct receiver *r, struct plan *plan)
 
 void receiver_change(struct receiver *r, const struct receive_config *config)
 {
-    atomic_store(&r->config, config);
+    lock_take(&r->lock);
+    r->config = *config;
+    lock_give(&r->lock);
+}
+
+struct receive_config receiver_config(struct receiver *r)
+{
+    lock_take(&r->lock);
+    struct receive_config config = r->config;
+    lock_give(&r->lock);
+    return config;
 }
 
 struct http_routes receiver_routes(const struct receiver *r)

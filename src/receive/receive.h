@@ -6,7 +6,7 @@
  * (503 with Retry-After), so that nothing taken can turn out to be unreadable later. A body that
  * nobody must change goes on as it came: it is unpacked and gone through once, and no more.
  *
- * Ownership: the receiver borrows env, and the config until another one is given; the server calls
+ * Ownership: the receiver borrows env and copies the config; the server calls
  * its routes and ends before it. Threads: start, attach, change and stop on the main thread; pushes
  * come on the HTTP server's threads, which only wait for a lock, and are answered by one thread of
  * the receiver's own. Limits: <max_body> as sent and <max_decoded> unpacked per push, both taken

@@ -27,7 +27,6 @@ struct burst {
 struct receiver {
     const struct env *env;
     struct trace trace;
-    _Atomic(const struct receive_config *) config;
     _Atomic(struct plan *) plan; /* NULL: starting */
     struct http_route routes[RECEIVE_ROUTES];
     struct receive_metrics metrics;
@@ -35,11 +34,15 @@ struct receiver {
     struct burst unrouted;
     struct burst sampleless;
     struct lock lock;
+    struct receive_config config GUARDED_BY(lock); /* a copy: the one given goes with a reload */
     struct buf buffers[RECEIVE_BUFFERS] GUARDED_BY(lock); /* to unpack into */
     size_t buffer_count GUARDED_BY(lock);
 };
 
 extern const struct http_handler receive_remote_write;
+
+/* The config as it is now. */
+struct receive_config receiver_config(struct receiver *r);
 
 /* A buffer to unpack into; give it back. */
 struct buf receiver_buffer(struct receiver *r, size_t max);

@@ -7,7 +7,7 @@
 #include "wire/compress.h"
 
 enum { BAD_REQUEST = 400, NOT_FOUND = 404, TOO_LARGE = 413, UNSUPPORTED = 415, UNAVAILABLE = 503 };
-enum { START_S = 1, MEMORY_S = 1, NOBODY_S = 30 };
+enum { START_S = 1, MEMORY_S = 1, FULL_S = 1, NOBODY_S = 30 };
 
 static struct receiver *receiver_of(struct http_exchange *x)
 {
@@ -73,7 +73,7 @@ static void begin(struct http_exchange *x)
     struct plan *plan = atomic_load(&r->plan);
     struct err e = ERR_INIT;
 
-    if (!atomic_load(&r->config)->remote_write) {
+    if (!receiver_config(r).remote_write) {
         (void)err_set(&e, ERR_CONFIG, "remote write is off here: see receive.remote_write");
         refuse(x, NOT_FOUND, "not_found", &e);
     } else if (!check_headers(x, &e)) {
@@ -82,6 +82,8 @@ static void begin(struct http_exchange *x)
         refuse_busy(x, START_S, "starting");
     } else if (!plan_takes(plan, RECORD_SAMPLE)) {
         refuse_busy(x, NOBODY_S, "no exporter takes samples here; keep them until one does");
+    } else if (!plan_admits(plan, RECORD_SAMPLE, &e)) {
+        refuse_busy(x, FULL_S, e.message);
     }
 }
 
@@ -113,7 +115,7 @@ static bool check_body(struct http_exchange *x, struct str body, struct rw1_summ
 {
     struct receiver *r = receiver_of(x);
     struct budget *budget = r->env->budget;
-    int64_t max = atomic_load(&r->config)->max_decoded_bytes;
+    int64_t max = receiver_config(r).max_decoded_bytes;
     int64_t need = decoded_length(body);
     struct err e = ERR_INIT;
 

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import socket
 import threading
 
 import pytest
@@ -156,6 +157,16 @@ def test_off_by_default(start_telex, start_rw_sink):
     assert answer.status == 404 and "receive.remote_write" in answer.text
 
 
+def answer_to_head(url, length):
+    """What is said of a push of which nothing but the head came."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as s:
+        lines = [f"POST {WRITE} HTTP/1.1", f"Host: {host}:{port}", f"Content-Length: {length}",
+                 *(f"{name}: {value}" for name, value in HEADERS.items()), "", ""]
+        s.sendall("\r\n".join(lines).encode())
+        return s.recv(4096)
+
+
 def test_a_full_quota_is_answered_503_and_nothing_acknowledged_is_lost(start_telex, start_rw_sink):
     sink = start_rw_sink()
     sink.down()
@@ -174,6 +185,7 @@ def test_a_full_quota_is_answered_503_and_nothing_acknowledged_is_lost(start_tel
             assert int(answer.headers["Retry-After"]) > 0
             break
     assert answer.status == 503 and len(acknowledged) > 10
+    assert answer_to_head(program.url, 10_000_000).startswith(b"HTTP/1.1 503 ")
     sink.up()
     got = lambda: {int(dict(key)["n"]) for key in sink.named("seq")}  # noqa: E731
     net.wait_until("all of them", lambda: got() == acknowledged, 20)

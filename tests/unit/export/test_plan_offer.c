@@ -84,10 +84,37 @@ static void it_is_known_what_is_taken(void **state)
     assert_false(plan_takes(k->plan, RECORD_SPAN));
 }
 
+/* Whether anything can be given at all is known without a batch. */
+static void it_admits_while_somebody_has_room(void **state)
+{
+    struct plan_kit *k = *state;
+    struct err e = ERR_INIT;
+
+    for (size_t i = 0; i < 2; i++) {
+        plan_kit_output(k, i == 0 ? "a" : "b", &fake_kind_samples, i);
+        k->configs[i].common.buffer.overflow = OVERFLOW_BLOCK;
+        k->configs[i].common.buffer.max_disk_bytes = i == 0 ? 100 : 400;
+        destination_refuse(&k->destinations[i], VERDICT_RETRY);
+    }
+    plan_kit_route(k, "value >= 100", 2, false);
+    plan_kit_route(k, NULL, 1, false);
+    plan_kit_open(k);
+    assert_true(plan_admits(k->plan, RECORD_SAMPLE, &e));
+    (void)offer(k, 0, 5);
+    assert_true(plan_admits(k->plan, RECORD_SAMPLE, &e)); /* "b" has room */
+    for (int i = 0; i < 3; i++) {
+        (void)offer(k, 100, 5);
+    }
+    assert_false(plan_admits(k->plan, RECORD_SAMPLE, &e));
+    assert_int_equal(e.code, ERR_FULL);
+    assert_true(plan_admits(k->plan, RECORD_ALERT, &e));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rows_without_a_route_are_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_admits_while_somebody_has_room, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_written_yet_is_not_held, setup, teardown),
         cmocka_unit_test_setup_teardown(it_is_known_what_is_taken, setup, teardown),
     };
