@@ -139,9 +139,11 @@ void consumer_start(struct consumer *c)
     each(c, lane_start);
 }
 
-void consumer_drain(struct consumer *c)
+void consumer_drain(struct consumer *c, int64_t until_ns)
 {
-    each(c, lane_drain);
+    for (unsigned i = 0; i < c->count; i++) {
+        lane_drain(c->lanes[i], until_ns);
+    }
 }
 
 void consumer_rest(struct consumer *c)

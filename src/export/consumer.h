@@ -25,7 +25,7 @@ void consumer_follow(struct consumer *c, struct consumer *before);
 
 /* As the functions of lane.h, for all lanes. */
 void consumer_start(struct consumer *c);
-void consumer_drain(struct consumer *c);
+void consumer_drain(struct consumer *c, int64_t until_ns);
 void consumer_rest(struct consumer *c);
 void consumer_stop(struct consumer *c, struct wait wait);
 void consumer_pause(struct consumer *c);

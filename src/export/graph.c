@@ -161,10 +161,9 @@ void graph_follow(struct graph *g, struct graph *before)
     }
 }
 
-/* All outputs are asked before one is waited for, so that they end side by side. */
-static void stop_outputs(struct graph *g, void (*ask)(struct consumer *), struct wait wait)
+/* All outputs were asked before one is waited for, so that they end side by side. */
+static void stop_outputs(struct graph *g, struct wait wait)
 {
-    each_consumer(g, ask);
     for (size_t i = 0; i < g->config.output_count; i++) {
         if (g->outputs[i].level != NULL) {
             level_output_drain(g->outputs[i].level);
@@ -185,12 +184,20 @@ static void stop_outputs(struct graph *g, void (*ask)(struct consumer *), struct
 
 void graph_drain(struct graph *g, struct wait wait)
 {
-    stop_outputs(g, consumer_drain, wait);
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        for (unsigned log = 0; log < PLAN_LOGS; log++) {
+            if (g->outputs[i].consumers[log] != NULL) {
+                consumer_drain(g->outputs[i].consumers[log], wait.deadline_mono_ns);
+            }
+        }
+    }
+    stop_outputs(g, wait);
 }
 
 void graph_rest(struct graph *g, struct wait wait)
 {
-    stop_outputs(g, consumer_rest, wait);
+    each_consumer(g, consumer_rest);
+    stop_outputs(g, wait);
 }
 
 void graph_free(struct graph *g)

@@ -70,13 +70,20 @@ bool lane_must_shed(struct lane *lane)
            progress_is_last(lane->config.progress, lane->config.index);
 }
 
+/* Is the lane to end before <deadline_ns>, whatever comes? Then there is no use in sleeping. */
+static bool is_too_late(struct lane *lane, int64_t deadline_ns)
+{
+    return cancel_is_set(lane->idle) && deadline_ns >= atomic_load(&lane->until_ns);
+}
+
 /* Sleeps between two tries; false when the lane must stop, or what it holds must make room. */
 bool lane_sleep_until(struct lane *lane, int64_t deadline_ns)
 {
     while (true) {
         struct cancel *token = lane_poke_token(lane);
         bool paused = lane_pauses(lane);
-        if (cancel_is_set(lane->rest) || (paused && cancel_is_set(lane->idle))) {
+        if (cancel_is_set(lane->rest) || (paused && cancel_is_set(lane->idle)) ||
+            is_too_late(lane, deadline_ns)) {
             return false;
         }
         if (lane_must_shed(lane)) {
@@ -305,10 +312,11 @@ void lane_start(struct lane *lane)
     lock_give(&lane->lock);
 }
 
-void lane_drain(struct lane *lane)
+void lane_drain(struct lane *lane, int64_t until_ns)
 {
     struct log_status log;
 
+    atomic_store(&lane->until_ns, until_ns);
     log_status(lane->config.log, &log);
     atomic_store(&lane->last_seq, log.next_seq - 1);
     cancel_fire(lane->config.buffer->flush_on_shutdown ? lane->idle : lane->rest);

@@ -40,8 +40,9 @@ MUST_USE bool lane_open(const struct lane_config *config, struct lane **ret_lane
 /* Delivers from now on, beginning behind the cursor. */
 void lane_start(struct lane *lane);
 
-/* Asks the lane to end when it has delivered what the log holds for it now; does not wait. */
-void lane_drain(struct lane *lane);
+/* Asks the lane to end when it has delivered what the log holds for it now, or when it could only sleep
+ * until <until_ns> (monotonic); does not wait. */
+void lane_drain(struct lane *lane, int64_t until_ns);
 
 /* Asks the lane to end after the call to the leaf that is under way, if any; does not wait. What is
  * owed stays in the log. */

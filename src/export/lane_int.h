@@ -33,6 +33,7 @@ struct lane {
     struct cancel *rest;       /* stop between two calls to the leaf; the one above implies it */
     struct cancel *idle;       /* stop when there is nothing to do; the two above imply it */
     _Atomic uint64_t last_seq; /* frames beyond it are left, once idle is set */
+    _Atomic int64_t until_ns;  /* monotonic: when a drain is over */
     struct metric *ratio;
 
     /* the lane's thread alone */

@@ -295,6 +295,20 @@ static void a_full_output_may_refuse(void **state)
     assert_true(destination_wait(&k->destinations[0], (size_t)given + 1));
 }
 
+/* A backoff that is longer than the drain brings nothing: the stop does not wait for it. */
+static void a_long_backoff_does_not_hold_up_a_stop(void **state)
+{
+    struct plan_kit *k = *state;
+    struct err e = ERR_INIT;
+
+    open_with_quota(k, OVERFLOW_BLOCK);
+    assert_true(give_one(k, 1, &e));
+    assert_true(destination_wait_calls(&k->destinations[0], 1));
+    int64_t began_ns = clock_mono_ns(clock_system());
+    assert_int_equal(plan_kit_drain(k, 20000), 1);
+    assert_true(clock_mono_ns(clock_system()) - began_ns < 10 * NS_PER_S);
+}
+
 /* What an earlier program left counts as what came since: a start gives no room. */
 static void a_quota_holds_over_a_start(void **state)
 {
@@ -561,6 +575,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_paused_one_delivers_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_paused_one_does_not_hold_up_a_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_output_may_refuse, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_long_backoff_does_not_hold_up_a_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(a_quota_holds_over_a_start, setup, teardown),
         cmocka_unit_test_setup_teardown(only_what_was_given_is_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_output_may_drop_the_newest, setup, teardown),
