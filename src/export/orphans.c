@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { ADOPT_SYNC_FRAMES = 1000, ADOPT_SYNC_BYTES = 4 * 1024 * 1024 };
+enum { ADOPT_SYNC_FRAMES = 1000, ADOPT_SYNC_BYTES = 4 * 1024 * 1024, GIVEN_MS = 500 };
 
 static bool is_used(const struct graph *g, unsigned log, unsigned bit)
 {
@@ -122,6 +122,8 @@ struct walk {
     uint64_t frames;
     uint64_t rows;
     size_t unsynced; /* bytes appended since the disk was waited for */
+    uint64_t given;  /* the last frame of the orphan that was appended for the heir, and as what */
+    uint64_t given_as;
 };
 
 /* The next frame up to <last>; NULL when there is none. */
@@ -166,6 +168,19 @@ static bool walk_owed(struct walk *w,
 
 /* ---- adopted ---- */
 
+/* Waits until the heir has on disk what it was given: the orphan is done with that then. */
+static bool settle_given(struct walk *w, struct wait wait, struct err *e)
+{
+    struct log *log = w->p->logs[w->orphan->log];
+
+    if (!log_wait_durable(log, w->given_as, wait, e)) {
+        return false;
+    }
+    log_cursor_set(log, w->orphan->bit, w->given);
+    w->unsynced = 0;
+    return true;
+}
+
 static bool append_for_heir(struct walk *w, const struct log_frame *frame, struct err *e)
 {
     struct log *log = w->p->logs[w->orphan->log];
@@ -179,27 +194,25 @@ static bool append_for_heir(struct walk *w, const struct log_frame *frame, struc
     /* Waiting for the disk now and then: the orphan is done with a frame when the heir has it. */
     w->unsynced += frame->payload.len;
     bool waits = ++w->frames % ADOPT_SYNC_FRAMES == 0 || w->unsynced >= ADOPT_SYNC_BYTES;
-    bool ok = log_append_async(log, &record, w->wait, &seq, e) &&
-              (!waits || log_wait_durable(log, seq, w->wait, e));
-
-    if (ok && waits) {
-        log_cursor_set(log, w->orphan->bit, frame->seq);
-        w->unsynced = 0;
+    if (!log_append_async(log, &record, w->wait, &seq, e)) {
+        return false;
     }
-    return ok;
+    w->given = frame->seq;
+    w->given_as = seq;
+    return !waits || settle_given(w, w->wait, e);
 }
 
 static bool adopt_one(struct walk *w, struct err *e)
 {
     struct log *log = w->p->logs[w->orphan->log];
     uint64_t last = log_durable_seq(log);
-    struct log_status status;
 
-    if (!walk_owed(w, append_for_heir, e)) {
-        return false;
-    }
-    log_status(log, &status);
-    if (!log_wait_durable(log, status.next_seq - 1, w->wait, e)) {
+    bool ok = walk_owed(w, append_for_heir, e) && (w->given == 0 || settle_given(w, w->wait, e));
+    if (!ok) {
+        /* The next try need not give again what was given in vain. */
+        struct err late = ERR_INIT;
+        int64_t until_ns = clock_deadline_ms(w->p->env->clock, GIVEN_MS);
+        (void)(w->given > 0 && settle_given(w, (struct wait){until_ns, NULL}, &late));
         return false;
     }
     log_cursor_set(log, w->orphan->bit, last);
@@ -272,7 +285,9 @@ static bool count_frame(struct walk *w, const struct log_frame *frame, struct er
     struct batch_frame head;
     struct err ignored = ERR_INIT;
 
-    (void)e;
+    if (wait_is_over(w->wait, w->p->env->clock)) {
+        return err_set(e, ERR_TIMEOUT, "there is more than can be counted one by one");
+    }
     w->frames++;
     w->rows += batch_frame_read(frame->payload, &head, &ignored) ? head.rows : 1;
     return true;
@@ -291,11 +306,33 @@ static void note_dropped(const struct walk *w)
     lock_give(&p->lock);
 }
 
+/*
+ * Counts what is owed, frame by frame for a while; frames behind that, which may be gigabytes, count
+ * as many records each as those did.
+ */
+static bool count_owed(struct walk *w, struct err *e)
+{
+    uint64_t all = log_pending(w->p->logs[w->orphan->log], w->orphan->bit);
+    struct err why = ERR_INIT;
+
+    if (walk_owed(w, count_frame, &why)) {
+        return true;
+    }
+    if (why.code != ERR_TIMEOUT) {
+        *e = why;
+        return false;
+    }
+    uint64_t rest = all > w->frames ? all - w->frames : 0;
+    w->rows += w->frames > 0 ? (w->rows * rest + w->frames - 1) / w->frames : rest;
+    w->frames += rest;
+    return true;
+}
+
 static bool drop_one(struct walk *w, struct err *e)
 {
     struct log *log = w->p->logs[w->orphan->log];
 
-    if (!walk_owed(w, count_frame, e) || !log_consumer_retire(log, w->orphan->bit, e)) {
+    if (!count_owed(w, e) || !log_consumer_retire(log, w->orphan->bit, e)) {
         return false;
     }
     note_dropped(w);
@@ -305,7 +342,8 @@ static bool drop_one(struct walk *w, struct err *e)
     return true;
 }
 
-bool plan_drop_orphan(struct plan *p, struct str name, uint64_t *ret_frames, struct err *e)
+bool plan_drop_orphan(struct plan *p, struct str name, struct wait wait, uint64_t *ret_frames,
+                      struct err *e)
 {
     lock_take(&p->changing);
     struct graph *g = plan_use_graph(p);
@@ -314,7 +352,7 @@ bool plan_drop_orphan(struct plan *p, struct str name, uint64_t *ret_frames, str
     bool ok = find_named(p, g, name, &found, e);
 
     for (size_t i = 0; ok && i < found.list.len; i++) {
-        struct walk w = {.p = p, .orphan = &found.list.items[i]};
+        struct walk w = {.p = p, .orphan = &found.list.items[i], .wait = wait};
         ok = drop_one(&w, e);
         frames += w.frames;
     }

@@ -386,7 +386,8 @@ static void drop_orphan(struct http_exchange *x)
     uint64_t frames = 0;
 
     if (app != NULL) {
-        bool ok = plan_drop_orphan(app_plan(app), http_exchange_param(x, 0), &frames, &e);
+        struct wait wait = {clock_deadline_ms(server_of(x)->env->clock, ADOPT_MS), NULL};
+        bool ok = plan_drop_orphan(app_plan(app), http_exchange_param(x, 0), wait, &frames, &e);
         answer_frames(x, ok, frames, &e);
     }
 }
