@@ -574,6 +574,8 @@ struct rule_options config_rule_options(const struct config *c)
         .dialect = c->rule_sources[0].dialect,
         .sources = c->rule_sources,
         .source_count = c->datasource_count + 1,
+        .templates = c->settings.rule_templates.items,
+        .template_count = c->settings.rule_templates.count,
         .check_only = true,
     };
 }

@@ -69,6 +69,8 @@ struct settings {
     const struct yaml_node *datasources;
     struct option_list rules;
     const struct yaml_node *rule_servers;
+    struct option_list rule_templates;
+    int template_dialect; /* enum template_dialect */
     int64_t evaluation_interval_ns;
     int64_t update_entries_limit;
     struct option_map external_labels;

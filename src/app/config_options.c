@@ -54,6 +54,9 @@ static const struct option_table secrets_options = {
     .config_size = sizeof(struct secrets_config),
 };
 
+/* As enum template_dialect. */
+static const char *const template_dialects[] = {"prometheus", "vmalert", NULL};
+
 static const struct option log_rows[] = {
     {.name = "level",
      .type = OPTION_ENUM,
@@ -197,6 +200,20 @@ static const struct option rows[] = {
      .help =
          "How rules from URLs are fetched: a list of `{ url, ... }`, the URL being what those of `rules` "
          "begin with; see below."},
+    {.name = "rule_templates",
+     .type = OPTION_LIST,
+     .offset = offsetof(struct settings, rule_templates),
+     .help =
+         "Template files: paths and patterns. What they define with `{{ define \"name\" }}`, every rule "
+         "may call with `{{ template \"name\" . }}`."},
+    {.name = "template_dialect",
+     .type = OPTION_ENUM,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct settings, template_dialect),
+     .fallback = "prometheus",
+     .choices = template_dialects,
+     .help =
+         "Whose way `now`, `strvalue` and `title` go in templates, where Prometheus and vmalert differ."},
     {.name = "evaluation_interval",
      .type = OPTION_DURATION,
      .offset = offsetof(struct settings, evaluation_interval_ns),

@@ -60,6 +60,10 @@ static bool load_rules(const struct load_input *input, const struct config *c,
     options.lookup = input->environment.lookup;
     options.lookup_arg = input->environment.arg;
     options.fetcher = &fetcher;
+    if (input->templates.len > 0) {
+        options.templates = &input->templates;
+        options.template_count = 1;
+    }
     bool ok = load_with(input, c, &options, problems, ret_rules, e);
     rule_sources_free(for_once);
     return ok;

@@ -28,7 +28,8 @@ struct load_input {
     const struct str
         *rules; /* rule files instead of those of the config; NULL: those of the config */
     size_t rule_count;
-    bool rules_alone; /* no config is meant: say nothing of what only one could answer */
+    struct str templates; /* template files instead of those of the config; or empty */
+    bool rules_alone;     /* no config is meant: say nothing of what only one could answer */
     struct config_environment environment;
     struct rule_sources
         *sources; /* what is known of rules elsewhere; NULL: nothing, for this once */

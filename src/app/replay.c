@@ -424,6 +424,7 @@ static bool open_engine(struct replay *r, struct err *e)
         .named = r->slices + 1,
         .external_labels = c->external_labels,
         .external_url = c->settings.external_url,
+        .template_dialect = (enum template_dialect)c->settings.template_dialect,
         .keep_resolved_ns = KEEP_RESOLVED_NS,
         .query_timeout_ns = NS_PER_S,
     };

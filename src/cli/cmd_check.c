@@ -12,6 +12,7 @@
 
 struct check_values {
     const char *config;
+    const char *templates;
     bool tree;
 };
 
@@ -21,6 +22,10 @@ static const struct cli_option options[] = {
      .value = "FILE",
      .offset = offsetof(struct check_values, config),
      .help = "The config file; default: telex.yaml where you are, if it is there."},
+    {.name = "templates",
+     .value = "PATTERN",
+     .offset = offsetof(struct check_values, templates),
+     .help = "Template files that rules may call, instead of those that the config names."},
     {.name = "tree",
      .letter = 't',
      .offset = offsetof(struct check_values, tree),
@@ -151,24 +156,29 @@ static int run(const struct cli_command *command, int argc, char **argv)
     }
     size_t count = (size_t)(argc - first);
     struct str *paths = absolute_paths(&place, argv + first, count);
+    char *template_path[] = {(char *)(uintptr_t)values.templates};
+    size_t template_count = values.templates != NULL ? 1 : 0;
+    struct str *templates = absolute_paths(&place, template_path, template_count);
     status = check(&place,
                    &(struct load_input){
                        .config_path = str_of(rules_alone ? "" : place.config),
                        .base_folder = str_of(place.folder),
                        .rules = count > 0 ? paths : NULL,
                        .rule_count = count,
+                       .templates = template_count > 0 ? templates[0] : STR_NONE,
                        .rules_alone = rules_alone,
                        .environment = config_process_environment(),
                    },
                    values.tree);
     free_paths(paths, count);
+    free_paths(templates, template_count);
     place_release(&place);
     return status;
 }
 
 const struct cli_command command_check = {
     .name = "check",
-    .usage = "[-c FILE] [--tree] [RULEFILE...]",
+    .usage = "[-c FILE] [--templates PATTERN] [--tree] [RULEFILE...]",
     .help = "check a config and its rules, or rule files alone",
     .details =
         "Reads the config and its rules as `run` would and prints every problem with its place. With rule "

@@ -59,6 +59,7 @@ struct engine_options {
     struct datasource *self; /* for groups that ask our own metrics; NULL: their queries fail */
     const struct labels *external_labels;
     struct str external_url;
+    enum template_dialect template_dialect;
     int64_t keep_resolved_ns; /* 15 min */
     int64_t query_timeout_ns; /* of datasources that say nothing */
     int64_t max_series_per_rule;

@@ -185,7 +185,9 @@ struct template_world evaluation_world(struct evaluation *ev)
     return (struct template_world){.query = template_query,
                                    .arg = ev,
                                    .external_labels = options->external_labels,
-                                   .external_url = options->external_url};
+                                   .external_url = options->external_url,
+                                   .dialect = options->template_dialect,
+                                   .wall_ns = clock_wall_ns(ev->run->engine->env->clock)};
 }
 
 struct template_data rule_template_data(const struct rule_run *run, const struct labels *series,

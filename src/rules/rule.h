@@ -165,6 +165,8 @@ struct rule_options {
     struct str built_in; /* rules that come with the program, as the text of a file */
     const char *(*lookup)(void *arg, const char *name); /* values of %{NAME}; NULL: none are set */
     void *lookup_arg;
+    const struct str *templates; /* patterns of template files, which all rules may call */
+    size_t template_count;
     bool check_only; /* collect all errors instead of stopping at the first */
 };
 

@@ -30,6 +30,7 @@ struct rule_set *set_body_set(struct set_body *body);
 
 /* The set frees <t>. */
 void set_body_own(struct set_body *body, struct template *t);
+void set_body_own_library(struct set_body *body, struct template_library *library);
 
 /* ---- the loader ---- */
 
@@ -48,9 +49,10 @@ struct rule_loader {
     const struct rule_options *options;
     const struct rule_problems *problems;
     struct set_body *body;
-    struct arena *arena;  /* of the set */
-    struct arena scratch; /* of the file */
-    struct buf key;       /* under construction: an id's input, a map's key */
+    struct template_library *library; /* the body's; or NULL */
+    struct arena *arena;              /* of the set */
+    struct arena scratch;             /* of the file */
+    struct buf key;                   /* under construction: an id's input, a map's key */
     VEC(struct group_draft) groups;
     struct map group_names; /* of the file -> its name's node */
     struct map rules_seen;  /* of the group */
@@ -271,5 +273,8 @@ struct rule_paths {
 MUST_USE bool rule_paths_expand(struct arena *a, struct str base_folder, struct str pattern,
                                 struct rule_paths *paths, struct err *e);
 bool rule_path_is_pattern(struct str pattern);
+
+/* Reads the template files that the options name; before any rule file. */
+void templates_load(struct rule_loader *l, struct str base_folder);
 
 #endif

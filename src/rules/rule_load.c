@@ -102,6 +102,7 @@ bool rule_set_load(const struct str *patterns, size_t pattern_count, struct str 
     rule_loader_init(&f.rules, options, problems);
     arena_init(&f.arena, ARENA_UNLIMITED);
     map_init(&f.seen, 0);
+    templates_load(&f.rules, base_folder);
     if (options->built_in.len > 0) {
         loader_read_text(&f.rules, STR("built-in"), STR("built-in"), options->built_in);
     }

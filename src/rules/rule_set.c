@@ -10,6 +10,7 @@ struct set_body {
     _Atomic uint32_t refs;
     struct arena arena;
     VEC(struct template *) templates;
+    struct template_library *library; /* that they were compiled with; or NULL */
 };
 
 struct set_body *set_body_new(void)
@@ -30,6 +31,7 @@ void set_body_free(struct set_body *body)
         template_free(body->templates.items[i]);
     }
     vec_release(&body->templates);
+    template_library_free(body->library);
     arena_release(&body->arena);
     mem_free(body);
 }
@@ -47,6 +49,11 @@ struct rule_set *set_body_set(struct set_body *body)
 void set_body_own(struct set_body *body, struct template *t)
 {
     vec_push(&body->templates, t);
+}
+
+void set_body_own_library(struct set_body *body, struct template_library *library)
+{
+    body->library = library;
 }
 
 struct rule_set *rule_set_ref(struct rule_set *set)

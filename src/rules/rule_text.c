@@ -80,6 +80,18 @@ bool text_names_check(struct rule_loader *l, const struct yaml_node *node, const
     return true;
 }
 
+static void warn_of_gap(struct rule_loader *l, const struct yaml_node *node,
+                        const struct template *t)
+{
+    struct err e = ERR_INIT;
+
+    if (template_gap(t) != NULL) {
+        (void)yaml_err(node, &e, ERR_CONFIG,
+                       "the function %s has no meaning here and gives empty text", template_gap(t));
+        loader_warning(l, &e);
+    }
+}
+
 bool text_compile(struct rule_loader *l, const struct yaml_node *node,
                   const struct template **ret_text, struct err *e)
 {
@@ -94,11 +106,12 @@ bool text_compile(struct rule_loader *l, const struct yaml_node *node,
     buf_add_str(&l->key, source);
     struct template *t = map_get(&l->templates, buf_str(&l->key));
     if (t == NULL) {
-        if (!template_compile(node->key, source, &t, e)) {
+        if (!template_compile(node->key, source, l->library, &t, e)) {
             yaml_err_inside(node, e);
             return false;
         }
         set_body_own(l->body, t);
+        warn_of_gap(l, node, t);
         (void)map_put(&l->templates, arena_dup(l->arena, buf_str(&l->key)), t);
     }
     *ret_text = t;

@@ -6,6 +6,8 @@
  */
 #include "template/template_int.h"
 
+#include "base/clock.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -33,6 +35,10 @@ static bool step(struct render *r, size_t offset)
     if (++r->steps > TEMPLATE_STEPS_MAX) {
         return render_fail(r, offset, "the template takes more than %d steps", TEMPLATE_STEPS_MAX);
     }
+    if (arena_over(&r->arena)) {
+        return render_fail(r, offset, "the template takes more than %d MiB of memory",
+                           TEMPLATE_BYTES_MAX >> 20);
+    }
     return buf_ok(r->out) || render_fail(r, offset, "the text grows past %zu bytes", r->out->max);
 }
 
@@ -40,6 +46,7 @@ struct value render_take_text(struct render *r, struct buf *b)
 {
     struct value text = value_text(arena_dup(&r->arena, buf_str(b)));
 
+    r->is_cut = r->is_cut || !buf_ok(b);
     buf_release(b);
     return text;
 }
@@ -77,8 +84,13 @@ static bool root_field(struct render *r, struct str name, struct value *ret)
     return false;
 }
 
-static bool sample_field(const struct template_sample *sample, struct str name, struct value *ret)
+static bool sample_field(const struct render *r, const struct template_sample *sample,
+                         struct str name, struct value *ret)
 {
+    if (str_eq(name, STR("Timestamp"))) { /* of vmalert: the time that was asked for */
+        *ret = value_int(time_floor_div(r->data->now_ns, NS_PER_S));
+        return true;
+    }
     if (str_eq(name, STR("Value"))) {
         *ret = value_float(sample->value);
         return true;
@@ -90,26 +102,36 @@ static bool sample_field(const struct template_sample *sample, struct str name, 
     return false;
 }
 
-/* arg0, arg1, ... of what `args` made. */
-static bool map_field(struct value_list map, struct str name, struct value *ret)
+static bool call_method(struct render *r, const struct value *self, struct str name,
+                        struct value_list args, size_t offset, struct value *ret)
 {
-    for (size_t i = 0; i < map.count; i++) {
-        char key[32];
-        (void)snprintf(key, sizeof(key), "arg%zu", i);
-        if (str_eq(name, str_of(key))) {
-            *ret = map.items[i];
-            return true;
-        }
+    const struct method *m = method_find(self->kind, name);
+    struct err e = ERR_INIT;
+
+    if (m == NULL) {
+        return render_fail(r, offset, "%s has no field or method %.*s", value_type_name(self),
+                           STR_FMT(name));
     }
-    *ret = (struct value){.kind = VALUE_NIL};
-    return true;
+    if (args.count != m->args) {
+        return render_fail(r, offset, "%s takes %zu argument%s, found %zu", m->name, m->args,
+                           m->args == 1 ? "" : "s", args.count);
+    }
+    return m->call(r, self->as.integer, args, ret, &e) ||
+           render_fail(r, offset, "%s: %s", m->name, e.message);
 }
 
-static bool eval_field(struct render *r, const struct value *from, struct str name, size_t offset,
-                       struct value *ret)
+static bool eval_field(struct render *r, const struct value *from, struct str name,
+                       struct value_list args, size_t offset, struct value *ret)
 {
     bool found = false;
 
+    if (from->kind == VALUE_TIME || from->kind == VALUE_DURATION) {
+        return call_method(r, from, name, args, offset, ret);
+    }
+    if (args.count > 0) {
+        return render_fail(r, offset, "%.*s of %s is no method and takes no arguments",
+                           STR_FMT(name), value_type_name(from));
+    }
     if (from->kind == VALUE_LABELS) {
         *ret = value_text(value_labels_get(from, name));
         return true;
@@ -117,9 +139,10 @@ static bool eval_field(struct render *r, const struct value *from, struct str na
     if (from->kind == VALUE_ROOT) {
         found = root_field(r, name, ret);
     } else if (from->kind == VALUE_SAMPLE) {
-        found = sample_field(from->as.sample, name, ret);
+        found = sample_field(r, from->as.sample, name, ret);
     } else if (from->kind == VALUE_MAP) {
-        found = map_field(from->as.map, name, ret);
+        *ret = value_map_get(from->as.map, name);
+        found = true;
     }
     return found ||
            render_fail(r, offset, "%s has no field %.*s", value_type_name(from), STR_FMT(name));
@@ -132,10 +155,11 @@ static bool call_function(struct render *r, const struct function *f, size_t off
 {
     struct err e = ERR_INIT;
 
-    if (f->call(r, args, ret, &e)) {
-        return true;
+    if (!f->call(r, args, ret, &e)) {
+        return render_fail(r, offset, "%s: %s", f->name, e.message);
     }
-    return render_fail(r, offset, "%s: %s", f->name, e.message);
+    return !r->is_cut ||
+           render_fail(r, offset, "%s: the text grows past %d bytes", f->name, TEMPLATE_TEXT_MAX);
 }
 
 static bool eval_base(struct render *r, const struct operand *op, const struct value *dot,
@@ -159,9 +183,11 @@ static bool eval_base(struct render *r, const struct operand *op, const struct v
     return false;
 }
 
-static bool eval_operand(struct render *r, const struct operand *op, const struct value *dot,
-                         struct value *ret)
+/* An operand and its fields; <args> are for the last of them. */
+static bool eval_chain(struct render *r, const struct operand *op, const struct value *dot,
+                       struct value_list args, struct value *ret)
 {
+    static const struct value_list none = {NULL, 0};
     struct value v;
 
     if (!step(r, op->offset) || !eval_base(r, op, dot, &v)) {
@@ -169,13 +195,19 @@ static bool eval_operand(struct render *r, const struct operand *op, const struc
     }
     for (const struct field_name *f = op->fields; f != NULL; f = f->next) {
         struct value inner;
-        if (!eval_field(r, &v, f->name, op->offset, &inner)) {
+        if (!eval_field(r, &v, f->name, f->next == NULL ? args : none, op->offset, &inner)) {
             return false;
         }
         v = inner;
     }
     *ret = v;
     return true;
+}
+
+static bool eval_operand(struct render *r, const struct operand *op, const struct value *dot,
+                         struct value *ret)
+{
+    return eval_chain(r, op, dot, (struct value_list){0}, ret);
 }
 
 /* and, or: the first argument that decides, the others unread. */
@@ -204,10 +236,7 @@ static bool eval_command(struct render *r, const struct command *c, const struct
     struct value args[TEMPLATE_ARGS_MAX + 1];
     size_t count = 0;
 
-    if (c->args->kind != OPERAND_FUNCTION) {
-        return eval_operand(r, c->args, dot, ret);
-    }
-    if (c->args->function->lazy) {
+    if (c->args->kind == OPERAND_FUNCTION && c->args->function->lazy) {
         return eval_lazy(r, c, dot, piped, ret);
     }
     for (const struct operand *arg = c->args->next; arg != NULL; arg = arg->next) {
@@ -217,6 +246,9 @@ static bool eval_command(struct render *r, const struct command *c, const struct
     }
     if (piped != NULL) {
         args[count++] = *piped;
+    }
+    if (c->args->kind != OPERAND_FUNCTION) {
+        return eval_chain(r, c->args, dot, (struct value_list){args, count}, ret);
     }
     return step(r, c->offset) &&
            call_function(r, c->args->function, c->offset, (struct value_list){args, count}, ret);
@@ -367,27 +399,54 @@ static enum flow run_range(struct render *r, const struct node *node, const stru
     return i > 0 ? FLOW_ON : run_nodes(r, node->otherwise, dot);
 }
 
+/* Variables for a body at the present depth: the predeclared ones, and $ as <dot>. */
+static void enter_frame(struct render *r, const struct definition *d, const struct value *dot)
+{
+    struct frame *f = &r->frames[r->depth];
+
+    if (f->capacity < d->slot_count) {
+        f->slots = arena_array(&r->arena, struct value, d->slot_count);
+        f->capacity = d->slot_count;
+    }
+    memcpy(f->slots, r->known, predeclared_count * sizeof(f->slots[0]));
+    f->slots[0] = *dot;
+    r->slots = f->slots;
+}
+
+static enum flow run_definition(struct render *r, const struct definition *d,
+                                const struct value *dot)
+{
+    const struct template *caller = r->template;
+    struct value *slots = r->slots;
+
+    r->depth++;
+    r->template = d->owner;
+    enter_frame(r, d, dot);
+    enum flow flow = run_nodes(r, d->body, dot);
+    if (flow == FLOW_FAILED) { /* the error is of the text that is at work */
+        return flow;
+    }
+    r->depth--;
+    r->slots = slots;
+    r->template = caller;
+    return FLOW_ON;
+}
+
 static enum flow run_template(struct render *r, const struct node *node, const struct value *dot)
 {
-    const struct definition *d = r->template->definitions;
+    const struct definition *d = definition_find(r->root, node->text);
     struct value v = {.kind = VALUE_NIL};
 
-    (void)dot;
-    while (d != NULL && !str_eq(d->name, node->text)) {
-        d = d->next;
-    }
     INVARIANT(d != NULL);
     if (node->pipe != NULL && !eval_pipe(r, node->pipe, dot, &v)) {
         return FLOW_FAILED;
     }
-    if (++r->depth > TEMPLATE_DEPTH_MAX) {
+    if (r->depth >= TEMPLATE_DEPTH_MAX) {
         (void)render_fail(r, node->offset, "templates call each other deeper than %d",
                           TEMPLATE_DEPTH_MAX);
         return FLOW_FAILED;
     }
-    enum flow flow = run_nodes(r, d->body, &v);
-    r->depth--;
-    return flow == FLOW_FAILED ? flow : FLOW_ON;
+    return run_definition(r, d, &v);
 }
 
 static enum flow run_break(struct render *r, const struct node *node, const struct value *dot)
@@ -430,7 +489,8 @@ static enum flow run_nodes(struct render *r, const struct node *node, const stru
 bool template_render(const struct template *t, const struct template_data *data,
                      const struct template_world *world, struct buf *out, struct err *e)
 {
-    struct render r = {.template = t, .data = data, .world = world, .out = out, .err = e};
+    struct render r = {
+        .template = t, .root = t, .data = data, .world = world, .out = out, .err = e};
     size_t start = out->len;
     struct str text;
 
@@ -438,17 +498,22 @@ bool template_render(const struct template *t, const struct template_data *data,
         buf_add_str(out, text);
         return true;
     }
-    arena_init(&r.arena, ARENA_UNLIMITED);
-    r.slots = arena_array(&r.arena, struct value, t->slot_count);
+    arena_init(&r.arena, TEMPLATE_BYTES_MAX);
+    r.known = arena_array(&r.arena, struct value, predeclared_count);
     for (size_t i = 0; i < predeclared_count; i++) {
-        r.slots[i] = predeclared[i].read(data, world);
+        r.known[i] = predeclared[i].read(data, world);
     }
-    bool done = run_nodes(&r, t->body, &r.slots[0]) != FLOW_FAILED;
+    struct value dot = r.known[0];
+    enter_frame(&r, &t->main, &dot);
+    bool done = run_nodes(&r, t->main.body, &dot) != FLOW_FAILED;
+    if (done && !buf_ok(out)) {
+        done = render_fail(&r, 0, "the text grows past %zu bytes", out->max);
+    }
     arena_release(&r.arena);
     if (!done) {
         buf_truncate(out, start);
         buf_addf(out, "<error expanding template: %s>", e->message);
-        (void)err_wrap(e, "template %.*s", STR_FMT(t->name));
+        (void)err_wrap(e, "template %.*s", STR_FMT(r.template->name));
     }
     return done;
 }

@@ -9,7 +9,7 @@
 static bool is_number(const struct value *v)
 {
     return v->kind == VALUE_INT || v->kind == VALUE_FLOAT || v->kind == VALUE_DURATION ||
-           v->kind == VALUE_TIME;
+           v->kind == VALUE_TIME || v->kind == VALUE_MONTH || v->kind == VALUE_WEEKDAY;
 }
 
 static double number_of(const struct value *v)
@@ -133,6 +133,10 @@ static bool index_one(const struct value *from, const struct value *key, struct 
         *ret = value_text(value_labels_get(from, key->as.text));
         return true;
     }
+    if (from->kind == VALUE_MAP && key->kind == VALUE_TEXT) {
+        *ret = value_map_get(from->as.map, key->as.text);
+        return true;
+    }
     int64_t len = value_len(from);
     if (key->kind != VALUE_INT || len < 0 || from->kind == VALUE_LABELS) {
         return err_set(e, ERR_PARSE, "cannot index %s with %s", value_type_name(from),
@@ -169,36 +173,38 @@ static bool go_index(struct render *r, struct value_list args, struct value *ret
 
 static bool go_slice(struct render *r, struct value_list args, struct value *ret, struct err *e)
 {
-    struct str text;
-    int64_t bounds[2] = {0, 0};
+    const struct value *from = &args.items[0];
+    int64_t len = from->kind == VALUE_TEXT || from->kind == VALUE_SAMPLES ? value_len(from) : -1;
+    int64_t bounds[2] = {0, len};
 
     (void)r;
-    if (!value_to_text(&args.items[0], &text, e)) {
-        return false;
+    if (len < 0) {
+        return err_set(e, ERR_PARSE, "%s cannot be sliced", value_type_name(from));
     }
-    bounds[1] = (int64_t)text.len;
     for (size_t i = 1; i < args.count; i++) {
         bounds[i - 1] = args.items[i].kind == VALUE_INT ? args.items[i].as.integer : -1;
     }
-    if (bounds[0] < 0 || bounds[1] < bounds[0] || bounds[1] > (int64_t)text.len) {
-        return err_set(e, ERR_PARSE, "the slice is out of range: the length is %zu", text.len);
+    if (bounds[0] < 0 || bounds[1] < bounds[0] || bounds[1] > len) {
+        return err_set(e, ERR_PARSE, "the slice is out of range: the length is %lld",
+                       (long long)len);
     }
-    *ret = value_text(str_slice(text, (size_t)bounds[0], (size_t)(bounds[1] - bounds[0])));
+    size_t count = (size_t)(bounds[1] - bounds[0]);
+    *ret = *from;
+    if (from->kind == VALUE_TEXT) {
+        ret->as.text = str_slice(from->as.text, (size_t)bounds[0], count);
+    } else {
+        ret->as.samples.items += bounds[0];
+        ret->as.samples.count = count;
+    }
     return true;
 }
 
-/* Sprint: a space between two operands when neither is a string. */
 static bool go_print(struct render *r, struct value_list args, struct value *ret, struct err *e)
 {
     struct buf out = BUF_INIT(TEMPLATE_TEXT_MAX);
 
     (void)e;
-    for (size_t i = 0; i < args.count; i++) {
-        if (i > 0 && args.items[i].kind != VALUE_TEXT && args.items[i - 1].kind != VALUE_TEXT) {
-            buf_add_byte(&out, ' ');
-        }
-        value_print(&args.items[i], &out);
-    }
+    value_print_all(args, &out);
     *ret = render_take_text(r, &out);
     return true;
 }

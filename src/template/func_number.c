@@ -158,8 +158,8 @@ static bool humanize_percentage(struct render *r, struct value_list args, struct
  * hold it. */
 static bool seconds_to_time(double v, struct value *ret, struct err *e)
 {
-    if (isnan(v) || fabs(v) > 9.2e9) {
-        return err_set(e, ERR_PARSE, "%g seconds are not a time between 1678 and 2261", v);
+    if (isnan(v) || fabs(v) > 9223372036) {
+        return err_set(e, ERR_PARSE, "%g seconds are not a time between 1677 and 2262", v);
     }
     int64_t ns = time_floor_div((int64_t)(v * 1e9), NS_PER_MS) * NS_PER_MS;
     *ret = (struct value){.kind = VALUE_TIME, .as.integer = ns};
@@ -202,7 +202,7 @@ static bool to_duration(struct render *r, struct value_list args, struct value *
     if (!one_number(args, &v, e)) {
         return false;
     }
-    if (isnan(v) || fabs(v) > 9.2e9) {
+    if (isnan(v) || fabs(v) > 9223372036) {
         return err_set(e, ERR_PARSE, "%g seconds are not a duration", v);
     }
     *ret = (struct value){.kind = VALUE_DURATION, .as.integer = (int64_t)(v * 1e9)};
@@ -227,10 +227,46 @@ static bool parse_duration(struct render *r, struct value_list args, struct valu
     return true;
 }
 
+/* A duration that can be added to a time. */
+static bool parse_duration_time(struct render *r, struct value_list args, struct value *ret,
+                                struct err *e)
+{
+    double seconds = 0;
+
+    if (!parse_duration(r, args, ret, e)) {
+        return false;
+    }
+    seconds = ret->as.number;
+    *ret = (struct value){.kind = VALUE_DURATION, .as.integer = (int64_t)(seconds * 1e9)};
+    return true;
+}
+
+static bool format_time(struct render *r, struct value_list args, struct value *ret, struct err *e)
+{
+    struct buf out = BUF_INIT(TEMPLATE_TEXT_MAX);
+    struct value time = args.items[1];
+    struct str layout;
+    double v = 0;
+
+    if (!value_to_text(&args.items[0], &layout, e)) {
+        return false;
+    }
+    if (time.kind != VALUE_TIME &&
+        (!value_to_float(&args.items[1], &v, e) || !seconds_to_time(v, &time, e))) {
+        return false;
+    }
+    template_format_time(time.as.integer, layout, &out);
+    return finish(r, &out, ret);
+}
+
 static bool now(struct render *r, struct value_list args, struct value *ret, struct err *e)
 {
     (void)args;
     (void)e;
+    if (r->world->dialect == TEMPLATE_VMALERT) {
+        *ret = value_float((double)time_floor_div(r->world->wall_ns, NS_PER_S));
+        return true;
+    }
     int64_t ms = time_floor_div(r->data->now_ns, NS_PER_MS);
     *ret = value_float((double)ms / 1000);
     return true;
@@ -245,6 +281,8 @@ const struct function functions_number[] = {
     {"toTime", 1, 1, USES_NOTHING, false, to_time},
     {"toDuration", 1, 1, USES_NOTHING, false, to_duration},
     {"parseDuration", 1, 1, USES_NOTHING, false, parse_duration},
+    {"parseDurationTime", 1, 1, USES_NOTHING, false, parse_duration_time},
+    {"formatTime", 2, 2, USES_NOTHING, false, format_time},
     {"now", 0, 0, USES_TIME, false, now},
     {NULL, 0, 0, 0, false, NULL},
 };

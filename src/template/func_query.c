@@ -64,11 +64,12 @@ static bool label(struct render *r, struct value_list args, struct value *ret, s
 
 static bool strvalue(struct render *r, struct value_list args, struct value *ret, struct err *e)
 {
-    (void)r;
     if (!need(&args.items[0], VALUE_SAMPLE, "a series of a query's answer", e)) {
         return false;
     }
-    *ret = value_text(labels_get(args.items[0].as.sample->labels, STR("__value__")));
+    bool is_vmalert = r->world->dialect == TEMPLATE_VMALERT;
+    *ret = value_text(labels_get(args.items[0].as.sample->labels,
+                                 is_vmalert ? STR("__name__") : STR("__value__")));
     return true;
 }
 
@@ -162,7 +163,17 @@ static bool table_link(struct render *r, struct value_list args, struct value *r
     return link_to(r, args, "1", ret, e);
 }
 
+bool function_gap(struct render *r, struct value_list args, struct value *ret, struct err *e)
+{
+    (void)r;
+    (void)args;
+    (void)e;
+    *ret = value_text(STR(""));
+    return true;
+}
+
 const struct function functions_query[] = {
+    {"tmpl", 0, -1, USES_NOTHING, false, function_gap}, /* of Prometheus's console pages */
     {"query", 1, 1, USES_QUERY, false, query},
     {"first", 1, 1, USES_NOTHING, false, first},
     {"value", 1, 1, USES_NOTHING, false, value},

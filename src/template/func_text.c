@@ -15,65 +15,82 @@ static bool texts(struct value_list args, struct str *ret, struct err *e)
     return true;
 }
 
-static char to_upper_ascii(char c)
+static bool is_word_rune(uint32_t rune)
 {
-    return c >= 'a' && c <= 'z' ? (char)(c & ~0x20) : c;
+    return (rune >= 'a' && rune <= 'z') || (rune >= 'A' && rune <= 'Z') ||
+           (rune >= '0' && rune <= '9') || rune == '_' || rune > 0xA0;
 }
 
-static char to_lower_ascii(char c)
+/* Marks that stand inside a word of English: don't. */
+static bool joins_words(uint32_t rune)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+    return rune == '\'' || rune == '.' || rune == ':' || rune == 0x2019;
 }
 
-static bool is_letter(char c)
+enum letter_case { CASE_UPPER, CASE_LOWER, CASE_TITLE };
+
+struct word_state {
+    bool in_word;  /* the character before belongs to a word */
+    bool may_join; /* ... and a mark after it does so too */
+};
+
+static uint32_t map_rune(const struct render *r, enum letter_case to, uint32_t rune,
+                         struct word_state *w)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '\'' || (unsigned char)c >= 0x80;
+    bool begins = !w->in_word && !w->may_join;
+    bool is_old = r->world->dialect == TEMPLATE_VMALERT; /* every mark ends a word there */
+    bool in_word = is_word_rune(rune);
+
+    w->may_join = !is_old && w->in_word && joins_words(rune);
+    w->in_word = in_word;
+    if (to == CASE_TITLE) {
+        return begins ? template_rune_upper(rune) : rune;
+    }
+    return to == CASE_UPPER ? template_rune_upper(rune) : template_rune_lower(rune);
 }
 
-static bool map_bytes(struct render *r, struct value_list args, char (*map)(char),
-                      struct value *ret, struct err *e)
+static bool map_text(struct render *r, struct value_list args, enum letter_case to,
+                     struct value *ret, struct err *e)
 {
+    struct buf out = BUF_INIT(TEMPLATE_TEXT_MAX);
+    struct word_state word = {0};
     struct str text = STR_NONE;
 
     if (!texts(args, &text, e)) {
         return false;
     }
-    char *copy = arena_text(&r->arena, text);
-    for (size_t i = 0; i < text.len; i++) {
-        copy[i] = map(copy[i]);
+    for (size_t at = 0; at < text.len;) {
+        uint32_t rune = 0;
+        size_t len = template_rune_at(text, at, &rune);
+        if (len == 0) {
+            buf_add_byte(&out, text.ptr[at++]);
+            continue;
+        }
+        buf_add_rune(&out, map_rune(r, to, rune, &word));
+        at += len;
     }
-    *ret = value_text(str_make(copy, text.len));
+    *ret = render_take_text(r, &out);
     return true;
 }
 
 static bool to_upper(struct render *r, struct value_list args, struct value *ret, struct err *e)
 {
-    return map_bytes(r, args, to_upper_ascii, ret, e);
+    return map_text(r, args, CASE_UPPER, ret, e);
 }
 
 static bool to_lower(struct render *r, struct value_list args, struct value *ret, struct err *e)
 {
-    return map_bytes(r, args, to_lower_ascii, ret, e);
+    return map_text(r, args, CASE_LOWER, ret, e);
 }
 
 /* The first letter of each word in upper case, the others as they are. */
 static bool title(struct render *r, struct value_list args, struct value *ret, struct err *e)
 {
-    struct str text = STR_NONE;
-
-    if (!texts(args, &text, e)) {
-        return false;
-    }
-    char *copy = arena_text(&r->arena, text);
-    for (size_t i = 0; i < text.len; i++) {
-        if (i == 0 || !is_letter(text.ptr[i - 1])) {
-            copy[i] = to_upper_ascii(copy[i]);
-        }
-    }
-    *ret = value_text(str_make(copy, text.len));
-    return true;
+    return map_text(r, args, CASE_TITLE, ret, e);
 }
+
+/* Compiling a pattern costs as much as many steps. */
+enum { PATTERN_STEPS = 100 };
 
 static bool match(struct render *r, struct value_list args, struct value *ret, struct err *e)
 {
@@ -81,7 +98,7 @@ static bool match(struct render *r, struct value_list args, struct value *ret, s
     struct str in[2] = {0};
     bool matched = false;
 
-    (void)r;
+    r->steps += PATTERN_STEPS;
     if (!texts(args, in, e) || !regex_compile(in[0], REGEX_SEARCH, &regex, e) ||
         !regex_match(regex, in[1], &matched, e)) {
         return false;
@@ -97,6 +114,7 @@ static bool re_replace_all(struct render *r, struct value_list args, struct valu
     AUTO(buf_release) struct buf out = BUF_INIT(TEMPLATE_TEXT_MAX);
     struct str in[3] = {0};
 
+    r->steps += PATTERN_STEPS;
     if (!texts(args, in, e) || !regex_compile(in[0], REGEX_SEARCH, &regex, e) ||
         !regex_replace(regex, in[2], in[1], &out, e)) {
         return false;
@@ -185,17 +203,38 @@ static const struct escape js_escapes[] = {{'\\', "\\\\"},    {'\'', "\\'"},    
                                            {'\t', "\\u0009"}, {'\0', NULL}};
 static const struct escape crlf_escapes[] = {{'\n', "\\n"}, {'\r', "\\r"}, {'\0', NULL}};
 
+/* What a table has no row for: js and quotes write what cannot be seen as \\u with four digits. */
+static size_t add_unescaped(struct buf *out, struct str text, size_t at,
+                            const struct escape *escapes)
+{
+    uint32_t rune = 0;
+    size_t len = template_rune_at(text, at, &rune);
+    bool is_control = len == 1 && (rune < 0x20 || rune == 0x7F);
+
+    if (escapes == js_escapes && len > 0 && template_rune_is_hidden(rune)) {
+        buf_addf(out, "\\u%04X", (unsigned)rune);
+    } else if (escapes == quote_escapes && is_control) {
+        buf_addf(out, "\\u%04x", (unsigned)rune);
+    } else if (escapes == html_escapes && text.ptr[at] == '\0') {
+        buf_add_rune(out, 0xFFFD);
+    } else {
+        buf_add_str(out, str_slice(text, at, len > 0 ? len : 1));
+    }
+    return len > 0 ? len : 1;
+}
+
 static void add_escaped(struct buf *out, struct str text, const struct escape *escapes)
 {
-    for (size_t i = 0; i < text.len; i++) {
+    for (size_t at = 0; at < text.len;) {
         const struct escape *e = escapes;
-        while (e->text != NULL && e->byte != text.ptr[i]) {
+        while (e->text != NULL && e->byte != text.ptr[at]) {
             e++;
         }
         if (e->text != NULL) {
             buf_add_text(out, e->text);
+            at++;
         } else {
-            buf_add_byte(out, text.ptr[i]);
+            at += add_unescaped(out, text, at, escapes);
         }
     }
 }
@@ -207,9 +246,7 @@ static bool escape_with(struct render *r, struct value_list args, const struct e
     AUTO(buf_release) struct buf plain = BUF_INIT(TEMPLATE_TEXT_MAX);
     struct buf out = BUF_INIT(TEMPLATE_TEXT_MAX);
 
-    for (size_t i = 0; i < args.count; i++) {
-        value_print(&args.items[i], &plain);
-    }
+    value_print_all(args, &plain);
     add_escaped(&out, buf_str(&plain), escapes);
     *ret = render_take_text(r, &out);
     return true;
@@ -257,9 +294,7 @@ static bool percent_encode(struct render *r, struct value_list args, const char 
     AUTO(buf_release) struct buf plain = BUF_INIT(TEMPLATE_TEXT_MAX);
     struct buf out = BUF_INIT((size_t)3 * TEMPLATE_TEXT_MAX);
 
-    for (size_t i = 0; i < args.count; i++) {
-        value_print(&args.items[i], &plain);
-    }
+    value_print_all(args, &plain);
     for (size_t i = 0; i < plain.len; i++) {
         char c = plain.ptr[i];
         bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -301,10 +336,10 @@ const struct function functions_text[] = {
     {"reReplaceAll", 3, 3, USES_NOTHING, false, re_replace_all},
     {"stripPort", 1, 1, USES_NOTHING, false, strip_port},
     {"stripDomain", 1, 1, USES_NOTHING, false, strip_domain},
-    {"html", 1, -1, USES_NOTHING, false, html},
+    {"html", 0, -1, USES_NOTHING, false, html},
     {"htmlEscape", 1, 1, USES_NOTHING, false, html},
-    {"js", 1, -1, USES_NOTHING, false, js},
-    {"urlquery", 1, -1, USES_NOTHING, false, query_escape},
+    {"js", 0, -1, USES_NOTHING, false, js},
+    {"urlquery", 0, -1, USES_NOTHING, false, query_escape},
     {"urlQueryEscape", 1, 1, USES_NOTHING, false, query_escape},
     {"queryEscape", 1, 1, USES_NOTHING, false, query_escape},
     {"pathEscape", 1, 1, USES_NOTHING, false, path_escape},

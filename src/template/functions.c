@@ -73,6 +73,8 @@ static const char *const common_names[] = {
     "graphLink",
     "tableLink",
     "toDuration",
+    "parseDurationTime",
+    "formatTime",
     "urlQueryEscape",
 };
 

@@ -137,8 +137,9 @@ static bool decode_escape(struct lexer *lx, struct str body, size_t *at, struct 
     static const char meaning[] = "\a\b\f\n\r\t\v\\\"'";
     char c = *at < body.len ? body.ptr[(*at)++] : '\0';
     const char *hit = c != '\0' ? strchr(plain, c) : NULL;
-    size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
-    uint32_t rune = 0;
+    bool is_octal = c >= '0' && c <= '7';
+    size_t digits = c == 'x' || is_octal ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
+    uint32_t rune = is_octal ? (uint32_t)(c - '0') : 0;
 
     if (hit != NULL) {
         buf_add_byte(out, meaning[hit - plain]);
@@ -151,12 +152,13 @@ static bool decode_escape(struct lexer *lx, struct str body, size_t *at, struct 
     for (size_t i = 0; i < digits; i++) {
         char h = body.ptr[(*at)++];
         const char *hex = strchr("0123456789abcdef", h >= 'A' && h <= 'F' ? h | 0x20 : h);
-        if (hex == NULL || h == '\0') {
-            return lexer_fail(lx, offset + *at, 1, "expected a hexadecimal digit in this escape");
+        if (hex == NULL || h == '\0' || (is_octal && h > '7')) {
+            return lexer_fail(lx, offset + *at, 1, "expected a%s digit in this escape",
+                              is_octal ? "n octal" : " hexadecimal");
         }
-        rune = rune * 16 + (uint32_t)(hex - "0123456789abcdef");
+        rune = rune * (is_octal ? 8 : 16) + (uint32_t)(hex - "0123456789abcdef");
     }
-    if (c == 'x') {
+    if (c == 'x' || is_octal) {
         buf_add_byte(out, (char)rune);
     } else {
         buf_add_rune(out, rune);
@@ -206,7 +208,9 @@ static bool lex_quoted(struct lexer *lx, struct token *ret)
         if (ret->text.len == 0) {
             return lexer_fail(lx, lx->at, quoted.len, "an empty character constant");
         }
-        ret->rune = (unsigned char)ret->text.ptr[0];
+        uint32_t rune = (unsigned char)ret->text.ptr[0];
+        (void)template_rune_at(ret->text, 0, &rune);
+        ret->rune = rune;
     }
     ret->len = quoted.len;
     return true;

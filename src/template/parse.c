@@ -126,24 +126,39 @@ static void declare_known(struct parser *p)
     }
 }
 
-/* A named body, which sees no variables of its surroundings but the predeclared ones. */
+/* The body of <d>, which sees no variables of its surroundings but the predeclared ones. */
+static bool parse_definition_body(struct parser *p, struct definition *d, enum body_end *ret_end)
+{
+    __typeof__(p->variables) outer = p->variables;
+    struct definition *outer_at = p->at;
+    unsigned outer_loops = p->loops;
+
+    p->variables = (__typeof__(p->variables)){0};
+    p->at = d;
+    p->loops = 0;
+    declare_known(p);
+    bool parsed = expect_action_end(p) && parse_body(p, &d->body, ret_end);
+    vec_release(&p->variables);
+    p->variables = outer;
+    p->at = outer_at;
+    p->loops = outer_loops;
+    return parsed;
+}
+
 static bool parse_definition(struct parser *p, struct str name, size_t offset)
 {
     struct definition *d = arena_new(&p->template->arena, struct definition);
     enum body_end end = BODY_EOF;
-    __typeof__(p->variables) outer = p->variables;
 
-    d->name = name;
+    *d = (struct definition){.name = name,
+                             .owner = p->template,
+                             .offset = offset,
+                             .slot_count = (uint32_t)predeclared_count};
     if (++p->depth > TEMPLATE_DEPTH_MAX) {
         return lexer_fail(&p->lexer, offset, 1, "definitions nest deeper than %d",
                           TEMPLATE_DEPTH_MAX);
     }
-    p->variables = (__typeof__(p->variables)){0};
-    declare_known(p);
-    bool parsed = expect_action_end(p) && parse_body(p, &d->body, &end);
-    vec_release(&p->variables);
-    p->variables = outer;
-    if (!parsed) {
+    if (!parse_definition_body(p, d, &end)) {
         return false;
     }
     if (end != BODY_END) {
@@ -289,69 +304,125 @@ static bool parse_body(struct parser *p, const struct node **ret_body, enum body
     return true;
 }
 
-static const struct definition *find_definition(const struct template *t, struct str name)
+const struct definition *definition_find(const struct template *t, struct str name)
 {
     for (const struct definition *d = t->definitions; d != NULL; d = d->next) {
         if (str_eq(d->name, name)) {
             return d;
         }
     }
-    return NULL;
+    return t->library != NULL ? library_find(t->library, name) : NULL;
 }
 
-/* Every {{ template }} must name a definition; known only when all are read. */
-static bool check_calls(struct parser *p, const struct node *node)
+static bool check_calls(struct parser *p, const struct node *first, unsigned *uses)
 {
-    for (; node != NULL; node = node->next) {
-        if (node->kind == NODE_TEMPLATE && find_definition(p->template, node->text) == NULL) {
-            return lexer_fail(&p->lexer, node->offset, 8,
-                              "no template named \"%.*s\" is defined here", STR_FMT(node->text));
+    for (const struct node *node = first; node != NULL; node = node->next) {
+        if (node->kind == NODE_TEMPLATE) {
+            const struct definition *d = definition_find(p->template, node->text);
+            if (d == NULL) {
+                return lexer_fail(&p->lexer, node->offset, 8,
+                                  "no template named \"%.*s\" is defined here",
+                                  STR_FMT(node->text));
+            }
+            *uses |= d->uses;
         }
-        if (!check_calls(p, node->body) || !check_calls(p, node->otherwise)) {
+        if (!check_calls(p, node->body, uses) || !check_calls(p, node->otherwise, uses)) {
             return false;
         }
     }
     return true;
 }
 
-static bool parse_all(struct parser *p)
+static unsigned uses_of_calls(const struct template *t, const struct node *first)
 {
-    enum body_end end = BODY_EOF;
+    unsigned uses = USES_NOTHING;
 
-    p->template->slot_count = (uint32_t)predeclared_count;
-    declare_known(p);
-    if (!parse_body(p, &p->template->body, &end)) {
-        return false;
+    for (const struct node *node = first; node != NULL; node = node->next) {
+        const struct definition *d =
+            node->kind == NODE_TEMPLATE ? definition_find(t, node->text) : NULL;
+        uses |= d != NULL ? d->uses : USES_NOTHING;
+        uses |= uses_of_calls(t, node->body) | uses_of_calls(t, node->otherwise);
     }
-    if (end != BODY_EOF) {
-        return lexer_fail(&p->lexer, p->lexer.action_end, 1, "{{ %s }} without an action to close",
-                          end == BODY_END ? "end" : "else");
-    }
-    for (const struct definition *d = p->template->definitions; d != NULL; d = d->next) {
-        if (!check_calls(p, d->body)) {
+    return uses;
+}
+
+bool definition_spread(const struct template *t, struct definition *d)
+{
+    unsigned before = d->uses;
+
+    d->uses |= uses_of_calls(t, d->body);
+    return d->uses != before;
+}
+
+/* Every {{ template }} must name a definition; known only when all are read. */
+static bool check_all_calls(struct parser *p)
+{
+    struct template *t = p->template;
+
+    for (struct definition *d = t->definitions; d != NULL; d = d->next) {
+        t->uses |= d->uses;
+        if (!check_calls(p, d->body, &t->uses)) {
             return false;
         }
     }
-    return check_calls(p, p->template->body);
+    t->uses |= t->main.uses;
+    return check_calls(p, t->main.body, &t->uses);
 }
 
-bool template_compile(struct str name, struct str text, struct template **ret_template,
-                      struct err *e)
+bool template_parse(struct template *t, struct err *e)
 {
-    if (text.len > TEMPLATE_TEXT_MAX) {
-        return err_set(e, ERR_LIMIT, "the template has %zu bytes, at most %d are allowed", text.len,
-                       TEMPLATE_TEXT_MAX);
+    struct parser p = {.template = t, .at = &t->main};
+    enum body_end end = BODY_EOF;
+
+    p.lexer = (struct lexer){.text = t->text, .arena = &t->arena, .err = e};
+    t->main.slot_count = (uint32_t)predeclared_count;
+    t->main.owner = t;
+    declare_known(&p);
+    bool parsed = parse_body(&p, &t->main.body, &end);
+    if (parsed && end != BODY_EOF) {
+        parsed = lexer_fail(&p.lexer, p.lexer.action_end, 1, "{{ %s }} without an action to close",
+                            end == BODY_END ? "end" : "else");
     }
-    AUTO(template_autofree) struct template *t = mem_new(struct template);
+    parsed = parsed && (t->is_file || check_all_calls(&p));
+    vec_release(&p.variables);
+    return parsed;
+}
+
+bool template_check_calls(struct template *t, struct err *e)
+{
+    struct parser p = {.template = t, .at = &t->main};
+
+    p.lexer = (struct lexer){.text = t->text, .arena = &t->arena, .err = e};
+    return check_all_calls(&p);
+}
+
+struct template *template_new(struct str name, struct str text,
+                              const struct template_library *library)
+{
+    struct template *t = mem_new(struct template);
+
     arena_init(&t->arena, ARENA_UNLIMITED);
     t->name = arena_dup(&t->arena, name);
     t->text = arena_dup(&t->arena, text);
+    t->library = library;
+    return t;
+}
 
-    struct parser p = {.template = t};
-    p.lexer = (struct lexer){.text = t->text, .arena = &t->arena, .err = e};
-    bool parsed = parse_all(&p);
-    vec_release(&p.variables);
-    if (!parsed) {
+static bool check_size(struct str text, struct err *e)
+{
+    return text.len <= TEMPLATE_TEXT_MAX ||
+           err_set(e, ERR_LIMIT, "the template has %zu bytes, at most %d are allowed", text.len,
+                   TEMPLATE_TEXT_MAX);
+}
+
+bool template_compile(struct str name, struct str text, const struct template_library *library,
+                      struct template **ret_template, struct err *e)
+{
+    if (!check_size(text, e)) {
+        return false;
+    }
+    AUTO(template_autofree) struct template *t = template_new(name, text, library);
+    if (!template_parse(t, e)) {
         return false;
     }
     *ret_template = TAKE(t);
@@ -371,15 +442,22 @@ unsigned template_uses(const struct template *t)
     return t->uses;
 }
 
+const char *template_gap(const struct template *t)
+{
+    return t->gap;
+}
+
 bool template_is_text(const struct template *t, struct str *ret_text)
 {
-    if (t->body == NULL) {
+    const struct node *body = t->main.body;
+
+    if (body == NULL) {
         *ret_text = STR("");
         return true;
     }
-    if (t->body->kind != NODE_TEXT || t->body->next != NULL) {
+    if (body->kind != NODE_TEXT || body->next != NULL) {
         return false;
     }
-    *ret_text = t->body->text;
+    *ret_text = body->text;
     return true;
 }

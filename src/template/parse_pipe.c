@@ -71,14 +71,14 @@ static bool use_variable(struct parser *p, struct operand *op)
                           near && *near ? "?" : "");
     }
     if (op->slot < predeclared_count) {
-        p->template->uses |= predeclared[op->slot].uses;
+        p->at->uses |= predeclared[op->slot].uses;
     }
     return true;
 }
 
 static uint32_t declare_variable(struct parser *p, struct str name)
 {
-    struct variable v = {.name = name, .slot = p->template->slot_count++};
+    struct variable v = {.name = name, .slot = p->at->slot_count++};
 
     vec_push(&p->variables, v);
     return v.slot;
@@ -113,21 +113,72 @@ static bool parse_word(struct parser *p, struct operand *op)
                           STR_FMT(p->token.text), near ? "; did you mean '" : "", near ? near : "",
                           near ? "'?" : "");
     }
-    p->template->uses |= op->function->uses;
+    p->at->uses |= op->function->uses;
+    if (op->function->call == function_gap && p->template->gap == NULL) {
+        p->template->gap = op->function->name;
+    }
     return true;
+}
+
+/* 0x1F, 0o17, 0b101 and 017. */
+static bool parse_based(struct str text, int64_t *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+    bool is_negative = str_starts(text, STR("-"));
+    bool has_sign = is_negative || str_starts(text, STR("+"));
+    struct str s = str_slice(text, has_sign ? 1 : 0, text.len);
+    char mark = s.len > 1 ? (char)(s.ptr[1] | 0x20) : '\0';
+    unsigned base = mark == 'x' ? 16 : mark == 'b' ? 2 : 8;
+    size_t at = mark == 'x' || mark == 'b' || mark == 'o' ? 2 : 1;
+    int64_t number = 0;
+
+    if (s.len <= at || s.ptr[0] != '0') {
+        return false;
+    }
+    for (; at < s.len; at++) {
+        char c = (char)(s.ptr[at] >= 'A' && s.ptr[at] <= 'F' ? s.ptr[at] | 0x20 : s.ptr[at]);
+        const char *hit = strchr(digits, c);
+        if (c == '\0' || hit == NULL || (unsigned)(hit - digits) >= base ||
+            __builtin_mul_overflow(number, (int64_t)base, &number) ||
+            __builtin_add_overflow(number, hit - digits, &number)) {
+            return false;
+        }
+    }
+    *ret = is_negative ? -number : number;
+    return true;
+}
+
+/* The number without the underscores that may stand between its digits. */
+static struct str without_underscores(struct parser *p, struct str text)
+{
+    char *copy = arena_text(&p->template->arena, text);
+    size_t len = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        bool between = i > 0 && i + 1 < text.len && text.ptr[i - 1] != '_';
+        if (text.ptr[i] != '_' || !between) {
+            copy[len++] = text.ptr[i];
+        }
+    }
+    return str_make(copy, len);
 }
 
 static bool parse_number(struct parser *p, struct operand *op)
 {
+    struct str text = without_underscores(p, p->token.text);
     int64_t integer = 0;
     double number = 0;
 
     op->kind = OPERAND_CONST;
-    if (number_parse_i64(p->token.text, &integer)) {
+    if (parse_based(text, &integer)) {
         op->constant = value_int(integer);
         return true;
     }
-    if (number_parse(p->token.text, &number)) {
+    if (number_parse_i64(text, &integer)) {
+        op->constant = value_int(integer);
+        return true;
+    }
+    if (number_parse(text, &number)) {
         op->constant = value_float(number);
         return true;
     }
@@ -167,7 +218,7 @@ static void add_field(struct parser *p, struct operand *op, struct str name)
     }
     field->name = name;
     *tail = field;
-    p->template->uses |= field_uses(name);
+    p->at->uses |= field_uses(name);
 }
 
 static bool parse_parenthesis(struct parser *p, struct operand *op)
@@ -187,7 +238,7 @@ static bool parse_parenthesis(struct parser *p, struct operand *op)
 static bool operand_dot(struct parser *p, struct operand *op)
 {
     op->kind = OPERAND_DOT;
-    p->template->uses |= USES_LABELS | USES_VALUE | USES_EXTERNAL | USES_ALERT | USES_TIME;
+    p->at->uses |= USES_LABELS | USES_VALUE | USES_EXTERNAL | USES_ALERT | USES_TIME;
     return true;
 }
 
@@ -258,16 +309,26 @@ static bool starts_operand(const struct parser *p)
     return operand_parsers[p->token.kind] != NULL;
 }
 
+static bool ends_in_method(const struct operand *op)
+{
+    const struct field_name *last = op->fields;
+
+    while (last != NULL && last->next != NULL) {
+        last = last->next;
+    }
+    return last != NULL && (method_find(VALUE_TIME, last->name) != NULL ||
+                            method_find(VALUE_DURATION, last->name) != NULL);
+}
+
 static bool check_command(struct parser *p, const struct command *c, bool is_first)
 {
     const struct operand *head = c->args;
     size_t given = c->count - 1 + (is_first ? 0 : 1);
 
     if (head->kind != OPERAND_FUNCTION) {
-        return c->count == 1 && is_first
-                   ? true
-                   : lexer_fail(&p->lexer, head->offset, 1,
-                                "expected a function to take these arguments");
+        return given == 0 || ends_in_method(head) ||
+               lexer_fail(&p->lexer, head->offset, 1,
+                          "expected a function to take these arguments");
     }
     const struct function *f = head->function;
     if (given < (size_t)f->min_args || (f->max_args >= 0 && given > (size_t)f->max_args)) {
@@ -333,7 +394,7 @@ static bool set_slots(struct parser *p, struct pipe *pipe, const struct str *nam
                       size_t offset)
 {
     for (unsigned i = 0; i < pipe->slot_count; i++) {
-        if (declares && p->template->slot_count >= TEMPLATE_SLOTS_MAX) {
+        if (declares && p->at->slot_count >= TEMPLATE_SLOTS_MAX) {
             return lexer_fail(&p->lexer, offset, 1, "more than %d variables", TEMPLATE_SLOTS_MAX);
         }
         if (declares) {

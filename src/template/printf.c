@@ -1,309 +1,232 @@
 /*
- * printf as Go's fmt package does it, for the kinds of values that templates have: %v %s %q %d %f
- * %F %e %g %x %X %t %c %U %%, with the flags + - space 0 #, width and precision (also *). What does
- * not fit prints as Go's %!verb(type=value).
+ * printf as Go's fmt package does it: flags, width and precision (also * and [n]) are read here,
+ * printf_verb.c prints. What does not fit prints as Go's %!verb(type=value).
  */
 #include "template/template_int.h"
 
-#include "base/number.h"
-
-#include <math.h>
-
-struct verb {
-    char letter;
-    bool plus;
-    bool minus;
-    bool space;
-    bool zero;
-    bool sharp;
-    int width;     /* -1: none */
-    int precision; /* -1: none */
-};
-
 enum { PRINTF_WIDTH_MAX = 4096 };
 
-static void add_padded(struct buf *out, struct str body, const struct verb *v, bool numeric)
-{
-    size_t columns = 0;
+struct format {
+    struct str text;
+    size_t at;
+    struct value_list args; /* the format itself is not among them */
+    size_t arg;
+    bool reordered;    /* an [n] was seen */
+    bool after_index;  /* ... directly before what is read now */
+    bool is_arg_found; /* ... and it named an argument that there is */
+};
 
-    for (size_t i = 0; i < body.len; i++) {
-        columns += ((unsigned char)body.ptr[i] & 0xC0) != 0x80;
-    }
-    size_t pad = v->width > 0 && (size_t)v->width > columns ? (size_t)v->width - columns : 0;
-    if (v->minus) {
-        buf_add_str(out, body);
-        buf_add_repeat(out, ' ', pad);
-        return;
-    }
-    bool zeros = v->zero && numeric;
-    if (zeros && body.len > 0 && (body.ptr[0] == '-' || body.ptr[0] == '+')) {
-        buf_add_byte(out, body.ptr[0]);
-        body = str_slice(body, 1, body.len);
-    }
-    buf_add_repeat(out, zeros ? '0' : ' ', pad);
-    buf_add_str(out, body);
+static char peek(const struct format *f)
+{
+    return f->at < f->text.len ? f->text.ptr[f->at] : '\0';
 }
 
-static void add_sign(struct buf *out, bool negative, const struct verb *v)
-{
-    if (!negative && v->plus) {
-        buf_add_byte(out, '+');
-    } else if (!negative && v->space) {
-        buf_add_byte(out, ' ');
-    }
-}
-
-/* The digits of a finite number: %f and %e default to six, %g and %v to the shortest. */
-static void add_float_digits(struct buf *out, const struct verb *v, double number)
-{
-    int precision = v->precision >= 0 ? v->precision : 6;
-    char digits[NUMBER_TEXT_MAX];
-
-    if (v->letter == 'f' || v->letter == 'F') {
-        buf_addf(out, "%.*f", precision, number);
-    } else if (v->letter == 'e') {
-        buf_addf(out, "%.*e", precision, number);
-    } else if (v->letter == 'E') {
-        buf_addf(out, "%.*E", precision, number);
-    } else if (v->precision >= 0) {
-        buf_addf(out, "%.*g", v->precision, number);
-    } else {
-        buf_add(out, digits, number_format_go(number, digits));
-    }
-}
-
-static void print_float(struct buf *out, const struct verb *v, double number)
-{
-    AUTO(buf_release) struct buf body = BUF_INIT(TEMPLATE_TEXT_MAX);
-
-    add_sign(&body, signbit(number) != 0 && !isnan(number), v);
-    if (isnan(number)) {
-        buf_add_text(&body, "NaN");
-    } else if (isinf(number)) {
-        buf_add_text(&body, number < 0 ? "-Inf" : v->plus ? "Inf" : "+Inf");
-    } else {
-        add_float_digits(&body, v, number);
-    }
-    add_padded(out, buf_str(&body), v, isfinite(number) != 0);
-}
-
-static void print_int(struct buf *out, const struct verb *v, int64_t number)
-{
-    AUTO(buf_release) struct buf body = BUF_INIT(TEMPLATE_TEXT_MAX);
-    uint64_t magnitude = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
-
-    add_sign(&body, number < 0, v);
-    if (number < 0) {
-        buf_add_byte(&body, '-');
-    }
-    if (v->letter == 'x' || v->letter == 'X') {
-        buf_add_text(&body, v->sharp ? "0x" : "");
-        buf_addf(&body, v->letter == 'x' ? "%llx" : "%llX", (unsigned long long)magnitude);
-    } else if (v->letter == 'o') {
-        buf_addf(&body, "%llo", (unsigned long long)magnitude);
-    } else if (v->letter == 'c') {
-        buf_add_rune(&body, (uint32_t)number);
-    } else if (v->letter == 'U') {
-        buf_addf(&body, "U+%04llX", (unsigned long long)magnitude);
-    } else {
-        buf_add_u64(&body, magnitude);
-    }
-    add_padded(out, buf_str(&body), v, v->letter != 'c');
-}
-
-static void quote_text(struct buf *out, struct str text)
-{
-    static const char escaped[] = "\a\b\f\n\r\t\v\\\"";
-    static const char letters[] = "abfnrtv\\\"";
-
-    buf_add_byte(out, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        const char *hit = c != '\0' ? strchr(escaped, c) : NULL;
-        if (hit != NULL) {
-            buf_addf(out, "\\%c", letters[hit - escaped]);
-        } else if ((unsigned char)c < 0x20 || c == 0x7F) {
-            buf_addf(out, "\\x%02x", (unsigned)(unsigned char)c);
-        } else {
-            buf_add_byte(out, c);
-        }
-    }
-    buf_add_byte(out, '"');
-}
-
-/* At most <precision> characters. */
-static struct str cut_text(struct str text, int precision)
-{
-    size_t at = 0;
-
-    for (int i = 0; i < precision && at < text.len; i++) {
-        at++;
-        while (at < text.len && ((unsigned char)text.ptr[at] & 0xC0) == 0x80) {
-            at++;
-        }
-    }
-    return precision < 0 ? text : str_slice(text, 0, at);
-}
-
-static void print_text(struct buf *out, const struct verb *v, struct str text)
-{
-    AUTO(buf_release) struct buf body = BUF_INIT(TEMPLATE_TEXT_MAX);
-
-    text = cut_text(text, v->precision);
-    if (v->letter == 'q') {
-        quote_text(&body, text);
-    } else if (v->letter == 'x' || v->letter == 'X') {
-        for (size_t i = 0; i < text.len; i++) {
-            buf_addf(&body, v->letter == 'x' ? "%02x" : "%02X",
-                     (unsigned)(unsigned char)text.ptr[i]);
-        }
-    } else {
-        buf_add_str(&body, text);
-    }
-    add_padded(out, buf_str(&body), v, false);
-}
-
-static void print_other(struct buf *out, const struct verb *v, const struct value *value)
-{
-    AUTO(buf_release) struct buf body = BUF_INIT(TEMPLATE_TEXT_MAX);
-
-    value_print(value, &body);
-    print_text(out, v, buf_str(&body));
-}
-
-/* Go's complaint inside the text: %!d(string=hi). */
-static void print_bad(struct buf *out, const struct verb *v, const struct value *value)
-{
-    buf_addf(out, "%%!%c(%s=", v->letter, value_type_name(value));
-    value_print(value, out);
-    buf_add_byte(out, ')');
-}
-
-static bool verb_in(const struct verb *v, const char *letters)
-{
-    return strchr(letters, v->letter) != NULL;
-}
-
-/* Kinds that every fitting verb prints alike. */
-static bool prints_plain(const struct verb *v, const struct value *value)
-{
-    return (value->kind == VALUE_BOOL && verb_in(v, "vt")) ||
-           (value->kind > VALUE_TEXT && verb_in(v, "vs"));
-}
-
-static void print_verb(struct buf *out, const struct verb *v, const struct value *value)
-{
-    if (value->kind == VALUE_FLOAT && verb_in(v, "vgGeEfF")) {
-        print_float(out, v, value->as.number);
-    } else if (value->kind == VALUE_INT && verb_in(v, "vdxXocU")) {
-        print_int(out, v, value->as.integer);
-    } else if (value->kind == VALUE_TEXT && verb_in(v, "vsqxX")) {
-        print_text(out, v, value->as.text);
-    } else if (prints_plain(v, value)) {
-        print_other(out, v, value);
-    } else {
-        print_bad(out, v, value);
-    }
-}
-
-static bool read_flag(struct verb *v, char c)
+static void read_flags(struct format *f, struct verb *v)
 {
     bool *const flags[] = {&v->plus, &v->minus, &v->space, &v->zero, &v->sharp};
     static const char letters[] = "+- 0#";
-    const char *hit = c != '\0' ? strchr(letters, c) : NULL;
 
-    if (hit != NULL) {
+    for (char c = peek(f); c != '\0'; c = peek(f)) {
+        const char *hit = strchr(letters, c);
+        if (hit == NULL) {
+            return;
+        }
         *flags[hit - letters] = true;
+        f->at++;
     }
-    return hit != NULL;
 }
 
-/* Digits or '*' (the next argument); -1 when neither. */
-static bool read_count(struct str fmt, size_t *at, struct value_list args, size_t *arg, int *ret,
-                       struct err *e)
+static bool read_digits(struct format *f, int *ret_number, bool *ret_found, struct err *e)
 {
-    int64_t count = -1;
+    int number = 0;
 
-    if (*at < fmt.len && fmt.ptr[*at] == '*') {
-        (*at)++;
-        bool is_int = *arg < args.count && args.items[*arg].kind == VALUE_INT;
-        count = is_int ? args.items[(*arg)++].as.integer : -1;
+    *ret_found = false;
+    for (char c = peek(f); c >= '0' && c <= '9'; c = peek(f)) {
+        number = number * 10 + (c - '0');
+        if (number > PRINTF_WIDTH_MAX) {
+            return err_set(e, ERR_LIMIT, "a width or precision above %d", PRINTF_WIDTH_MAX);
+        }
+        *ret_found = true;
+        f->at++;
     }
-    while (*at < fmt.len && fmt.ptr[*at] >= '0' && fmt.ptr[*at] <= '9' &&
-           count <= PRINTF_WIDTH_MAX) {
-        count = (count < 0 ? 0 : count) * 10 + (fmt.ptr[(*at)++] - '0');
-    }
-    if (count > PRINTF_WIDTH_MAX) {
-        return err_set(e, ERR_LIMIT, "a width or precision above %d", PRINTF_WIDTH_MAX);
-    }
-    *ret = (int)count;
+    *ret_number = number;
     return true;
 }
 
-/* Reads the verb behind a '%'. */
-static bool read_verb(struct str fmt, size_t *at, struct value_list args, size_t *arg,
-                      struct verb *ret, struct err *e)
+/* [n]: the argument that is taken next. */
+static bool read_index(struct format *f, struct err *e)
 {
-    *ret = (struct verb){.width = -1, .precision = -1};
-    while (*at < fmt.len && read_flag(ret, fmt.ptr[*at])) {
-        (*at)++;
+    bool has_digits = false;
+    int number = 0;
+
+    f->after_index = false;
+    if (peek(f) != '[') {
+        return true;
     }
-    if (!read_count(fmt, at, args, arg, &ret->width, e)) {
+    f->reordered = true;
+    size_t close = f->at + str_find_byte(str_slice(f->text, f->at, f->text.len), ']');
+    f->at++;
+    if (!read_digits(f, &number, &has_digits, e)) {
         return false;
     }
-    if (*at < fmt.len && fmt.ptr[*at] == '.') {
-        (*at)++;
-        if (!read_count(fmt, at, args, arg, &ret->precision, e)) {
-            return false;
-        }
-        ret->precision = ret->precision < 0 ? 0 : ret->precision;
+    f->is_arg_found = has_digits && f->at == close && close < f->text.len && number >= 1 &&
+                      (size_t)number <= f->args.count;
+    if (f->is_arg_found) {
+        f->arg = (size_t)number - 1;
     }
-    ret->letter = *at < fmt.len ? fmt.ptr[(*at)++] : '\0';
+    f->after_index = f->is_arg_found;
+    f->at = close < f->text.len ? close + 1 : f->at;
     return true;
 }
 
-static void print_extra(struct buf *out, struct value_list args, size_t arg)
+/* '*': the next argument as a number; *ret_ok false when it is none that fits. */
+static int take_count(struct format *f, bool *ret_ok)
 {
-    if (arg >= args.count) {
+    *ret_ok = false;
+    if (f->arg >= f->args.count) {
+        return 0;
+    }
+    const struct value *v = &f->args.items[f->arg++];
+    *ret_ok = v->kind == VALUE_INT && v->as.integer >= -PRINTF_WIDTH_MAX &&
+              v->as.integer <= PRINTF_WIDTH_MAX;
+    return *ret_ok ? (int)v->as.integer : 0;
+}
+
+static bool read_width(struct format *f, struct verb *v, struct buf *out, struct err *e)
+{
+    bool found = false;
+    int width = 0;
+
+    if (!read_index(f, e)) {
+        return false;
+    }
+    if (peek(f) == '*') {
+        f->at++;
+        width = take_count(f, &found);
+        buf_add_text(out, found ? "" : "%!(BADWIDTH)");
+        v->minus = v->minus || width < 0;
+        width = width < 0 ? -width : width;
+        f->after_index = false;
+    } else if (!read_digits(f, &width, &found, e)) {
+        return false;
+    } else if (f->after_index && found) { /* %[3]2d */
+        f->is_arg_found = false;
+    }
+    v->width = found ? width : -1;
+    return true;
+}
+
+static bool read_precision(struct format *f, struct verb *v, struct buf *out, struct err *e)
+{
+    bool found = false;
+    int precision = 0;
+
+    if (peek(f) != '.') {
+        return true;
+    }
+    f->at++;
+    f->is_arg_found = f->is_arg_found && !f->after_index; /* %[3].2d */
+    if (!read_index(f, e)) {
+        return false;
+    }
+    if (peek(f) == '*') {
+        f->at++;
+        precision = take_count(f, &found);
+        buf_add_text(out, found ? "" : "%!(BADPREC)");
+        found = found && precision >= 0;
+        f->after_index = false;
+        v->precision = found ? precision : -1;
+        return true;
+    }
+    if (!read_digits(f, &precision, &found, e)) {
+        return false;
+    }
+    v->precision = precision;
+    return true;
+}
+
+/* The verb's character; 0 at the end of the format. */
+static uint32_t read_letter(struct format *f, struct str *ret_text)
+{
+    size_t start = f->at;
+
+    if (start >= f->text.len) {
+        return 0;
+    }
+    f->at++;
+    while (f->at < f->text.len && ((unsigned char)f->text.ptr[f->at] & 0xC0) == 0x80) {
+        f->at++;
+    }
+    *ret_text = str_slice(f->text, start, f->at - start);
+    return ret_text->len == 1 ? (unsigned char)f->text.ptr[start] : 0x80;
+}
+
+static void print_one(struct format *f, struct verb *v, uint32_t letter, struct buf *out)
+{
+    if (letter == 0) {
+        buf_add_text(out, "%!(NOVERB)");
+    } else if (letter == '%') {
+        buf_add_byte(out, '%');
+    } else if (!f->is_arg_found) {
+        buf_addf(out, "%%!%.*s(BADINDEX)", STR_FMT(v->written));
+    } else if (f->arg >= f->args.count) {
+        buf_addf(out, "%%!%.*s(MISSING)", STR_FMT(v->written));
+    } else {
+        v->letter = letter == 'w' || letter == 0x80 ? '\1' : (char)letter; /* no verb */
+        template_print_verb(out, v, &f->args.items[f->arg++]);
+    }
+}
+
+static bool print_directive(struct format *f, struct buf *out, struct err *e)
+{
+    struct verb v = {.width = -1, .precision = -1};
+
+    f->is_arg_found = true;
+    f->after_index = false;
+    read_flags(f, &v);
+    if (!read_width(f, &v, out, e) || !read_precision(f, &v, out, e) ||
+        !(f->after_index || read_index(f, e))) {
+        return false;
+    }
+    print_one(f, &v, read_letter(f, &v.written), out);
+    return true;
+}
+
+static void print_extra(struct buf *out, const struct format *f)
+{
+    if (f->reordered || f->arg >= f->args.count) {
         return;
     }
     buf_add_text(out, "%!(EXTRA ");
-    for (size_t i = arg; i < args.count; i++) {
-        buf_addf(out, "%s%s=", i > arg ? ", " : "", value_type_name(&args.items[i]));
-        value_print(&args.items[i], out);
+    for (size_t i = f->arg; i < f->args.count; i++) {
+        const struct value *v = &f->args.items[i];
+        buf_add_text(out, i > f->arg ? ", " : "");
+        if (v->kind != VALUE_NIL) {
+            buf_addf(out, "%s=", value_type_name(v));
+        }
+        value_print(v, out);
     }
     buf_add_byte(out, ')');
 }
 
 bool template_printf(struct value_list args, struct buf *out, struct err *e)
 {
-    struct str fmt;
-    size_t arg = 1;
+    struct format f = {.args = {args.items + 1, args.count - 1}};
 
-    if (!value_to_text(&args.items[0], &fmt, e)) {
+    if (!value_to_text(&args.items[0], &f.text, e)) {
         return err_wrap(e, "the format");
     }
-    for (size_t at = 0; at < fmt.len;) {
-        struct verb v;
-        size_t plain = str_find_byte(str_slice(fmt, at, fmt.len), '%');
-        buf_add(out, fmt.ptr + at, plain);
-        at += plain + 1;
-        if (at > fmt.len) {
+    while (f.at < f.text.len) {
+        size_t plain = str_find_byte(str_slice(f.text, f.at, f.text.len), '%');
+        buf_add(out, f.text.ptr + f.at, plain);
+        f.at += plain + 1;
+        if (f.at > f.text.len) {
             break;
         }
-        if (!read_verb(fmt, &at, args, &arg, &v, e)) {
+        if (!print_directive(&f, out, e)) {
             return false;
         }
-        if (v.letter == '%') {
-            buf_add_byte(out, '%');
-        } else if (v.letter == '\0') {
-            buf_add_text(out, "%!(NOVERB)");
-        } else if (arg >= args.count) {
-            buf_addf(out, "%%!%c(MISSING)", v.letter);
-        } else {
-            print_verb(out, &v, &args.items[arg++]);
-        }
     }
-    print_extra(out, args, arg);
+    print_extra(out, &f);
     return true;
 }

@@ -9,8 +9,9 @@
  *
  * Ownership: a template owns its compiled form; data is borrowed for a call; output goes to the
  * caller's buf. Threads: a compiled template is immutable, any thread may render. Limits:
- * TEMPLATE_TEXT_MAX bytes of source, nesting TEMPLATE_DEPTH_MAX, TEMPLATE_STEPS_MAX steps per
- * rendering, and the cap of the output buf.
+ * TEMPLATE_TEXT_MAX bytes of source, nesting TEMPLATE_DEPTH_MAX, TEMPLATE_STEPS_MAX steps and
+ * TEMPLATE_BYTES_MAX bytes per rendering, the cap of the output buf, TEMPLATE_FILES_MAX files with
+ * TEMPLATE_DEFINITIONS_MAX definitions.
  */
 #ifndef TELEX_TEMPLATE_TEMPLATE_H
 #define TELEX_TEMPLATE_TEMPLATE_H
@@ -25,7 +26,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TEMPLATE_TEXT_MAX = 256 * 1024, TEMPLATE_DEPTH_MAX = 64, TEMPLATE_STEPS_MAX = 1000000 };
+enum {
+    TEMPLATE_TEXT_MAX = 256 * 1024,
+    TEMPLATE_DEPTH_MAX = 64,
+    TEMPLATE_STEPS_MAX = 1000000,
+    TEMPLATE_BYTES_MAX = 64 << 20,
+    TEMPLATE_FILES_MAX = 1000,
+    TEMPLATE_DEFINITIONS_MAX = 10000,
+};
+
+/* Whom functions follow that have the same name and differ: now, strvalue. */
+enum template_dialect { TEMPLATE_PROMETHEUS, TEMPLATE_VMALERT };
 
 /* What a rendering depends on. */
 enum template_uses {
@@ -53,6 +64,8 @@ struct template_world {
     void *arg;
     const struct labels *external_labels;
     struct str external_url;
+    enum template_dialect dialect;
+    int64_t wall_ns; /* the time of day, which is `now` in vmalert's dialect */
 };
 
 /* What a rendering is about. */
@@ -73,16 +86,23 @@ struct template_data {
 };
 
 struct template;
+struct template_library;
 
-/* Compiles <text>; <name> is for error texts. Errors point into <text> with line, column and caret.
+/*
+ * Compiles <text>; <name> is for error texts. Errors point into <text> with line, column and caret.
+ * What <library> (or NULL) defines can be called; it must outlive the template.
  */
-MUST_USE bool template_compile(struct str name, struct str text, struct template **ret_template,
-                               struct err *e);
+MUST_USE bool template_compile(struct str name, struct str text,
+                               const struct template_library *library,
+                               struct template **ret_template, struct err *e);
 void template_free(struct template *t);
 DEFINE_AUTOFREE(template)
 
 /* Bits of enum template_uses. */
 unsigned template_uses(const struct template *t);
+
+/* A function that it calls and that gives empty text here, or NULL: worth a warning. */
+const char *template_gap(const struct template *t);
 
 /* Is it plain text, without any action? Then *ret_text is it, as long as the template lives. */
 bool template_is_text(const struct template *t, struct str *ret_text);
@@ -93,5 +113,25 @@ bool template_is_text(const struct template *t, struct str *ret_text);
  */
 bool template_render(const struct template *t, const struct template_data *data,
                      const struct template_world *world, struct buf *out, struct err *e);
+
+/*
+ * Template files: their `define` blocks, and the text outside of them under the file's name, may be
+ * called by every template that is compiled with the library.
+ */
+struct template_library *template_library_new(void);
+void template_library_free(struct template_library *library);
+DEFINE_AUTOFREE(template_library)
+
+/* Reads one file's <text>; of two definitions of one name the later one counts. Errors as in
+ * template_compile(). */
+MUST_USE bool template_library_add(struct template_library *library, struct str name,
+                                   struct str text, struct err *e);
+
+/*
+ * To be called when all files are added: do the templates that they call exist? On failure
+ * *ret_name is the file that the error points into.
+ */
+MUST_USE bool template_library_finish(struct template_library *library, struct str *ret_name,
+                                      struct err *e);
 
 #endif

@@ -27,8 +27,10 @@ enum value_kind {
     VALUE_SAMPLE,  /* one series of it */
     VALUE_TIME,
     VALUE_DURATION,
-    VALUE_MAP,  /* what `args` makes: arg0, arg1, ... */
-    VALUE_ROOT, /* the data itself */
+    VALUE_MONTH,   /* 1..12; prints its name */
+    VALUE_WEEKDAY, /* 0 is Sunday */
+    VALUE_MAP,     /* what `args` makes: arg0, arg1, ... */
+    VALUE_ROOT,    /* the data itself */
     VALUE_KINDS
 };
 
@@ -43,7 +45,7 @@ struct value {
     enum value_kind kind;
     union {
         bool boolean;
-        int64_t integer; /* VALUE_INT; VALUE_TIME and VALUE_DURATION in ns */
+        int64_t integer; /* VALUE_INT, VALUE_MONTH, ...; VALUE_TIME and VALUE_DURATION in ns */
         double number;
         struct str text;
         struct {
@@ -85,6 +87,9 @@ const char *value_type_name(const struct value *v);
 /* Go's truth: not zero, not empty. */
 bool value_is_true(const struct value *v);
 
+/* Several as Go's Sprint: a space between two operands when neither is a text. */
+void value_print_all(struct value_list values, struct buf *out);
+
 /* As Go prints it with %v. */
 void value_print(const struct value *v, struct buf *out);
 
@@ -102,6 +107,9 @@ struct labels_walk {
 };
 bool value_labels_next(const struct value *v, struct labels_walk *w, struct label *ret_label);
 struct str value_labels_get(const struct value *v, struct str name);
+
+/* arg0, arg1, ... of what `args` made; nil for any other name. */
+struct value value_map_get(struct value_list map, struct str name);
 
 /* ---- the tree ---- */
 
@@ -166,10 +174,14 @@ struct node {
     struct node *next;
 };
 
-/* A named body made by define or block. */
+/* A named body made by define or block, or all of a template file. */
 struct definition {
     struct str name;
+    const struct template *owner; /* whose text the offsets point into */
     const struct node *body;
+    uint32_t slot_count; /* variables of its own */
+    unsigned uses;
+    size_t offset;
     struct definition *next;
 };
 
@@ -180,13 +192,30 @@ struct template
     struct arena arena;
     struct str name;
     struct str text;
-    const struct node *body;
-    struct definition *definitions;
+    struct definition main;                 /* what stands outside of definitions */
+    struct definition *definitions;         /* the last one of a name counts */
+    const struct template_library *library; /* or NULL */
     unsigned uses;
-    uint32_t slot_count;
+    bool is_file;    /* of a library: calls may name what other files define */
+    const char *gap; /* a function that it calls and that gives empty text here; or NULL */
 };
 
-/* Slots of the variables that every template knows, in this order. */
+/* A template that is not read yet, and its reading; a file's calls are checked when its library is
+ * whole, which also gathers what they use. */
+struct template *template_new(struct str name, struct str text,
+                              const struct template_library *library);
+MUST_USE bool template_parse(struct template *t, struct err *e);
+MUST_USE bool template_check_calls(struct template *t, struct err *e);
+
+/* Adds to the uses of <d> those of what it calls; did that change them? */
+bool definition_spread(const struct template *t, struct definition *d);
+
+/* The definition that `template "name"` means: the template's own, then the library's. */
+const struct definition *definition_find(const struct template *t, struct str name);
+const struct definition *library_find(const struct template_library *library, struct str name);
+
+/* Slots of the variables that every template knows, in this order; a body's own follow. Slot 0 is $,
+ * what the body was called with. */
 struct predeclared {
     const char *name; /* without $ */
     unsigned uses;
@@ -197,14 +226,24 @@ extern const size_t predeclared_count;
 
 /* ---- rendering ---- */
 
+/* The variables of one body that is being rendered; kept per depth and used again. */
+struct frame {
+    struct value *slots;
+    uint32_t capacity;
+};
+
 struct render {
-    const struct template *template;
+    const struct template *template; /* whose text is at work */
+    const struct template *root;
     const struct template_data *data;
     const struct template_world *world;
     struct buf *out;
     struct arena arena;
     struct err *err;
-    struct value *slots;
+    struct value *known; /* the predeclared variables but $ */
+    struct frame frames[TEMPLATE_DEPTH_MAX + 1];
+    struct value *slots; /* of the frame at work */
+    bool is_cut;         /* a text did not fit its buf */
     unsigned steps;
     unsigned depth;
 };
@@ -224,6 +263,9 @@ struct function {
 };
 
 const struct function *function_find(struct str name);
+
+/* Stands for functions of the peers that make no sense here: empty text. */
+bool function_gap(struct render *r, struct value_list args, struct value *ret, struct err *e);
 const char *const *function_names(size_t *ret_count);
 
 /* The families, each a NULL-named-terminated table. */
@@ -232,8 +274,46 @@ extern const struct function functions_text[];
 extern const struct function functions_number[];
 extern const struct function functions_query[];
 
+/* What times and durations can be asked. */
+struct method {
+    enum value_kind of;
+    const char *name;
+    size_t args;
+    bool (*call)(struct render *r, int64_t self, struct value_list args, struct value *ret,
+                 struct err *e);
+};
+
+const struct method *method_find(enum value_kind of, struct str name);
+
+/* One directive of printf, as read. */
+struct verb {
+    char letter;
+    struct str written; /* the letter's bytes, for complaints */
+    bool plus;
+    bool minus;
+    bool space;
+    bool zero;
+    bool sharp;
+    bool is_erring; /* inside a complaint */
+    int width;      /* -1: none */
+    int precision;  /* -1: none */
+};
+
 /* printf's engine, as Go's fmt does it. */
 MUST_USE bool template_printf(struct value_list args, struct buf *out, struct err *e);
+void template_print_verb(struct buf *out, const struct verb *v, const struct value *value);
+
+/* A time in one of Go's layouts; a duration as Go prints it: "1h0m0s". */
+void template_format_time(int64_t ns, struct str layout, struct buf *out);
+void template_print_duration(int64_t ns, struct buf *out);
+extern const char *const month_names[12];
+extern const char *const weekday_names[7];
+
+/* The length of the character at <at>; 0 when it is broken UTF-8. */
+size_t template_rune_at(struct str text, size_t at, uint32_t *ret_rune);
+bool template_rune_is_hidden(uint32_t rune);
+uint32_t template_rune_upper(uint32_t rune);
+uint32_t template_rune_lower(uint32_t rune);
 
 /* Text built in a scratch buf, moved into the rendering's arena. */
 struct value render_take_text(struct render *r, struct buf *b);
@@ -295,7 +375,8 @@ struct variable {
 struct parser {
     struct lexer lexer;
     struct template *template;
-    struct token token; /* the current one */
+    struct definition *at; /* the body that is read */
+    struct token token;    /* the current one */
     VEC(struct variable) variables;
     unsigned depth;
     unsigned loops;

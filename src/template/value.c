@@ -7,6 +7,8 @@
 #include "base/number.h"
 #include "base/timetext.h"
 
+#include <stdio.h>
+
 static const char *const type_names[VALUE_KINDS] = {
     [VALUE_NIL] = "nil",
     [VALUE_BOOL] = "bool",
@@ -16,8 +18,10 @@ static const char *const type_names[VALUE_KINDS] = {
     [VALUE_LABELS] = "map[string]string",
     [VALUE_SAMPLES] = "template.queryResult",
     [VALUE_SAMPLE] = "*template.sample",
-    [VALUE_TIME] = "*time.Time",
+    [VALUE_TIME] = "time.Time",
     [VALUE_DURATION] = "time.Duration",
+    [VALUE_MONTH] = "time.Month",
+    [VALUE_WEEKDAY] = "time.Weekday",
     [VALUE_MAP] = "map[string]interface {}",
     [VALUE_ROOT] = "struct",
 };
@@ -52,6 +56,8 @@ int64_t value_len(const struct value *v)
     case VALUE_SAMPLE:
     case VALUE_TIME:
     case VALUE_DURATION:
+    case VALUE_MONTH:
+    case VALUE_WEEKDAY:
     case VALUE_ROOT:
     case VALUE_KINDS:
         break;
@@ -72,10 +78,22 @@ bool value_is_true(const struct value *v)
     if (v->kind == VALUE_FLOAT) {
         return v->as.number != 0;
     }
-    if (v->kind == VALUE_INT || v->kind == VALUE_DURATION) {
+    if (v->kind == VALUE_INT || v->kind == VALUE_DURATION || v->kind == VALUE_WEEKDAY) {
         return v->as.integer != 0;
     }
     return v->kind != VALUE_NIL;
+}
+
+struct value value_map_get(struct value_list map, struct str name)
+{
+    for (size_t i = 0; i < map.count; i++) {
+        char key[32];
+        (void)snprintf(key, sizeof(key), "arg%zu", i);
+        if (str_eq(name, str_of(key))) {
+            return map.items[i];
+        }
+    }
+    return (struct value){.kind = VALUE_NIL};
 }
 
 struct str value_labels_get(const struct value *v, struct str name)
@@ -208,7 +226,13 @@ void value_print(const struct value *v, struct buf *out)
         print_time(v->as.integer, out);
         return;
     case VALUE_DURATION:
-        buf_add_duration(out, v->as.integer);
+        template_print_duration(v->as.integer, out);
+        return;
+    case VALUE_MONTH:
+        buf_add_text(out, month_names[v->as.integer - 1]);
+        return;
+    case VALUE_WEEKDAY:
+        buf_add_text(out, weekday_names[v->as.integer]);
         return;
     case VALUE_MAP:
         print_map(v, out);
@@ -218,6 +242,16 @@ void value_print(const struct value *v, struct buf *out)
     case VALUE_KINDS:
         buf_add_text(out, "<nil>");
         return;
+    }
+}
+
+void value_print_all(struct value_list values, struct buf *out)
+{
+    for (size_t i = 0; i < values.count; i++) {
+        if (i > 0 && values.items[i].kind != VALUE_TEXT && values.items[i - 1].kind != VALUE_TEXT) {
+            buf_add_byte(out, ' ');
+        }
+        value_print(&values.items[i], out);
     }
 }
 

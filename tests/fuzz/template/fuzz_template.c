@@ -1,5 +1,5 @@
 /*
- * Any text compiles or is refused with a place in it; what compiles renders, or fails with an error
+ * The text before the first NUL is a template file, what follows calls it. Any text compiles or is refused with a place in it; what compiles renders, or fails with an error
  * text, the same way twice, whatever the data.
  */
 #include "template/template.h"
@@ -41,8 +41,8 @@ static struct labels *some_labels(void)
 
 static bool render(const struct template *t, struct labels *labels, struct buf *out)
 {
-    struct template_world world = {answer, labels, labels,
-                                   STR("http://telex.example.org:8420/base")};
+    struct template_world world = {
+        answer, labels, labels, STR("http://telex.example.org:8420/base"), TEMPLATE_PROMETHEUS, 0};
     struct template_data about = {.labels = labels,
                                   .value = 0.25,
                                   .now_ns = INT64_C(1700000000000000000),
@@ -62,10 +62,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO(buf_release) struct buf out = BUF_INIT(OUT_MAX);
     AUTO(buf_release) struct buf again = BUF_INIT(OUT_MAX);
+    AUTO(template_library_autofree) struct template_library *library = template_library_new();
+    struct str text = str_make((const char *)data, size);
+    size_t nul = str_find_byte(text, '\0');
+    struct str file = nul < size ? str_slice(text, 0, nul) : STR("");
+    struct str name = STR_NONE;
     struct template *t = NULL;
     struct err e = ERR_INIT;
 
-    if (!template_compile(STR("fuzzed"), str_make((const char *)data, size), &t, &e)) {
+    text = nul < size ? str_slice(text, nul + 1, size) : text;
+    if (!template_library_add(library, STR("file.tpl"), file, &e) ||
+        !template_library_finish(library, &name, &e) ||
+        !template_compile(STR("fuzzed"), text, library, &t, &e)) {
         INVARIANT(e.code != ERR_NONE && e.message[0] != '\0');
         return 0;
     }

@@ -238,6 +238,50 @@ static const struct shared_file shared_files[] = {
     {"vmalert-tool/rules.yaml", PROMQL_METRICSQL},
 };
 
+static const char *const template_rule =
+    "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up == 0\n"
+    "    annotations: { summary: '{{ template \"host\" $value }}' }\n";
+
+/* What template files define can be called; the set keeps it alive. */
+static void template_files_are_shared(void **state)
+{
+    const struct folder *f = *state;
+    struct str pattern = STR("rule.yaml");
+    struct str templates = STR("tpl/*.tpl");
+    struct rule_options options = {.templates = &templates, .template_count = 1};
+    struct rule_set *set = NULL;
+    struct err e = ERR_INIT;
+
+    write_file(f, "rule.yaml", template_rule);
+    write_file(f, "tpl/one.tpl", "{{ define \"host\" }}<{{ . }}>{{ end }}");
+    if (!rule_set_load(&pattern, 1, str_of(f->path), &options, NULL, &set, &e)) {
+        fail_msg("%s", e.message);
+    }
+    const struct rule *rule = &set->groups[0].rules[0];
+    assert_int_equal(rule->annotation_uses & USES_VALUE, USES_VALUE);
+    rule_set_unref(set);
+}
+
+static void broken_template_files_are_named(void **state)
+{
+    const struct folder *f = *state;
+    struct str pattern = STR("a.yaml");
+    struct str templates = STR("tpl/*.tpl");
+    struct rule_options options = {.templates = &templates, .template_count = 1};
+    struct rule_set *set = NULL;
+    struct err e = ERR_INIT;
+
+    write_file(f, "tpl/bad.tpl", "\n{{ define \"host\" }}");
+    assert_false(rule_set_load(&pattern, 1, str_of(f->path), &options, NULL, &set, &e));
+    assert_true(str_ends(str_of(e.file), STR("tpl/bad.tpl")));
+    assert_int_equal(e.pos.line, 2);
+    write_file(f, "tpl/bad.tpl", "{{ define \"a\" }}\n\n{{ template \"b\" }}{{ end }}");
+    struct err unknown = ERR_INIT;
+    assert_false(rule_set_load(&pattern, 1, str_of(f->path), &options, NULL, &set, &unknown));
+    assert_true(str_ends(str_of(unknown.file), STR("tpl/bad.tpl")));
+    assert_int_equal(unknown.pos.line, 3);
+}
+
 static void rule_files_of_other_projects_load(void **state)
 {
     AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
@@ -316,6 +360,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(patterns_find_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ids_do_not_see_the_base_folder, set_up, tear_down),
         cmocka_unit_test_setup_teardown(checking_goes_on_after_a_broken_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(template_files_are_shared, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(broken_template_files_are_named, set_up, tear_down),
         cmocka_unit_test(rule_files_of_other_projects_load),
         cmocka_unit_test(ten_thousand_rules_load),
     };

@@ -95,7 +95,7 @@ static bool render(const struct fixture *f, const char *text, double value, stru
                                  .expr = STR("up == 0"),
                                  .type = STR("prometheus")};
 
-    if (!template_compile(STR("test"), str_of(text), &t, e)) {
+    if (!template_compile(STR("test"), str_of(text), NULL, &t, e)) {
         fail_msg("%s does not compile: %s", text, e->message);
     }
     return template_render(t, &data, &world, out, e);
@@ -185,8 +185,66 @@ static const struct {
     {"{{ safeHtml $labels.html }}", 0, "<b>"},
     {"{{ quotesEscape \"a\\\"b\\n\" }} {{ jsonEscape \"a\\\"\" }}", 0, "a\\\"b\\n \"a\\\"\""},
     {"{{ nil }}", 0, "<no value>"},
-    {"{{ $for }} {{ $expr }} {{ $type }}", 0, "5m up == 0 prometheus"},
+    {"{{ $for }} {{ $expr }} {{ $type }}", 0, "5m0s up == 0 prometheus"},
     {"{{ ($labels).job }}{{ $.Value }}", 4, "node4"},
+    /* what Prometheus gives */
+    {"{{ \"foo.example.com:12345\" | stripPort }}", 0, "foo.example.com"},
+    {"{{ \"192.0.2.1:12345\" | stripPort }} {{ \"2001:0DB8::1\" | stripPort }}", 0,
+     "192.0.2.1 2001:0DB8::1"},
+    {"{{ \"[2001:0DB8::1]:12345\" | stripPort }}", 0, "2001:0DB8::1"},
+    {"{{ \"[2001:0DB8::1]::12345\" | stripPort }}", 0, "[2001:0DB8::1]::12345"},
+    {"{{ \"foo.example.com\" | stripDomain }} {{ \"foo.example.com:12345\" | stripDomain }}", 0,
+     "foo foo:12345"},
+    {"{{ \"192.0.2.1:12345\" | stripDomain }} {{ \"2001:0DB8::1\" | stripDomain }}", 0,
+     "192.0.2.1:12345 2001:0DB8::1"},
+    {"{{ \"[2001:0DB8::1]:12345\" | stripDomain }} {{ \"[2001:0DB8::1]\" | stripDomain }}", 0,
+     "[2001:0DB8::1]:12345 [2001:0DB8::1]"},
+    {"{{ (1435065584.128 | toTime).Format \"2006\" }}", 0, "2015"},
+    {"{{ (\"1435065584.128\" | toTime).Format \"2006\" }}", 0, "2015"},
+    {"{{ \"1435065584.128\" | humanizeTimestamp }}", 0, "2015-06-23 13:19:44.128 +0000 UTC"},
+    {"{{ \"aa bb CC\" | title }} {{ \"don't stop\" | title }} {{ \"é ж\" | title }}", 0,
+     "Aa Bb CC Don't Stop É Ж"},
+    {"{{ toUpper \"straßenfuß é ж ω\" }} {{ toLower \"ÀÉŠ ЖЯ ΑΩ\" }}", 0,
+     "STRAßENFUß É Ж Ω àéš жя αω"},
+    {"{{ reReplaceAll \"(a)b\" \"x$1\" \"ab\" }}", 0, "xa"},
+    {"{{ printf \"%0.2f\" (parseDuration \"1h2m10ms\") }}", 0, "3720.01"},
+    {"{{ printf \"%0.2f\" (parseDuration \"-1h30m\") }}", 0, "-5400.00"},
+    {"{{ -0.22222 | humanizePercentage }}:{{ 0.0 | humanizePercentage }}:{{ \"0.1234567\" | "
+     "humanizePercentage }}",
+     0, "-22.22%:0%:12.35%"},
+    {"{{ humanize 9223372036854775807 }} {{ humanize \".12\" }}", 0, "9.223E 120m"},
+    {"{{ humanize1024 9223372036854775807 }} {{ humanize1024 -1 }}", 0, "8Ei -1"},
+    {"{{ humanizeDuration 899.99 }} {{ humanizeDuration \".12345\" }}", 0, "14m 59s 123.5ms"},
+    {"{{ humanizeDuration 1.2345 }} {{ humanizeDuration 12.345 }} {{ humanizeDuration 60.5 }}", 0,
+     "1.234s 12.35s 1m 0s"},
+    {"{{ humanizeTimestamp 9223372036 }} {{ humanizeTimestamp -1 }}", 0,
+     "2262-04-11 23:47:16 +0000 UTC 1969-12-31 23:59:59 +0000 UTC"},
+    {"{{ humanizePercentage 1234567 }}", 0, "1.235e+08%"},
+    {"{{ $x := query \"q\" | first }}{{ $x.Labels.foo }}|{{ urlQueryEscape \"a b\" }}", 0, "|a+b"},
+    {"{{ (toDuration 90).Minutes }} {{ toDuration \"1.5\" }}", 0, "1.5 1.5s"},
+    {"{{ tmpl \"a\" . }}|", 0, "|"},
+    /* what vmalert gives */
+    {"{{ pathEscape \"foo/bar\\n+baz\" }} {{ queryEscape \"foo+bar\\n+baz\" }}", 0,
+     "foo%2Fbar%0A+baz foo%2Bbar%0A%2Bbaz"},
+    {"{{ jsonEscape \"foo{bar=\\\"baz\\\"}\\n + 1\" }}", 0, "\"foo{bar=\\\"baz\\\"}\\n + 1\""},
+    {"{{ quotesEscape \"foo{bar=\\\"baz\\\"}\\n + 1\" }}", 0, "foo{bar=\\\"baz\\\"}\\n + 1"},
+    {"{{ htmlEscape \"foo < 10\\nabc\" }} {{ crlfEscape \"foo\\nbar\\rx\" }}", 0,
+     "foo &lt; 10\nabc foo\\nbar\\rx"},
+    {"{{ match \"a.+b\" \"acsdb\" }} {{ match \"abc\" \"def\" }}", 0, "true false"},
+    {"{{ humanize1024 127087.0 }} {{ humanize1024 136458627186688.0 }}", 0, "124.1ki 124.1Ti"},
+    {"{{ humanize1024 153638755637364377925883789312.0 }}", 0, "1.271e+05Yi"},
+    {"{{ ($activeAt.Add (parseDurationTime \"1h\")).Format \"15:04\" }}", 0, "11:30"},
+    {"{{ formatTime \"2006-01-02\" 1435065584 }} {{ formatTime \"15:04\" $activeAt }}", 0,
+     "2015-06-23 10:30"},
+    {"{{ .ActiveAt.UnixMilli }} {{ $activeAt.Unix }}", 0, "1705314600000 1705314600"},
+    {"{{ (query \"q\" | first).Timestamp }}", 0, "1705314600"},
+    {"{{ range slice (query \"q\") 1 }}{{ .Value }}{{ end }}", 0, "2"},
+    {"{{ define \"t\" }}{{ index . \"arg1\" }}{{ end }}{{ template \"t\" (args 1 \"x\") }}", 0,
+     "x"},
+    /* a definition that calls itself keeps its variables */
+    {"{{ define \"r\" }}{{ $n := . }}{{ if $n }}{{ template \"r\" (slice $n 1) }}{{ end }}{{ $n "
+     "}},{{ end }}{{ template \"r\" \"abc\" }}",
+     0, ",c,bc,abc,"},
 };
 
 static void texts_render(void **state)
@@ -272,6 +330,17 @@ static void failures_are_safe(void **state)
          "call each other deeper"},
         {"x {{ printf \"%99999d\" 1 }}", "width or precision above"},
         {"x {{ match \"(\" \"a\" }}", "match: "},
+        {"x {{ $activeAt.Nothing }}", "time.Time has no field or method Nothing"},
+        {"x {{ $activeAt.Format }}", "Format takes 1 argument, found 0"},
+        {"x {{ $activeAt.Add \"1h\" }}", "Add: expected a duration, found string"},
+        {"x {{ $labels.Unix 1 }}", "Unix of map[string]string is no method"},
+        {"x {{ humanizeTimestamp 1e18 }}", "are not a time"},
+        {"x {{ $x := \"0123456789abcdef\" }}{{ range 15 }}{{ $x = printf \"%s%s\" $x $x }}{{ end }}",
+         "printf: the text grows past"},
+        {"x {{ $x := \"0123456789abcdef\" }}{{ range 12 }}{{ $x = printf \"%s%s\" $x $x }}{{ end }}"
+         "{{ range 2000 }}{{ $y := printf \"%s.\" $x }}{{ end }}",
+         "more than 64 MiB"},
+        {"x {{ range 20000 }}{{ $y := match \"a\" \"b\" }}{{ end }}", "more than 1000000 steps"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -286,6 +355,40 @@ static void failures_are_safe(void **state)
         }
         assert_true(str_starts(buf_str(&out), STR("before <error expanding template: ")));
     }
+}
+
+/* Functions of one name that differ between the peers. */
+static void dialects_differ(void **state)
+{
+    static const char text[] =
+        "{{ now }} {{ query \"q\" | first | strvalue }} {{ title \"don't a.b\" }}";
+    const struct fixture *f = *state;
+
+    for (int dialect = TEMPLATE_PROMETHEUS; dialect <= TEMPLATE_VMALERT; dialect++) {
+        AUTO(template_autofree) struct template *t = NULL;
+        AUTO(buf_release) struct buf out = BUF_INIT(BUF_SMALL);
+        struct template_world world = {.query = answer,
+                                       .arg = *state,
+                                       .dialect = (enum template_dialect)dialect,
+                                       .wall_ns = 77 * NS_PER_S + 5};
+        struct template_data data = {.labels = f->labels, .now_ns = 55 * NS_PER_MS};
+        struct err e = ERR_INIT;
+        assert_true(template_compile(STR("test"), str_of(text), NULL, &t, &e));
+        assert_true(template_render(t, &data, &world, &out, &e));
+        assert_string_equal(buf_text(&out),
+                            dialect == TEMPLATE_VMALERT ? "77  Don'T A.B" : "0.055 text Don't A.b");
+    }
+}
+
+static void gaps_are_known(void **state)
+{
+    AUTO(template_autofree) struct template *t = NULL;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_true(
+        template_compile(STR("test"), STR("{{ if 1 }}{{ tmpl \"x\" }}{{ end }}"), NULL, &t, &e));
+    assert_string_equal(template_gap(t), "tmpl");
 }
 
 static void output_is_capped(void **state)
@@ -332,7 +435,7 @@ static void refused_texts_say_where(void **state)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct template *t = NULL;
         struct err e = ERR_INIT;
-        assert_false(template_compile(STR("test"), str_of(bad[i].text), &t, &e));
+        assert_false(template_compile(STR("test"), str_of(bad[i].text), NULL, &t, &e));
         if (strstr(e.message, bad[i].message) == NULL || e.pos.line != bad[i].line ||
             e.pos.column != bad[i].column) {
             fail_msg("%s says %u:%u \"%s\", expected %u:%u \"%s\"", bad[i].text, e.pos.line,
@@ -366,7 +469,7 @@ static void dependencies_are_found(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO(template_autofree) struct template *t = NULL;
         struct err e = ERR_INIT;
-        assert_true(template_compile(STR("test"), str_of(cases[i].text), &t, &e));
+        assert_true(template_compile(STR("test"), str_of(cases[i].text), NULL, &t, &e));
         if (template_uses(t) != cases[i].uses) {
             fail_msg("%s uses %#x, expected %#x", cases[i].text, template_uses(t), cases[i].uses);
         }
@@ -379,6 +482,8 @@ int main(void)
         cmocka_unit_test(texts_render),
         cmocka_unit_test(numbers_are_humanized),
         cmocka_unit_test(failures_are_safe),
+        cmocka_unit_test(dialects_differ),
+        cmocka_unit_test(gaps_are_known),
         cmocka_unit_test(output_is_capped),
         cmocka_unit_test(refused_texts_say_where),
         cmocka_unit_test(dependencies_are_found),
