@@ -162,3 +162,49 @@ const struct option_table exporter_health_options = {
     .count = ARRAY_LEN(health_rows),
     .config_size = sizeof(struct exporter_health),
 };
+
+static const struct option debug_rows[] = {
+    {.name = "trace_exports",
+     .type = OPTION_BOOL,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct exporter_debug, trace_exports),
+     .fallback = "false",
+     .help = "A line in the log for each call: records, what became of them, status, bytes, time."},
+    {.name = "log_payloads",
+     .type = OPTION_BOOL,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct exporter_debug, log_payloads),
+     .fallback = "false",
+     .help =
+         "The first 20 records of each call in the log, cut at 8 KiB. Values that are named like a secret are "
+         "left out; what else may be private is not."},
+    {.name = "measure_performance",
+     .type = OPTION_BOOL,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct exporter_debug, measure_performance),
+     .fallback = "false",
+     .help = "Count the time of encoding, compressing, sending and judging answers: "
+             "`telex_exporter_stage_seconds_total`, and `performance` in the API."},
+    {.name = "validate_schemas",
+     .type = OPTION_BOOL,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct exporter_debug, validate_schemas),
+     .fallback = "false",
+     .help =
+         "Decode each request before it is sent and compare it with its records; what differs is "
+         "counted (`telex_exporter_schema_errors_total`) and logged."},
+    {.name = "refuse_invalid",
+     .type = OPTION_BOOL,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct exporter_debug, refuse_invalid),
+     .fallback = "false",
+     .help = "With `validate_schemas`: what differs is not sent, its records become dead letters."},
+};
+
+const struct option_table exporter_debug_options = {
+    .name = "debug",
+    .help = "For who debugs it.",
+    .options = debug_rows,
+    .count = ARRAY_LEN(debug_rows),
+    .config_size = sizeof(struct exporter_debug),
+};

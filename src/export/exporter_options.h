@@ -59,6 +59,15 @@ struct exporter_health {
     int64_t unhealthy_threshold;
 };
 
+/* For who debugs an exporter (debug.h). */
+struct exporter_debug {
+    bool trace_exports;
+    bool log_payloads;
+    bool measure_performance;
+    bool validate_schemas;
+    bool refuse_invalid;
+};
+
 struct exporter_common {
     struct str type;
     struct option_map labels; /* added to every record, where it has none of that name */
@@ -66,12 +75,14 @@ struct exporter_common {
     struct exporter_buffer buffer;
     struct exporter_breaker breaker;
     struct exporter_health health;
+    struct exporter_debug debug;
 };
 
 extern const struct option_table exporter_retry_options;
 extern const struct option_table exporter_buffer_options;
 extern const struct option_table exporter_breaker_options;
 extern const struct option_table exporter_health_options;
+extern const struct option_table exporter_debug_options;
 extern const char *const exporter_alias_recovery[];
 extern const char *const exporter_alias_retry[];
 extern const char *const exporter_fsyncs[];
@@ -250,6 +261,12 @@ enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer);
          .offset = offsetof(struct exporter_common, health),                                   \
          .table = &exporter_health_options,                                                    \
          .help = "Whether the destination is there."},                                         \
+        {.name = "debug",                                                                      \
+         .type = OPTION_TABLE,                                                                 \
+         .flags = OPTION_ADVANCED,                                                             \
+         .offset = offsetof(struct exporter_common, debug),                                    \
+         .table = &exporter_debug_options,                                                     \
+         .help = "For who debugs it."},                                                        \
     {                                                                                          \
         .name = "buffer", .type = OPTION_TABLE,                                                \
         .offset = offsetof(struct exporter_common, buffer), .table = &exporter_buffer_options, \

@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/trace.h"
+#include "export/debug.h"
 #include "export/exporter_options.h"
 #include "export/extra_labels.h"
 
@@ -35,6 +36,7 @@ struct file_sink {
     char *path;
     char *torn_path;
     struct buf lines;
+    struct debug debug;
     int64_t size;
 };
 
@@ -176,7 +178,10 @@ static bool open_file(struct file_sink *s, struct wait wait, int *ret_fd, struct
 /* Appends the lines, or takes back what there is of them. */
 static bool append_lines(struct file_sink *s, int fd, struct outcome *out)
 {
-    if (append_synced(s, fd, s->size, buf_str(&s->lines), s->path, &out->err)) {
+    int64_t began_ns = debug_now_ns(&s->debug);
+    bool ok = append_synced(s, fd, s->size, buf_str(&s->lines), s->path, &out->err);
+    debug_measure(&s->debug, DEBUG_SEND, began_ns);
+    if (ok) {
         s->size += (int64_t)s->lines.len;
         out->bytes += s->lines.len;
         out->requests++;
@@ -203,6 +208,26 @@ static void reject_rows(struct outcome *out, uint32_t first, uint32_t end)
     outcome_settle(out, end);
 }
 
+/* The next lines, which are in s->lines; false when their rows are not to be written. */
+static bool make_lines(struct file_sink *s, struct view view, uint32_t *row, struct outcome *out)
+{
+    struct sent_rows sent = {.view = view, .first = *row, .part = SENT_ALL_PARTS};
+    struct err e = ERR_INIT;
+
+    buf_clear(&s->lines);
+    int64_t began_ns = debug_now_ns(&s->debug);
+    bool ok = s->exporter->next_lines(s->config, view, row, &s->lines, out, &out->err);
+    debug_measure(&s->debug, DEBUG_ENCODE, began_ns);
+    sent.end = *row;
+    if (!ok || !debug_wants_validation(&s->debug) || s->exporter->validate == NULL ||
+        s->exporter->validate(s->config, &sent, buf_str(&s->lines), &e) ||
+        !debug_refuses(&s->debug, &e)) {
+        return ok;
+    }
+    out->err = e;
+    return err_wrap(&out->err, "refused by debug.refuse_invalid");
+}
+
 static void deliver_rows(struct file_sink *s, int fd, struct view view, struct wait wait,
                          struct outcome *out)
 {
@@ -215,8 +240,7 @@ static void deliver_rows(struct file_sink *s, int fd, struct view view, struct w
             stop_here(out, first);
             return;
         }
-        buf_clear(&s->lines);
-        if (!s->exporter->next_lines(s->config, view, &row, &s->lines, out, &out->err)) {
+        if (!make_lines(s, view, &row, out)) {
             row = row > first ? row : view.n;
             reject_rows(out, first, row);
         } else if (s->lines.len > 0 && !append_lines(s, fd, out)) {
@@ -234,6 +258,7 @@ static void file_sink_deliver(struct sink *sink, struct view view, struct wait w
     struct file_sink *s = container_of(sink, struct file_sink, super);
     const struct exporter_common *common = s->config;
     AUTO(batch_autounref) struct batch *labelled = NULL;
+    int64_t began_ns = clock_mono_ns(s->clock);
     int fd = -1;
 
     if (!extra_labels_view(&common->labels, &view, &labelled, &ret->err)) {
@@ -244,6 +269,7 @@ static void file_sink_deliver(struct sink *sink, struct view view, struct wait w
         deliver_rows(s, fd, view, wait, ret);
         (void)s->fs->ops->close(s->fs, fd);
     }
+    debug_tell(&s->debug, view, ret, clock_mono_ns(s->clock) - began_ns);
 }
 
 /* ---- life ---- */
@@ -255,6 +281,7 @@ static void file_sink_close(struct sink *sink)
     mem_free(s->folder);
     mem_free(s->path);
     mem_free(s->torn_path);
+    debug_close(&s->debug);
     buf_release(&s->lines);
     mem_free(s);
 }
@@ -288,6 +315,7 @@ bool file_sink_open(const struct file_exporter *exporter, const struct file_targ
     s->path = joined(target->folder, target->name, "");
     s->torn_path = joined(target->folder, target->name, ".torn");
     s->size = -1;
+    debug_open(&s->debug, place, config);
     trace_init_part(&s->trace, place->env->trace, "export", place->name, TRACE_INFO);
     buf_init(&s->lines, BUF_UNLIMITED);
     if (!fs_make_path(s->fs, str_of(s->folder), e) ||

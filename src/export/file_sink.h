@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "export/exporter.h"
 #include "export/sink.h"
+#include "export/validate.h"
 
 struct fs;
 
@@ -28,6 +29,9 @@ struct file_exporter {
      */
     bool (*next_lines)(const void *config, struct view view, uint32_t *row, struct buf *lines,
                        struct outcome *out, struct err *e);
+    /* As that of struct http_exporter. */
+    bool (*validate)(const void *config, const struct sent_rows *sent, struct str lines,
+                     struct err *e);
 };
 
 /* Where the file is. */

@@ -11,6 +11,7 @@
 
 #include "base/env.h"
 #include "base/mem.h"
+#include "export/debug.h"
 #include "export/exporter_options.h"
 #include "export/extra_labels.h"
 #include "net/http_client.h"
@@ -34,7 +35,11 @@ struct http_sink {
     struct buf body;
     struct buf encoded;
     struct buf answer;
+    struct buf decoded; /* what a body was before compression, for validation */
+    struct debug debug;
 };
+
+enum { DECODED_MAX = 256 * 1024 * 1024 };
 
 const struct status_rule http_statuses_usual[] = {
     {200, 299, VERDICT_DELIVERED}, {300, 399, VERDICT_HALT},  {401, 401, VERDICT_HALT},
@@ -175,10 +180,43 @@ static bool call(struct http_sink *s, const struct export_request *req, struct s
                                    .part_count = 1};
 
     http_response_init(res, &s->answer);
-    return http_client_call(s->client, &request, wait, res, e);
+    int64_t began_ns = debug_now_ns(&s->debug);
+    bool ok = http_client_call(s->client, &request, wait, res, e);
+    debug_measure(&s->debug, DEBUG_SEND, began_ns);
+    return ok;
 }
 
-static enum verdict send_one(struct http_sink *s, struct view view, uint32_t first, uint32_t end,
+/* Do the bytes that are about to be sent decode to the rows that they were made of? */
+static bool is_valid(struct http_sink *s, const struct sent_rows *sent,
+                     const struct export_request *req, struct str body, struct err *e)
+{
+    const struct compression *compression = encodings[req->encoding];
+    struct sent_rows rows = *sent;
+
+    rows.end += rows.end == rows.first; /* a part of that one */
+    buf_clear(&s->decoded);
+    if (compression != NULL && !compression->unpack(body, DECODED_MAX, &s->decoded, e)) {
+        return false;
+    }
+    return s->exporter->validate(s->config, &rows,
+                                 compression != NULL ? buf_str(&s->decoded) : body, e);
+}
+
+/* Is the request to be sent in spite of what validation says? */
+static bool passes(struct http_sink *s, const struct sent_rows *sent,
+                   const struct export_request *req, struct str body, struct outcome *out)
+{
+    struct err e = ERR_INIT;
+
+    if (!debug_wants_validation(&s->debug) || s->exporter->validate == NULL ||
+        is_valid(s, sent, req, body, &e) || !debug_refuses(&s->debug, &e)) {
+        return true;
+    }
+    out->err = e;
+    return err_wrap(&out->err, "refused by debug.refuse_invalid");
+}
+
+static enum verdict send_one(struct http_sink *s, const struct sent_rows *sent,
                              const struct export_request *req, struct wait wait,
                              struct outcome *out)
 {
@@ -186,13 +224,19 @@ static enum verdict send_one(struct http_sink *s, struct view view, uint32_t fir
     struct str body;
 
     out->status = 0;
-    if (!encode_body(s, req, &body, &out->err)) {
+    int64_t began_ns = debug_now_ns(&s->debug);
+    bool encoded = encode_body(s, req, &body, &out->err);
+    debug_measure(&s->debug, DEBUG_COMPRESS, began_ns);
+    if (!encoded || !passes(s, sent, req, body, out)) {
         return VERDICT_REJECTED;
     }
     bool answered = call(s, req, body, wait, &res, &out->err);
     out->requests++;
     out->bytes += body.len;
-    enum verdict verdict = answered ? judge(s, view, first, end, &res, out) : failure_verdict(&res);
+    began_ns = debug_now_ns(&s->debug);
+    enum verdict verdict =
+        answered ? judge(s, sent->view, sent->first, sent->end, &res, out) : failure_verdict(&res);
+    debug_measure(&s->debug, DEBUG_JUDGE, began_ns);
     http_response_release(&res);
     return verdict;
 }
@@ -302,18 +346,18 @@ static void widen(struct progress *at, uint32_t rows)
 }
 
 /* Sends, and when the answer can be mended, mends and sends again. */
-static enum verdict send_mending(struct http_sink *s, struct view view, uint32_t first,
+static enum verdict send_mending(struct http_sink *s, const struct sent_rows *sent,
                                  struct progress *at, const struct export_request *req,
                                  struct wait wait, struct outcome *out)
 {
-    enum verdict verdict = send_one(s, view, first, at->row, req, wait, out);
+    enum verdict verdict = send_one(s, sent, req, wait, out);
 
     if (verdict == VERDICT_DELIVERED || out->status == 0 || s->exporter->mend == NULL ||
         at->mended) {
         return verdict;
     }
     at->mended = true;
-    return mend(s, view, wait, out) ? send_one(s, view, first, at->row, req, wait, out) : verdict;
+    return mend(s, sent->view, wait, out) ? send_one(s, sent, req, wait, out) : verdict;
 }
 
 /* One request from <at> on; false when the view must stop here. */
@@ -326,15 +370,17 @@ static bool deliver_next(struct http_sink *s, struct view view, struct progress 
     arena_reset(&s->arena);
     buf_clear(&s->body);
     struct export_request req = {.arena = &s->arena, .body = s->body, .part = at->part};
+    int64_t began_ns = debug_now_ns(&s->debug);
     bool made = s->exporter->next_request(s->config, part, &at->row, &req, ret, &ret->err);
+    debug_measure(&s->debug, DEBUG_ENCODE, began_ns);
     s->body = req.body;
+    const struct sent_rows sent = {part, first, at->row, at->part};
     if (made && req.method == NULL) {
         outcome_settle(ret, part.n);
         at->row = part.n;
         return part.n < view.n;
     }
-    enum verdict verdict =
-        made ? send_mending(s, part, first, at, &req, wait, ret) : VERDICT_REJECTED;
+    enum verdict verdict = made ? send_mending(s, &sent, at, &req, wait, ret) : VERDICT_REJECTED;
     if (made && verdict == VERDICT_REJECTED && halve(at, first, ret)) {
         return true;
     }
@@ -353,6 +399,7 @@ static void http_sink_deliver(struct sink *sink, struct view view, struct wait w
     const struct exporter_common *common = s->config;
     AUTO(batch_autounref) struct batch *labelled = NULL;
     struct progress at = {0};
+    int64_t began_ns = clock_mono_ns(s->env->clock);
 
     if (!extra_labels_view(&common->labels, &view, &labelled, &ret->err)) {
         (void)settle(ret, VERDICT_REJECTED, 0, view.n);
@@ -360,6 +407,7 @@ static void http_sink_deliver(struct sink *sink, struct view view, struct wait w
     }
     while (at.row < view.n && deliver_next(s, view, &at, wait, ret)) {
     }
+    debug_tell(&s->debug, view, ret, clock_mono_ns(s->env->clock) - began_ns);
 }
 
 static enum probed http_sink_probe(struct sink *sink, struct wait wait, struct err *e)
@@ -386,6 +434,8 @@ static void http_sink_close(struct sink *sink)
     struct http_sink *s = container_of(sink, struct http_sink, super);
 
     http_client_free(s->client);
+    debug_close(&s->debug);
+    buf_release(&s->decoded);
     arena_release(&s->arena);
     buf_release(&s->body);
     buf_release(&s->encoded);
@@ -422,6 +472,8 @@ bool http_sink_open(const struct http_exporter *exporter, const struct exporter_
     buf_init(&s->body, BUF_UNLIMITED);
     buf_init(&s->encoded, BUF_UNLIMITED);
     buf_init(&s->answer, ANSWER_KEPT_MAX);
+    buf_init(&s->decoded, DECODED_MAX);
+    debug_open(&s->debug, place, config);
     *ret_sink = &s->super;
     return true;
 }

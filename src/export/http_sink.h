@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "export/exporter.h"
 #include "export/sink.h"
+#include "export/validate.h"
 
 struct http_client_config;
 
@@ -84,6 +85,12 @@ struct http_exporter {
      */
     bool (*mend)(const void *config, struct view view, const struct export_answer *answer,
                  struct export_request *ret);
+    /*
+     * Does <body>, as it was before compression, decode to the rows that it was made of? For who debugs
+     * (debug.validate_schemas); says what differs. Pure. NULL: nothing can be said.
+     */
+    bool (*validate)(const void *config, const struct sent_rows *sent, struct str body,
+                     struct err *e);
     const char *probe_method; /* NULL: no probe */
     const char *probe_path;
     size_t client_offset; /* of struct http_client_config in the config struct */

@@ -164,6 +164,7 @@ bool level_output_open(const struct level_exporter *exporter, const struct expor
     o->client = client;
     o->meter = level_meter_new(place, &o->common->health);
     trace_init_part(&o->trace, place->env->trace, "export", place->name, TRACE_INFO);
+    debug_open(&o->debug, place, o->common);
     lock_init(&o->lock);
     cond_init(&o->changed);
     map_init(&o->confirmed, rng_u64(place->env->rng));
@@ -225,6 +226,7 @@ void level_output_close(struct level_output *o)
     level_forget_all(o);
     map_release(&o->confirmed);
     http_client_free(o->client);
+    debug_close(&o->debug);
     level_meter_free(o->meter);
     cancel_free(o->cancel);
     cond_release(&o->changed);

@@ -75,6 +75,8 @@ struct level_item {
 struct level_exporter {
     bool (*request)(const void *config, const struct level_item *items, size_t count,
                     struct export_request *ret, struct err *e);
+    /* Does <body> decode to these alerts? For who debugs; says what differs. NULL: nothing can be said. */
+    bool (*validate)(const struct level_item *items, size_t count, struct str body, struct err *e);
     const struct status_rule *statuses;
     size_t client_offset;  /* of struct http_client_config in the config */
     size_t options_offset; /* of struct level_options in the config */

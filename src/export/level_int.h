@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "base/trace.h"
 #include "export/backoff.h"
+#include "export/debug.h"
 #include "export/exporter.h"
 #include "export/exporter_options.h"
 #include "export/level.h"
@@ -32,6 +33,7 @@ struct level_output {
     struct http_client *client;
     struct level_meter *meter;
     struct trace trace;
+    struct debug debug;
     struct thread thread;
     struct cancel *cancel;
 

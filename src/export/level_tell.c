@@ -214,7 +214,10 @@ static void call(struct due *due, const struct export_request *req, size_t count
     }
     http_response_init(&res, &o->answer);
     out->bytes = body.len;
-    if (http_client_call(o->client, &request, wait, &res, &out->err)) {
+    int64_t sent_ns = debug_now_ns(&o->debug);
+    bool answered = http_client_call(o->client, &request, wait, &res, &out->err);
+    debug_measure(&o->debug, DEBUG_SEND, sent_ns);
+    if (answered) {
         judge(o, &res, due->told, out);
     } else {
         out->rest = res.failure == HTTP_FAILURE_AUTH ? VERDICT_HALT
@@ -222,11 +225,28 @@ static void call(struct due *due, const struct export_request *req, size_t count
                                                      : VERDICT_RETRY;
     }
     http_response_release(&res);
+    out->requests = 1;
+    debug_tell_request(&o->debug, count, body, out, clock_mono_ns(o->env->clock) - began_ns);
     if (out->rest == VERDICT_DELIVERED || !cancel_is_set(wait.cancel)) {
         bool is_halved = out->rest == VERDICT_REJECTED && count > 1;
         level_meter_note(o->meter, out, is_halved ? 0 : count,
                          clock_mono_ns(o->env->clock) - began_ns);
     }
+}
+
+/* Is the request to be sent in spite of what validation says? */
+static bool passes(struct level_output *o, const struct level_item *items, size_t count,
+                   struct outcome *out)
+{
+    struct err e = ERR_INIT;
+
+    if (!debug_wants_validation(&o->debug) || o->exporter->validate == NULL ||
+        o->exporter->validate(items, count, buf_str(&o->body), &e) ||
+        !debug_refuses(&o->debug, &e)) {
+        return true;
+    }
+    out->err = e;
+    return err_wrap(&out->err, "refused by debug.refuse_invalid");
 }
 
 static void send_items(struct due *due, const struct level_item *items, size_t count,
@@ -236,9 +256,11 @@ static void send_items(struct due *due, const struct level_item *items, size_t c
     struct export_request req = {.arena = &o->arena, .body = o->body};
 
     buf_clear(&req.body);
+    int64_t began_ns = debug_now_ns(&o->debug);
     bool made = o->exporter->request(o->config, items, count, &req, &out->err);
+    debug_measure(&o->debug, DEBUG_ENCODE, began_ns);
     o->body = req.body;
-    if (made) {
+    if (made && passes(o, items, count, out)) {
         call(due, &req, count, wait, out);
     } else {
         out->rest = VERDICT_REJECTED;

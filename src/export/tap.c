@@ -9,6 +9,7 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "export/outcome_rows.h"
+#include "export/redact.h"
 #include "wire/json.h"
 #include "wire/record_json.h"
 
@@ -96,7 +97,8 @@ static void add_alert(struct json_writer *w, const struct record_json *r, const 
     json_add_raw(w, buf_str(&text));
 }
 
-static void add_records(struct json_writer *w, struct view view)
+/* As webhooks get them. */
+static void print_records(struct json_writer *w, struct view view)
 {
     const struct batch_info *info = batch_info(view.batch);
     const struct samples *samples = NULL;
@@ -106,7 +108,6 @@ static void add_records(struct json_writer *w, struct view view)
     bool is_alert = info->kind == RECORD_ALERT;
     uint32_t n = view.n < TAP_RECORDS ? view.n : TAP_RECORDS;
 
-    json_key(w, STR("records"));
     json_begin_array(w);
     record_json_init(&records, info);
     bool readable = is_alert ? batch_alerts(view.batch, &alerts, &ignored)
@@ -120,6 +121,25 @@ static void add_records(struct json_writer *w, struct view view)
     }
     record_json_release(&records);
     json_end_array(w);
+}
+
+void tap_add_records(struct view view, struct buf *out)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+    struct json_writer w;
+
+    json_write_init(&w, &text);
+    print_records(&w, view);
+    redact_json(buf_str(&text), out);
+}
+
+static void add_records(struct json_writer *w, struct view view)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(TAP_BYTES);
+
+    tap_add_records(view, &text);
+    json_key(w, STR("records"));
+    json_add_raw(w, buf_ok(&text) ? buf_str(&text) : STR("null"));
 }
 
 static void add_number(struct json_writer *w, const char *name, uint64_t value)

@@ -24,6 +24,9 @@ enum { TAPS_MAX = 8, TAP_RECORDS = 20, TAP_BYTES = 512 * 1024, TAP_IDLE_MS = 30 
 struct env;
 struct taps;
 
+/* Appends the first TAP_RECORDS of <view> as a JSON array, redacted (redact.h). */
+void tap_add_records(struct view view, struct buf *out);
+
 struct taps *taps_new(const struct env *env);
 void taps_free(struct taps *t); /* NULL is fine */
 

@@ -135,6 +135,49 @@ static void add_reasons(struct json_writer *w, struct metrics *metrics, const ch
     json_end_object(w);
 }
 
+/* What debug.measure_performance measured; null when nothing is. */
+struct performance {
+    struct json_writer *w;
+    struct str exporter;
+    bool found;
+};
+
+static void add_performance(void *arg, const struct metrics_sample *s)
+{
+    struct performance *p = arg;
+    bool is_count = strcmp(s->name, "telex_exporter_measured_requests_total") == 0;
+    bool is_stage = strcmp(s->name, "telex_exporter_stage_seconds_total") == 0;
+
+    if (!(is_count || is_stage) || !str_eq(label_of(s, "exporter"), p->exporter)) {
+        return;
+    }
+    if (!p->found) {
+        json_begin_object(p->w);
+        p->found = true;
+    }
+    if (is_count) {
+        add_u64(p->w, "requests", (uint64_t)s->value);
+    } else {
+        AUTO(buf_release) struct buf key = BUF_INIT(BUF_SMALL);
+        buf_addf(&key, "%.*s_seconds", STR_FMT(label_of(s, "stage")));
+        json_key(p->w, buf_str(&key));
+        json_add_double(p->w, s->value);
+    }
+}
+
+static void print_performance(struct json_writer *w, struct metrics *metrics, struct str exporter)
+{
+    struct performance p = {.w = w, .exporter = exporter};
+
+    json_key(w, STR("performance"));
+    metrics_walk(metrics, add_performance, &p);
+    if (p.found) {
+        json_end_object(w);
+    } else {
+        json_add_null(w);
+    }
+}
+
 static void print_exporter(struct json_writer *w, struct metrics *metrics,
                            const struct output_status *s, const struct config *config)
 {
@@ -155,6 +198,7 @@ static void print_exporter(struct json_writer *w, struct metrics *metrics,
     add_reasons(w, metrics, "filtered", "telex_exporter_filtered_total", s->name);
     add_time(w, "last_success", s->last_success_ns);
     add_text(w, "last_error", s->last_error[0] != '\0' ? s->last_error : NULL);
+    print_performance(w, metrics, s->name);
     json_key(w, STR("overrides"));
     overrides_print(config->overrides_source.text, s->name, w);
     json_end_object(w);

@@ -45,7 +45,8 @@ const struct resource server_resources[] = {
          "How exporters are: `state` (`idle`, `ok`, `retrying`, `open` while the circuit breaker is, `halted` when "
          "they refuse us, `paused`), `circuit_breaker`, `health`, what waits in `queue` (on disk) and `buffer` "
          "(in memory), the `last_result`, and what was `dropped` and `filtered`, by reason. `orphans` is what "
-         "removed exporters are still owed, `overrides` are the options that were changed over this API."},
+         "removed exporters are still owed, `overrides` are the options that were changed over this API, "
+         "`performance` the time that steps took, where `debug.measure_performance` is on."},
     {.route = {.method = "GET",
                .pattern = "/api/v1/exporters/{name}",
                .handler = &resource_exporter},

@@ -1,6 +1,7 @@
 /* Alertmanager's API v2. It wants the level: alerts are told again until they are over. */
 #include "export/exporters/exporters.h"
 
+#include "base/timetext.h"
 #include "export/exporter_options.h"
 #include "export/http_sink.h"
 #include "export/level.h"
@@ -78,8 +79,67 @@ static bool request(const void *config, const struct level_item *items, size_t c
     return true;
 }
 
+/* ---- for who debugs ---- */
+
+static bool has_labels(const struct json_node *got, const struct labels *labels)
+{
+    uint32_t at = 0;
+    struct label pair;
+
+    while (labels_next(labels, &at, &pair)) {
+        const struct json_node *value = json_get(got, pair.name);
+        bool is_same = value != NULL && str_eq(value->text, pair.value);
+        if (!is_same && str_is_utf8(pair.name) && str_is_utf8(pair.value)) {
+            return false;
+        }
+    }
+    return got != NULL && got->count == labels->count;
+}
+
+static bool has_time(const struct json_node *got, int64_t want_ns)
+{
+    struct err ignored = ERR_INIT;
+    int64_t ns = 0;
+
+    return want_ns == 0 ? got == NULL
+                        : got != NULL && time_parse_any(got->text, &ns, &ignored) && ns == want_ns;
+}
+
+static const char *difference(const struct json_node *got, const struct level_item *item)
+{
+    return !has_labels(json_get(got, STR("labels")), item->alert.labels)         ? "the label set"
+           : !has_time(json_get(got, STR("startsAt")), item->alert.starts_at_ns) ? "startsAt"
+           : !has_time(json_get(got, STR("endsAt")), item->ends_at_ns)           ? "endsAt"
+                                                                                 : NULL;
+}
+
+static bool validate(const struct level_item *items, size_t count, struct str body, struct err *e)
+{
+    AUTO(arena_release) struct arena arena;
+    struct json_node *root = NULL;
+    size_t i = 0;
+
+    arena_init(&arena, ARENA_UNLIMITED);
+    if (!json_parse(body, &arena, &root, e)) {
+        return false;
+    }
+    if (root->kind != JSON_ARRAY || root->count != count) {
+        return err_set(e, ERR_INTERNAL, "%zu alerts were encoded, %u came back", count,
+                       root->count);
+    }
+    for (const struct json_node *n = root->first; n != NULL; n = n->next, i++) {
+        const char *what = difference(n, &items[i]);
+        if (what != NULL) {
+            return err_set(e, ERR_INTERNAL, "alert %zu of what was encoded: %s is not its own", i,
+                           what);
+        }
+    }
+    return true;
+}
+
 static const struct level_exporter level = {
     .request = request,
+    .validate = validate,
     .statuses = statuses,
     .client_offset = CLIENT,
     .options_offset = offsetof(struct alertmanager_config, level),

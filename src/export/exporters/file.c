@@ -117,7 +117,14 @@ static bool next_lines(const void *config, struct view view, uint32_t *row, stru
     return (info->kind == RECORD_ALERT ? add_alerts : add_samples)(&json, view, row, lines, e);
 }
 
-static const struct file_exporter jsonl = {.next_lines = next_lines};
+static bool validate(const void *config, const struct sent_rows *sent, struct str lines,
+                     struct err *e)
+{
+    (void)config;
+    return validate_json(sent, lines, e);
+}
+
+static const struct file_exporter jsonl = {.next_lines = next_lines, .validate = validate};
 
 /* One that is written on the spot is called by its place: "both/file" makes both-file. */
 static void add_name(struct buf *out, struct str name)

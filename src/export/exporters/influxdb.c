@@ -276,8 +276,19 @@ static const struct status_rule statuses[] = {
     {400, 499, VERDICT_REJECTED},  {0, 999, VERDICT_RETRY},
 };
 
+static bool validate(const void *config, const struct sent_rows *sent, struct str body,
+                     struct err *e)
+{
+    struct sent_rows rows = *sent;
+
+    (void)config;
+    rows.part = SENT_ALL_PARTS;
+    return validate_influx(&rows, body, e);
+}
+
 static const struct http_exporter http = {
     .next_request = next_request,
+    .validate = validate,
     .statuses = statuses,
     .judge = judge,
     .mend = mend,

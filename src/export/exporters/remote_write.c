@@ -134,8 +134,16 @@ static bool next_request(const void *config, struct view view, uint32_t *row,
     return true;
 }
 
+static bool validate(const void *config, const struct sent_rows *sent, struct str body,
+                     struct err *e)
+{
+    (void)config;
+    return validate_rw1(sent, body, e);
+}
+
 static const struct http_exporter http = {
     .next_request = next_request,
+    .validate = validate,
     .statuses = statuses,
     .client_offset = CLIENT,
 };

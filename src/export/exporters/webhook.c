@@ -122,8 +122,16 @@ static const struct status_rule statuses[] = {
     {400, 499, VERDICT_REJECTED},  {0, 999, VERDICT_RETRY},
 };
 
+static bool validate(const void *config, const struct sent_rows *sent, struct str body,
+                     struct err *e)
+{
+    (void)config;
+    return validate_json(sent, body, e);
+}
+
 static const struct http_exporter http = {
     .next_request = next_request,
+    .validate = validate,
     .statuses = statuses,
     .client_offset = CLIENT,
 };

@@ -113,6 +113,28 @@ static void test_golden(void **state)
 
 /* ---- what Alertmanager gets, and lines of a file ---- */
 
+static void assert_damage_is_seen(const struct level_exporter *level,
+                                  const struct level_item *items, size_t count, struct str body)
+{
+    static const char *const damages[][2] = {{"alertname", "alertnome"},
+                                             {"startsAt\":\"2024", "startsAt\":\"2023"},
+                                             {"endsAt\":\"2024", "endsAt\":\"2023"},
+                                             {"\"labels\":{", "\"labels\":{\"more\":\"1\","},
+                                             {"},{", "}},{"},
+                                             {"[{", "[{},{"}};
+    struct err e = ERR_INIT;
+
+    assert_true(level->validate(items, count, body, &e));
+    for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
+        AUTO(buf_release) struct buf bad = BUF_INIT(BUF_UNLIMITED);
+        size_t at = str_find(body, str_of(damages[i][0]));
+        assert_true(at < body.len);
+        buf_addf(&bad, "%.*s%s%.*s", (int)at, body.ptr, damages[i][1],
+                 STR_FMT(str_slice(body, at + str_of(damages[i][0]).len, body.len)));
+        assert_false(level->validate(items, count, buf_str(&bad), &e));
+    }
+}
+
 static void test_alertmanager(void **state)
 {
     (void)state;
@@ -137,6 +159,7 @@ static void test_alertmanager(void **state)
         assert_true(export_kit_start(&kit, buf_text(&yaml)));
         assert_true(kit.kind->level->request(kit.config, items, 2, &req, &kit.err));
         export_kit_print_request(&req, &got);
+        assert_damage_is_seen(kit.kind->level, items, 2, buf_str(&req.body));
         export_kit_stop(&kit);
         buf_release(&req.body);
     }

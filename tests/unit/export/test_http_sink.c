@@ -1,6 +1,7 @@
 /* The HTTP leaf over a small exporter of its own, against a receiver that answers by script. */
 #include "export/http_sink.h"
 
+#include "base/metrics.h"
 #include "export/exporter_options.h"
 #include "fake/http_kit.h"
 #include "fake/receiver.h"
@@ -78,8 +79,23 @@ static void small_judge(const void *config, struct view view, uint32_t first, ui
     }
 }
 
+/* The body is what the rows make: "0,1,"; row 2 is never right. */
+static bool small_validate(const void *config, const struct sent_rows *sent, struct str body,
+                           struct err *e)
+{
+    AUTO(buf_release) struct buf want = BUF_INIT(BUF_SMALL);
+
+    (void)config;
+    for (uint32_t i = sent->first; i < sent->end; i++) {
+        buf_addf(&want, "%u,", view_row(sent->view, i));
+    }
+    return (str_eq(buf_str(&want), body) && (sent->first > 2 || sent->end <= 2)) ||
+           err_set(e, ERR_INTERNAL, "it is another body");
+}
+
 static const struct http_exporter small = {
     .next_request = small_request,
+    .validate = small_validate,
     .statuses = http_statuses_usual,
     .judge = small_judge,
     .probe_method = "GET",
@@ -96,6 +112,7 @@ struct fixture {
     struct exporter_place place;
     struct sink *sink;
     struct batch *batch;
+    struct metrics *metrics;
     struct outcome out;
     struct buf seen;
 };
@@ -125,6 +142,8 @@ static int setup(void **state)
                                       .nan_row = UINT32_MAX,
                                       .parts_row = UINT32_MAX,
                                       .only_until = UINT32_MAX};
+    f->metrics = metrics_new();
+    f->kit.env.metrics = f->metrics;
     f->place = (struct exporter_place){.env = &f->kit.env, .name = STR("small")};
     f->batch = make_batch(ROWS);
     buf_init(&f->seen, BUF_UNLIMITED);
@@ -142,6 +161,7 @@ static int teardown(void **state)
     batch_unref(f->batch);
     buf_release(&f->seen);
     http_kit_stop(&f->kit);
+    metrics_free(f->metrics);
     receiver_stop(&f->receiver);
     mem_free(f);
     return 0;
@@ -541,6 +561,46 @@ static void test_usual_statuses(void **state)
     }
 }
 
+static double schema_errors(struct fixture *f)
+{
+    static const struct metric_desc desc = {
+        .name = "telex_exporter_schema_errors_total",
+        .help =
+            "Requests that did not decode to what was encoded, where debug.validate_schemas is on.",
+        .type = METRIC_COUNTER,
+        .labels = {"exporter"}};
+    struct metric *m = metrics_get1(f->kit.env.metrics, &desc, STR("small"));
+    double value = metric_value(m);
+
+    metric_drop(m);
+    return value;
+}
+
+static void test_what_is_not_right_is_counted(void **state)
+{
+    struct fixture *f = *state;
+
+    f->config.gzip = true;
+    f->config.common.debug.validate_schemas = true;
+    deliver(f, view_all(f->batch));
+    assert_outcome(f, "delivered 6");
+    assert_int_equal(schema_errors(f), 1);
+    assert_int_equal(receiver_count(&f->receiver), 3);
+}
+
+static void test_what_is_not_right_is_refused(void **state)
+{
+    struct fixture *f = *state;
+
+    f->config.common.debug =
+        (struct exporter_debug){.validate_schemas = true, .refuse_invalid = true};
+    deliver(f, view_all(f->batch));
+    assert_outcome(f, "delivered 6 2:rejected 3:rejected");
+    assert_contains(f->out.except.list.items[0].reason, "it is another body");
+    assert_int_equal(schema_errors(f), 1);
+    assert_seen(f, "0,1,|4,5,");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -568,6 +628,8 @@ int main(void)
         CASE(test_probe),
         CASE(test_no_probe),
         CASE(test_open_says_whose_config_is_wrong),
+        CASE(test_what_is_not_right_is_counted),
+        CASE(test_what_is_not_right_is_refused),
         cmocka_unit_test(test_usual_statuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
