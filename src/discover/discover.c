@@ -229,6 +229,21 @@ void discover_targets(struct discover *d, struct target_list *ret_list)
     lock_give(&d->lock);
 }
 
+void discover_each(struct discover *d,
+                   void (*visit)(void *arg, const struct discovery_kind *kind,
+                                 struct labels *target),
+                   void *arg)
+{
+    lock_take(&d->lock);
+    for (size_t i = 0; i < d->count; i++) {
+        const struct target_list *list = &d->sources[i].list;
+        for (size_t t = 0; t < list->sets.len; t++) {
+            visit(arg, d->sources[i].kind, list->sets.items[t]);
+        }
+    }
+    lock_give(&d->lock);
+}
+
 bool discover_is_complete(struct discover *d)
 {
     bool complete = true;

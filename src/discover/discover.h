@@ -30,6 +30,12 @@ MUST_USE bool discover_open(const struct env *env, struct str name,
 /* Adds all targets known now, source by source, each one's sorted and without duplicates. */
 void discover_targets(struct discover *d, struct target_list *ret_list);
 
+/* The same one by one, with the kind that found it. <visit> must neither wait nor come back here. */
+void discover_each(struct discover *d,
+                   void (*visit)(void *arg, const struct discovery_kind *kind,
+                                 struct labels *target),
+                   void *arg);
+
 /* Did every source answer once? */
 bool discover_is_complete(struct discover *d);
 

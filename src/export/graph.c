@@ -85,8 +85,7 @@ static bool open_output(struct plan *p, struct output *o, struct err *e)
 
     if ((o->config->caps & EXPORTER_LEVEL) != 0) {
         const struct level_filter filter = {wants_alert, o};
-        return level_output_open(o->config->kind->level, &place, o->config->config, &filter,
-                                 &o->level, e);
+        return level_set_open(o->config->kind, &place, o->config->config, &filter, &o->level, e);
     }
     drops_init(&o->drops, p->env, o->config->name);
     o->dead =
@@ -133,7 +132,7 @@ void graph_start(struct graph *g, const struct level_source *levels)
     each_consumer(g, consumer_start);
     for (size_t i = 0; i < g->config.output_count; i++) {
         if (g->outputs[i].level != NULL) {
-            level_output_set_source(g->outputs[i].level, levels);
+            level_set_source(g->outputs[i].level, levels);
         }
     }
 }
@@ -153,6 +152,9 @@ void graph_follow(struct graph *g, struct graph *before)
     for (size_t i = 0; i < g->config.output_count; i++) {
         const struct output *o = &g->outputs[i];
         const struct output *was = find_output(before, o->config->name);
+        if (was != NULL && o->level != NULL && was->level != NULL) {
+            level_set_follow(o->level, was->level);
+        }
         for (unsigned log = 0; was != NULL && log < PLAN_LOGS; log++) {
             if (o->consumers[log] != NULL && was->consumers[log] != NULL) {
                 consumer_follow(o->consumers[log], was->consumers[log]);
@@ -166,7 +168,7 @@ static void stop_outputs(struct graph *g, struct wait wait)
 {
     for (size_t i = 0; i < g->config.output_count; i++) {
         if (g->outputs[i].level != NULL) {
-            level_output_drain(g->outputs[i].level);
+            level_set_drain(g->outputs[i].level);
         }
     }
     for (size_t i = 0; i < g->config.output_count; i++) {
@@ -177,7 +179,7 @@ static void stop_outputs(struct graph *g, struct wait wait)
             }
         }
         if (o->level != NULL) {
-            level_output_stop(o->level, wait);
+            level_set_stop(o->level, wait);
         }
     }
 }
@@ -210,7 +212,7 @@ void graph_free(struct graph *g)
         for (unsigned log = 0; log < PLAN_LOGS; log++) {
             consumer_close(o->consumers[log]);
         }
-        level_output_close(o->level);
+        level_set_close(o->level);
         dead_letters_free(o->dead);
         drops_release(&o->drops);
     }

@@ -142,32 +142,56 @@ static void run(void *arg)
 
 /* ---- life ---- */
 
+/* The client of the config, to the target's URL. */
+static bool open_client(struct level_output *o, const struct exporter_place *place, struct err *e)
+{
+    const char *config = o->config;
+
+    o->client_config =
+        *(const struct http_client_config *)(const void *)(config + o->exporter->client_offset);
+    if (o->target != NULL) {
+        o->client_config.url = o->target->url;
+    }
+    return http_client_new(place->env, &o->client_config, &o->client, e) ||
+           err_wrap(e, "exporter %.*s", STR_FMT(place->name));
+}
+
 bool level_output_open(const struct level_exporter *exporter, const struct exporter_place *place,
                        const void *config, const struct level_filter *filter,
                        struct level_output **ret_output, struct err *e)
 {
-    const struct http_client_config *client_config =
-        (const void *)((const char *)config + exporter->client_offset);
-    struct http_client *client = NULL;
+    return level_output_open_at(exporter, place, config, filter, NULL, ret_output, e);
+}
 
-    if (!http_client_new(place->env, client_config, &client, e)) {
-        return err_wrap(e, "exporter %.*s", STR_FMT(place->name));
-    }
+bool level_output_open_at(const struct level_exporter *exporter, const struct exporter_place *place,
+                          const void *config, const struct level_filter *filter,
+                          const struct level_target *target, struct level_output **ret_output,
+                          struct err *e)
+{
     struct level_output *o = mem_new(struct level_output);
+
     o->exporter = exporter;
     o->env = place->env;
     o->config = config;
+    o->own_target = target != NULL ? *target : (struct level_target){.relabel = NULL};
+    o->target = target != NULL ? &o->own_target : NULL;
+    if (!open_client(o, place, e)) {
+        mem_free(o);
+        return false;
+    }
     o->common = config;
     o->options = (const void *)((const char *)config + exporter->options_offset);
     o->name = place->name;
     o->filter = *filter;
-    o->client = client;
+    relabel_work_init(&o->work);
     o->meter = level_meter_new(place, &o->common->health);
+    o->target_meter = target != NULL ? level_target_meter_new(place, target->url) : NULL;
     trace_init_part(&o->trace, place->env->trace, "export", place->name, TRACE_INFO);
     debug_open(&o->debug, place, o->common);
     lock_init(&o->lock);
     cond_init(&o->changed);
-    map_init(&o->confirmed, rng_u64(place->env->rng));
+    o->memory = mem_new(struct level_memory);
+    map_init(&o->memory->confirmed, rng_u64(place->env->rng));
     backoff_init(&o->backoff, &level_backoff);
     arena_init(&o->arena, ARENA_UNLIMITED);
     buf_init(&o->body, BUF_UNLIMITED);
@@ -179,6 +203,17 @@ bool level_output_open(const struct level_exporter *exporter, const struct expor
     }
     *ret_output = o;
     return true;
+}
+
+struct level_memory *level_output_take_memory(struct level_output *o)
+{
+    return TAKE(o->memory);
+}
+
+void level_output_remember(struct level_output *o, struct level_memory *memory)
+{
+    level_memory_free(o->memory);
+    o->memory = memory;
 }
 
 void level_output_wake(struct level_output *o)
@@ -223,11 +258,12 @@ void level_output_close(struct level_output *o)
         return;
     }
     level_output_stop(o, (struct wait){0, NULL});
-    level_forget_all(o);
-    map_release(&o->confirmed);
+    level_memory_free(o->memory);
     http_client_free(o->client);
     debug_close(&o->debug);
     level_meter_free(o->meter);
+    level_target_meter_free(o->target_meter);
+    relabel_work_release(&o->work);
     cancel_free(o->cancel);
     cond_release(&o->changed);
     lock_release(&o->lock);

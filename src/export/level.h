@@ -26,6 +26,7 @@ enum { LEVEL_BATCH = 256 };
 struct env;
 struct export_request;
 struct exporter_place;
+struct relabel;
 struct output_status;
 struct status_rule;
 
@@ -80,10 +81,22 @@ struct level_exporter {
     const struct status_rule *statuses;
     size_t client_offset;  /* of struct http_client_config in the config */
     size_t options_offset; /* of struct level_options in the config */
+    size_t
+        targets_offset; /* of struct level_targets_config; 0: it has one URL, that of the client */
 };
 
 struct level_options {
-    int64_t resend_delay_ns; /* between two tellings of an unchanged alert */
+    int64_t
+        resend_delay_ns; /* between two tellings of an unchanged alert; 0: its group's interval */
+    int64_t max_resolve_ns; /* how long a firing one may last at most without being told again; 0:
+                                as long as it comes to */
+    bool utf8_names;        /* send names of labels as they are */
+};
+
+/* One of several destinations. */
+struct level_target {
+    struct str url;                /* the whole of it */
+    const struct relabel *relabel; /* what becomes of an alert's labels; NULL: nothing */
 };
 
 struct level_output;
@@ -93,6 +106,20 @@ MUST_USE bool level_output_open(const struct level_exporter *exporter,
                                 const struct exporter_place *place, const void *config,
                                 const struct level_filter *filter, struct level_output **ret_output,
                                 struct err *e);
+
+/* The same for one of several destinations; its URL and rules are borrowed like <config>. */
+MUST_USE bool level_output_open_at(const struct level_exporter *exporter,
+                                   const struct exporter_place *place, const void *config,
+                                   const struct level_filter *filter,
+                                   const struct level_target *target,
+                                   struct level_output **ret_output, struct err *e);
+
+/* What a destination was told: taken from an output that has stopped, for one that has no source yet and takes it
+ * over. */
+struct level_memory;
+struct level_memory *level_output_take_memory(struct level_output *o);
+void level_output_remember(struct level_output *o, struct level_memory *memory);
+void level_memory_free(struct level_memory *m); /* NULL is fine */
 
 /* Where alerts are found from now on; NULL: nowhere (while rules are replaced). Returns when no
  * walk uses the old one. */

@@ -17,8 +17,9 @@
 #include "export/exporter_options.h"
 #include "export/level.h"
 #include "export/level_meter.h"
-
-struct http_client;
+#include "export/level_target_meter.h"
+#include "model/relabel.h"
+#include "net/http_client.h"
 
 enum { LEVEL_WALK_MAX = 64 * 1024 };
 
@@ -28,10 +29,15 @@ struct level_output {
     const void *config;
     const struct exporter_common *common;
     const struct level_options *options;
+    struct level_target own_target;
+    const struct level_target *target; /* NULL: the URL of the config */
+    struct http_client_config client_config;
+    struct relabel_work work;
     struct str name;
     struct level_filter filter;
     struct http_client *client;
     struct level_meter *meter;
+    struct level_target_meter *target_meter; /* NULL: it is the only one */
     struct trace trace;
     struct debug debug;
     struct thread thread;
@@ -47,12 +53,16 @@ struct level_output {
     bool done GUARDED_BY(lock); /* the thread said its last word */
 
     /* The thread's own. */
-    struct map confirmed;
+    struct level_memory *memory;
     uint32_t walks;
     struct backoff backoff;
     struct arena arena;
     struct buf body;
     struct buf answer;
+};
+
+struct level_memory {
+    struct map confirmed;
 };
 
 /* What came of telling. */
@@ -72,6 +82,13 @@ void level_tell(struct level_output *o, struct wait wait, struct level_told *ret
 const struct level_source *level_source_take(struct level_output *o, uint64_t *number);
 void level_source_give(struct level_output *o);
 
-void level_forget_all(struct level_output *o);
+/* How long after a telling the alert is told again: the first multiple of its group's interval that is not
+ * below resend_delay. */
+int64_t level_period_ns(const struct level_output *o, const struct level_alert *a);
+
+/* The alert as it goes out, with a reference to its labels, its texts in the output's arena. */
+enum level_words { LEVEL_WORDS_READY, LEVEL_WORDS_DROPPED, LEVEL_WORDS_GONE };
+enum level_words level_describe(struct level_output *o, uint64_t *source_number,
+                                const struct level_alert *a, struct level_item *ret_item);
 
 #endif

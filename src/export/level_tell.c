@@ -2,21 +2,19 @@
  * Invariants
  *   1. confirmed[key] says what the destination last accepted: firing or resolved, and when.
  *   2. An alert is due when it was never confirmed, when its state differs from the confirmed one, or
- *      when resend_delay has passed since.
+ *      when its period (level_words.c) has passed since.
  *   3. Keys that a whole walk did not meet are forgotten after it: memory follows the number of
  *      alerts.
  *   4. The source is held for a walk and for each description, never while sending.
+ *   5. All alerts of a request have the same headers.
  */
 #include "export/level_int.h"
 
 #include "base/env.h"
 #include "base/mem.h"
-#include "export/extra_labels.h"
 #include "export/http_sink.h"
 #include "export/outcome_rows.h"
 #include "net/http_client.h"
-
-enum { ANNOTATIONS_MAX = 1024 * 1024 };
 
 /* What the destination last accepted of one alert. */
 struct confirmed {
@@ -39,6 +37,9 @@ struct due {
     struct level_told *told;
     int64_t now_ns; /* monotonic */
     uint64_t source_number;
+    struct arena words;          /* headers of groups, which the source lends for the walk only */
+    const struct label *lent;    /* those copied last */
+    const struct label *headers; /* and their copy */
 };
 
 static void due_at(struct due *due, int64_t at_ns)
@@ -48,14 +49,27 @@ static void due_at(struct due *due, int64_t at_ns)
     }
 }
 
+/* Groups stand together in a walk, so the last copy is nearly always the one. */
+static const struct label *keep_headers(struct due *due, const struct level_alert *a)
+{
+    if (a->header_count == 0) {
+        return NULL;
+    }
+    if (a->headers != due->lent) {
+        due->lent = a->headers;
+        due->headers = label_pairs_dup(&due->words, a->headers, a->header_count);
+    }
+    return due->headers;
+}
+
 static void collect(void *arg, const struct level_alert *alert)
 {
     struct due *due = arg;
     struct level_output *o = due->output;
-    struct confirmed *c = map_get(&o->confirmed, key_bytes(&alert->key));
+    struct confirmed *c = map_get(&o->memory->confirmed, key_bytes(&alert->key));
 
     if (c != NULL) {
-        int64_t again_ns = c->at_ns + o->options->resend_delay_ns;
+        int64_t again_ns = c->at_ns + level_period_ns(o, alert);
         c->walk = o->walks;
         if (c->firing == alert->firing && due->now_ns < again_ns) {
             due_at(due, again_ns);
@@ -69,6 +83,7 @@ static void collect(void *arg, const struct level_alert *alert)
         return;
     }
     vec_push(&due->alerts, *alert);
+    vec_last(&due->alerts)->headers = keep_headers(due, alert);
     (void)labels_ref(alert->labels);
 }
 
@@ -78,19 +93,28 @@ static void forget_gone(struct level_output *o)
     uint32_t at = 0;
     void *value = NULL;
 
-    while (map_next(&o->confirmed, &at, NULL, &value)) {
+    while (map_next(&o->memory->confirmed, &at, NULL, &value)) {
         struct confirmed *c = value;
         if (c->walk != o->walks) {
-            (void)map_del(&o->confirmed, key_bytes(&c->key));
+            (void)map_del(&o->memory->confirmed, key_bytes(&c->key));
             mem_free(c);
         }
     }
 }
 
-void level_forget_all(struct level_output *o)
+void level_memory_free(struct level_memory *m)
 {
-    o->walks++;
-    forget_gone(o);
+    uint32_t at = 0;
+    void *value = NULL;
+
+    if (m == NULL) {
+        return;
+    }
+    while (map_next(&m->confirmed, &at, NULL, &value)) {
+        mem_free(value);
+    }
+    map_release(&m->confirmed);
+    mem_free(m);
 }
 
 /* false when there is no source. */
@@ -112,73 +136,27 @@ static bool walk(struct due *due)
     return true;
 }
 
-/* ---- what the walk could not fill: texts that may take a query ---- */
+/* ---- requests ---- */
 
 struct told_items {
     struct level_item items[LEVEL_BATCH];
     size_t count;
 };
 
-/* For a firing alert: four times the longer of interval and resend delay from now, as Prometheus
- * says it. */
-static int64_t ends_at(const struct level_output *o, const struct level_alert *a)
-{
-    int64_t longer =
-        a->interval_ns > o->options->resend_delay_ns ? a->interval_ns : o->options->resend_delay_ns;
-
-    return a->firing ? clock_wall_ns(o->env->clock) + 4 * longer : a->ends_at_ns;
-}
-
-static bool ask_source(struct due *due, const struct level_alert *a, struct buf *annotations,
-                       struct buf *url)
-{
-    const struct level_source *source = level_source_take(due->output, &due->source_number);
-
-    if (source == NULL) {
-        return false;
-    }
-    bool there = source->describe(source->arg, a, annotations, url);
-    level_source_give(due->output);
-    return there;
-}
-
-/* Adds the alert as it goes out; not when it is gone meanwhile. */
-static void describe(struct due *due, const struct level_alert *a, struct told_items *out)
-{
-    AUTO(buf_release) struct buf annotations = BUF_INIT(ANNOTATIONS_MAX);
-    AUTO(buf_release) struct buf url = BUF_INIT(BUF_SMALL);
-    struct level_output *o = due->output;
-
-    if (!ask_source(due, a, &annotations, &url)) {
-        return;
-    }
-    struct level_item *item = &out->items[out->count++];
-    *item = (struct level_item){.alert = *a, .ends_at_ns = ends_at(o, a)};
-    item->alert.labels = extra_labels_merge(&o->common->labels, a->labels);
-    item->annotations =
-        buf_ok(&annotations) ? arena_dup(&o->arena, buf_str(&annotations)) : STR("{}");
-    item->generator_url = buf_ok(&url) ? arena_dup(&o->arena, buf_str(&url)) : STR("");
-}
-
-/* ---- sending ---- */
-
-static void confirm(struct due *due, const struct level_item *items, size_t count)
+static void confirm(struct due *due, const struct level_alert *a)
 {
     struct level_output *o = due->output;
+    struct confirmed *c = map_get(&o->memory->confirmed, key_bytes(&a->key));
 
-    for (size_t i = 0; i < count; i++) {
-        const struct level_alert *a = &items[i].alert;
-        struct confirmed *c = map_get(&o->confirmed, key_bytes(&a->key));
-        if (c == NULL) {
-            c = mem_new(struct confirmed);
-            c->key = a->key;
-            (void)map_put(&o->confirmed, key_bytes(&c->key), c);
-        }
-        c->at_ns = due->now_ns;
-        c->firing = a->firing;
-        c->walk = o->walks;
+    if (c == NULL) {
+        c = mem_new(struct confirmed);
+        c->key = a->key;
+        (void)map_put(&o->memory->confirmed, key_bytes(&c->key), c);
     }
-    due_at(due, due->now_ns + o->options->resend_delay_ns);
+    c->at_ns = due->now_ns;
+    c->firing = a->firing;
+    c->walk = o->walks;
+    due_at(due, due->now_ns + level_period_ns(o, a));
 }
 
 static void judge(struct level_output *o, const struct http_response *res, struct level_told *told,
@@ -193,25 +171,49 @@ static void judge(struct level_output *o, const struct http_response *res, struc
     }
 }
 
-/* Sends the request that was made of them; how it went is in <out>. */
-static void call(struct due *due, const struct export_request *req, size_t count, struct wait wait,
-                 struct outcome *out)
+/* Those of the group (all alerts of a request have the same) win. */
+static size_t add_headers(const struct export_request *req, const struct level_alert *group,
+                          struct http_header *headers)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < group->header_count && count < HTTP_HEADERS_MAX / 2; i++) {
+        headers[count++] = (struct http_header){group->headers[i].name, group->headers[i].value};
+    }
+    for (size_t i = 0; i < req->header_count; i++) {
+        headers[count++] = (struct http_header){req->headers[i].name, req->headers[i].value};
+    }
+    return count;
+}
+
+/* Counts how a request ended; one that was cut short by us did not. */
+static void note_call(struct level_output *o, const struct outcome *out, size_t count,
+                      int64_t took_ns)
+{
+    bool is_halved = out->rest == VERDICT_REJECTED && count > 1;
+
+    level_meter_note(o->meter, out, is_halved ? 0 : count, took_ns);
+    if (o->target_meter != NULL) {
+        level_target_meter_note(o->target_meter, out->rest == VERDICT_DELIVERED, count, took_ns);
+    }
+}
+
+/* Sends the request that was made of them, <group> being one; how it went is in <out>. */
+static void call(struct due *due, const struct export_request *req, const struct level_alert *group,
+                 size_t count, struct wait wait, struct outcome *out)
 {
     struct level_output *o = due->output;
-    struct http_header headers[HTTP_EXPORT_HEADERS_MAX];
+    struct http_header headers[HTTP_HEADERS_MAX];
     struct str body = buf_str(&o->body);
     struct http_request request = {.method = req->method,
-                                   .path = req->path,
+                                   .path = o->target != NULL ? STR("") : req->path,
                                    .headers = headers,
-                                   .header_count = req->header_count,
+                                   .header_count = add_headers(req, group, headers),
                                    .parts = &body,
                                    .part_count = 1};
     struct http_response res;
     int64_t began_ns = clock_mono_ns(o->env->clock);
 
-    for (size_t i = 0; i < req->header_count; i++) {
-        headers[i] = (struct http_header){req->headers[i].name, req->headers[i].value};
-    }
     http_response_init(&res, &o->answer);
     out->bytes = body.len;
     int64_t sent_ns = debug_now_ns(&o->debug);
@@ -228,9 +230,7 @@ static void call(struct due *due, const struct export_request *req, size_t count
     out->requests = 1;
     debug_tell_request(&o->debug, count, body, out, clock_mono_ns(o->env->clock) - began_ns);
     if (out->rest == VERDICT_DELIVERED || !cancel_is_set(wait.cancel)) {
-        bool is_halved = out->rest == VERDICT_REJECTED && count > 1;
-        level_meter_note(o->meter, out, is_halved ? 0 : count,
-                         clock_mono_ns(o->env->clock) - began_ns);
+        note_call(o, out, count, clock_mono_ns(o->env->clock) - began_ns);
     }
 }
 
@@ -261,7 +261,7 @@ static void send_items(struct due *due, const struct level_item *items, size_t c
     debug_measure(&o->debug, DEBUG_ENCODE, began_ns);
     o->body = req.body;
     if (made && passes(o, items, count, out)) {
-        call(due, &req, count, wait, out);
+        call(due, &req, &items[0].alert, count, wait, out);
     } else {
         out->rest = VERDICT_REJECTED;
         level_meter_note(o->meter, out, count > 1 ? 0 : count, 0);
@@ -299,26 +299,53 @@ static bool send_all(struct due *due, const struct told_items *all, struct wait 
         if (verdict_is_owed(out.rest)) {
             return false;
         }
-        confirm(due, &all->items[at], step);
-        at += step;
+        for (size_t end = at + step; at < end; at++) {
+            confirm(due, &all->items[at].alert);
+        }
         step *= 2;
     }
     return true;
 }
 
-/* The alerts from <from> on, as many as make a request; false when nothing is taken now. */
-static bool tell_batch(struct due *due, size_t from, struct wait wait)
+static bool same_headers(const struct level_alert *a, const struct level_alert *b)
+{
+    bool same = a->header_count == b->header_count;
+
+    for (size_t i = 0; same && a->headers != b->headers && i < a->header_count; i++) {
+        same = str_eq(a->headers[i].name, b->headers[i].name) &&
+               str_eq(a->headers[i].value, b->headers[i].value);
+    }
+    return same;
+}
+
+/* What the target's rules drop is done with until it is due again. */
+static void describe(struct due *due, const struct level_alert *a, struct told_items *batch)
+{
+    struct level_item *item = &batch->items[batch->count];
+    enum level_words words = level_describe(due->output, &due->source_number, a, item);
+
+    batch->count += words == LEVEL_WORDS_READY ? 1 : 0;
+    if (words == LEVEL_WORDS_DROPPED) {
+        confirm(due, a);
+    }
+}
+
+/* The alerts from *at on, as many as make a request; moves *at behind them. false when nothing is taken
+ * now. */
+static bool tell_batch(struct due *due, size_t *at, struct wait wait)
 {
     struct told_items *batch = mem_new(struct told_items);
-    bool ok = true;
+    const struct level_alert *first = &due->alerts.items[*at];
+    size_t end = *at + LEVEL_BATCH < due->alerts.len ? *at + LEVEL_BATCH : due->alerts.len;
 
     arena_reset(&due->output->arena);
-    for (size_t i = from; i < due->alerts.len && i < from + LEVEL_BATCH; i++) {
+    while (*at < end && same_headers(first, &due->alerts.items[*at])) {
         if (!wait_is_over(wait, due->output->env->clock)) {
-            describe(due, &due->alerts.items[i], batch);
+            describe(due, &due->alerts.items[*at], batch);
         }
+        *at += 1;
     }
-    ok = send_all(due, batch, wait);
+    bool ok = send_all(due, batch, wait);
     for (size_t i = 0; i < batch->count; i++) {
         labels_unref(batch->items[i].alert.labels);
     }
@@ -331,13 +358,15 @@ void level_tell(struct level_output *o, struct wait wait, struct level_told *ret
     struct due due = {.output = o, .told = ret, .now_ns = clock_mono_ns(o->env->clock)};
 
     *ret = (struct level_told){.next_mono_ns = DEADLINE_NEVER};
+    arena_init(&due.words, ARENA_UNLIMITED);
     if (walk(&due)) {
-        for (size_t at = 0; at < due.alerts.len && !ret->failed; at += LEVEL_BATCH) {
-            ret->failed = !tell_batch(&due, at, wait);
+        for (size_t at = 0; at < due.alerts.len && !ret->failed;) {
+            ret->failed = !tell_batch(&due, &at, wait);
         }
     }
     for (size_t i = 0; i < due.alerts.len; i++) {
         labels_unref(due.alerts.items[i].labels);
     }
     vec_release(&due.alerts);
+    arena_release(&due.words);
 }

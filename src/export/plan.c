@@ -423,7 +423,7 @@ void plan_set_levels(struct plan *p, const struct level_source *levels)
     lock_give(&p->lock);
     for (size_t i = 0; i < g->config.output_count; i++) {
         if (g->outputs[i].level != NULL) {
-            level_output_set_source(g->outputs[i].level, levels);
+            level_set_source(g->outputs[i].level, levels);
         }
     }
     plan_release_graph(p, g);
@@ -435,7 +435,7 @@ void plan_levels_changed(struct plan *p)
 
     for (size_t i = 0; i < g->config.output_count; i++) {
         if (g->outputs[i].level != NULL) {
-            level_output_wake(g->outputs[i].level);
+            level_set_wake(g->outputs[i].level);
         }
     }
     plan_release_graph(p, g);

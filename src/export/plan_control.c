@@ -21,7 +21,7 @@ static void status_of(struct output *o, struct output_status *ret)
         }
     }
     if (o->level != NULL) {
-        level_output_status(o->level, ret);
+        level_set_status(o->level, ret);
     }
     ret->dead_letter_bytes = o->dead != NULL ? dead_letters_bytes(o->dead) : 0;
 }

@@ -11,6 +11,7 @@
 #include "base/vec.h"
 #include "export/consumer.h"
 #include "export/drops.h"
+#include "export/level_set.h"
 #include "export/plan.h"
 
 #include <stdatomic.h>
@@ -25,7 +26,7 @@ struct output {
     unsigned bits[PLAN_LOGS];
     struct dead_letters *dead;
     struct drops drops;
-    struct level_output *level;
+    struct level_set *level;
 };
 
 /* Outputs and routes of one config. */

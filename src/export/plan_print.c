@@ -126,19 +126,29 @@ static struct str origin_of(struct str url)
     return str_slice(url, 0, host + str_find_byte(str_slice(url, host, url.len), '/'));
 }
 
-/* The first text or address that the kind cannot do without, which says where things go. */
+/* A URL, or a text that the kind cannot do without. */
+static bool says_where(const struct option *o)
+{
+    bool is_needed = (o->flags & OPTION_REQUIRED) != 0 && strcmp(o->name, "type") != 0;
+
+    return (o->type == OPTION_URL && strcmp(o->name, "url") == 0) ||
+           ((o->type == OPTION_TEXT || o->type == OPTION_URL) && is_needed);
+}
+
+/* The first text or address that says where things go. */
 static void print_destination(struct printer *p, const struct stage_config *leaf)
 {
     const struct option_table *table = leaf->kind->options;
 
     for (size_t i = 0; table != NULL && i < table->count; i++) {
         const struct option *o = &table->options[i];
-        bool is_text = o->type == OPTION_TEXT || o->type == OPTION_URL;
-        if (is_text && (o->flags & OPTION_REQUIRED) != 0 && strcmp(o->name, "type") != 0) {
+        if (says_where(o)) {
             const struct str *text =
                 (const struct str *)(const void *)((const char *)leaf->config + o->offset);
             struct str shown = o->type == OPTION_URL ? origin_of(*text) : *text;
-            buf_addf(p->out, " -> %.*s", STR_FMT(shown));
+            if (shown.len > 0) {
+                buf_addf(p->out, " -> %.*s", STR_FMT(shown));
+            }
             return;
         }
     }

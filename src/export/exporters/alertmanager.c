@@ -5,6 +5,7 @@
 #include "export/exporter_options.h"
 #include "export/http_sink.h"
 #include "export/level.h"
+#include "export/level_targets.h"
 #include "net/http_options.h"
 #include "wire/alertmanager_json.h"
 
@@ -12,23 +13,54 @@ struct alertmanager_config {
     struct exporter_common common;
     struct http_client_config client;
     struct level_options level;
+    struct level_targets_config targets;
+    int api_version;
 };
 
-enum { CLIENT = offsetof(struct alertmanager_config, client) };
+enum {
+    CLIENT = offsetof(struct alertmanager_config, client),
+    TARGETS = offsetof(struct alertmanager_config, targets),
+};
+
+static const char *const api_versions[] = {"v2", NULL};
 
 static const struct option options[] = {
     EXPORTER_COMMON_ROWS,
-    HTTP_URL_ROW(CLIENT, OPTION_REQUIRED),
+    HTTP_URL_ROW(CLIENT, 0),
+    LEVEL_TARGETS_ROWS(TARGETS),
     {.name = "resend_delay",
      .type = OPTION_DURATION,
      .offset = offsetof(struct alertmanager_config, level.resend_delay_ns),
      .fallback = "1m",
-     .min = 1,
+     .min = 0,
      .max = 86400,
      .unit = "s",
-     .help = "Time between two tellings of an alert that goes on. Alertmanager takes an alert as "
+     .help = "Time between two tellings of an alert that goes on, made up to a multiple of its "
+             "group's interval; 0: at each interval. Alertmanager takes an alert as "
              "resolved when it has not heard of it for four times this long, or four times its "
              "group's interval if that is longer."},
+    {.name = "max_resolve_duration",
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct alertmanager_config, level.max_resolve_ns),
+     .fallback = "0s",
+     .min = 0,
+     .max = 86400 * 365,
+     .unit = "s",
+     .help = "The longest that this may be; 0: no limit."},
+    {.name = "utf8_names",
+     .type = OPTION_BOOL,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct alertmanager_config, level.utf8_names),
+     .fallback = "false",
+     .help = "Send names of labels as they are, for Alertmanager 0.27 and newer; otherwise what is "
+             "no letter, digit or `_` becomes `_`."},
+    {.name = "api_version",
+     .type = OPTION_ENUM,
+     .flags = OPTION_HIDDEN,
+     .offset = offsetof(struct alertmanager_config, api_version),
+     .fallback = "v2",
+     .choices = api_versions,
+     .help = "The version of Alertmanager's API."},
     HTTP_CLIENT_ROWS(CLIENT, "10s", "1MB"),
 };
 
@@ -137,12 +169,20 @@ static bool validate(const struct level_item *items, size_t count, struct str bo
     return true;
 }
 
+static bool check(const void *config, const struct yaml_node *node, struct err *e)
+{
+    const struct alertmanager_config *c = config;
+
+    return level_targets_check(&c->targets, c->client.url, node, e);
+}
+
 static const struct level_exporter level = {
     .request = request,
     .validate = validate,
     .statuses = statuses,
     .client_offset = CLIENT,
     .options_offset = offsetof(struct alertmanager_config, level),
+    .targets_offset = TARGETS,
 };
 
 const struct exporter_kind exporter_alertmanager = {
@@ -152,5 +192,6 @@ const struct exporter_kind exporter_alertmanager = {
     .takes = TAKES(RECORD_ALERT),
     .caps = EXPORTER_LEVEL,
     .options = &option_table,
+    .check = check,
     .level = &level,
 };

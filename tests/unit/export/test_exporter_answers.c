@@ -324,7 +324,12 @@ static const struct {
     {"type: webhook\n", 1, 1, "url"},
     {"type: webhook\nurl: http://h\nmethod: GET\n", 3, 9, "POST"},
     {"type: remote_write\nurl: h:80\n", 2, 6, "url"},
-    {"type: alertmanager\nurl: http://h\nresend_delay: 0s\n", 3, 15, "resend_delay"},
+    {"type: alertmanager\nurl: http://h\nresend_delay: -1s\n", 3, 15, "resend_delay"},
+    {"type: alertmanager\n", 1, 1, "no targets"},
+    {"type: alertmanager\nurl: http://h\nrelabel_configs: [{action: x}]\n", 3, 28,
+     "unknown relabel action"},
+    {"type: alertmanager\nurl: http://h\napi_version: v1\n", 3, 14, "v2"},
+    {"type: alertmanager\ndns_sd_configs: [{names: [a], type: A}]\n", 2, 18, "no port"},
 };
 
 static void test_configs(void **state)

@@ -363,6 +363,9 @@ static void test_resends(void **state)
 
     plan_success(f, 5);
     source_add(&f->source, "a");
+    lock_take(&f->source.lock);
+    f->source.alerts[0].interval_ns = NS_PER_S;
+    lock_give(&f->source.lock);
     start(f, "resend_delay: 1s\n");
     assert_true(receiver_wait(&f->receiver, 1));
     int64_t first = now_ms();
@@ -375,6 +378,102 @@ static void test_resends(void **state)
     assert_true(receiver_wait(&f->receiver, 4));
     assert_alerts(f, 2, "a(resolved)");
     assert_alerts(f, 3, "a(resolved)");
+}
+
+/* Told again at the first multiple of the interval that is not below the delay. */
+static void test_resends_with_the_interval(void **state)
+{
+    struct fixture *f = *state;
+
+    plan_success(f, 5);
+    source_add(&f->source, "a");
+    lock_take(&f->source.lock);
+    f->source.alerts[0].interval_ns = 2 * NS_PER_S;
+    lock_give(&f->source.lock);
+    start(f, "resend_delay: 1s\n");
+    assert_true(receiver_wait(&f->receiver, 1));
+    int64_t first = now_ms();
+    assert_true(receiver_wait(&f->receiver, 2));
+    assert_in_range(now_ms() - first, 1800, 4000);
+}
+
+static void test_ends_at_is_limited(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_release) struct buf body = BUF_INIT(BUF_SMALL);
+    AUTO(arena_release) struct arena a;
+    struct json_node *root = NULL;
+    struct err e = ERR_INIT;
+    int64_t ends_at_ns = 0;
+
+    plan_success(f, 1);
+    source_add(&f->source, "a");
+    start(f, "max_resolve_duration: 30s\n");
+    assert_true(receiver_wait(&f->receiver, 1));
+    receiver_body(&f->receiver, 0, &body);
+    arena_init(&a, ARENA_UNLIMITED);
+    assert_true(json_parse(buf_str(&body), &a, &root, &e));
+    assert_true(time_parse_rfc3339(json_get_str(root->first, STR("endsAt")), &ends_at_ns, &e));
+    assert_in_range((ends_at_ns - clock_wall_ns(clock_system())) / NS_PER_S, 20, 31);
+}
+
+/* A request has the headers of one group. */
+static void test_headers_of_groups(void **state)
+{
+    static const struct label one[] = {{STR_INIT("X-Team"), STR_INIT("a")}};
+    static const struct label two[] = {{STR_INIT("X-Team"), STR_INIT("b")},
+                                       {STR_INIT("Content-Type"), STR_INIT("text/x")}};
+    struct fixture *f = *state;
+    AUTO(buf_release) struct buf head = BUF_INIT(BUF_SMALL);
+
+    plan_success(f, 3);
+    for (int i = 0; i < 4; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "a%d", i);
+        source_add(&f->source, name);
+    }
+    lock_take(&f->source.lock);
+    f->source.alerts[1].headers = one;
+    f->source.alerts[1].header_count = 1;
+    for (int i = 2; i < 4; i++) {
+        f->source.alerts[i].headers = two;
+        f->source.alerts[i].header_count = 2;
+    }
+    lock_give(&f->source.lock);
+    start(f, "headers: {X-Team: none}\n");
+    assert_true(receiver_wait(&f->receiver, 3));
+    (void)wait_status(f, 4, 0);
+    assert_alerts(f, 0, "a0");
+    assert_alerts(f, 1, "a1");
+    assert_alerts(f, 2, "a2 a3");
+    receiver_head(&f->receiver, 0, &head);
+    assert_non_null(strstr(buf_text(&head), "X-Team: none\r\n"));
+    buf_clear(&head);
+    receiver_head(&f->receiver, 2, &head);
+    assert_non_null(strstr(buf_text(&head), "X-Team: b\r\n"));
+    assert_null(strstr(buf_text(&head), "none"));
+}
+
+static void test_names_are_plain(void **state)
+{
+    struct fixture *f = *state;
+    struct labels_builder b;
+
+    plan_success(f, 1);
+    source_add(&f->source, "a");
+    labels_builder_init(&b);
+    lock_take(&f->source.lock);
+    labels_builder_start(&b, f->source.alerts[0].labels);
+    labels_builder_set(&b, STR("host.name"), STR("h"));
+    labels_builder_set(&b, STR("0x"), STR("y"));
+    labels_unref(f->source.alerts[0].labels);
+    assert_true(labels_build(&b, &f->source.alerts[0].labels, &f->kit.err));
+    lock_give(&f->source.lock);
+    labels_builder_release(&b);
+    start(f, "");
+    assert_true(receiver_wait(&f->receiver, 1));
+    assert_holds(f, 0, "\"host_name\":\"h\"");
+    assert_holds(f, 0, "\"_x\":\"y\"");
 }
 
 /* What the walk does not meet any more is forgotten; when it comes back it is new. */
@@ -581,6 +680,10 @@ int main(void)
         CASE(test_tells_what_is_wanted),
         CASE(test_ends_at),
         CASE(test_resends),
+        CASE(test_resends_with_the_interval),
+        CASE(test_ends_at_is_limited),
+        CASE(test_headers_of_groups),
+        CASE(test_names_are_plain),
         CASE(test_forgets),
         CASE(test_tries_again),
         CASE(test_waits_as_asked),

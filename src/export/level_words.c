@@ -1,0 +1,140 @@
+/* An alert as it goes out: what the walk could not fill, since texts may take a query. */
+#include "export/level_int.h"
+
+#include "base/env.h"
+#include "export/extra_labels.h"
+
+enum { ANNOTATIONS_MAX = 1024 * 1024 };
+
+int64_t level_period_ns(const struct level_output *o, const struct level_alert *a)
+{
+    int64_t delay = o->options->resend_delay_ns;
+
+    if (a->interval_ns <= 0) {
+        return delay > 0 ? delay : NS_PER_S;
+    }
+    int64_t slots = (delay + a->interval_ns - 1) / a->interval_ns;
+    return (slots > 1 ? slots : 1) * a->interval_ns;
+}
+
+/* For a firing alert: four times the longer of interval and resend delay from now, as Prometheus
+ * says it. */
+static int64_t ends_at(const struct level_output *o, const struct level_alert *a)
+{
+    int64_t max = o->options->max_resolve_ns;
+    int64_t lasts =
+        4 * (a->interval_ns > o->options->resend_delay_ns ? a->interval_ns
+                                                          : o->options->resend_delay_ns);
+
+    lasts = max > 0 && max < lasts ? max : lasts;
+    return a->firing ? clock_wall_ns(o->env->clock) + lasts : a->ends_at_ns;
+}
+
+/* ---- labels ---- */
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool is_plain(struct str name)
+{
+    bool plain = name.len > 0 && is_letter(name.ptr[0]);
+
+    for (size_t i = 1; plain && i < name.len; i++) {
+        plain = is_letter(name.ptr[i]) || (name.ptr[i] >= '0' && name.ptr[i] <= '9');
+    }
+    return plain;
+}
+
+/* Every byte that a name could not have before UTF-8 names becomes '_'. */
+static struct str plain_name(struct arena *a, struct str name)
+{
+    char *text = arena_text(a, name);
+
+    for (size_t i = 0; i < name.len; i++) {
+        bool is_digit = text[i] >= '0' && text[i] <= '9';
+        text[i] = is_letter(text[i]) || (is_digit && i > 0) ? text[i] : '_';
+    }
+    return str_make(text, name.len);
+}
+
+/* Takes over <labels>; gives what has only plain names. Of two that become one the first stays. */
+static struct labels *with_plain_names(struct level_output *o, struct labels *labels)
+{
+    struct labels_builder b;
+    struct label pair;
+    struct labels *made = NULL;
+    struct err ignored = ERR_INIT;
+    uint32_t at = 0;
+    bool plain = true;
+
+    while (plain && labels_next(labels, &at, &pair)) {
+        plain = is_plain(pair.name);
+    }
+    if (plain) {
+        return labels;
+    }
+    labels_builder_init(&b);
+    for (at = 0; labels_next(labels, &at, &pair);) {
+        struct str name = is_plain(pair.name) ? pair.name : plain_name(&o->arena, pair.name);
+        if (labels_builder_get(&b, name).len == 0) {
+            labels_builder_set(&b, name, pair.value);
+        }
+    }
+    bool ok = labels_build(&b, &made, &ignored);
+    labels_builder_release(&b);
+    if (ok) {
+        labels_unref(labels);
+    }
+    return ok ? made : labels;
+}
+
+/* NULL when the rules of the target drop it. */
+static struct labels *labels_of(struct level_output *o, const struct level_alert *a)
+{
+    struct labels *labels = extra_labels_merge(&o->common->labels, a->labels);
+
+    if (o->target != NULL && o->target->relabel != NULL) {
+        struct labels *before = labels;
+        labels = relabel_apply(o->target->relabel, &o->work, before);
+        labels_unref(before);
+    }
+    return labels == NULL || o->options->utf8_names ? labels : with_plain_names(o, labels);
+}
+
+/* ---- all of it ---- */
+
+static bool ask_source(struct level_output *o, uint64_t *number, const struct level_alert *a,
+                       struct buf *annotations, struct buf *url)
+{
+    const struct level_source *source = level_source_take(o, number);
+
+    if (source == NULL) {
+        return false;
+    }
+    bool there = source->describe(source->arg, a, annotations, url);
+    level_source_give(o);
+    return there;
+}
+
+enum level_words level_describe(struct level_output *o, uint64_t *source_number,
+                                const struct level_alert *a, struct level_item *ret_item)
+{
+    AUTO(buf_release) struct buf annotations = BUF_INIT(ANNOTATIONS_MAX);
+    AUTO(buf_release) struct buf url = BUF_INIT(BUF_SMALL);
+    AUTO(labels_autounref) struct labels *labels = labels_of(o, a);
+
+    if (labels == NULL) {
+        return LEVEL_WORDS_DROPPED;
+    }
+    if (!ask_source(o, source_number, a, &annotations, &url)) {
+        return LEVEL_WORDS_GONE;
+    }
+    *ret_item = (struct level_item){.alert = *a, .ends_at_ns = ends_at(o, a)};
+    ret_item->alert.labels = TAKE(labels);
+    ret_item->annotations =
+        buf_ok(&annotations) ? arena_dup(&o->arena, buf_str(&annotations)) : STR("{}");
+    ret_item->generator_url = buf_ok(&url) ? arena_dup(&o->arena, buf_str(&url)) : STR("");
+    return LEVEL_WORDS_READY;
+}
