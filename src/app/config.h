@@ -61,6 +61,13 @@ struct history_config {
     int64_t max_age_ns;
 };
 
+/* Series that rules may have: what they record, and alerts. 0: no limit. */
+struct limits_config {
+    int64_t series_per_rule;
+    int64_t series_per_group;
+    int64_t series_total;
+};
+
 /* The file as its table has it; nodes are what other folders read. */
 struct settings {
     struct http_server_config server;
@@ -81,6 +88,7 @@ struct settings {
     struct secrets_config secrets;
     struct log_config log;
     struct memory_config memory;
+    struct limits_config limits;
     struct history_config history;
     struct restore_config restore;
     int64_t shutdown_timeout_ns;

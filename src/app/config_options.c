@@ -168,6 +168,43 @@ static const struct option_table history_options = {
     .config_size = sizeof(struct history_config),
 };
 
+static const struct option limits_rows[] = {
+    {.name = "series_per_rule",
+     .type = OPTION_INT,
+     .offset = offsetof(struct limits_config, series_per_rule),
+     .fallback = "0",
+     .min = 0,
+     .max = 1e12,
+     .help =
+         "Series that one rule may record, or alerts that it may have; `limit` of a group or rule may say less. "
+         "0: no limit."},
+    {.name = "series_per_group",
+     .type = OPTION_INT,
+     .offset = offsetof(struct limits_config, series_per_group),
+     .fallback = "0",
+     .min = 0,
+     .max = 1e12,
+     .help =
+         "The same for all rules of a group together; its `series_limit` may say less. 0: no limit."},
+    {.name = "series_total",
+     .type = OPTION_INT,
+     .offset = offsetof(struct limits_config, series_total),
+     .fallback = "10000000",
+     .min = 0,
+     .max = 1e12,
+     .help = "The same for all rules together. 0: no limit."},
+};
+
+static const struct option_table limits_options = {
+    .name = "limits",
+    .help =
+        "How many series rules may have. An answer beyond a limit is an error of that evaluation, counted in "
+        "`telex_rule_limit_breaches_total`: nothing of it is used, and alerts keep their state.",
+    .options = limits_rows,
+    .count = ARRAY_LEN(limits_rows),
+    .config_size = sizeof(struct limits_config),
+};
+
 static const struct option rows[] = {
     {.name = "server",
      .type = OPTION_TABLE,
@@ -281,6 +318,11 @@ static const struct option rows[] = {
      .offset = offsetof(struct settings, history),
      .table = &history_options,
      .help = "What is kept of changes of alert state."},
+    {.name = "limits",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct settings, limits),
+     .table = &limits_options,
+     .help = "How many series rules may have."},
     {.name = "shutdown_timeout",
      .type = OPTION_DURATION,
      .offset = offsetof(struct settings, shutdown_timeout_ns),

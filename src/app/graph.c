@@ -54,6 +54,9 @@ static struct engine_options engine_options_of(const struct app *a, const struct
         .query_timeout_ns = NS_PER_S,
         .restore = restore_source(c, g),
         .restore_lookback_ns = c->settings.restore.lookback_ns,
+        .max_series_per_rule = c->settings.limits.series_per_rule,
+        .max_series_per_group = c->settings.limits.series_per_group,
+        .max_series = c->settings.limits.series_total,
     };
 }
 
@@ -118,6 +121,8 @@ bool graph_fits(const struct config *old, const struct config *new_config)
     return nodes_equal(old->settings.datasource, new_config->settings.datasource) &&
            (old->datasource == NULL) == (new_config->datasource == NULL) &&
            nodes_equal(old->settings.datasources, new_config->settings.datasources) &&
+           memcmp(&old->settings.limits, &new_config->settings.limits,
+                  sizeof(old->settings.limits)) == 0 &&
            labels_eq(old->external_labels, new_config->external_labels) &&
            old->settings.restore.source == new_config->settings.restore.source &&
            old->settings.restore.lookback_ns == new_config->settings.restore.lookback_ns &&

@@ -28,6 +28,7 @@ struct row {
 struct alert_evaluation {
     struct evaluation *ev;
     VEC(struct row) rows;
+    struct data_seen data;
     VEC(struct pending_edge) edges[EDGES_TOLD_COUNT];
 };
 
@@ -112,6 +113,9 @@ static bool alert_row(void *arg, struct str raw, int64_t time_ns, double value, 
     uint32_t id = series_find_raw(&run->table, raw_hash_of(raw));
 
     (void)time_ns;
+    if (!budget_admits(ae->ev)) {
+        return true;
+    }
     if (id == HINDEX_NONE && !meet_series(ae->ev, raw, value, &id, e)) {
         return false;
     }
@@ -122,7 +126,27 @@ static bool alert_row(void *arg, struct str raw, int64_t time_ns, double value, 
     item->head.seen = run->evaluation;
     struct row row = {id, value};
     vec_push(&ae->rows, row);
-    return !rule_is_over_limit(run, ae->rows.len) || rule_fail_limit(run, e);
+    return true;
+}
+
+/* Whether there is data for what is missing; with none at all, the alert of that is true. */
+static bool look_for_data(struct alert_evaluation *ae, struct err *e)
+{
+    struct evaluation *ev = ae->ev;
+    struct row row = {0, 0};
+
+    if (!data_look(ev, &ae->data, e)) {
+        return false;
+    }
+    if (!data_is_gone(ev, &ae->data)) {
+        return true;
+    }
+    if (!item_of_series(ev, labels_empty(), 0, &row.item, e)) {
+        return false;
+    }
+    item_at(&ev->run->table, row.item)->head.seen = ev->run->evaluation;
+    vec_push(&ae->rows, row);
+    return true;
 }
 
 /* ---- transitions ---- */
@@ -188,7 +212,6 @@ static void step_item(struct alert_evaluation *ae, uint32_t id, enum observation
 static void step_all(struct alert_evaluation *ae)
 {
     struct rule_run *run = ae->ev->run;
-    enum observation missing = ae->ev->info.is_partial ? OBSERVED_PARTIAL : OBSERVED_FALSE;
 
     lock_take(&run->lock);
     for (size_t i = 0; i < ae->rows.len; i++) {
@@ -197,7 +220,7 @@ static void step_all(struct alert_evaluation *ae)
     for (uint32_t i = 0; i < run->table.count; i++) {
         const struct alert_item *item = item_at(&run->table, i);
         if (item->head.labels != NULL && item->head.seen != run->evaluation) {
-            step_item(ae, i, missing, item->status.value);
+            step_item(ae, i, data_observation(ae->ev, &ae->data, i), item->status.value);
         }
     }
     lock_give(&run->lock);
@@ -374,6 +397,7 @@ static void drop_over(struct evaluation *ev)
     }
     series_compact(&run->table);
     lock_give(&run->lock);
+    budget_hold(run, run->table.count - run->table.dropped);
 }
 
 bool alert_evaluate(struct evaluation *ev, struct err *e)
@@ -382,8 +406,8 @@ bool alert_evaluate(struct evaluation *ev, struct err *e)
 
     remote_ask(ev);
     series_begin(&ev->run->table);
-    bool ok =
-        settle_edges(ev, (struct wait){0, NULL}, e) && evaluation_query(ev, alert_row, &ae, e);
+    bool ok = settle_edges(ev, (struct wait){0, NULL}, e) &&
+              evaluation_query(ev, alert_row, &ae, e) && look_for_data(&ae, e);
     if (ok) {
         step_all(&ae);
         ok = commit_edges(&ae, e);
@@ -393,6 +417,7 @@ bool alert_evaluate(struct evaluation *ev, struct err *e)
         ok = write_series(ev, e);
         drop_over(ev);
     }
+    data_seen_release(&ae.data);
     vec_release(&ae.rows);
     for (int told = 0; told < EDGES_TOLD_COUNT; told++) {
         vec_release(&ae.edges[told]);

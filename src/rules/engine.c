@@ -31,6 +31,11 @@ static const struct metric_desc restore_failures_desc = {
     .name = "telex_rule_restore_failures_total",
     .help = "Times that alerts of an engine before this one could not be read; it is tried again.",
     .type = METRIC_COUNTER};
+static const struct metric_desc breaches_desc = {
+    .name = "telex_rule_limit_breaches_total",
+    .help = "Answers that had more series than a limit allows; alert states were kept.",
+    .type = METRIC_COUNTER,
+    .labels = {"limit"}};
 static const struct metric_desc edges_desc = {.name = "telex_alert_edges_total",
                                               .help =
                                                   "Changes of alert state that were made durable.",
@@ -80,6 +85,10 @@ bool engine_new(const struct env *env, const struct engine_options *options, str
     en->evaluations = metrics_get0(env->metrics, &evaluations_desc);
     en->failures = metrics_get0(env->metrics, &failures_desc);
     en->restore_failures = metrics_get0(env->metrics, &restore_failures_desc);
+    for (int limit = 0; limit < SERIES_LIMITS; limit++) {
+        en->breaches[limit] =
+            metrics_get1(env->metrics, &breaches_desc, series_limit_name((enum series_limit)limit));
+    }
     en->edges = metrics_get0(env->metrics, &edges_desc);
     en->samples = metrics_get0(env->metrics, &samples_desc);
     en->template_errors = metrics_get0(env->metrics, &template_errors_desc);
@@ -138,6 +147,9 @@ void engine_free(struct engine *en)
     error_texts_release(&en->error_texts);
     metric_drop(en->evaluations);
     metric_drop(en->failures);
+    for (int limit = 0; limit < SERIES_LIMITS; limit++) {
+        metric_drop(en->breaches[limit]);
+    }
     metric_drop(en->edges);
     metric_drop(en->samples);
     metric_drop(en->restore_failures);
@@ -335,6 +347,16 @@ void engine_adopt_orphans(struct engine *en)
     }
 }
 
+/* What each rule has counts in the group that it is in now. */
+static void settle_homes(struct group_run *groups, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t r = 0; r < groups[i].group->rule_count; r++) {
+            budget_move(groups[i].runs[r], &groups[i]);
+        }
+    }
+}
+
 bool engine_set_rules(struct engine *en, struct rule_set *set, struct err *e)
 {
     struct group_run *groups = mem_alloc0(set->group_count, sizeof(*groups));
@@ -356,6 +378,7 @@ bool engine_set_rules(struct engine *en, struct rule_set *set, struct err *e)
     en->groups = groups;
     en->group_count = set->group_count;
     retire_others(en);
+    settle_homes(groups, set->group_count);
     end_replacing(en);
     groups_free(old_groups, old_count);
     rule_set_unref(old_set);
@@ -462,9 +485,11 @@ static void trim_after(struct engine *en, uint32_t met)
 static int64_t query_timeout_ns(const struct rule_run *run)
 {
     const struct datasource *d = run_datasource(run);
+    int64_t own_ns = run->rule->query_timeout_ns;
+    int64_t most_ns = d != NULL && d->query_timeout_ns > 0 ? d->query_timeout_ns
+                                                           : run->engine->options.query_timeout_ns;
 
-    return d != NULL && d->query_timeout_ns > 0 ? d->query_timeout_ns
-                                                : run->engine->options.query_timeout_ns;
+    return own_ns > 0 && own_ns < most_ns ? own_ns : most_ns;
 }
 
 /* False with the reason, and *ret_refused when there was no room for what was found. */

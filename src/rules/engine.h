@@ -60,9 +60,11 @@ struct engine_options {
     const struct labels *external_labels;
     struct str external_url;
     enum template_dialect template_dialect;
-    int64_t keep_resolved_ns; /* 15 min */
-    int64_t query_timeout_ns; /* of datasources that say nothing */
-    int64_t max_series_per_rule;
+    int64_t keep_resolved_ns;    /* 15 min */
+    int64_t query_timeout_ns;    /* of datasources that say nothing */
+    int64_t max_series_per_rule; /* these three: 0 is no limit */
+    int64_t max_series_per_group;
+    int64_t max_series;         /* of all rules together */
     struct datasource *restore; /* asked for alerts that an engine before us left, for rules without
                                    state; NULL: nobody; borrowed */
     int64_t restore_lookback_ns;

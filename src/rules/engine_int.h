@@ -44,6 +44,10 @@ struct pending_edge {
     struct alert_status next;
 };
 
+/* Whose limit on series an answer may pass. */
+enum series_limit { SERIES_OF_RULE, SERIES_OF_GROUP, SERIES_OF_PROCESS, SERIES_LIMITS };
+struct str series_limit_name(enum series_limit limit);
+
 struct rule_run {
     struct str id;           /* of the rule; owned */
     struct str name;         /* of the rule, or of the one that it was; owned */
@@ -53,6 +57,8 @@ struct rule_run {
     enum rule_kind kind;
     struct series_table table;   /* of alert_item; for alerting rules */
     struct record_memory memory; /* for recording rules */
+    struct group_run *home;      /* NULL: an orphan */
+    int64_t held;                /* series that it has, as the sums of home and engine know */
     uint32_t evaluation;         /* number of the current one */
     int64_t last_export_ns;      /* slot that export_interval let through */
     struct lock lock;
@@ -74,6 +80,7 @@ struct group_run {
     const struct rule_group *group;
     struct engine *engine;
     struct rule_run **runs;
+    _Atomic int64_t held; /* series of its rules */
     struct lock lock;
     int64_t last_slot_ns GUARDED_BY(lock);
     int64_t last_duration_ns GUARDED_BY(lock);
@@ -105,7 +112,9 @@ struct engine {
     uint32_t viewers GUARDED_BY(lock); /* threads that look at groups and runs */
     bool replacing GUARDED_BY(lock);
     _Atomic uint64_t
-        series_changes; /* times that a recording rule's set of series, or its order, changed */
+        series_changes;   /* times that a recording rule's set of series, or its order, changed */
+    _Atomic int64_t held; /* series of all rules */
+    struct metric *breaches[SERIES_LIMITS];
     _Atomic int64_t trimmed_ns; /* monotonic: when memory was last given back */
     struct metric *evaluations;
     struct metric *edges;
@@ -126,8 +135,13 @@ struct evaluation {
     struct labels_builder builder;
     struct labels_builder query_builder; /* of templates' own queries */
     struct answer_info info;
-    bool refused; /* an output did not take what was found */
-    uint32_t met; /* series whose labels were parsed: work that leaves much free memory behind */
+    uint64_t rows;   /* of the answer so far */
+    int64_t allowed; /* of them, by the tightest limit */
+    enum series_limit tightest;
+    int64_t limit;
+    int64_t taken; /* of that limit, by other rules */
+    bool refused;  /* an output did not take what was found */
+    uint32_t met;  /* series whose labels were parsed: work that leaves much free memory behind */
 };
 
 void evaluation_begin(struct evaluation *ev, struct rule_run *run, int64_t slot_ns,
@@ -151,9 +165,21 @@ MUST_USE bool evaluation_query(struct evaluation *ev,
                                            struct err *e),
                                void *arg, struct err *e);
 
-/* Has the answer more series than the rule may have? And the error that says so; always false. */
-bool rule_is_over_limit(const struct rule_run *run, uint64_t rows);
-bool rule_fail_limit(const struct rule_run *run, struct err *e);
+/* ---- limits on series ---- */
+
+void budget_begin(struct evaluation *ev);
+
+/* Counts a row of the answer; false when it is beyond a limit, and then it is only counted. */
+bool budget_admits(struct evaluation *ev);
+
+/* After the answer: false with what was seen when it passed a limit. */
+MUST_USE bool budget_check(struct evaluation *ev, struct err *e);
+
+/* The rule has <held> series now. */
+void budget_hold(struct rule_run *run, int64_t held);
+
+/* The rule belongs to another group's runtime, or to none. */
+void budget_move(struct rule_run *run, struct group_run *home);
 
 /* "two series of the answer become the same one". Always false. */
 bool rule_fail_duplicate(const struct labels *labels, struct err *e);
@@ -194,6 +220,29 @@ void sample_set_close(struct sample_set *set);
 MUST_USE bool sample_set_give(struct sample_set *set, bool alert_series, bool thinned,
                               struct err *e);
 void sample_set_release(struct sample_set *set);
+
+/* ---- data for what an answer lacks ---- */
+
+struct data_seen {
+    bool is_asked;
+    bool is_partial;
+    uint64_t rows;
+    uint8_t *has; /* by item: there is data for it */
+};
+
+/* Is the answer partial, and keeps the rule what it had where series are missing? */
+bool evaluation_keeps(const struct evaluation *ev);
+
+/* Looks whether there is data, if that matters; after the answer, before alerts are stepped. */
+MUST_USE bool data_look(struct evaluation *ev, struct data_seen *seen, struct err *e);
+void data_seen_release(struct data_seen *seen);
+
+/* What the evaluation saw of an item that is not in the answer. */
+enum observation data_observation(const struct evaluation *ev, const struct data_seen *seen,
+                                  uint32_t item);
+
+/* Is there no data at all, and no alert that would say so: is the one without series true? */
+bool data_is_gone(struct evaluation *ev, const struct data_seen *seen);
 
 MUST_USE bool record_evaluate(struct evaluation *ev, struct err *e);
 MUST_USE bool alert_evaluate(struct evaluation *ev, struct err *e);

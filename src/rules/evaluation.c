@@ -65,6 +65,17 @@ static struct query query_within(const struct evaluation *ev, struct str expr)
     return q;
 }
 
+static bool check_complete(const struct evaluation *ev, struct err *e)
+{
+    if (!ev->info.is_partial || ev->run->rule->on_partial != PARTIAL_FAILS) {
+        return true;
+    }
+    return err_set(e, ERR_NET,
+                   "the answer is partial (%u series): some store behind the datasource did not "
+                   "answer, and the rule says 'partial: error'",
+                   ev->info.rows);
+}
+
 bool evaluation_query(struct evaluation *ev,
                       bool (*row)(void *arg, struct str raw, int64_t time_ns, double value,
                                   struct err *e),
@@ -73,34 +84,17 @@ bool evaluation_query(struct evaluation *ev,
     struct query q = query_within(ev, ev->run->rule->expr);
     struct answer_sink sink = {row, arg};
 
-    return run_query(ev->run, &q, &sink, &ev->info, e);
+    budget_begin(ev);
+    return run_query(ev->run, &q, &sink, &ev->info, e) && budget_check(ev, e) &&
+           check_complete(ev, e);
 }
 
-/* ---- limits ---- */
-
-static int64_t rule_limit(const struct rule_run *run)
+bool evaluation_keeps(const struct evaluation *ev)
 {
-    int64_t limit = run->rule->limit > 0 ? run->rule->limit : run->rule->group->limit;
-    int64_t cap = run->engine->options.max_series_per_rule;
-
-    return limit > 0 && (cap <= 0 || limit < cap) ? limit : cap;
+    return ev->info.is_partial && ev->run->rule->on_partial == PARTIAL_KEEPS;
 }
 
-bool rule_is_over_limit(const struct rule_run *run, uint64_t rows)
-{
-    int64_t limit = rule_limit(run);
-
-    return limit > 0 && rows > (uint64_t)limit;
-}
-
-bool rule_fail_limit(const struct rule_run *run, struct err *e)
-{
-    return err_set(
-        e, ERR_LIMIT,
-        "the answer has more than %lld series, the limit of this rule; narrow the expression or raise "
-        "'limit'",
-        (long long)rule_limit(run));
-}
+/* ---- errors ---- */
 
 bool rule_fail_duplicate(const struct labels *labels, struct err *e)
 {

@@ -124,8 +124,8 @@ static bool record_row(void *arg, struct str raw, int64_t time_ns, double value,
     struct raw_hash hash = raw_hash_of(raw);
 
     (void)time_ns;
-    if (rule_is_over_limit(re->ev->run, row + 1)) {
-        return rule_fail_limit(re->ev->run, e);
+    if (!budget_admits(re->ev)) {
+        return true;
     }
     if (re->in_order && row < m->count && m->raws_hold && raw_hash_eq(hash, m->raws.items[row])) {
         vec_push(&re->values, value);
@@ -174,7 +174,7 @@ static bool give_repeated(struct record_evaluation *re, bool thinned, bool *ret_
 
 static void add_stale(struct record_evaluation *re, struct sample_set *set)
 {
-    for (uint32_t i = 0; i < re->memory->count && !re->ev->info.is_partial; i++) {
+    for (uint32_t i = 0; i < re->memory->count && !evaluation_keeps(re->ev); i++) {
         const struct series_item *item = series_at(&re->table, i);
         if (item->seen == 0) {
             sample_set_add(set, labels_ref(item->labels), number_stale_nan());
@@ -215,7 +215,7 @@ static bool give_rows(struct record_evaluation *re, bool thinned, struct err *e)
     }
     add_stale(re, &stale);
     bool ok = sample_set_give(&live, false, thinned, e) && sample_set_give(&stale, false, false, e);
-    if (ok && !re->ev->info.is_partial) {
+    if (ok && !evaluation_keeps(re->ev)) {
         ok = remember(re, &live, e);
     }
     sample_set_release(&live);
@@ -246,6 +246,7 @@ static bool give(struct record_evaluation *re, struct err *e)
     if (!give_values(re, thinned, e)) {
         return false;
     }
+    budget_hold(run, (int64_t)re->values.len);
     /* An empty answer exports nothing, and neither does a refusal: the next one is not too early. */
     if (re->values.len > 0 && !thinned) {
         run->last_export_ns = re->ev->slot_ns;

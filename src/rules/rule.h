@@ -40,6 +40,9 @@ const char *rule_language_name(enum rule_language language);
 /* Our own metrics, as the source of a rule; the others are places in rule_options.sources. */
 enum { RULE_SOURCE_SELF = -1, RULE_SOURCE_DEFAULT = 0 };
 
+/* What an answer that is not complete does to series that are missing from it. */
+enum partial_policy { PARTIAL_KEEPS, PARTIAL_RESOLVES, PARTIAL_FAILS };
+
 /* Someone who can be asked. */
 struct rule_source {
     struct str name; /* empty: the config's `datasource` */
@@ -90,6 +93,11 @@ struct rule {
     int source;                     /* place in rule_options.sources, or RULE_SOURCE_SELF */
     enum rule_language language;
     struct alert_policy policy;
+    enum partial_policy on_partial;
+    struct str
+        data_expr;       /* asked when a series is missing and no_data is of account: is there data?
+                             Empty: what is missing has none */
+    bool data_by_series; /* its series are those of the rule; else any of them is data for all */
     int64_t keep_firing_for_ns;
     const struct rule_text *labels; /* sorted by name; those of the group included */
     size_t label_count;
@@ -104,6 +112,7 @@ struct rule {
     bool debug;
     int64_t limit; /* series; 0: the group's */
     int64_t update_entries_limit;
+    int64_t query_timeout_ns; /* 0: the group's */
     const struct rule_group *group;
     struct pos pos;
 };
@@ -116,7 +125,8 @@ struct rule_group {
     int64_t query_offset_ns;
     int64_t eval_offset_ns; /* with has_eval_offset: the slot inside the interval, [0, interval) */
     bool has_eval_offset;
-    int64_t limit; /* series or alerts of one rule; 0: none */
+    int64_t limit;        /* series or alerts of one rule; 0: none */
+    int64_t series_limit; /* of all rules together; 0: none */
     int64_t concurrency;
     int source; /* of its rules, as rule.source */
     enum rule_language language;

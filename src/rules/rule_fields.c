@@ -26,6 +26,10 @@ static const char *const group_names[GROUP_FIELDS] = {
     [GROUP_NOTIFIER_HEADERS] = "notifier_headers",
     [GROUP_TENANT] = "tenant",
     [GROUP_EXPORTERS] = "exporters",
+    [GROUP_SERIES_LIMIT] = "series_limit",
+    [GROUP_QUERY_TIMEOUT] = "query_timeout",
+    [GROUP_NO_DATA] = "no_data",
+    [GROUP_PARTIAL] = "partial",
     [GROUP_RULES] = "rules",
 };
 
@@ -42,6 +46,9 @@ static const char *const rule_names[RULE_FIELDS] = {
     [RULE_FIELD_UPDATE_ENTRIES_LIMIT] = "update_entries_limit",
     [RULE_FIELD_DATASOURCE] = "datasource",
     [RULE_FIELD_EXPORTERS] = "exporters",
+    [RULE_FIELD_QUERY_TIMEOUT] = "query_timeout",
+    [RULE_FIELD_NO_DATA] = "no_data",
+    [RULE_FIELD_PARTIAL] = "partial",
 };
 
 static const struct foreign_field file_foreign[] = {

@@ -155,6 +155,10 @@ static void read_fields(struct rule_loader *l, const struct yaml_node *const *at
     group_read_params(l, at[GROUP_PARAMS], group);
     group_read_headers(l, at[GROUP_HEADERS], group);
     group_read_notifier_headers(l, at[GROUP_NOTIFIER_HEADERS], group);
+    field_count(l, at[GROUP_SERIES_LIMIT], &group->series_limit);
+    field_duration(l, at[GROUP_QUERY_TIMEOUT], &draft->query_timeout_ns);
+    field_no_data(l, at[GROUP_NO_DATA], &draft->on_absent);
+    field_partial(l, at[GROUP_PARTIAL], &draft->on_partial);
     targets_read(l, at[GROUP_EXPORTERS], &draft->exporters, &draft->exporter_count);
     if (at[GROUP_LABELS] != NULL && text_names_check(l, at[GROUP_LABELS], "label")) {
         draft->labels = at[GROUP_LABELS];

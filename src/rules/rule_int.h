@@ -40,6 +40,9 @@ struct group_draft {
     struct rule *rules;
     const struct yaml_node *labels;
     bool debug;
+    int64_t query_timeout_ns; /* these three too: for rules that say nothing */
+    enum absent_policy on_absent;
+    enum partial_policy on_partial;
     const struct rule_target *exporters; /* for rules that name none */
     size_t exporter_count;
     bool labels_told[2]; /* by kind: what is wrong with group labels is told with the first rule */
@@ -131,6 +134,10 @@ enum group_field {
     GROUP_NOTIFIER_HEADERS,
     GROUP_TENANT,
     GROUP_EXPORTERS,
+    GROUP_SERIES_LIMIT,
+    GROUP_QUERY_TIMEOUT,
+    GROUP_NO_DATA,
+    GROUP_PARTIAL,
     GROUP_RULES,
     GROUP_FIELDS,
 };
@@ -148,6 +155,9 @@ enum rule_field {
     RULE_FIELD_UPDATE_ENTRIES_LIMIT,
     RULE_FIELD_DATASOURCE,
     RULE_FIELD_EXPORTERS,
+    RULE_FIELD_QUERY_TIMEOUT,
+    RULE_FIELD_NO_DATA,
+    RULE_FIELD_PARTIAL,
     RULE_FIELDS,
 };
 
@@ -192,6 +202,13 @@ void group_read_source(struct rule_loader *l, const struct yaml_node *const *at,
                        struct rule_group *group);
 void rule_read_source(struct rule_loader *l, const struct yaml_node *node,
                       const struct rule_group *group, struct rule *rule);
+
+/* no_data and partial, of a group or a rule. */
+void field_no_data(struct rule_loader *l, const struct yaml_node *node, enum absent_policy *value);
+void field_partial(struct rule_loader *l, const struct yaml_node *node, enum partial_policy *value);
+
+/* How a rule asks whether there is data. */
+void rule_find_data(struct rule_loader *l, struct rule *rule);
 
 /* A list of exporters' names, or one; leaves both as they are without <node> or after an error. */
 void targets_read(struct rule_loader *l, const struct yaml_node *node,

@@ -143,7 +143,8 @@ static void read_expr(struct rule_loader *l, const struct yaml_node *rule_node,
 /* for and keep_firing_for. */
 static void read_policy(struct rule_loader *l, const struct yaml_node *const *at, struct rule *rule)
 {
-    static const enum rule_field alert_only[] = {RULE_FIELD_FOR, RULE_FIELD_KEEP_FIRING_FOR};
+    static const enum rule_field alert_only[] = {RULE_FIELD_FOR, RULE_FIELD_KEEP_FIRING_FOR,
+                                                 RULE_FIELD_NO_DATA};
     struct err e = ERR_INIT;
 
     for (size_t i = 0; rule->kind == RULE_RECORD && i < ARRAY_LEN(alert_only); i++) {
@@ -184,6 +185,21 @@ static void read_entries_limit(struct rule_loader *l, const struct yaml_node *no
     } else {
         rule->update_entries_limit = limit;
     }
+}
+
+/* What the group says unless the rule does: deadline, missing data, targets. */
+static void read_shared(struct rule_loader *l, const struct group_draft *draft,
+                        const struct yaml_node *const *at, struct rule *rule)
+{
+    rule->query_timeout_ns = draft->query_timeout_ns;
+    rule->policy.on_absent = draft->on_absent;
+    rule->on_partial = draft->on_partial;
+    rule->exporters = draft->exporters;
+    rule->exporter_count = draft->exporter_count;
+    field_duration(l, at[RULE_FIELD_QUERY_TIMEOUT], &rule->query_timeout_ns);
+    field_no_data(l, at[RULE_FIELD_NO_DATA], &rule->policy.on_absent);
+    field_partial(l, at[RULE_FIELD_PARTIAL], &rule->on_partial);
+    targets_read(l, at[RULE_FIELD_EXPORTERS], &rule->exporters, &rule->exporter_count);
 }
 
 static void read_texts(struct rule_loader *l, struct group_draft *draft,
@@ -229,11 +245,13 @@ void rule_read(struct rule_loader *l, struct group_draft *draft, const struct ya
     field_count(l, at[RULE_FIELD_LIMIT], &rule->limit);
     field_bool(l, at[RULE_FIELD_DEBUG], &rule->debug);
     read_entries_limit(l, at[RULE_FIELD_UPDATE_ENTRIES_LIMIT], rule);
-    rule->exporters = draft->exporters;
-    rule->exporter_count = draft->exporter_count;
-    targets_read(l, at[RULE_FIELD_EXPORTERS], &rule->exporters, &rule->exporter_count);
+    read_shared(l, draft, at, rule);
     read_texts(l, draft, at, rule);
     rule->needs_series = rule_needs_series(rule);
+    if (rule->tree != NULL && rule->kind == RULE_ALERT &&
+        rule->policy.on_absent != ABSENT_RESOLVES) {
+        rule_find_data(l, rule);
+    }
     if (!loader_is_done(l)) {
         rule_make_id(l, node, rule, draft->group.id);
     }

@@ -50,6 +50,8 @@ void rule_run_free(struct rule_run *run)
     }
     series_table_release(&run->table);
     vec_release(&run->owed);
+    run->home = NULL; /* it may be gone already */
+    budget_hold(run, 0);
     record_memory_release(&run->memory);
     remote_release(run);
     updates_release(&run->updates, &run->engine->error_texts);

@@ -11,6 +11,18 @@
 
 /* ---- a datasource that answers what the test wrote ---- */
 
+static bool give_data(const struct scripted *s, const struct query *q,
+                      const struct answer_sink *sink, struct answer_info *ret_info, struct err *e)
+{
+    for (size_t i = 0; i < s->data_count; i++) {
+        if (!sink->row(sink->arg, str_of(s->data_raws[i]), q->time_ns, 1, e)) {
+            return false;
+        }
+    }
+    *ret_info = (struct answer_info){.series_fetched = -1, .rows = (uint32_t)s->data_count};
+    return true;
+}
+
 static bool scripted_query(struct datasource *d, const struct query *q,
                            const struct answer_sink *sink, struct answer_info *ret_info,
                            struct err *e)
@@ -19,8 +31,16 @@ static bool scripted_query(struct datasource *d, const struct query *q,
 
     s->queries++;
     (void)snprintf(s->last_expr, sizeof(s->last_expr), "%.*s", STR_FMT(q->expr));
+    if (q->wait.deadline_mono_ns != DEADLINE_NEVER) {
+        s->last_timeout_ms =
+            (q->wait.deadline_mono_ns - clock_mono_ns(clock_system()) + NS_PER_MS) / NS_PER_MS;
+    }
     if (s->fails) {
         return err_set(e, ERR_NET, "connection refused");
+    }
+    if (s->data_expr != NULL && str_eq(q->expr, str_of(s->data_expr))) {
+        return s->data_fails ? err_set(e, ERR_NET, "connection refused")
+                             : give_data(s, q, sink, ret_info, e);
     }
     for (size_t i = 0; i < s->count; i++) {
         if (!sink->row(sink->arg, str_of(s->raws[i]), q->time_ns, s->values[i], e)) {
@@ -168,7 +188,10 @@ void bench_engine(struct bench *b, const char *rules)
     struct engine_options options = {.external_labels = labels_empty(),
                                      .external_url = STR("http://telex"),
                                      .keep_resolved_ns = b->keep_resolved_ns,
-                                     .query_timeout_ns = 5 * NS_PER_S};
+                                     .query_timeout_ns = 5 * NS_PER_S,
+                                     .max_series_per_rule = b->limits.series_per_rule,
+                                     .max_series_per_group = b->limits.series_per_group,
+                                     .max_series = b->limits.series_total};
     struct engine_output output = {give_edges, wait_held, give_samples, note_changed, &b->given};
     struct err e = ERR_INIT;
 

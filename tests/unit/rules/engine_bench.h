@@ -36,6 +36,11 @@ struct scripted {
     bool partial;
     char last_expr[256];
     unsigned queries;
+    const char *data_expr; /* another expression, and what it gives; NULL: all give the same */
+    const char *data_raws[4];
+    size_t data_count;
+    bool data_fails;
+    int64_t last_timeout_ms; /* that the query had */
 };
 
 /* What the engine gave away. */
@@ -55,6 +60,13 @@ struct given {
     int changed;
 };
 
+/* Limits of engines to come, beside the bench's other options. */
+struct bench_limits {
+    int64_t series_per_rule;
+    int64_t series_per_group;
+    int64_t series_total;
+};
+
 /* Env, datasource and engine. */
 struct bench {
     struct rng rng;
@@ -64,6 +76,7 @@ struct bench {
     struct given given;
     struct engine *engine;
     struct rule_set *set;
+    struct bench_limits limits;
     int64_t keep_resolved_ns; /* of engines to come */
 };
 
