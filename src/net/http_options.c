@@ -177,6 +177,7 @@ static const struct option oauth2_rows[] = {
      .choices = styles,
      .help = "Where the secret goes: a basic `Authorization` header, or the form's body."},
     {.name = "tls",
+     .aliases = http_alias_tls,
      .type = OPTION_TABLE,
      .offset = offsetof(struct http_oauth2_config, tls),
      .table = &http_tls_options,
