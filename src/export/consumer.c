@@ -213,9 +213,7 @@ void consumer_appended(struct consumer *c)
 {
     int64_t owed = 0;
 
-    if (over_quota(c, OVERFLOW_DROP_OLDEST, &owed)) {
-        each(c, lane_nudge);
-    }
+    each(c, over_quota(c, OVERFLOW_DROP_OLDEST, &owed) ? lane_nudge : lane_appended);
 }
 
 static double larger(double a, double b)

@@ -239,16 +239,19 @@ int64_t delivery_probe_due_ns(const struct delivery *d)
     return can_ask ? d->probe_due_ns : DEADLINE_NEVER;
 }
 
-void delivery_probe(struct delivery *d)
+void delivery_skip_probe(struct delivery *d)
+{
+    d->probe_due_ns = clock_mono_ns(d->env->clock) + d->config->health.interval_ns;
+}
+
+void delivery_probe(struct delivery *d, struct cancel *cancel)
 {
     struct err e = ERR_INIT;
-    int64_t interval_ns = d->config->health.interval_ns;
-    int64_t now_ns = clock_mono_ns(d->env->clock);
 
-    d->probe_due_ns = now_ns + interval_ns;
+    delivery_skip_probe(d);
     int64_t until_ns = clock_deadline_ms(d->env->clock, PROBE_MS);
-    enum probed probed = sink_probe(d->sink, (struct wait){until_ns, d->waits->cancel}, &e);
-    if (probed != PROBED_NOBODY && !is_cut_short(d)) {
+    enum probed probed = sink_probe(d->sink, (struct wait){until_ns, cancel}, &e);
+    if (probed != PROBED_NOBODY && !cancel_is_set(cancel)) {
         delivery_note_health(d, probed == PROBED_THERE, &e);
     }
 }

@@ -74,9 +74,11 @@ MUST_USE bool delivery_bury_raw(struct delivery *d, struct str bytes, const stru
 /* Says that something else is in the way, such as a log that cannot be read. */
 void delivery_note_trouble(struct delivery *d, const struct err *e);
 
-/* When the destination is to be asked whether it is there, monotonic; and asking it. */
+/* When the destination is to be asked whether it is there, monotonic; asking it, for three seconds at
+ * most or until <cancel>; and leaving it for this time. */
 int64_t delivery_probe_due_ns(const struct delivery *d);
-void delivery_probe(struct delivery *d);
+void delivery_probe(struct delivery *d, struct cancel *cancel);
+void delivery_skip_probe(struct delivery *d);
 
 /* Has the leaf complete what it took; at the end. */
 void delivery_flush(struct delivery *d);

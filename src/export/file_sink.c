@@ -272,6 +272,29 @@ static void file_sink_deliver(struct sink *sink, struct view view, struct wait w
     debug_tell(&s->debug, view, ret, clock_mono_ns(s->clock) - began_ns);
 }
 
+/* Can the file be written, and is there room for a write? */
+static enum probed file_sink_probe(struct sink *sink, struct wait wait, struct err *e)
+{
+    struct file_sink *s = container_of(sink, struct file_sink, super);
+    int64_t free_bytes = 0;
+    int fd = -1;
+
+    (void)wait;
+    if (!io_err(e, s->fs->ops->open(s->fs, s->path, FS_WRITE | FS_CREATE, &fd), "open", s->path)) {
+        return PROBED_FAILED;
+    }
+    (void)s->fs->ops->close(s->fs, fd);
+    if (!io_err(e, s->fs->ops->free_bytes(s->fs, s->folder, &free_bytes), "look at", s->folder)) {
+        return PROBED_FAILED;
+    }
+    if (free_bytes < FILE_SINK_BYTES) {
+        (void)err_set(e, ERR_FULL, "the disk of %s has %lld bytes left; make room there", s->folder,
+                      (long long)free_bytes);
+        return PROBED_FAILED;
+    }
+    return PROBED_THERE;
+}
+
 /* ---- life ---- */
 
 static void file_sink_close(struct sink *sink)
@@ -288,6 +311,7 @@ static void file_sink_close(struct sink *sink)
 
 static const struct sink_ops file_sink_ops = {
     .deliver = file_sink_deliver,
+    .probe = file_sink_probe,
     .close = file_sink_close,
 };
 

@@ -410,23 +410,51 @@ static void http_sink_deliver(struct sink *sink, struct view view, struct wait w
     debug_tell(&s->debug, view, ret, clock_mono_ns(s->env->clock) - began_ns);
 }
 
+struct str http_probe_url(const struct http_client_config *client, const char *suffix,
+                          const char *path, struct arena *a)
+{
+    struct str base = str_slice(client->url, 0, str_find_byte(client->url, '?'));
+
+    while (str_ends(base, STR("/"))) {
+        base.len--;
+    }
+    if (str_ends(base, str_of(suffix))) {
+        base.len -= strlen(suffix);
+    }
+    return arena_printf(a, "%.*s%s", STR_FMT(base), path);
+}
+
+/* Who is troubled says so; what knows no such address (404 and its like) is there, or something before
+ * it is: that is not known. */
+static enum probed answer_means(int status, struct err *e)
+{
+    bool is_unknown = (status >= 400 && status < 500) || status == 501;
+
+    if (status >= 500 && !is_unknown) {
+        (void)err_set(e, ERR_NET, "the health check was answered %d", status);
+        return PROBED_FAILED;
+    }
+    return is_unknown ? PROBED_NOBODY : PROBED_THERE;
+}
+
 static enum probed http_sink_probe(struct sink *sink, struct wait wait, struct err *e)
 {
     struct http_sink *s = container_of(sink, struct http_sink, super);
-    struct http_request request = {.method = s->exporter->probe_method,
-                                   .path = str_of(s->exporter->probe_path)};
+    struct http_request request = {.method = "GET"};
     struct http_response res;
 
-    if (request.method == NULL) {
+    arena_reset(&s->arena);
+    if (s->exporter->probe_url != NULL) {
+        request.url = s->exporter->probe_url(s->config, &s->arena);
+    }
+    if (request.url.len == 0) {
         return PROBED_NOBODY;
     }
     http_response_init(&res, &s->answer);
-    bool ok = http_client_call(s->client, &request, wait, &res, e);
-    if (ok && res.status >= 400) {
-        ok = err_set(e, ERR_NET, "the health check was answered %d", res.status);
-    }
+    bool is_answered = http_client_call(s->client, &request, wait, &res, e);
+    enum probed ret = is_answered ? answer_means(res.status, e) : PROBED_FAILED;
     http_response_release(&res);
-    return ok ? PROBED_THERE : PROBED_FAILED;
+    return ret;
 }
 
 static void http_sink_close(struct sink *sink)

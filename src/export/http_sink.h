@@ -91,8 +91,11 @@ struct http_exporter {
      */
     bool (*validate)(const void *config, const struct sent_rows *sent, struct str body,
                      struct err *e);
-    const char *probe_method; /* NULL: no probe */
-    const char *probe_path;
+    /*
+     * The address, made in <a>, of a question that costs the destination next to nothing and is
+     * answered to GET when it is there; empty: there is none. NULL: never.
+     */
+    struct str (*probe_url)(const void *config, struct arena *a);
     size_t client_offset; /* of struct http_client_config in the config struct */
 };
 
@@ -100,6 +103,10 @@ struct http_exporter {
 MUST_USE bool http_sink_open(const struct http_exporter *exporter,
                              const struct exporter_place *place, const void *config,
                              struct sink **ret_sink, struct err *e);
+
+/* The configured URL with its path cut at <suffix>, where it ends so, and <path> behind it. */
+struct str http_probe_url(const struct http_client_config *client, const char *suffix,
+                          const char *path, struct arena *a);
 
 /* The usual table: 2xx DELIVERED, 401 403 410 415 HALT, 408 425 429 5xx RETRY, 3xx HALT, other 4xx
  * REJECTED. */

@@ -151,10 +151,29 @@ static int64_t next_look_ns(const struct lane *lane)
     return due_ns < probe_ns ? due_ns : probe_ns;
 }
 
-static void probe_if_due(struct lane *lane)
+/* Nothing waits for the end of a health check: what comes ends it (lane_appended()), and while
+ * something is there, calls tell how the destination is. */
+static void probe_if_due(struct lane *lane, struct cancel *token)
 {
-    if (clock_mono_ns(lane->env->clock) >= delivery_probe_due_ns(lane->delivery)) {
-        delivery_probe(lane->delivery);
+    const struct lane_config *config = &lane->config;
+
+    if (cancel_is_set(lane->idle) ||
+        clock_mono_ns(lane->env->clock) < delivery_probe_due_ns(lane->delivery)) {
+        return;
+    }
+    atomic_store(&lane->probes, true);
+    if (gather_is_empty(&lane->gather) && log_pending(config->log, config->bit) == 0) {
+        delivery_probe(lane->delivery, token);
+    } else {
+        delivery_skip_probe(lane->delivery);
+    }
+    atomic_store(&lane->probes, false);
+}
+
+void lane_appended(struct lane *lane)
+{
+    if (atomic_load(&lane->probes)) {
+        lane_nudge(lane);
     }
 }
 
@@ -200,7 +219,7 @@ static bool collect(struct lane *lane)
             return false;
         }
         lane_shed(lane);
-        probe_if_due(lane);
+        probe_if_due(lane, token);
         if (lane_pauses(lane)) {
             if (cancel_is_set(lane->idle)) {
                 return false;

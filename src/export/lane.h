@@ -63,6 +63,9 @@ void lane_flush(struct lane *lane);
 /* Has the lane look whether it must make room. From any thread; does not wait. */
 void lane_nudge(struct lane *lane);
 
+/* A frame was appended that may be the lane's: ends a health check. From any thread; does not wait. */
+void lane_appended(struct lane *lane);
+
 /* Adds what the lane did to <status>. */
 void lane_status(struct lane *lane, struct output_status *status);
 

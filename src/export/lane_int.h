@@ -34,6 +34,7 @@ struct lane {
     struct cancel *idle;       /* stop when there is nothing to do; the two above imply it */
     _Atomic uint64_t last_seq; /* frames beyond it are left, once idle is set */
     _Atomic int64_t until_ns;  /* monotonic: when a drain is over */
+    _Atomic bool probes;       /* a health check is under way, and gives way to what comes */
     struct metric *ratio;
 
     /* the lane's thread alone */

@@ -43,6 +43,13 @@ void destination_set_probed(struct destination *d, enum probed probed)
     lock_give(&d->lock);
 }
 
+void destination_hang_probes(struct destination *d)
+{
+    lock_take(&d->lock);
+    d->probes_hang = true;
+    lock_give(&d->lock);
+}
+
 void destination_forget(struct destination *d)
 {
     lock_take(&d->lock);
@@ -227,12 +234,15 @@ static enum probed leaf_probe(struct sink *s, struct wait wait, struct err *e)
 {
     struct destination *d = ((struct leaf *)s)->destination;
 
-    (void)wait;
     lock_take(&d->lock);
     enum probed probed = d->probed;
+    bool hangs = d->probes_hang;
     d->probes++;
     cond_broadcast(&d->changed);
     lock_give(&d->lock);
+    if (hangs) {
+        (void)wait_sleep(wait);
+    }
     if (probed == PROBED_FAILED) {
         (void)err_set(e, ERR_NET, "nobody is there");
     }

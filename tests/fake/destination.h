@@ -50,6 +50,7 @@ struct destination {
     struct buf tried GUARDED_BY(lock);       /* "0 1|1" */
     enum probed probed GUARDED_BY(lock);     /* what a probe says */
     uint32_t probes GUARDED_BY(lock);
+    bool probes_hang GUARDED_BY(lock); /* until their time is over, or they are cancelled */
 };
 
 void destination_init(struct destination *d);
@@ -61,6 +62,9 @@ void destination_refuse(struct destination *d, enum verdict verdict);
 
 /* What probes say from now on; at first that there is nobody to ask. */
 void destination_set_probed(struct destination *d, enum probed probed);
+
+/* Probes do not come back by themselves from now on. */
+void destination_hang_probes(struct destination *d);
 
 /* Forgets the script and what was got: as a destination that was mended, seen by a new test. */
 void destination_forget(struct destination *d);

@@ -286,12 +286,20 @@ static bool validate(const void *config, const struct sent_rows *sent, struct st
     return validate_influx(&rows, body, e);
 }
 
+static struct str probe_url(const void *config, struct arena *a)
+{
+    const struct influxdb_config *c = config;
+
+    return http_probe_url(&c->client, "", "/ping", a);
+}
+
 static const struct http_exporter http = {
     .next_request = next_request,
     .validate = validate,
     .statuses = statuses,
     .judge = judge,
     .mend = mend,
+    .probe_url = probe_url,
     .client_offset = CLIENT,
 };
 

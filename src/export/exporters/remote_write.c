@@ -141,10 +141,28 @@ static bool validate(const void *config, const struct sent_rows *sent, struct st
     return validate_rw1(sent, body, e);
 }
 
+/* Prometheus and VictoriaMetrics say it beside where they receive, a vminsert at its root; of others
+ * (404) nothing is known. */
+static struct str probe_url(const void *config, struct arena *a)
+{
+    const struct remote_write_config *c = config;
+    struct url url;
+    struct err ignored = ERR_INIT;
+
+    if (!url_parse(c->client.url, &url, &ignored)) {
+        return STR("");
+    }
+    if (c->is_cluster || str_starts(url.path, STR("/insert/"))) {
+        return arena_printf(a, "%.*s://%.*s/health", STR_FMT(url.scheme), STR_FMT(url.authority));
+    }
+    return http_probe_url(&c->client, "/api/v1/write", "/-/healthy", a);
+}
+
 static const struct http_exporter http = {
     .next_request = next_request,
     .validate = validate,
     .statuses = statuses,
+    .probe_url = probe_url,
     .client_offset = CLIENT,
 };
 

@@ -4,6 +4,7 @@
 #include "export/exporter_options.h"
 #include "export/http_sink.h"
 #include "net/http_options.h"
+#include "net/url.h"
 #include "wire/record_json.h"
 
 enum {
@@ -16,6 +17,7 @@ struct webhook_config {
     struct http_client_config client;
     int method;
     int compression; /* enum body_encoding: the choices stand in its order */
+    struct str health_path;
 };
 
 enum { CLIENT = offsetof(struct webhook_config, client) };
@@ -40,6 +42,11 @@ static const struct option options[] = {
      .fallback = "none",
      .choices = compressions,
      .help = "Compress requests, when the receiver understands that."},
+    {.name = "health_path",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct webhook_config, health_path),
+     .help = "A path of the same server, such as `/health`, which answers GET when the service is "
+             "there: asked every `health_check.interval`. None: only calls tell."},
     HTTP_CLIENT_ROWS(CLIENT, "10s", "1MB"),
 };
 
@@ -129,10 +136,35 @@ static bool validate(const void *config, const struct sent_rows *sent, struct st
     return validate_json(sent, body, e);
 }
 
+static bool check(const void *config, const struct yaml_node *node, struct err *e)
+{
+    const struct webhook_config *c = config;
+    const struct yaml_node *at = yaml_get(node, STR("health_path"));
+
+    return c->health_path.len == 0 || str_starts(c->health_path, STR("/")) ||
+           yaml_err(at != NULL ? at : node, e, ERR_CONFIG,
+                    "health_path '%.*s' is not a path; expected one such as /health",
+                    STR_FMT(c->health_path));
+}
+
+static struct str probe_url(const void *config, struct arena *a)
+{
+    const struct webhook_config *c = config;
+    struct url url;
+    struct err ignored = ERR_INIT;
+
+    if (c->health_path.len == 0 || !url_parse(c->client.url, &url, &ignored)) {
+        return STR("");
+    }
+    return arena_printf(a, "%.*s://%.*s%.*s", STR_FMT(url.scheme), STR_FMT(url.authority),
+                        STR_FMT(c->health_path));
+}
+
 static const struct http_exporter http = {
     .next_request = next_request,
     .validate = validate,
     .statuses = statuses,
+    .probe_url = probe_url,
     .client_offset = CLIENT,
 };
 
@@ -148,6 +180,7 @@ const struct exporter_kind exporter_webhook = {
     .example = "type: webhook\nurl: http://127.0.0.1:9095/alerts\n",
     .takes = TAKES(RECORD_ALERT) | TAKES(RECORD_SAMPLE),
     .options = &option_table,
+    .check = check,
     .http = &http,
     .open = open_sink,
 };

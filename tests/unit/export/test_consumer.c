@@ -295,6 +295,28 @@ static void a_full_output_may_refuse(void **state)
     assert_true(destination_wait(&k->destinations[0], (size_t)given + 1));
 }
 
+/* A destination whose health path hangs gets what comes at once, and is not unhealthy for it. */
+static void a_health_check_delays_nothing(void **state)
+{
+    struct plan_kit *k = *state;
+    struct destination *d = &k->destinations[0];
+    struct err e = ERR_INIT;
+
+    k->outputs[0].delivery.health =
+        (struct exporter_health){.interval_ns = NS_PER_MS, .unhealthy_threshold = 1};
+    destination_set_probed(d, PROBED_FAILED);
+    destination_hang_probes(d);
+    plan_kit_open(k);
+    for (int i = 0; i < 5; i++) {
+        assert_true(destination_wait_probes(d, 1));
+        int64_t began_ns = clock_mono_ns(clock_system());
+        assert_true(give_one(k, i, &e));
+        assert_true(destination_wait(d, (size_t)i + 1));
+        assert_true(clock_mono_ns(clock_system()) - began_ns < 2 * NS_PER_S);
+    }
+    assert_true(status_of(k).is_healthy);
+}
+
 /* A backoff that is longer than the drain brings nothing: the stop does not wait for it. */
 static void a_long_backoff_does_not_hold_up_a_stop(void **state)
 {
@@ -575,6 +597,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_paused_one_delivers_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_paused_one_does_not_hold_up_a_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_output_may_refuse, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_health_check_delays_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_backoff_does_not_hold_up_a_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(a_quota_holds_over_a_start, setup, teardown),
         cmocka_unit_test_setup_teardown(only_what_was_given_is_dropped, setup, teardown),

@@ -199,12 +199,48 @@ static void test_file(void **state)
     assert_int_equal(unlink(buf_text(&path)), 0);
 }
 
+/* Where each kind asks whether its destination is there. */
+static void test_probes(void **state)
+{
+    static const struct {
+        const char *yaml;
+        const char *url;
+    } asked[] = {
+        {"type: influxdb\nurl: http://h:8086\ndatabase: d\n", "http://h:8086/ping"},
+        {"type: influxdb\nurl: http://h:8086/\norg: o\nbucket: b\n", "http://h:8086/ping"},
+        {"type: remote_write\nurl: http://h:8428\n", "http://h:8428/-/healthy"},
+        {"type: remote_write\nurl: http://h/api/v1/write\n", "http://h/-/healthy"},
+        {"type: remote_write\nurl: http://h/prom/api/v1/write?x=1\n", "http://h/prom/-/healthy"},
+        {"type: remote_write\nurl: http://h:8480\ncluster: true\n", "http://h:8480/health"},
+        {"type: remote_write\nurl: http://h:8480/insert/0/prometheus/api/v1/write\n",
+         "http://h:8480/health"},
+        {"type: webhook\nurl: http://h/hook/secret\n", ""},
+        {"type: webhook\nurl: http://h/hook/secret?k=1\nhealth_path: /up?x=1\n", "http://h/up?x=1"},
+        {"type: webhook\nurl: http://h/hook\nhealth_path: up\n", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        struct export_kit kit;
+        bool ok = export_kit_start(&kit, asked[i].yaml);
+        assert_int_equal(ok, asked[i].url != NULL);
+        if (ok) {
+            struct str url = kit.kind->http->probe_url(kit.config, &kit.arena);
+            if (!str_eq(url, str_of(asked[i].url))) {
+                fail_msg("row %zu: '%.*s'", i, STR_FMT(url));
+            }
+        }
+        export_kit_stop(&kit);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),
         cmocka_unit_test(test_alertmanager),
         cmocka_unit_test(test_file),
+        cmocka_unit_test(test_probes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

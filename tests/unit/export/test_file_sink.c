@@ -311,6 +311,26 @@ static void test_cannot_take_back(void **state)
     assert_file(f, TORN, "2");
 }
 
+/* Asked whether it can be written, it says so, and what to do when not. */
+static void test_probe(void **state)
+{
+    struct fixture *f = *state;
+    struct wait wait = {DEADLINE_NEVER, NULL};
+    struct err e = ERR_INIT;
+
+    must_open(f);
+    deliver(f, 2);
+    assert_int_equal(sink_probe(f->sink, wait, &e), PROBED_THERE);
+    assert_file(f, PATH, "0\n1\n");
+    simfs_set_capacity(f->simfs, 5);
+    assert_int_equal(sink_probe(f->sink, wait, &e), PROBED_FAILED);
+    assert_says(&e, "make room there");
+    simfs_set_capacity(f->simfs, INT64_C(1) << 30);
+    simfs_fail(f->simfs, SIMFS_CALL_OPEN, 1, 1, EROFS);
+    assert_int_equal(sink_probe(f->sink, wait, &e), PROBED_FAILED);
+    assert_says(&e, "Read-only");
+}
+
 static void test_file_moves_away(void **state)
 {
     struct fixture *f = *state;
@@ -507,6 +527,7 @@ int main(void)
         CASE(test_no_lines_at_all),
         cmocka_unit_test(test_faults),
         CASE(test_disk_is_full),
+        CASE(test_probe),
         CASE(test_cannot_take_back),
         CASE(test_file_moves_away),
         CASE(test_somebody_else_writes),

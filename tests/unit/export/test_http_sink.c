@@ -93,13 +93,19 @@ static bool small_validate(const void *config, const struct sent_rows *sent, str
            err_set(e, ERR_INTERNAL, "it is another body");
 }
 
+static struct str small_probe_url(const void *config, struct arena *a)
+{
+    const struct small_config *c = config;
+
+    return http_probe_url(&c->client, "/write", "/health", a);
+}
+
 static const struct http_exporter small = {
     .next_request = small_request,
     .validate = small_validate,
     .statuses = http_statuses_usual,
     .judge = small_judge,
-    .probe_method = "GET",
-    .probe_path = "/health",
+    .probe_url = small_probe_url,
     .client_offset = offsetof(struct small_config, client),
 };
 
@@ -506,6 +512,7 @@ static void test_probe(void **state)
 {
     struct fixture *f = *state;
     struct wait wait = {clock_deadline_ms(clock_system(), HTTP_PEER_PATIENCE_MS), NULL};
+    AUTO(buf_release) struct buf head = BUF_INIT(BUF_SMALL);
     struct err e = ERR_INIT;
 
     assert_true(http_sink_open(&small, &f->place, &f->config, &f->sink, &e));
@@ -514,6 +521,15 @@ static void test_probe(void **state)
     assert_int_equal(sink_probe(f->sink, wait, &e), PROBED_THERE);
     assert_int_equal(sink_probe(f->sink, wait, &e), PROBED_FAILED);
     assert_contains(e.message, "503");
+    receiver_head(&f->receiver, 0, &head);
+    assert_contains(buf_text(&head), "GET /health HTTP/1.1");
+
+    /* Who does not know the address says nothing about the rest. */
+    static const int unknown[] = {404, 405, 401, 501};
+    for (size_t i = 0; i < ARRAY_LEN(unknown); i++) {
+        receiver_plan(&f->receiver, unknown[i], NULL, NULL);
+        assert_int_equal(sink_probe(f->sink, wait, &e), PROBED_NOBODY);
+    }
 }
 
 /* Where there is nothing safe to ask, nobody knows. */
@@ -523,7 +539,7 @@ static void test_no_probe(void **state)
     struct http_exporter shy = small;
     struct err e = ERR_INIT;
 
-    shy.probe_method = NULL;
+    shy.probe_url = NULL;
     assert_true(http_sink_open(&shy, &f->place, &f->config, &f->sink, &e));
     assert_int_equal(sink_probe(f->sink, (struct wait){DEADLINE_NEVER, NULL}, &e), PROBED_NOBODY);
     sink_close(f->sink); /* before what it borrows goes */
