@@ -2,6 +2,7 @@
  * Expressions that are right and do not do what their author wants: told as warnings, each with
  * what to write instead.
  */
+#include "rules/rule_correct.h"
 #include "rules/rule_int.h"
 
 static const struct promql_node *without_parens(const struct promql_node *node)
@@ -41,11 +42,31 @@ static bool is_scaled_filter(const struct promql_node *node)
     return is_filter(node);
 }
 
+/* A filter that is scaled, or a sum of such: vector parts that are there only where they hold. */
+static bool is_sum_of_filters(const struct promql_node *node)
+{
+    node = without_parens(node);
+    if (node->kind == PROMQL_BINARY && node->binary.op == PROMQL_ADD &&
+        is_vector(node->binary.left) && is_vector(node->binary.right)) {
+        return is_sum_of_filters(node->binary.left) && is_sum_of_filters(node->binary.right);
+    }
+    return is_scaled_filter(node);
+}
+
 /* (a > 90) + (a > 80): gives nothing where one of them does, so it never is their sum. */
 static bool sums_filters(const struct promql_node *node)
 {
     return node->kind == PROMQL_BINARY && node->binary.op == PROMQL_ADD &&
-           is_scaled_filter(node->binary.left) && is_scaled_filter(node->binary.right);
+           is_sum_of_filters(node->binary.left) && is_sum_of_filters(node->binary.right);
+}
+
+static void correct_sum_of_filters(struct correction *c, const struct promql_node *node,
+                                   struct buf *out)
+{
+    buf_add_text(out,
+                 "a comparison leaves series out, so this sum is there only where every part of "
+                 "it is");
+    correct_sum(c, node, out);
 }
 
 static bool print_same(const struct promql_node *a, const struct promql_node *b)
@@ -72,23 +93,34 @@ static bool squares_filter(const struct promql_node *node)
             is_filter_of(node->binary.right, node->binary.left));
 }
 
+static void correct_squared_filter(struct correction *c, const struct promql_node *node,
+                                   struct buf *out)
+{
+    bool is_left = is_filter_of(node->binary.left, node->binary.right);
+
+    buf_add_text(out, "the comparison gives the value itself or nothing, so this is its square and "
+                      "never 0");
+    correct_square(c, node, without_parens(is_left ? node->binary.left : node->binary.right));
+}
+
 struct check {
     bool (*applies)(const struct promql_node *node);
-    const char *advice;
+    /* Says what it is and adds what would be right. */
+    void (*correct)(struct correction *c, const struct promql_node *node, struct buf *out);
 };
 
 static const struct check checks[] = {
-    {sums_filters, "both sides of '+' leave series out, and the sum is there only where both have "
-                   "them; to add what is true, compare with bool: a > bool 90"},
-    {squares_filter, "the comparison gives the value itself, so this is its square; leave the "
-                     "factor out, or compare with bool to get 0 where it is not true"},
+    {sums_filters, correct_sum_of_filters},
+    {squares_filter, correct_squared_filter},
 };
 
 struct checking {
     struct rule_loader *l;
     const struct yaml_node *node;
     struct str text;
-    unsigned told; /* bits of checks: each is told once for a rule */
+    struct correction correction;
+    const struct promql_node *found[ARRAY_LEN(checks)]; /* the first place of each */
+    struct buf advice[ARRAY_LEN(checks)];
 };
 
 static void warn_at(const struct checking *c, const struct promql_node *at, const char *advice)
@@ -104,21 +136,50 @@ static void warn_at(const struct checking *c, const struct promql_node *at, cons
 static bool check_node(const struct promql_node *node, void *context)
 {
     struct checking *c = context;
+    bool found = false;
 
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
-        if ((c->told & 1U << i) == 0 && checks[i].applies(node)) {
-            c->told |= 1U << i;
-            warn_at(c, node, checks[i].advice);
+        AUTO(buf_release) struct buf more = BUF_INIT(BUF_SMALL);
+        if (checks[i].applies(node)) {
+            found = true;
+            checks[i].correct(&c->correction, node, &more);
+            if (c->found[i] == NULL) {
+                c->found[i] = node;
+                buf_add_str(&c->advice[i], buf_str(&more));
+            }
         }
     }
-    return true;
+    return !found; /* what is inside is part of it */
+}
+
+/* Each problem once, with the whole expression as it should be. */
+static void tell(struct checking *c)
+{
+    AUTO(buf_release) struct buf right = BUF_INIT(BUF_UNLIMITED);
+    bool is_known = correction_print(&c->correction, c->l->dialect, &right);
+
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+        if (c->found[i] != NULL) {
+            buf_add_text(&c->advice[i], is_known ? "; write " : "; compare with bool: > bool");
+            buf_add_str(&c->advice[i], buf_str(&right));
+            warn_at(c, c->found[i], buf_text(&c->advice[i]));
+        }
+        buf_release(&c->advice[i]);
+    }
 }
 
 void expr_check(struct rule_loader *l, const struct yaml_node *node, const struct rule *rule)
 {
     struct checking c = {.l = l, .node = node, .text = rule->expr};
 
+    c.correction = (struct correction){
+        .arena = &l->scratch, .text = rule->expr, .is_alert = rule->kind == RULE_ALERT};
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+        buf_init(&c.advice[i], BUF_SMALL);
+    }
     promql_walk(rule->tree, check_node, &c);
+    tell(&c);
+    correction_release(&c.correction);
     if (rule->kind == RULE_ALERT && promql_selectors(&l->scratch, rule->tree).count > 0 &&
         !promql_has_condition(rule->tree)) {
         warn_at(&c, rule->tree,

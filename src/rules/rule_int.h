@@ -57,12 +57,13 @@ struct rule_loader {
     struct arena scratch;             /* of the file */
     struct buf key;                   /* under construction: an id's input, a map's key */
     VEC(struct group_draft) groups;
-    struct map group_names; /* of the file -> its name's node */
-    struct map rules_seen;  /* of the group */
-    struct map templates;   /* name and text -> the template compiled from them */
-    struct str file;        /* as opened */
-    struct str id_file;     /* as ids see it */
-    struct str group_name;  /* being read, for error texts; or empty */
+    struct map group_names;   /* of the file -> its name's node */
+    struct map rules_seen;    /* of the group */
+    struct map templates;     /* name and text -> the template compiled from them */
+    struct str file;          /* as opened */
+    struct str id_file;       /* as ids see it */
+    bool told_of_annotations; /* on recording rules; once for a file */
+    struct str group_name;    /* being read, for error texts; or empty */
     struct str rule_name;
     enum rule_kind rule_kind;
     enum rule_language language; /* of the rule being read */

@@ -159,6 +159,7 @@ void loader_read_text(struct rule_loader *l, struct str file, struct str id_file
 
     l->file = arena_dup(l->arena, file);
     l->id_file = id_file;
+    l->told_of_annotations = false;
     map_clear(&l->group_names);
     if (str_find(text, STR("%{")) == text.len) {
         read_yaml(l, text, false);

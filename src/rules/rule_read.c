@@ -202,6 +202,26 @@ static void read_shared(struct rule_loader *l, const struct group_draft *draft,
     targets_read(l, at[RULE_FIELD_EXPORTERS], &rule->exporters, &rule->exporter_count);
 }
 
+/* vmalert takes them, and exports are said with them; who keeps Prometheus too should know. */
+static void warn_of_annotations(struct rule_loader *l, const struct yaml_node *node,
+                                const struct rule *rule)
+{
+    struct err e = ERR_INIT;
+
+    if (node == NULL || node->count == 0 || rule->kind != RULE_RECORD || l->told_of_annotations) {
+        return;
+    }
+    l->told_of_annotations = true;
+    (void)yaml_key_err(
+        node, &e, ERR_CONFIG,
+        "Prometheus refuses a file with annotations on a recording rule, vmalert and "
+        "Telex take them; for a file that Prometheus reads too leave them out, and "
+        "give an exporter with the database that you want a route: "
+        "{ match: 'rule == \"%.*s\"', to: [ EXPORTER ] }",
+        STR_FMT(rule->name));
+    loader_warning(l, &e);
+}
+
 static void read_texts(struct rule_loader *l, struct group_draft *draft,
                        const struct yaml_node *const *at, struct rule *rule)
 {
@@ -210,6 +230,7 @@ static void read_texts(struct rule_loader *l, struct group_draft *draft,
 
     labels_read(l, draft, at[RULE_FIELD_LABELS], rule->kind, &labels);
     annotations_read(l, at[RULE_FIELD_ANNOTATIONS], &annotations);
+    warn_of_annotations(l, at[RULE_FIELD_ANNOTATIONS], rule);
     rule->labels = text_list_keep(l, &labels, &rule->label_uses);
     rule->label_count = labels.items.len;
     rule->annotations = text_list_keep(l, &annotations, &rule->annotation_uses);
