@@ -8,6 +8,7 @@ not installed makes the test skip with the package's name.
 import json
 import pathlib
 import shutil
+import socket
 import subprocess
 import time
 
@@ -129,7 +130,8 @@ class Alertmanager(Server):
 
     name, program, package = "alertmanager", "prometheus-alertmanager", "prometheus-alertmanager"
 
-    def __init__(self, folder, resolve_timeout="5m"):
+    def __init__(self, folder, resolve_timeout="5m", name="alertmanager"):
+        self.name = name
         super().__init__(folder)
         self.resolve_timeout = resolve_timeout
 
@@ -148,6 +150,43 @@ class Alertmanager(Server):
         answer = net.get(net.with_query(self.url + "/api/v2/alerts", params))
         assert answer.status == 200, answer
         return answer.json()
+
+
+class Dnsmasq(Server):
+    """A DNS server for names below .test: `srv` is {name: [(host, port)]}, `hosts` {name: address}."""
+
+    name, program, package = "dnsmasq", "dnsmasq", "dnsmasq-base"
+
+    def __init__(self, folder, srv=None, hosts=None):
+        super().__init__(folder)
+        self.srv, self.hosts = srv or {}, hosts or {}
+
+    def argv(self):
+        services = [f"--srv-host={name},{host},{port}" for name, targets in self.srv.items() for host, port in targets]
+        return ["--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file",
+                "--user=root", "--bind-interfaces", f"--listen-address={net.HOST}", f"--port={self.port}",
+                "--local=/test/", "--log-facility=-", "--local-ttl=0", *services,
+                *(f"--host-record={name},{address}" for name, address in self.hosts.items())]
+
+    def _answers(self):
+        """An answer of any kind: it listens."""
+        if not self.process.running():
+            raise TimeoutError(f"{self.name} exited: {self.process.log_tail(10)}")
+        question = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01x\x04test\x00\x00\x01\x00\x01"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(0.2)
+            client.sendto(question, (net.HOST, self.port))
+            try:
+                return client.recv(512)[:2] == question[:2]
+            except OSError:
+                return False
+
+    def change(self, **records):
+        """Goes on with other records."""
+        self.stop()
+        self.__dict__.update(records)
+        self.process.argv = [self.program, *self.argv()]
+        self.restart()
 
 
 class VictoriaMetrics(Server):
