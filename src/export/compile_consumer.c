@@ -393,6 +393,10 @@ bool compile_consumer(struct compiler *c, const struct spot *spot, size_t *ret_o
     if (!use_own(c, spot->x, o, e) || !use_above(c, spot, b.fsync, o, e)) {
         return false;
     }
+    for (size_t i = 0; way[i] != NULL; i++) {
+        o->hash = tree_hash(way[i], o->hash);
+    }
+    o->hash |= 1;
     c->ways[c->output_count] = way;
     *ret_output = c->output_count++;
     return true;

@@ -122,8 +122,11 @@ static void each(struct consumer *c, void (*visit)(struct lane *))
     }
 }
 
-void consumer_follow(struct consumer *c, struct consumer *before)
+void consumer_follow(struct consumer *c, struct consumer *before, bool is_same)
 {
+    for (unsigned i = 0; is_same && i < c->count && i < before->count; i++) {
+        lane_follow(c->lanes[i], before->lanes[i]);
+    }
     progress_begin(&c->progress, &before->progress);
     c->follows = true;
     if (lane_pauses(before->lanes[0])) {

@@ -19,9 +19,11 @@ struct consumer;
 MUST_USE bool consumer_open(const struct lane_config *config, struct consumer **ret_consumer,
                             struct err *e);
 
-/* Goes on as <before> did, which has stopped: paused, if it was, each lane where it stood. Before the
- * start. */
-void consumer_follow(struct consumer *c, struct consumer *before);
+/*
+ * Goes on as <before> did, which has stopped: paused, if it was, each lane where it stood; when its options
+ * are the same, in the middle of its backoff too (lane_follow()). Before the start.
+ */
+void consumer_follow(struct consumer *c, struct consumer *before, bool is_same);
 
 /* As the functions of lane.h, for all lanes. */
 void consumer_start(struct consumer *c);

@@ -4,7 +4,8 @@
  *      dead letters, or dropped by the destination and counted.
  *   2. Rows of a view are delivered in order; a row is not tried again once it has ended.
  *   3. HALT and an open breaker spend neither tries nor age.
- *   4. A call that was cut short by us says nothing about the destination and spends nothing.
+ *   4. Who follows another begins where that one left: no sooner, and with as many tries.
+ *   5. A call that was cut short by us says nothing about the destination and spends nothing.
  */
 #include "export/delivery.h"
 
@@ -166,7 +167,32 @@ static bool rest_until(struct delivery *d, int64_t deadline_ns)
     return goes_on;
 }
 
-static bool wait_for_retry(struct delivery *d, const struct outcome *out)
+/* Sleeps before the next try; what it was in the middle of is known if there is to be none. */
+static bool back_off(struct delivery *d, int64_t deadline_ns, uint32_t tries)
+{
+    d->unfinished = (struct unfinished){deadline_ns, tries};
+    bool goes_on = d->waits->sleep(d->waits->arg, deadline_ns);
+    if (goes_on) {
+        d->unfinished = (struct unfinished){0};
+    }
+    return goes_on;
+}
+
+/* The view that the delivery before was in the middle of is this one: goes on there. */
+static bool go_on(struct delivery *d, struct owed *owed)
+{
+    struct unfinished was = d->inherited;
+
+    d->unfinished = (struct unfinished){0};
+    d->inherited = (struct unfinished){0};
+    if (was.next_try_ns == 0) {
+        return true;
+    }
+    owed->tries = was.tries;
+    return back_off(d, was.next_try_ns, was.tries);
+}
+
+static bool wait_for_retry(struct delivery *d, const struct outcome *out, uint32_t tries)
 {
     bool is_rest = out->rest == VERDICT_HALT || out->held_back;
     int64_t delay_ms = out->retry_after_ms;
@@ -180,7 +206,7 @@ static bool wait_for_retry(struct delivery *d, const struct outcome *out)
         delivery_note_retry(d, out, delay_ms);
     }
     int64_t deadline_ns = clock_deadline_ms(d->env->clock, delay_ms);
-    return is_rest ? rest_until(d, deadline_ns) : d->waits->sleep(d->waits->arg, deadline_ns);
+    return is_rest ? rest_until(d, deadline_ns) : back_off(d, deadline_ns, tries);
 }
 
 /* The breaker is open: the fallback's turn unless it only holds, else waiting, which is no age. */
@@ -209,7 +235,7 @@ static bool try_once(struct delivery *d, struct owed *owed)
         } else if (is_given_up(d, owed, &out)) {
             goes_on = give_up(d, owed, &out);
         } else if (d->breaker.state != BREAKER_OPEN) {
-            goes_on = wait_for_retry(d, &out);
+            goes_on = wait_for_retry(d, &out, owed->tries);
         }
     }
     outcome_release(&out);
@@ -219,7 +245,7 @@ static bool try_once(struct delivery *d, struct owed *owed)
 uint32_t delivery_run(struct delivery *d, struct view view, int64_t since_ns)
 {
     struct owed owed = {.batch = view.batch, .view = view, .since_ns = since_ns};
-    bool goes_on = true;
+    bool goes_on = go_on(d, &owed);
 
     while (goes_on && owed.view.n > 0) {
         bool admitted = breaker_admits(&d->breaker, clock_mono_ns(d->env->clock));
@@ -228,6 +254,22 @@ uint32_t delivery_run(struct delivery *d, struct view view, int64_t since_ns)
     }
     mem_free(owed.rows);
     return owed.view.n;
+}
+
+void delivery_follow(struct delivery *d, struct delivery *before)
+{
+    bool is_left = before->unfinished.next_try_ns != 0;
+
+    d->inherited = is_left ? before->unfinished : before->inherited;
+    d->backoff.delay_ns = before->backoff.delay_ns;
+    d->backoff.tries = before->backoff.tries;
+    d->breaker.state = before->breaker.state;
+    d->breaker.calls = before->breaker.calls;
+    d->breaker.opened_ns = before->breaker.opened_ns;
+    d->rests = before->rests;
+    d->failures = before->failures;
+    d->probe_due_ns = before->probe_due_ns;
+    delivery_follow_status(d, before);
 }
 
 /* ---- health ---- */

@@ -63,6 +63,12 @@ MUST_USE bool delivery_open(const struct delivery_setup *setup, struct delivery 
                             struct err *e);
 
 /*
+ * Goes on as <before>, which does nothing any more: its breaker, its tries, the end of its backoff, what it
+ * says of itself. Before the first view, for one whose config is the same.
+ */
+void delivery_follow(struct delivery *d, struct delivery *before);
+
+/*
  * Tries until each row of <view> has ended, or sleep() says no. <since_ns> is the wall clock of the
  * oldest row. Gives how many rows are still owed.
  */

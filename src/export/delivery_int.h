@@ -19,6 +19,12 @@
 #include "export/plan.h"
 #include "export/rests.h"
 
+/* A view that was left between two tries. */
+struct unfinished {
+    int64_t next_try_ns; /* monotonic; 0: there is none */
+    uint32_t tries;
+};
+
 struct delivery {
     struct exporter_place place;
     const struct delivery_config *config;
@@ -35,9 +41,11 @@ struct delivery {
     struct sink *dlq;      /* or NULL */
     struct backoff backoff;
     struct breaker breaker;
-    struct rests rests;   /* time that is no age */
-    int64_t failures;     /* calls and probes that failed in a row */
-    int64_t probe_due_ns; /* monotonic */
+    struct rests rests;           /* time that is no age */
+    int64_t failures;             /* calls and probes that failed in a row */
+    int64_t probe_due_ns;         /* monotonic */
+    struct unfinished unfinished; /* while it sleeps between two tries, and when that was its end */
+    struct unfinished inherited;  /* what the one before left, until the first view */
 
     struct lock lock;
     struct output_status status GUARDED_BY(lock);
@@ -81,6 +89,7 @@ void delivery_note_state(struct delivery *d, const char *state, const struct err
 void delivery_note_rejected(struct delivery *d, uint32_t rows);
 void delivery_note_retry(struct delivery *d, const struct outcome *out, int64_t delay_ms);
 void delivery_note_breaker(struct delivery *d);
+void delivery_follow_status(struct delivery *d, struct delivery *before);
 
 /* A call to the destination ended after <took_ns>. */
 void delivery_note_call(struct delivery *d, const struct outcome *out, uint32_t taken,

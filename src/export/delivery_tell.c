@@ -141,6 +141,18 @@ void delivery_note_health(struct delivery *d, bool ok, const struct err *e)
     lock_give(&d->lock);
 }
 
+void delivery_follow_status(struct delivery *d, struct delivery *before)
+{
+    lock_take(&before->lock);
+    struct output_status status = before->status;
+    lock_give(&before->lock);
+    lock_take(&d->lock);
+    d->status = status;
+    lock_give(&d->lock);
+    metric_set(d->metrics[OUTPUT_HEALTHY], status.is_healthy);
+    delivery_note_breaker(d);
+}
+
 /* ---- for the plan ---- */
 
 /* The worse of two states: a lane in trouble speaks for the output. */

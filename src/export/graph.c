@@ -157,7 +157,8 @@ void graph_follow(struct graph *g, struct graph *before)
         }
         for (unsigned log = 0; was != NULL && log < PLAN_LOGS; log++) {
             if (o->consumers[log] != NULL && was->consumers[log] != NULL) {
-                consumer_follow(o->consumers[log], was->consumers[log]);
+                consumer_follow(o->consumers[log], was->consumers[log],
+                                o->config->hash != 0 && o->config->hash == was->config->hash);
             }
         }
     }

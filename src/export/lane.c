@@ -323,6 +323,20 @@ bool lane_open(const struct lane_config *config, struct lane **ret_lane, struct 
     return true;
 }
 
+void lane_follow(struct lane *lane, struct lane *before)
+{
+    lane->interval_ns = before->interval_ns;
+    delivery_follow(lane->delivery, before->delivery);
+    lock_take(&before->lock);
+    struct output_status status = before->status;
+    lock_give(&before->lock);
+    status.gathered_rows = 0;
+    status.gathered_bytes = 0;
+    lock_take(&lane->lock);
+    lane->status = status;
+    lock_give(&lane->lock);
+}
+
 void lane_start(struct lane *lane)
 {
     lock_take(&lane->lock);

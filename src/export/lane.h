@@ -37,6 +37,12 @@ struct lane_config {
 /* Opens the leaf and starts the thread, which waits for lane_start(): what can fail fails here. */
 MUST_USE bool lane_open(const struct lane_config *config, struct lane **ret_lane, struct err *e);
 
+/*
+ * Goes on as <before>, which has rested: in the middle of its backoff, with its tries, its circuit breaker
+ * and what it says of itself. Before the start, for one whose options are the same.
+ */
+void lane_follow(struct lane *lane, struct lane *before);
+
 /* Delivers from now on, beginning behind the cursor. */
 void lane_start(struct lane *lane);
 

@@ -91,6 +91,8 @@ struct output_config {
     struct delivery_config delivery;
     struct exporter_buffer buffer;
     const struct yaml_node *node;
+    uint64_t
+        hash; /* of all that was said about it: who has the same goes on as it was; 0: unknown */
 };
 
 /* One line of `routes`. */

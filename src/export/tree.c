@@ -67,6 +67,30 @@ const struct yaml_node *tree_option(const struct tree_exporter *x, struct str ke
     return over != NULL ? over : yaml_get(x->options, key);
 }
 
+/* As deep as YAML may be. */
+static uint64_t node_hash(const struct yaml_node *node, uint64_t seed)
+{
+    uint64_t hash = str_hash(node->text, seed + (uint64_t)node->kind + 1);
+
+    for (const struct yaml_node *n = node->first; n != NULL; n = n->next) {
+        hash = node_hash(n, str_hash(n->key, hash));
+    }
+    return str_hash(STR("end"), hash);
+}
+
+uint64_t tree_hash(const struct tree_exporter *x, uint64_t seed)
+{
+    uint64_t hash = node_hash(x->options, str_hash(x->path, seed));
+
+    if (x->overrides != NULL) {
+        hash = node_hash(x->overrides, hash);
+    }
+    for (size_t i = 0; i < x->link_count; i++) {
+        hash = tree_hash(x->links[i].to, hash);
+    }
+    return hash;
+}
+
 bool tree_is_leaf(const struct tree_exporter *x)
 {
     return x->kind->combinator == COMBINATOR_NONE && x->kind->stage == NULL;

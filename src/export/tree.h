@@ -84,6 +84,9 @@ bool tree_err_unknown(const struct tree *t, struct str name, const struct yaml_n
 /* What was written for an option, or what overrides that; NULL when neither says anything. */
 const struct yaml_node *tree_option(const struct tree_exporter *x, struct str key);
 
+/* A hash of all that was said of <x> and of those that it stands around or names; <seed> goes into it. */
+uint64_t tree_hash(const struct tree_exporter *x, uint64_t seed);
+
 /* An error at the exporter's name. Always false. */
 bool tree_err(const struct tree_exporter *x, struct err *e, enum err_code code, const char *fmt,
               ...) PRINTF_LIKE(4, 5) COLD;

@@ -94,3 +94,32 @@ def test_others_go_on(scene, start_telex, start_webhook):
     scene.hook.up()
     scene.wait_states("firing")
     assert len(other.requests) == 1
+
+
+def test_who_is_not_changed_goes_on_as_it_was(scene, start_telex, start_webhook):
+    other = start_webhook()
+    other.script = [503] * 100
+    slow = {"retry": {"initial_delay": "1h", "max_delay": "1h", "jitter": "false"}}
+    program = play(scene, start_telex)
+    program.write_config({**scene.config(), "server": telex.server_section(program.port, admin_token=TOKEN),
+                          "exporters": {"hook": telex.webhook_exporter(scene.hook.url),
+                                        "other": {"type": "webhook", "url": other.url, **slow},
+                                        "safe": {"type": "resilient", "exporter": "other",
+                                                 "circuit_breaker": {"failure_threshold": 1, "recovery_timeout": "1h"}}},
+                          "routes": [{"to": ["hook", "other", "safe"]}]})
+    assert program.reload(headers=admin_headers(TOKEN)).status == 200
+    scene.vectors["plain"] = UP
+    net.wait_until("refusals", lambda: len(other.requests) == 2)
+    net.wait_until("a backoff", lambda: exporter(program, "other")["state"] == "retrying")
+    net.wait_until("a breaker", lambda: exporter(program, "safe")["state"] == "open")
+    for lanes in (2, 3, 1):
+        assert change(program, "hook", {"buffer": {"lanes": lanes}}).status == 200
+    assert program.reload(headers=admin_headers(TOKEN)).status == 200
+    scene.wait_states("firing")
+    found = exporter(program, "other")
+    assert (found["state"], found["retries"], found["last_result"]["success"]) == ("retrying", 1, False)
+    assert exporter(program, "safe")["circuit_breaker"] == "open"
+    assert len(other.requests) == 2
+    other.script = []
+    assert change(program, "other", {"retry": {"initial_delay": "1m"}}).status == 200
+    net.wait_until("another try", lambda: len(other.accepted()) >= 1)

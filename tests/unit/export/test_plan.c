@@ -332,6 +332,48 @@ static void a_change_waits_for_nobody_in_trouble(void **state)
     assert_got(k, 0, "0 1 2 3");
 }
 
+static struct output_status status_of(struct plan_kit *k)
+{
+    struct output_status status;
+
+    assert_int_equal(plan_status(k->plan, &status, 1), 1);
+    return status;
+}
+
+/* Twice changed without a change of its own, it sleeps on and knows what was; else it tries at once. */
+static void who_is_the_same_goes_on_in_its_backoff(void **state)
+{
+    struct plan_kit *k = *state;
+    struct output_config next[KIT_OUTPUTS];
+    struct err e = ERR_INIT;
+
+    plan_kit_output(k, "a", &fake_kind, 0);
+    k->outputs[0].hash = 7;
+    k->configs[0].common.retry.backoff.initial_delay_ns = 3600 * NS_PER_S;
+    k->configs[0].common.retry.backoff.max_delay_ns = 3600 * NS_PER_S;
+    destination_plan(&k->destinations[0], (struct destination_step){.rest = VERDICT_RETRY});
+    plan_kit_open(k);
+    assert_true(plan_kit_samples(k, 0, 1));
+    while (status_of(k).retries == 0) {
+        (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), 1), NULL});
+    }
+    struct plan_config same = chosen(k, next, 0, 1);
+    for (int i = 0; i < 2; i++) {
+        assert_true(plan_change(k->plan, &same, &e));
+        (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), 30), NULL});
+        assert_int_equal(status_of(k).retries, 1);
+        assert_string_equal(status_of(k).state, "retrying");
+        assert_got(k, 0, "");
+    }
+    struct output_config changed[KIT_OUTPUTS];
+    struct plan_config other = chosen(k, changed, 0, 1);
+    changed[0].hash = 8;
+    assert_true(plan_change(k->plan, &other, &e));
+    assert_true(destination_wait(&k->destinations[0], 1));
+    assert_drained(k);
+    assert_got(k, 0, "0");
+}
+
 static void a_failed_change_changes_nothing(void **state)
 {
     struct plan_kit *k = *state;
@@ -562,6 +604,7 @@ int main(void)
         cmocka_unit_test(a_kill_loses_nothing_held),
         cmocka_unit_test_setup_teardown(a_change_keeps_cursors_and_frames, setup, teardown),
         cmocka_unit_test_setup_teardown(a_change_waits_for_nobody_in_trouble, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_is_the_same_goes_on_in_its_backoff, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_change_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(names_that_owe_nothing_are_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(alerts_are_replayed_after_a_snapshot, setup, teardown),

@@ -33,6 +33,45 @@ static void assert_outputs(const struct plan_text *f, const char *want)
 
 /* ---- good ones ---- */
 
+/* ---- who is the same after a change ---- */
+
+/* The hash of output <name>. */
+static uint64_t hash_of(const char *out_options, const char *name)
+{
+    AUTO(buf_release) struct buf yaml = BUF_INIT(BUF_SMALL);
+    struct plan_text f;
+    uint64_t hash = 0;
+
+    buf_addf(&yaml,
+             "exporters:\n  hook: { type: webhook, url: http://h }\n"
+             "  other: { type: webhook, url: http://h }\n"
+             "  out: { type: file, output_directory: out%s }\n"
+             "  safe: { type: resilient, exporter: hook, fallback_exporter: out }\n",
+             out_options);
+    must_parse(&f, buf_text(&yaml));
+    for (size_t i = 0; i < f.config.output_count; i++) {
+        bool is_it = str_eq(f.config.outputs[i].name, str_of(name));
+        hash = is_it ? f.config.outputs[i].hash : hash;
+    }
+    plan_text_release(&f);
+    assert_true(hash != 0);
+    return hash;
+}
+
+static void test_hashes(void **state)
+{
+    static const char changed[] = ", labels: { a: b }";
+
+    (void)state;
+    assert_true(hash_of("", "hook") == hash_of("", "hook"));
+    assert_true(hash_of("", "hook") == hash_of(changed, "hook"));
+    assert_true(hash_of("", "hook") != hash_of("", "other"));
+    assert_true(hash_of("", "out") != hash_of(changed, "out"));
+    assert_true(hash_of("", "safe") != hash_of(changed, "safe"));
+    assert_true(hash_of(", labels: { a: b }", "out") != hash_of(", labels: { ab: '' }", "out"));
+    assert_true(hash_of(", labels: { a: b }", "out") != hash_of(", labels: { a: c }", "out"));
+}
+
 static void test_map(void **state)
 {
     (void)state;
@@ -295,6 +334,7 @@ static void test_release_after_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hashes),
         cmocka_unit_test(test_map),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_list_spellings),
