@@ -68,6 +68,7 @@ struct app {
     uint64_t snapshot_edges;  /* outputs.edges and edge_bytes then */
     uint64_t snapshot_bytes;
     uint64_t snapshot_forgotten; /* engine_forgotten() then */
+    int64_t reloaded_mono_ns;    /* when it was reloaded without being told to */
     int64_t slots_mono_ns; /* when slots and series were written last, and how long that took */
     int64_t series_mono_ns;
     int64_t series_took_ns;

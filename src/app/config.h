@@ -80,6 +80,9 @@ struct settings {
     int template_dialect; /* enum template_dialect */
     int64_t evaluation_interval_ns;
     int64_t update_entries_limit;
+    int64_t query_offset_ns;
+    bool alertgroup_label;
+    int64_t reload_interval_ns; /* 0: only when told to */
     struct option_map external_labels;
     struct str external_url;
     const struct yaml_node *exporters;

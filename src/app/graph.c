@@ -52,6 +52,7 @@ static struct engine_options engine_options_of(const struct app *a, const struct
         .template_dialect = (enum template_dialect)c->settings.template_dialect,
         .keep_resolved_ns = KEEP_RESOLVED_NS,
         .query_timeout_ns = NS_PER_S,
+        .alertgroup_label = c->settings.alertgroup_label,
         .restore = restore_source(c, g),
         .restore_lookback_ns = c->settings.restore.lookback_ns,
         .max_series_per_rule = c->settings.limits.series_per_rule,
@@ -124,6 +125,7 @@ bool graph_fits(const struct config *old, const struct config *new_config)
            memcmp(&old->settings.limits, &new_config->settings.limits,
                   sizeof(old->settings.limits)) == 0 &&
            labels_eq(old->external_labels, new_config->external_labels) &&
+           old->settings.alertgroup_label == new_config->settings.alertgroup_label &&
            old->settings.restore.source == new_config->settings.restore.source &&
            old->settings.restore.lookback_ns == new_config->settings.restore.lookback_ns &&
            old->settings.template_dialect == new_config->settings.template_dialect &&

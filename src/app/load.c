@@ -76,13 +76,23 @@ static bool too_many(const struct problems *problems, size_t before, struct err 
     return err_set(e, ERR_CONFIG, "%zu problem%s", found, found == 1 ? "" : "s");
 }
 
+static bool read_config(const struct load_input *input, struct problems *problems,
+                        struct config **ret_config, struct err *e)
+{
+    if (input->config_text.ptr == NULL) {
+        return config_load(input->config_path, &input->environment, problems, ret_config, e);
+    }
+    return config_parse(input->config_path, input->config_text, &input->environment, problems,
+                        ret_config, e);
+}
+
 bool load_all(const struct load_input *input, struct problems *problems, struct loaded *ret_loaded,
               struct err *e)
 {
     struct loaded l = {0};
     size_t before = problems->errors;
 
-    if (!config_load(input->config_path, &input->environment, problems, &l.config, e)) {
+    if (!read_config(input, problems, &l.config, e)) {
         return false;
     }
     bool ok = load_rules(input, l.config, problems, &l.rules, e);

@@ -24,6 +24,8 @@ struct loaded {
 /* Where to read from. */
 struct load_input {
     struct str config_path; /* empty: no file */
+    struct str
+        config_text; /* the config itself, <config_path> being what it is called; NULL: the file */
     struct str base_folder; /* what the config's rule patterns are relative to */
     const struct str
         *rules; /* rule files instead of those of the config; NULL: those of the config */

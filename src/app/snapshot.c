@@ -223,6 +223,18 @@ void state_save_last(struct app *a, struct engine *engine)
     }
 }
 
+static bool reload_is_due(struct app *a)
+{
+    int64_t interval_ns = a->now.config->settings.reload_interval_ns;
+    int64_t now_ns = clock_mono_ns(a->env->clock);
+
+    if (interval_ns == 0 || now_ns - a->reloaded_mono_ns < interval_ns) {
+        return false;
+    }
+    a->reloaded_mono_ns = now_ns;
+    return true;
+}
+
 void app_tick(struct app *a)
 {
     const struct state_config *state = &a->now.config->settings.state;
@@ -232,6 +244,10 @@ void app_tick(struct app *a)
     struct err e = ERR_INIT;
 
     trace_control_tick(a->trace_control);
+    if (reload_is_due(a)) {
+        app_reload(a);
+        return;
+    }
     engine_forget_orphans(a->graph.engine);
     save_when_due(a, a->graph.engine);
     bool is_changed =

@@ -64,6 +64,7 @@ extern const struct cli_command command_replay;
 extern const struct cli_command command_run;
 extern const struct cli_command command_tap;
 extern const struct cli_command command_version;
+extern const struct cli_command command_vmalert;
 
 /*
  * Reads the options of <command> into <values>, and sets *ret_first to the first argument behind

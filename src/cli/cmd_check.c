@@ -4,7 +4,7 @@
 #include "app/load.h"
 #include "app/rule_servers.h"
 #include "base/mem.h"
-#include "cli/place.h"
+#include "cli/run.h"
 #include "net/net.h"
 
 #include <stdio.h>
@@ -114,13 +114,14 @@ static void print_tree(const struct loaded *l)
     (void)cli_write(&out);
 }
 
-static int check(const struct place *place, const struct load_input *input, bool tree)
+int cli_check(const struct place *place, struct load_input *input, bool tree)
 {
     struct printer printer = {place};
     struct problems problems = printer_problems(&printer);
     struct loaded l = {0};
     struct err e = ERR_INIT;
 
+    input->environment = config_process_environment();
     if (!load_all(input, &problems, &l, &e)) {
         fprintf(stderr, "%zu error%s, %zu warning%s\n", problems.errors, plural(problems.errors),
                 problems.warnings, plural(problems.warnings));
@@ -159,17 +160,16 @@ static int run(const struct cli_command *command, int argc, char **argv)
     char *template_path[] = {(char *)(uintptr_t)values.templates};
     size_t template_count = values.templates != NULL ? 1 : 0;
     struct str *templates = absolute_paths(&place, template_path, template_count);
-    status = check(&place,
-                   &(struct load_input){
-                       .config_path = str_of(rules_alone ? "" : place.config),
-                       .base_folder = str_of(place.folder),
-                       .rules = count > 0 ? paths : NULL,
-                       .rule_count = count,
-                       .templates = template_count > 0 ? templates[0] : STR_NONE,
-                       .rules_alone = rules_alone,
-                       .environment = config_process_environment(),
-                   },
-                   values.tree);
+    status = cli_check(&place,
+                       &(struct load_input){
+                           .config_path = str_of(rules_alone ? "" : place.config),
+                           .base_folder = str_of(place.folder),
+                           .rules = count > 0 ? paths : NULL,
+                           .rule_count = count,
+                           .templates = template_count > 0 ? templates[0] : STR_NONE,
+                           .rules_alone = rules_alone,
+                       },
+                       values.tree);
     free_paths(paths, count);
     free_paths(templates, template_count);
     place_release(&place);

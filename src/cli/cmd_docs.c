@@ -2,6 +2,7 @@
 #include "app/config.h"
 #include "base/fs.h"
 #include "cli/cli.h"
+#include "cli/vmalert_flags.h"
 #include "server/server.h"
 
 #include <stdio.h>
@@ -149,12 +150,53 @@ static void print_api(struct buf *out)
     server_print_docs(out);
 }
 
+/* ---- docs/vmalert.md ---- */
+
+static void print_vmalert(struct buf *out)
+{
+    buf_addf(
+        out,
+        "# With the flags of vmalert\n\n%s"
+        "`telex vmalert` takes vmalert's command line: in a unit file, one word changes.\n\n"
+        "```\n"
+        "telex vmalert -rule.file=vmalert-rules.yaml \\\n"
+        "      -datasource.url=http://victoriametrics:8428 \\\n"
+        "      -remoteWrite.url=http://influxdb:8086/api/v1/prom/write?db=alerts_db \\\n"
+        "      -notifier.url=http://alertmanager:9093\n"
+        "```\n\n"
+        "The flags become a config, which `-telex.printConfig` prints; the loader of configs reads it, so a mistake is "
+        "shown with its line and flag. SIGHUP reads the rules again. Alert states, and what could not be "
+        "delivered yet, are in the folder `-telex.state`: they survive restarts without `-remoteRead.url`, which is asked "
+        "only for rules that have no state yet.\n\n"
+        "## What follows vmalert here, and what does not\n\n"
+        "| | here | with `telex run` |\n|---|---|---|\n"
+        "| listens on | `:8880`, under any name | `127.0.0.1:8420`, under its own names |\n"
+        "| results are older by | 30 s (`-rule.evalDelay`) | nothing (`query_offset`) |\n"
+        "| `step` of a query | 5m (`-datasource.queryStep`) | not sent |\n"
+        "| firing alerts are told again | at each evaluation (`-rule.resendDelay=0`) | each minute |\n"
+        "| rules are written in | MetricsQL | PromQL, unless `dialect: metricsql` |\n"
+        "| label `alertgroup` | on every alert | not, unless `alertgroup_label` |\n"
+        "| a label of the rule that the series has too | the rule's wins | the same |\n"
+        "| slots | spread by the group's id | the same |\n"
+        "| what a failed write becomes | kept on disk, seven days | the same |\n"
+        "| timers over a restart | go on where they stood | the same |\n"
+        "| evaluation before a restore | goes on, asks again | the same |\n\n"
+        "## Flags\n\n"
+        "Lists are repeated or written with commas. With `-envflag.enable` a flag that is not given is read from "
+        "the variable of its name with `_` for each dot.\n\n",
+        made);
+    flags_print_docs(&vmalert_flags, out);
+}
+
 /* ---- the command ---- */
 
 static const struct {
     const char *name;
     void (*print)(struct buf *out);
-} pages[] = {{"config.md", print_config}, {"cli.md", print_cli}, {"api.md", print_api}};
+} pages[] = {{"config.md", print_config},
+             {"cli.md", print_cli},
+             {"api.md", print_api},
+             {"vmalert.md", print_vmalert}};
 
 static int write_page(const char *folder, size_t index)
 {
@@ -195,7 +237,8 @@ const struct cli_command command_docs = {
     .name = "docs",
     .usage = "FOLDER",
     .help = "write the reference pages",
-    .details = "Writes `config.md`, `cli.md` and `api.md`, made from the program's own tables.",
+    .details =
+        "Writes `config.md`, `cli.md`, `api.md` and `vmalert.md`, made from the program's own tables.",
     .is_hidden = true,
     .run = run,
 };

@@ -11,7 +11,7 @@
 #include "base/metrics.h"
 #include "base/trace.h"
 #include "base/vec.h"
-#include "cli/place.h"
+#include "cli/run.h"
 #include "net/net.h"
 #include "server/server.h"
 
@@ -172,25 +172,31 @@ static int run_loaded(struct program *p, struct loaded *l, const struct load_inp
     return ok && kept ? CLI_OK : CLI_FAILED;
 }
 
-static int load_and_run(struct program *p)
+static int load_and_run(struct program *p, struct load_input *input)
 {
-    struct load_input input = {.config_path = str_of(p->place.config),
-                               .base_folder = str_of(p->place.folder),
-                               .environment = config_process_environment(),
-                               .sources = rule_sources_new(true)};
     struct problems problems = {.report = report, .arg = p};
     struct loaded l = {0};
     struct err e = ERR_INIT;
 
-    if (!load_all(&input, &problems, &l, &e)) {
+    if (!load_all(input, &problems, &l, &e)) {
         vec_release(&p->warnings);
         fprintf(stderr, "telex does not start: %s\n", e.message);
-        rule_sources_free(input.sources);
         return CLI_FAILED;
     }
-    int status = run_loaded(p, &l, &input);
+    int status = run_loaded(p, &l, input);
     loaded_release(&l);
-    rule_sources_free(input.sources);
+    return status;
+}
+
+int cli_run(struct place *place, struct load_input *input)
+{
+    struct program p = {.place = *place, .printer = {place}};
+
+    block_signals(&p);
+    input->environment = config_process_environment();
+    input->sources = rule_sources_new(true);
+    int status = load_and_run(&p, input);
+    rule_sources_free(input->sources);
     return status;
 }
 
@@ -198,7 +204,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 {
     AUTO(net_release) struct net net = {0};
     struct run_values values = {0};
-    struct program p = {.printer = {&p.place}};
+    struct place place = {0};
     struct err e = ERR_INIT;
     int first = 0;
     int status = CLI_OK;
@@ -209,11 +215,14 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (first < argc) {
         return cli_usage_error(command, "unexpected argument '%s'", argv[first]);
     }
-    block_signals(&p);
-    status = net_init(&net, &e) && place_enter(values.config, &p.place, &e)
-                 ? load_and_run(&p)
-                 : cli_fail(&p.place, &e);
-    place_release(&p.place);
+    if (net_init(&net, &e) && place_enter(values.config, &place, &e)) {
+        struct load_input input = {.config_path = str_of(place.config),
+                                   .base_folder = str_of(place.folder)};
+        status = cli_run(&place, &input);
+    } else {
+        status = cli_fail(&place, &e);
+    }
+    place_release(&place);
     return status;
 }
 

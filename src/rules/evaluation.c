@@ -254,6 +254,9 @@ bool rule_final_labels(struct evaluation *ev, const struct labels *series, doubl
     if (rule->kind == RULE_ALERT) {
         labels_builder_del(&ev->builder, STR("__name__"));
         labels_builder_set(&ev->builder, STR("alertname"), rule->name);
+        if (ev->run->engine->options.alertgroup_label) {
+            labels_builder_set(&ev->builder, STR("alertgroup"), rule->group->name);
+        }
     } else {
         labels_builder_set(&ev->builder, STR("__name__"), rule->name);
     }

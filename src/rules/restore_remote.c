@@ -108,7 +108,7 @@ static bool alert_labels(struct evaluation *ev, struct str raw, struct labels **
     labels_builder_del(&ev->builder, STR("__name__"));
     labels_builder_del(&ev->builder, STR("alertstate"));
     if (str_eq(labels_builder_get(&ev->builder, STR("alertgroup")), rule->group->name) &&
-        !sets_label(rule, STR("alertgroup"))) {
+        !ev->run->engine->options.alertgroup_label && !sets_label(rule, STR("alertgroup"))) {
         labels_builder_del(&ev->builder, STR("alertgroup"));
     }
     return labels_build(&ev->builder, ret_labels, e);

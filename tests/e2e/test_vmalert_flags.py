@@ -1,0 +1,160 @@
+"""`telex vmalert`: vmalert's own command line, beside Debian's vmalert on the same stores."""
+
+import json
+import subprocess
+import time
+
+import pytest
+import yaml
+
+import net
+import remote_write
+import servers
+import snappy
+import telex
+from process import Process
+
+RULES = {"groups": [{"name": "drop-in", "interval": "1s", "rules": [
+    {"record": "load:sum", "expr": "sum(load)", "labels": {"by": "rule"}},
+    {"record": "load:by_i", "expr": "load * 2"},
+    {"alert": "Loaded", "expr": "load > 5", "for": "2s", "labels": {"severity": "page", "at": "{{ $value }}"},
+     "annotations": {"summary": "{{ $labels.i }} is at {{ $value | humanize }}"}},
+    {"alert": "Never", "expr": "load > 1000"}]}]}
+
+
+def flags(*arguments, status=0):
+    done = subprocess.run([telex.BINARY, "vmalert", *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, done.stderr
+    return done
+
+
+def start(argv, folder, name, port):
+    process = Process(name, argv, folder).start()
+    net.wait_until(f"{name} to answer", lambda: net.get(f"http://127.0.0.1:{port}/metrics", timeout=2).status == 200)
+    return process
+
+
+@pytest.fixture
+def engines(tmp_path):
+    """Telex and vmalert, each with the same flags, writing to a store of its own; both ask the first one."""
+    running = [servers.VictoriaMetrics(tmp_path / "store").start()]
+    store, found = running[0], {}
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(RULES))
+    for name, program in (("telex", [telex.BINARY, "vmalert"]), ("vmalert", ["vmalert"])):
+        folder = tmp_path / name
+        folder.mkdir()
+        target, manager = servers.VictoriaMetrics(folder).start(), servers.Alertmanager(folder).start()
+        running += [target, manager]
+        port = net.free_port()
+        argv = [*program, f"-rule={tmp_path}/rules.yaml", f"-datasource.url={store.url}",
+                f"-remoteWrite.url={target.url}", f"-notifier.url={manager.url}", "-external.label=dc=north",
+                f"-httpListenAddr=127.0.0.1:{port}", "-evaluationInterval=1s", "-remoteWrite.flushInterval=200ms"]
+        if name == "telex":
+            argv += ["-rule.evalDelay=0s", f"-telex.state={folder}/state"]
+        running.append(start(argv, folder, name, port))
+        found[name] = (target, manager, port)
+    yield store, found
+    for process in reversed(running):
+        process.stop()
+
+
+def load(store, seconds):
+    now = int(time.time() * 1000)
+    body = snappy.compress(remote_write.encode([([("__name__", "load"), ("i", name)], [(value, now)])
+                                                for name, value in (("a", 2.0), ("b", 7.5))]))
+    answer = net.post(store.write_url, body, headers={"Content-Encoding": "snappy"})
+    assert answer.status == 204, answer.text
+    store.flush()
+
+
+def test_both_engines_find_the_same(engines):
+    store, found = engines
+    load(store, 10)
+
+    def series(name):
+        target, _, _ = found[name]
+        rows = {}
+        for key, samples in target.export('{__name__=~"load:.*|ALERTS.*"}').items():
+            values = {value for _, value in samples if value is not None}
+            rows[key] = "a time" if ("__name__", "ALERTS_FOR_STATE") in key else values
+        return rows
+    net.wait_until("both recorded", lambda: len(series("telex")) == len(series("vmalert")) == 6, deadline=40)
+    assert series("telex") == series("vmalert")
+
+    def alerts(name):
+        _, manager, _ = found[name]
+        return [(alert["labels"], alert["annotations"]) for alert in manager.alerts()]
+    net.wait_until("both told", lambda: alerts("telex") and alerts("vmalert"), deadline=40)
+    assert alerts("telex") == alerts("vmalert")
+    (labels, annotations), = alerts("telex")
+    assert labels == {"alertname": "Loaded", "alertgroup": "drop-in", "i": "b", "severity": "page", "at": "7.5",
+                      "dc": "north"}
+    assert annotations == {"summary": "b is at 7.5"}
+
+
+def test_the_seeds_influxdb_line(tmp_path, start_fake_prom, start_influx):
+    prom, influx = start_fake_prom(lambda text, at: [({"instance": "a"}, 1.5)]), start_influx()
+    influx.query("CREATE DATABASE alerts_db", method="POST")
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(RULES))
+    port = net.free_port()
+    process = start([telex.BINARY, "vmalert", f"-rule.file={tmp_path}/rules.yaml", f"-datasource.url={prom.url}",
+                     f"-remoteWrite.url={influx.url}/api/v1/prom/write?db=alerts_db", f"-httpListenAddr=127.0.0.1:{port}",
+                     f"-telex.state={tmp_path}/state"], tmp_path, "telex", port)
+    try:
+        net.wait_until("rows", lambda: influx.query('SELECT * FROM "load:sum"', "alerts_db"), deadline=30)
+    finally:
+        process.stop()
+
+
+def test_flags_become_a_config_that_check_takes(tmp_path):
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(RULES))
+    said = flags(f"--rule={tmp_path}/rules.yaml", "--datasource.url", "http://vm:8428", "--remoteWrite.url=http://vm:8428/",
+                 "-remoteRead.url=http://vm:8428", "-notifier.url=http://a:9093,http://b:9093",
+                 "-notifier.tlsInsecureSkipVerify=true,false", "-datasource.headers=X-A: 1^^X-B: 2",
+                 "-telex.printConfig").stdout
+    config = yaml.safe_load(said)
+    assert config["exporters"]["remote_write"]["url"] == "http://vm:8428/api/v1/write"
+    assert config["restore"] == {"datasource": "remote_read"}
+    assert config["datasource"]["headers"] == {"X-A": "1", "X-B": "2"}
+    assert [config["exporters"][f"alertmanager_{n}"]["tls"]["insecure_skip_verify"] for n in (1, 2)] == [True, False]
+    path = tmp_path / "telex.yaml"
+    path.write_text(said)
+    done = subprocess.run([telex.BINARY, "check", "-c", path], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("argument, message", [
+    ("-rulez=x", "did you mean -rule?"), ("-replay.timeFrom=x", "telex replay --from"),
+    ("-rule.resultsLimit=5", "write `limit:` in the groups"), ("stray", "'stray' is no flag"),
+    ("-datasource.url", "-datasource.url needs a value"), ("-external.label=x", "expected name=value, not 'x'"),
+    ("-rule.templates=x", "-datasource.url says who answers"), ("-loggerLevel=LOUD", "none of INFO")])
+def test_a_flag_that_cannot_be_says_why(argument, message):
+    rest = [] if argument.startswith("-rule.t") else ["-datasource.url=http://x"]
+    said = flags(*rest, "-rule=x", argument, status=2).stderr
+    assert message in said
+
+
+def test_a_mistake_in_a_value_names_its_flag(tmp_path):
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(RULES))
+    said = flags(f"-rule={tmp_path}/rules.yaml", "-dryRun", "-evaluationInterval=5x", status=1).stderr
+    assert "unknown unit 'x'" in said and "# -evaluationInterval" in said
+    assert "OK" in flags(f"-rule={tmp_path}/rules.yaml", "-dryRun").stdout
+
+
+def test_flags_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("VMA_datasource_url", "http://vm:8428")
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/telex")
+    config = yaml.safe_load(flags("-rule=x", "-envflag.enable", "-envflag.prefix=VMA_", "-telex.printConfig").stdout)
+    assert config["datasource"]["url"] == "http://vm:8428" and config["state"]["path"] == "/var/lib/telex"
+
+
+def test_every_flag_of_debians_vmalert_is_known():
+    done = subprocess.run(["vmalert", "-help"], capture_output=True, text=True, check=False)
+    text = done.stdout + done.stderr
+    names = [line.split()[0].lstrip("-") for line in text.splitlines() if line.startswith("  -")]
+    assert len(names) > 100
+    table = flags("--help").stdout
+    known = [line.split("`")[1].lstrip("-") for line in table.splitlines() if line.startswith("| `-")]
+    unknown = [name for name in names if not any(
+        name == row or (row.endswith("*") and name.startswith(row[:-1])) for row in known)]
+    assert unknown == []
