@@ -196,6 +196,30 @@ static bool check_above_parting(const struct spot *spot, bool is_conditional, st
     return true;
 }
 
+/* The calls of <output> count for the multi, in the order of ids. */
+static void limit_output(struct compiler *c, const struct spot *spot, struct output_config *output)
+{
+    const struct multi_config *config = spot->x->config;
+    struct delivery_config *d = &output->delivery;
+    size_t at = d->limit_count;
+
+    for (size_t i = 0; i < d->limit_count; i++) {
+        if (d->limits[i].id == config) {
+            return;
+        }
+    }
+    if (d->limit_count == DELIVERY_LIMITS_MAX) {
+        warn_limits(c, spot->x, output->name);
+        return;
+    }
+    for (; at > 0 && (uintptr_t)d->limits[at - 1].id > (uintptr_t)config; at--) {
+        d->limits[at] = d->limits[at - 1];
+    }
+    d->limits[at] = (struct call_limit){config, spot->x->name, config->max_concurrent_exports,
+                                        config->export_timeout_ns};
+    d->limit_count++;
+}
+
 static struct plan_expansion *expand_parallel(struct compiler *c, const struct spot *spot,
                                               struct err *e)
 {
@@ -227,6 +251,9 @@ static struct plan_expansion *expand_parallel(struct compiler *c, const struct s
     ret->children = children;
     ret->child_count = spot->x->link_count;
     ret->needed = multi_needed(spot->x);
+    for (uint64_t rest = ret->outputs; rest != 0; rest &= rest - 1) {
+        limit_output(c, spot, &c->outputs[__builtin_ctzll(rest)]);
+    }
     return ret;
 }
 

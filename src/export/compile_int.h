@@ -70,6 +70,9 @@ void merge_resilient(const struct tree_exporter *above, const struct tree_export
 void warn_leaf(struct compiler *c, const struct tree_exporter *x, struct str below);
 void warn_resilient(struct compiler *c, const struct tree_exporter *x, struct str below);
 
+/* Warns that the multi <x> is one too many to limit the calls of consumer <name>. */
+void warn_limits(struct compiler *c, const struct tree_exporter *x, struct str name);
+
 /* The consumer that delivers through <spot>, a leaf or a multi that is a stage. */
 MUST_USE bool compile_consumer(struct compiler *c, const struct spot *spot, size_t *ret_output,
                                struct err *e);

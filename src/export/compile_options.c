@@ -78,18 +78,14 @@ void merge_resilient(const struct tree_exporter *above, const struct tree_export
 
 /* ---- read by nobody ---- */
 
-static void warn(struct compiler *c, const struct tree_exporter *x, const struct yaml_node *node,
-                 struct str below)
+static void add_warning(struct compiler *c, const struct yaml_node *node, struct str text)
 {
     if (c->warning_count == ARRAY_LEN(c->warnings)) {
         return;
     }
     struct err *e = arena_new(c->tree->arena, struct err);
     *e = ERR_INIT;
-    (void)(node->key.len > 0 ? yaml_key_err : yaml_err)(
-        node, e, ERR_CONFIG,
-        "'%.*s' has no effect where '%.*s' stands below %.*s, which calls it; say it above that",
-        STR_FMT(node->key), STR_FMT(x->name), STR_FMT(below));
+    (void)(node->key.len > 0 ? yaml_key_err : yaml_err)(node, e, ERR_CONFIG, "%.*s", STR_FMT(text));
     for (size_t i = 0; i < c->warning_count; i++) {
         if (strcmp(c->warnings[i]->message, e->message) == 0 &&
             c->warnings[i]->pos.line == e->pos.line) {
@@ -97,6 +93,25 @@ static void warn(struct compiler *c, const struct tree_exporter *x, const struct
         }
     }
     c->warnings[c->warning_count++] = e;
+}
+
+static void warn(struct compiler *c, const struct tree_exporter *x, const struct yaml_node *node,
+                 struct str below)
+{
+    add_warning(c, node,
+                arena_printf(c->tree->arena,
+                             "'%.*s' has no effect where '%.*s' stands below %.*s, which calls it; "
+                             "say it above that",
+                             STR_FMT(node->key), STR_FMT(x->name), STR_FMT(below)));
+}
+
+void warn_limits(struct compiler *c, const struct tree_exporter *x, struct str name)
+{
+    add_warning(c, x->node,
+                arena_printf(c->tree->arena,
+                             "max_concurrent_exports and export_timeout of '%.*s' have no effect "
+                             "for '%.*s', which %d other parallel multis limit; name it in fewer",
+                             STR_FMT(x->name), STR_FMT(name), DELIVERY_LIMITS_MAX));
 }
 
 /* Whatever <node> has beside <spared>. */

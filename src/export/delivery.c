@@ -96,14 +96,47 @@ static void note_answer(struct delivery *d, const struct outcome *out, uint32_t 
     delivery_note_health(d, ok, &out->err);
 }
 
+static void leave(struct delivery *d, size_t gates)
+{
+    while (gates > 0) {
+        gate_leave(d->gates[--gates]);
+    }
+}
+
+/* Waits until the multis above let it call; false when there is to be no call now. */
+static bool enter(struct delivery *d)
+{
+    for (size_t i = 0; i < d->gate_count; i++) {
+        if (!gate_enter(d->gates[i], (struct wait){DEADLINE_NEVER, d->waits->rest})) {
+            leave(d, i);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* How long a call may take: the shortest that a multi above says. */
+static struct wait call_wait(const struct delivery *d)
+{
+    struct wait wait = {DEADLINE_NEVER, d->waits->cancel};
+
+    for (size_t i = 0; i < d->config->limit_count; i++) {
+        wait = wait_limit_ms(wait, d->env->clock, d->config->limits[i].timeout_ns / NS_PER_MS);
+    }
+    return wait;
+}
+
 static bool call(struct delivery *d, struct owed *owed, struct outcome *out)
 {
-    int64_t began_ns = clock_mono_ns(d->env->clock);
     uint32_t before = owed->view.n;
     uint32_t taken = 0;
 
-    d->sink->ops->deliver(d->sink, owed->view, (struct wait){DEADLINE_NEVER, d->waits->cancel},
-                          out);
+    if (!enter(d)) {
+        return false;
+    }
+    int64_t began_ns = clock_mono_ns(d->env->clock);
+    d->sink->ops->deliver(d->sink, owed->view, call_wait(d), out);
+    leave(d, d->gate_count);
     int64_t took_ns = clock_mono_ns(d->env->clock) - began_ns;
     if (taps_is_open(d->place.taps, d->place.name)) {
         taps_tell(d->place.taps, d->place.name, owed->view, out, took_ns);
@@ -357,6 +390,11 @@ bool delivery_open(const struct delivery_setup *setup, struct delivery **ret_del
     backoff_init(&d->backoff, &d->config->retry.backoff);
     breaker_init(&d->breaker, &d->config->breaker);
     lock_init(&d->lock);
+    if (d->place.gates != NULL) {
+        for (; d->gate_count < d->config->limit_count; d->gate_count++) {
+            d->gates[d->gate_count] = gates_get(d->place.gates, &d->config->limits[d->gate_count]);
+        }
+    }
     delivery_open_metrics(d);
     if (!open_sinks(d, e)) {
         delivery_close(d);

@@ -22,19 +22,24 @@
 
 #include "export/dead_letters.h"
 #include "export/exporter_options.h"
+#include "export/gate.h"
 #include "export/stage.h"
 
 enum fallback_mode { FALLBACK_HOLD, FALLBACK_DIVERT, FALLBACK_COPY };
 
 /* What the config says about one consumer's way out. */
+enum { DELIVERY_LIMITS_MAX = 16 }; /* parallel multis that one consumer stands below */
+
 struct delivery_config {
     const struct stage_config *stage;
     struct exporter_retry retry;
     struct exporter_breaker breaker;
     struct exporter_health health;
-    const struct stage_config *fallback; /* or NULL */
-    int fallback_mode;                   /* enum fallback_mode */
-    const struct stage_config *dlq;      /* NULL: only the dead-letter folder */
+    const struct stage_config *fallback;           /* or NULL */
+    int fallback_mode;                             /* enum fallback_mode */
+    const struct stage_config *dlq;                /* NULL: only the dead-letter folder */
+    struct call_limit limits[DELIVERY_LIMITS_MAX]; /* by id */
+    size_t limit_count;
 };
 
 /* How a delivery waits, which its lane decides. */
@@ -43,6 +48,7 @@ struct delivery_waits {
     bool (*sleep)(void *arg, int64_t deadline_mono_ns);
     void *arg;
     struct cancel *cancel; /* cuts a call short */
+    struct cancel *rest;   /* ends waiting for a call; the one above implies it */
 };
 
 struct delivery;

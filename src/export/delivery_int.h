@@ -37,8 +37,10 @@ struct delivery {
 
     /* the lane's thread alone */
     struct sink *sink;
-    struct sink *fallback; /* or NULL */
-    struct sink *dlq;      /* or NULL */
+    struct sink *fallback;                   /* or NULL */
+    struct sink *dlq;                        /* or NULL */
+    struct gate *gates[DELIVERY_LIMITS_MAX]; /* of the config's limits */
+    size_t gate_count;
     struct backoff backoff;
     struct breaker breaker;
     struct rests rests;           /* time that is no age */

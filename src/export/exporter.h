@@ -25,6 +25,7 @@ struct http_exporter;
 struct level_exporter;
 struct taps;
 struct call_meters;
+struct gates;
 
 #define TAKES(kind) (1U << (kind))
 
@@ -41,8 +42,9 @@ struct exporter_place {
     struct str data_folder;             /* its own, below state.path */
     const struct option_ints *retry_on; /* statuses that are tried again; NULL or none: as the
                                            exporter's table says */
-    unsigned shares;            /* sinks of this exporter side by side (lanes, logs); 0 is one */
-    struct taps *taps;          /* who looks at what is sent (tap.h); or NULL */
+    unsigned shares;     /* sinks of this exporter side by side (lanes, logs); 0 is one */
+    struct taps *taps;   /* who looks at what is sent (tap.h); or NULL */
+    struct gates *gates; /* of the parallel multis of the config (gate.h); or NULL: no limits */
     struct call_meters *meters; /* what calls came to, by name (call_meter.h); or NULL */
     bool is_apart;     /* one of several that this consumer calls: its figures have the name
                                    of the stage, not the consumer's */

@@ -39,7 +39,8 @@ static unsigned shares_of(const struct output_config *config)
     return shares;
 }
 
-static bool open_consumer(struct plan *p, struct output *o, unsigned log, struct err *e)
+static bool open_consumer(struct plan *p, struct gates *gates, struct output *o, unsigned log,
+                          struct err *e)
 {
     AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
     struct lane_config config = {
@@ -48,6 +49,7 @@ static bool open_consumer(struct plan *p, struct output *o, unsigned log, struct
                   .data_folder = path_below(p, "exporters", o->config->name, &folder),
                   .shares = shares_of(o->config),
                   .taps = p->taps,
+                  .gates = gates,
                   .meters = p->meters,
                   .ends = p->ends},
         .delivery = &o->config->delivery,
@@ -78,7 +80,7 @@ static bool wants_alert(void *arg, const struct level_alert *a)
     return (routing_of_alert(o->plan, &info, &alert) & bit) != 0;
 }
 
-static bool open_output(struct plan *p, struct output *o, struct err *e)
+static bool open_output(struct plan *p, struct gates *gates, struct output *o, struct err *e)
 {
     AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
     struct exporter_place place = {.env = p->env, .name = o->config->name, .meters = p->meters};
@@ -91,7 +93,7 @@ static bool open_output(struct plan *p, struct output *o, struct err *e)
     o->dead =
         dead_letters_new(p->env, path_below(p, "dead", o->config->name, &folder), o->config->name);
     for (unsigned log = 0; log < PLAN_LOGS; log++) {
-        if (uses_log(o->config->takes, log) && !open_consumer(p, o, log, e)) {
+        if (uses_log(o->config->takes, log) && !open_consumer(p, gates, o, log, e)) {
             return false;
         }
     }
@@ -104,10 +106,11 @@ bool graph_open(struct plan *p, const struct plan_config *config, struct graph *
     struct graph *g = mem_new(struct graph);
 
     g->config = *config;
+    g->gates = gates_new();
     for (size_t i = 0; i < config->output_count; i++) {
         g->outputs[i].config = &config->outputs[i];
         g->outputs[i].plan = &g->config;
-        if (!open_output(p, &g->outputs[i], e)) {
+        if (!open_output(p, g->gates, &g->outputs[i], e)) {
             graph_free(g);
             return false;
         }
@@ -217,6 +220,7 @@ void graph_free(struct graph *g)
         dead_letters_free(o->dead);
         drops_release(&o->drops);
     }
+    gates_free(g->gates);
     mem_free(g);
 }
 

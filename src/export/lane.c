@@ -291,8 +291,8 @@ static bool open_delivery(struct lane *lane, struct err *e)
                                          .drops = config->drops,
                                          .waits = &lane->waits};
 
-    lane->waits =
-        (struct delivery_waits){.sleep = sleep_for_delivery, .arg = lane, .cancel = lane->cancel};
+    lane->waits = (struct delivery_waits){
+        .sleep = sleep_for_delivery, .arg = lane, .cancel = lane->cancel, .rest = lane->rest};
     return delivery_open(&setup, &lane->delivery, e);
 }
 

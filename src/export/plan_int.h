@@ -33,6 +33,7 @@ struct output {
 struct graph {
     _Atomic uint32_t users;
     struct plan_config config;
+    struct gates *gates;
     struct output outputs[PLAN_OUTPUTS_MAX];
 };
 

@@ -239,6 +239,18 @@ static void print_health(struct printer *p, const struct exporter_health *h)
     }
 }
 
+static void print_limits(struct printer *p, const struct delivery_config *d)
+{
+    for (size_t i = 0; i < d->limit_count; i++) {
+        const struct call_limit *l = &d->limits[i];
+        indent(p, 1);
+        buf_addf(p->out, "calls: %lld at a time of all of %.*s", (long long)l->max_concurrent,
+                 STR_FMT(l->name));
+        add_duration(p, ", each at most ", l->timeout_ns);
+        buf_add_byte(p->out, '\n');
+    }
+}
+
 static void print_delivery(struct printer *p, const struct delivery_config *d)
 {
     static const char *const modes[] = {
@@ -247,6 +259,7 @@ static void print_delivery(struct printer *p, const struct delivery_config *d)
     print_retry(p, &d->retry);
     print_breaker(p, &d->breaker);
     print_health(p, &d->health);
+    print_limits(p, d);
     if (d->fallback != NULL) {
         indent(p, 1);
         buf_addf(p->out, "fallback (%s)\n", modes[d->fallback_mode]);

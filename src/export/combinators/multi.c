@@ -40,8 +40,8 @@ static const struct option options[] = {
      .fallback = "3",
      .min = 1,
      .max = EXPORTER_CHILDREN_MAX,
-     .help = "Taken for compatibility: with `parallel` each exporter has a thread of its own, and "
-             "none waits for another."},
+     .help = "With `parallel`: calls that its exporters make at the same time at most; the others "
+             "wait for their turn, in order, and records wait on disk."},
     {.name = "export_timeout",
      .aliases = alias_timeout,
      .type = OPTION_DURATION,
@@ -50,9 +50,7 @@ static const struct option options[] = {
      .min = 0.001,
      .max = 3600,
      .unit = "s",
-     .help =
-         "Time for one call of an exporter with `sequential` and `failover`; with `parallel` each "
-         "exporter's own timeout counts."},
+     .help = "Time for one call of an exporter, unless its own timeout is shorter."},
 };
 
 static const struct option_table option_table = {

@@ -352,6 +352,14 @@ static void status_says_how_it_went(void **state)
     assert_int_equal(plan_kit_drain(&f->kit, 0), 1);
 }
 
+static bool becomes(struct fixture *f, bool is_healthy)
+{
+    for (int i = 0; i < 1000 && status_of(f).is_healthy != is_healthy; i++) {
+        (void)destination_wait_probes(&f->kit.destinations[PRIMARY], 1);
+    }
+    return status_of(f).is_healthy == is_healthy;
+}
+
 /* Only an answer changes what is known: that nobody could be asked is none. */
 static void health_follows_answers(void **state)
 {
@@ -370,12 +378,39 @@ static void health_follows_answers(void **state)
     assert_false(status_of(f).is_healthy);
     assert_string_equal(status_of(f).health_error, "down");
     destination_set_probed(d, PROBED_THERE);
-    assert_true(destination_wait_probes(d, 3));
-    assert_true(status_of(f).is_healthy);
+    assert_true(becomes(f, true)); /* both of its lanes were answered */
     destination_set_probed(d, PROBED_FAILED);
-    assert_true(destination_wait_probes(d, 4));
-    assert_false(status_of(f).is_healthy);
+    assert_true(becomes(f, false));
     assert_string_equal(status_of(f).health_error, "nobody is there");
+    assert_drained(f);
+}
+
+/* One of two exporters side by side hangs: the other waits for its turn, which comes with the end of
+ * the call's time. */
+static void calls_take_turns(void **state)
+{
+    struct fixture *f = *state;
+    const struct call_limit limit = {
+        .id = f, .name = STR("both"), .max_concurrent = 1, .timeout_ns = 300 * NS_PER_MS};
+    struct destination *slow = &f->kit.destinations[PRIMARY];
+    struct destination *other = &f->kit.destinations[1];
+
+    plan_kit_output(&f->kit, "other", &fake_kind_samples, 1);
+    for (size_t i = 0; i < 2; i++) {
+        f->kit.outputs[i].delivery.limits[0] = limit;
+        f->kit.outputs[i].delivery.limit_count = 1;
+    }
+    destination_plan(slow, (struct destination_step){.rest = VERDICT_RETRY, .hangs = true});
+    plan_kit_route(&f->kit, "value == 7", 1, false);
+    plan_kit_route(&f->kit, NULL, 2, false);
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_samples(&f->kit, 7, 1));
+    assert_true(destination_wait_calls(slow, 1));
+    int64_t began_ns = clock_mono_ns(clock_system());
+    assert_true(plan_kit_samples(&f->kit, 8, 1));
+    assert_true(destination_wait(other, 1));
+    assert_true(clock_mono_ns(clock_system()) - began_ns >= 150 * NS_PER_MS);
+    assert_true(destination_wait(slow, 1)); /* tried again after the timeout */
     assert_drained(f);
 }
 
@@ -384,6 +419,7 @@ static void health_follows_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(calls_take_turns),
         CASE(an_open_breaker_makes_no_calls),
         CASE(an_open_breaker_spends_nothing),
         CASE(what_waits_behind_rests_too),
