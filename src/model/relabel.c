@@ -24,7 +24,7 @@ void relabel_work_release(struct relabel_work *w)
 /* ---- what actions share ---- */
 
 /* The values of the source labels with the separator between them; borrowed until the next rule. */
-static struct str source_of(const struct relabel_rule *rule, struct relabel_work *w)
+struct str relabel_source(const struct relabel_rule *rule, struct relabel_work *w)
 {
     if (rule->source_count == 1) {
         return labels_builder_get(&w->builder, rule->sources[0]);
@@ -40,7 +40,7 @@ static struct str source_of(const struct relabel_rule *rule, struct relabel_work
 }
 
 /* Sets a label to a copy of <value>; the name is copied where it is not the rule's own. */
-static void put(struct relabel_work *w, struct str name, struct str value)
+void relabel_put(struct relabel_work *w, struct str name, struct str value)
 {
     if (str_eq(labels_builder_get(&w->builder, name), value)) {
         return;
@@ -81,17 +81,17 @@ static bool expand(const struct relabel_rule *rule, struct relabel_work *w, stru
 
 static bool run_keep(const struct relabel_rule *rule, struct relabel_work *w)
 {
-    return matches(rule, source_of(rule, w));
+    return matches(rule, relabel_source(rule, w));
 }
 
 static bool run_drop(const struct relabel_rule *rule, struct relabel_work *w)
 {
-    return !matches(rule, source_of(rule, w));
+    return !matches(rule, relabel_source(rule, w));
 }
 
 static bool equals_target(const struct relabel_rule *rule, struct relabel_work *w)
 {
-    return str_eq(source_of(rule, w), labels_builder_get(&w->builder, rule->target));
+    return str_eq(relabel_source(rule, w), labels_builder_get(&w->builder, rule->target));
 }
 
 static bool run_keepequal(const struct relabel_rule *rule, struct relabel_work *w)
@@ -122,16 +122,16 @@ static bool target_of(const struct relabel_rule *rule, struct relabel_work *w, s
 
 static bool run_replace(const struct relabel_rule *rule, struct relabel_work *w)
 {
-    struct str source = source_of(rule, w);
+    struct str source = relabel_source(rule, w);
     struct str target;
 
     if (!matches(rule, source) || !target_of(rule, w, source, &target)) {
         return true;
     }
     if (rule->gives_all) {
-        put(w, target, source);
+        relabel_put(w, target, source);
     } else if (expand(rule, w, source, rule->replacement)) {
-        put(w, target, buf_str(&w->made));
+        relabel_put(w, target, buf_str(&w->made));
     }
     return true;
 }
@@ -141,20 +141,20 @@ static bool run_hashmod(const struct relabel_rule *rule, struct relabel_work *w)
     uint8_t digest[MD5_BYTES];
     uint64_t number = 0;
 
-    md5(source_of(rule, w), digest);
+    md5(relabel_source(rule, w), digest);
     for (size_t i = MD5_BYTES / 2; i < MD5_BYTES; i++) {
         number = number << 8 | digest[i];
     }
     buf_clear(&w->made);
     buf_add_u64(&w->made, number % rule->modulus);
-    put(w, rule->target, buf_str(&w->made));
+    relabel_put(w, rule->target, buf_str(&w->made));
     return true;
 }
 
 /* Copies the source, each letter between <first> and the 25 behind it changed in case. */
 static bool change_case(const struct relabel_rule *rule, struct relabel_work *w, char first)
 {
-    struct str source = source_of(rule, w);
+    struct str source = relabel_source(rule, w);
 
     buf_clear(&w->made);
     for (size_t i = 0; i < source.len; i++) {
@@ -162,7 +162,7 @@ static bool change_case(const struct relabel_rule *rule, struct relabel_work *w,
         buf_add_byte(&w->made, c >= first && c < first + 26 ? (char)(c ^ 0x20) : c);
     }
     if (buf_ok(&w->made)) {
-        put(w, rule->target, buf_str(&w->made));
+        relabel_put(w, rule->target, buf_str(&w->made));
     }
     return true;
 }
@@ -178,7 +178,7 @@ static bool run_uppercase(const struct relabel_rule *rule, struct relabel_work *
 }
 
 /* What the set is before the rule changes it. */
-static struct label *pairs_now(struct relabel_work *w, size_t *ret_count)
+struct label *relabel_pairs(struct relabel_work *w, size_t *ret_count)
 {
     *ret_count = w->builder.pairs.len;
     struct label *pairs = arena_array(&w->arena, struct label, *ret_count + 1);
@@ -191,11 +191,11 @@ static struct label *pairs_now(struct relabel_work *w, size_t *ret_count)
 static bool run_labelmap(const struct relabel_rule *rule, struct relabel_work *w)
 {
     size_t count = 0;
-    const struct label *pairs = pairs_now(w, &count);
+    const struct label *pairs = relabel_pairs(w, &count);
 
     for (size_t i = 0; i < count; i++) {
         if (expand(rule, w, pairs[i].name, rule->replacement) && w->made.len > 0) {
-            put(w, arena_dup(&w->arena, buf_str(&w->made)), pairs[i].value);
+            relabel_put(w, arena_dup(&w->arena, buf_str(&w->made)), pairs[i].value);
         }
     }
     return true;
@@ -204,7 +204,7 @@ static bool run_labelmap(const struct relabel_rule *rule, struct relabel_work *w
 static bool take_out_where(const struct relabel_rule *rule, struct relabel_work *w, bool matching)
 {
     size_t count = 0;
-    const struct label *pairs = pairs_now(w, &count);
+    const struct label *pairs = relabel_pairs(w, &count);
 
     for (size_t i = 0; i < count; i++) {
         if (matches(rule, pairs[i].name) == matching) {
@@ -227,26 +227,42 @@ static bool run_labelkeep(const struct relabel_rule *rule, struct relabel_work *
 enum {
     ALL_BUT_REGEX =
         RELABEL_SOURCE | RELABEL_SEPARATOR | RELABEL_MODULUS | RELABEL_TARGET | RELABEL_REPLACEMENT,
+    ALL_BUT_SOURCE =
+        RELABEL_SEPARATOR | RELABEL_REGEX | RELABEL_MODULUS | RELABEL_TARGET | RELABEL_REPLACEMENT,
+    ALL_BUT_GRAPHITE = ALL_BUT_SOURCE | RELABEL_SOURCE,
     ALL_BUT_NAMES = RELABEL_SEPARATOR | RELABEL_REGEX | RELABEL_MODULUS | RELABEL_REPLACEMENT,
 };
 
 const struct relabel_action relabel_actions[] = {
-    {"replace", RELABEL_TARGET, 0, "", run_replace},
-    {"keep", 0, 0, "", run_keep},
-    {"drop", 0, 0, "", run_drop},
-    {"hashmod", RELABEL_TARGET | RELABEL_MODULUS, 0, "", run_hashmod},
-    {"labelmap", 0, 0, "", run_labelmap},
-    {"labeldrop", 0, ALL_BUT_REGEX, "'regex'", run_labeldrop},
-    {"labelkeep", 0, ALL_BUT_REGEX, "'regex'", run_labelkeep},
+    {"replace", RELABEL_TARGET, 0, "", 0, run_replace},
+    {"keep", 0, 0, "", RELABEL_DROPS_REST, run_keep},
+    {"drop", 0, 0, "", 0, run_drop},
+    {"hashmod", RELABEL_TARGET | RELABEL_MODULUS, 0, "", 0, run_hashmod},
+    {"labelmap", 0, 0, "", 0, run_labelmap},
+    {"labeldrop", 0, ALL_BUT_REGEX, "'regex'", 0, run_labeldrop},
+    {"labelkeep", 0, ALL_BUT_REGEX, "'regex'", 0, run_labelkeep},
     {"lowercase", RELABEL_TARGET, RELABEL_REPLACEMENT,
-     "'source_labels', 'separator' and 'target_label'", run_lowercase},
+     "'source_labels', 'separator' and 'target_label'", 0, run_lowercase},
     {"uppercase", RELABEL_TARGET, RELABEL_REPLACEMENT,
-     "'source_labels', 'separator' and 'target_label'", run_uppercase},
-    {"keepequal", RELABEL_TARGET, ALL_BUT_NAMES, "'source_labels' and 'target_label'",
+     "'source_labels', 'separator' and 'target_label'", 0, run_uppercase},
+    {"keepequal", RELABEL_TARGET, ALL_BUT_NAMES, "'source_labels' and 'target_label'", 0,
      run_keepequal},
-    {"dropequal", RELABEL_TARGET, ALL_BUT_NAMES, "'source_labels' and 'target_label'",
+    {"dropequal", RELABEL_TARGET, ALL_BUT_NAMES, "'source_labels' and 'target_label'", 0,
      run_dropequal},
-    {NULL, 0, 0, NULL, NULL},
+    {"replace_all", RELABEL_SOURCE | RELABEL_TARGET, 0, "", RELABEL_SEARCHES,
+     relabel_run_replace_all},
+    {"labelmap_all", 0, 0, "", RELABEL_SEARCHES, relabel_run_labelmap_all},
+    {"keep_if_equal", RELABEL_SOURCE, ALL_BUT_SOURCE, "'source_labels'", 0,
+     relabel_run_keep_if_equal},
+    {"drop_if_equal", RELABEL_SOURCE, ALL_BUT_SOURCE, "'source_labels'", 0,
+     relabel_run_drop_if_equal},
+    {"keep_if_contains", RELABEL_SOURCE | RELABEL_TARGET, ALL_BUT_NAMES,
+     "'source_labels' and 'target_label'", 0, relabel_run_keep_if_contains},
+    {"drop_if_contains", RELABEL_SOURCE | RELABEL_TARGET, ALL_BUT_NAMES,
+     "'source_labels' and 'target_label'", 0, relabel_run_drop_if_contains},
+    {"graphite", RELABEL_MATCH | RELABEL_LABELS, ALL_BUT_GRAPHITE, "'match' and 'labels'", 0,
+     relabel_run_graphite},
+    {NULL, 0, 0, NULL, 0, NULL},
 };
 
 /* ---- all rules ---- */
@@ -267,6 +283,17 @@ static struct labels *build(struct relabel_work *w, struct labels *labels)
     return NULL;
 }
 
+/* Does `if` match? */
+static bool is_meant(const struct relabel_rule *rule, const struct relabel_work *w)
+{
+    bool matches_one = rule->selector_count == 0;
+
+    for (size_t i = 0; !matches_one && i < rule->selector_count; i++) {
+        matches_one = selector_matches(rule->selectors[i], &w->builder);
+    }
+    return matches_one;
+}
+
 struct labels *relabel_apply(const struct relabel *r, struct relabel_work *w, struct labels *labels)
 {
     bool is_kept = true;
@@ -274,7 +301,9 @@ struct labels *relabel_apply(const struct relabel *r, struct relabel_work *w, st
     w->changed = false;
     labels_builder_start(&w->builder, labels);
     for (size_t i = 0; is_kept && i < r->count; i++) {
-        is_kept = r->rules[i].action->run(&r->rules[i], w);
+        const struct relabel_rule *rule = &r->rules[i];
+        is_kept = is_meant(rule, w) ? rule->action->run(rule, w)
+                                    : (rule->action->flags & RELABEL_DROPS_REST) == 0;
     }
     struct labels *made = is_kept ? build(w, labels) : NULL;
     labels_builder_clear(&w->builder);

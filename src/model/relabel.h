@@ -2,7 +2,10 @@
  * relabel.h - Prometheus' relabel config: rules that change a label set, or drop it.
  *
  * Rules run in order; each has an action (replace, keep, drop, hashmod, labelmap, labeldrop, labelkeep,
- * lowercase, uppercase, keepequal, dropequal), whose meaning and defaults are those of Prometheus.
+ * lowercase, uppercase, keepequal, dropequal), whose meaning and defaults are those of Prometheus, or one that
+ * vmalert has besides (replace_all, labelmap_all, keep_if_equal, drop_if_equal, keep_if_contains,
+ * drop_if_contains, graphite); and perhaps an `if`, the selector of the sets that it is for (a `keep` drops the
+ * others).
  * lowercase and uppercase change ASCII letters. A regular expression that passes its step limit counts
  * as not matching; a set that grows past what a set can hold stays as it was. A set that ends without
  * labels is dropped.

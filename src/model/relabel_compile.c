@@ -11,7 +11,8 @@
 struct reading {
     struct arena *arena;
     struct relabel_rule *rule;
-    const struct yaml_node *node; /* of the rule */
+    const struct yaml_node *node;  /* of the rule */
+    const struct yaml_node *regex; /* compiled when the action is known; NULL: the default */
 };
 
 static bool has_dollar(struct str s)
@@ -87,15 +88,121 @@ static bool read_regex(struct reading *r, const struct yaml_node *node, struct e
 {
     struct str pattern;
 
-    if (!yaml_text(node, &pattern, e)) {
+    r->regex = node;
+    return yaml_text(node, &pattern, e);
+}
+
+static bool compile_regex(struct reading *r, struct err *e)
+{
+    bool searches = (r->rule->action->flags & RELABEL_SEARCHES) != 0;
+    enum regex_mode mode = searches ? REGEX_SEARCH : REGEX_FULL;
+    struct str pattern = r->regex != NULL ? r->regex->text : STR(DEFAULT_REGEX);
+
+    r->rule->takes_all = str_eq(pattern, STR(DEFAULT_REGEX));
+    if (regex_compile(pattern, mode, &r->rule->regex, e)) {
+        return true;
+    }
+    yaml_err_inside(r->regex != NULL ? r->regex : r->node, e);
+    return err_wrap(e, "regex");
+}
+
+/* ---- what vmalert has besides ---- */
+
+static bool read_selector(struct reading *r, const struct yaml_node *node, struct err *e)
+{
+    struct str text;
+
+    if (!yaml_text(node, &text, e)) {
         return false;
     }
-    if (!regex_compile(pattern, REGEX_FULL, &r->rule->regex, e)) {
+    if (!selector_compile(text, &r->rule->selectors[r->rule->selector_count], e)) {
         yaml_err_inside(node, e);
-        return err_wrap(e, "regex");
+        return err_wrap(e, "if");
     }
-    r->rule->takes_all = str_eq(pattern, STR(DEFAULT_REGEX));
+    r->rule->selector_count++;
     return true;
+}
+
+/* One selector, or a list of which one must match. */
+static bool read_if(struct reading *r, const struct yaml_node *node, struct err *e)
+{
+    size_t count = node->kind == YAML_SEQUENCE ? node->count : 1;
+
+    r->rule->selectors = arena_array(r->arena, struct selector *, count + 1);
+    if (node->kind != YAML_SEQUENCE) {
+        return read_selector(r, node, e);
+    }
+    for (const struct yaml_node *n = node->first; n != NULL; n = n->next) {
+        if (!read_selector(r, n, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_match(struct reading *r, const struct yaml_node *node, struct err *e)
+{
+    return read_text(r, node, &r->rule->match, e);
+}
+
+/* $1 as ${1}, which no letter behind it can change. */
+static struct str braced(struct arena *a, struct str text)
+{
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_SMALL);
+    bool in_number = false;
+
+    for (size_t i = 0; i < text.len; i++) {
+        char next = i + 1 < text.len ? text.ptr[i + 1] : '\0';
+        bool is_next_digit = next >= '0' && next <= '9';
+        buf_add_byte(&out, text.ptr[i]);
+        if (text.ptr[i] == '$' && is_next_digit) {
+            buf_add_byte(&out, '{');
+            in_number = true;
+        } else if (in_number && !is_next_digit) {
+            buf_add_byte(&out, '}');
+            in_number = false;
+        }
+    }
+    return arena_dup(a, buf_str(&out));
+}
+
+static bool read_labels(struct reading *r, const struct yaml_node *node, struct err *e)
+{
+    struct label *labels = arena_array(r->arena, struct label, node->count + 1);
+
+    if (node->kind != YAML_MAPPING || node->count == 0) {
+        return yaml_err(node, e, ERR_CONFIG, "expected labels, such as '{ instance: $1 }'");
+    }
+    r->rule->labels = labels;
+    for (const struct yaml_node *n = node->first; n != NULL; n = n->next) {
+        struct str value;
+        if (!yaml_text(n, &value, e)) {
+            return false;
+        }
+        labels[r->rule->label_count].name = arena_dup(r->arena, n->key);
+        labels[r->rule->label_count++].value = braced(r->arena, value);
+    }
+    return true;
+}
+
+/* foo.*.bar: a star is a part of the name without dots. */
+static bool compile_match(struct reading *r, struct err *e)
+{
+    AUTO(buf_release) struct buf pattern = BUF_INIT(BUF_SMALL);
+
+    for (size_t i = 0; i < r->rule->match.len; i++) {
+        char c = r->rule->match.ptr[i];
+        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80;
+        if (c == '*') {
+            buf_add_text(&pattern, "([^.]*)");
+        } else {
+            buf_add_text(&pattern, is_plain ? "" : "\\");
+            buf_add_byte(&pattern, c);
+        }
+    }
+    return regex_compile(buf_str(&pattern), REGEX_FULL, &r->rule->regex, e) ||
+           yaml_err(r->node, e, ERR_CONFIG, "match: %s", e->message);
 }
 
 static bool read_modulus(struct reading *r, const struct yaml_node *node, struct err *e)
@@ -147,7 +254,8 @@ static const struct {
     {"source_labels", read_sources}, {"separator", read_separator},
     {"regex", read_regex},           {"modulus", read_modulus},
     {"target_label", read_target},   {"replacement", read_replacement},
-    {"action", read_action},
+    {"action", read_action},         {"if", read_if},
+    {"match", read_match},           {"labels", read_labels},
 };
 
 static bool err_key(const struct yaml_node *node, struct err *e)
@@ -183,6 +291,7 @@ static const struct {
     {RELABEL_SOURCE, "source_labels"}, {RELABEL_SEPARATOR, "separator"},
     {RELABEL_REGEX, "regex"},          {RELABEL_MODULUS, "modulus"},
     {RELABEL_TARGET, "target_label"},  {RELABEL_REPLACEMENT, "replacement"},
+    {RELABEL_MATCH, "match"},          {RELABEL_LABELS, "labels"},
 };
 
 static unsigned fields_of(const struct relabel_rule *rule)
@@ -194,6 +303,8 @@ static unsigned fields_of(const struct relabel_rule *rule)
     fields |= rule->modulus > 0 ? RELABEL_MODULUS : 0;
     fields |= rule->target.len > 0 ? RELABEL_TARGET : 0;
     fields |= str_eq(rule->replacement, STR(DEFAULT_REPLACEMENT)) ? 0 : RELABEL_REPLACEMENT;
+    fields |= rule->match.len > 0 ? RELABEL_MATCH : 0;
+    fields |= rule->label_count > 0 ? RELABEL_LABELS : 0;
     return fields;
 }
 
@@ -215,6 +326,19 @@ static bool check_fields(const struct reading *r, struct err *e)
         }
     }
     return true;
+}
+
+/* What only graphite understands. */
+static bool check_graphite(const struct reading *r, struct err *e)
+{
+    const struct relabel_rule *rule = r->rule;
+    bool is_graphite = (rule->action->needs & RELABEL_MATCH) != 0;
+    const char *key = rule->match.len > 0 ? "match" : "labels";
+
+    return is_graphite || (rule->fields & (RELABEL_MATCH | RELABEL_LABELS)) == 0 ||
+           yaml_err(yaml_get(r->node, str_of(key)), e, ERR_CONFIG,
+                    "'%s' is for the relabel action graphite; this one is %s", key,
+                    rule->action->name);
 }
 
 static bool check_name(const struct reading *r, const char *key, struct str name, struct err *e)
@@ -244,21 +368,21 @@ static bool finish(struct reading *r, struct err *e)
 {
     struct relabel_rule *rule = r->rule;
 
-    if (rule->regex == NULL) {
-        rule->takes_all = true;
-        if (!regex_compile(STR(DEFAULT_REGEX), REGEX_FULL, &rule->regex, e)) {
-            return false;
-        }
+    bool is_graphite = (rule->action->needs & RELABEL_MATCH) != 0;
+
+    if (!(is_graphite ? compile_match(r, e) : compile_regex(r, e))) {
+        return false;
     }
+    rule->takes_all = is_graphite ? r->regex == NULL : rule->takes_all;
     rule->fields = fields_of(rule);
     rule->gives_all = rule->takes_all && str_eq(rule->replacement, STR(DEFAULT_REPLACEMENT));
-    return check_fields(r, e) && check_names(r, e);
+    return check_fields(r, e) && check_graphite(r, e) && check_names(r, e);
 }
 
 static bool read_rule(struct arena *a, const struct yaml_node *node, struct relabel_rule *rule,
                       struct err *e)
 {
-    struct reading r = {a, rule, node};
+    struct reading r = {.arena = a, .rule = rule, .node = node};
 
     *rule = (struct relabel_rule){.action = &relabel_actions[0],
                                   .separator = STR(DEFAULT_SEPARATOR),
@@ -304,6 +428,9 @@ void relabel_free(struct relabel *r)
     }
     for (size_t i = 0; i < r->count; i++) {
         regex_free(r->rules[i].regex);
+        for (size_t s = 0; s < r->rules[i].selector_count; s++) {
+            selector_free(r->rules[i].selectors[s]);
+        }
     }
     arena_release(&r->arena);
     mem_free(r);

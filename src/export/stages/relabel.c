@@ -50,9 +50,12 @@ static const struct option options[] = {
      .type = OPTION_NODE,
      .flags = OPTION_REQUIRED,
      .offset = offsetof(struct relabel_config, rules),
-     .help = "Rules as in Prometheus' `write_relabel_configs`: source_labels, separator, regex, "
-             "modulus, target_label, replacement and action (replace, keep, drop, hashmod, "
-             "labelmap, labeldrop, labelkeep, lowercase, uppercase, keepequal, dropequal)."},
+     .help =
+         "Rules as in Prometheus' `write_relabel_configs`: source_labels, separator, regex, "
+         "modulus, target_label, replacement and action (replace, keep, drop, hashmod, "
+         "labelmap, labeldrop, labelkeep, lowercase, uppercase, keepequal, dropequal), and "
+         "vmalert's (replace_all, labelmap_all, keep_if_equal, drop_if_equal, keep_if_contains, "
+         "drop_if_contains, graphite, and `if`)."},
 };
 
 static const struct option_table option_table = {

@@ -463,11 +463,12 @@ static void test_names_are_plain(void **state)
     source_add(&f->source, "a");
     labels_builder_init(&b);
     lock_take(&f->source.lock);
-    labels_builder_start(&b, f->source.alerts[0].labels);
+    struct labels *before = f->source.alerts[0].labels;
+    labels_builder_start(&b, before);
     labels_builder_set(&b, STR("host.name"), STR("h"));
     labels_builder_set(&b, STR("0x"), STR("y"));
-    labels_unref(f->source.alerts[0].labels);
     assert_true(labels_build(&b, &f->source.alerts[0].labels, &f->kit.err));
+    labels_unref(before);
     lock_give(&f->source.lock);
     labels_builder_release(&b);
     start(f, "");

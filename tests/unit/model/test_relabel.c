@@ -179,6 +179,39 @@ static void other_actions(void **state)
         {RULE("source_labels: [a, c], target_label: a, action: uppercase"), "a=Foo c=z",
          "a=FOO;Z c=z"},
         {RULE("source_labels: [none], target_label: a, action: uppercase"), "a=Foo c=z", "c=z"},
+        /* vmalert's: every match within the value or name */
+        {RULE(
+             "source_labels: [a], target_label: a, regex: '-', replacement: '_', action: replace_all"),
+         "a=x-y-z", "a=x_y_z"},
+        {RULE("source_labels: [a, b], target_label: c, regex: '[xy]', replacement: '<$0>', action: "
+              "replace_all"),
+         "a=x1 b=y2", "a=x1 b=y2 c=<x>1;<y>2"},
+        {RULE("regex: '\\.', replacement: '_', action: labelmap_all"), "a.b.c=1 d=2",
+         "a_b_c=1 d=2"},
+        {RULE("source_labels: [a, b, c], action: keep_if_equal"), "a=1 b=1 c=1", "a=1 b=1 c=1"},
+        {RULE("source_labels: [a, b], action: keep_if_equal"), "a=1 b=2", NULL},
+        {RULE("source_labels: [a, b], action: drop_if_equal"), "a=1 b=1", NULL},
+        {RULE("source_labels: [a, b], action: drop_if_equal"), "a=1 b=2", "a=1 b=2"},
+        {RULE("source_labels: [a, b], target_label: t, action: keep_if_contains"), "a=x b=y t=axby",
+         "a=x b=y t=axby"},
+        {RULE("source_labels: [a, b], target_label: t, action: keep_if_contains"), "a=x b=z t=axby",
+         NULL},
+        {RULE("source_labels: [a], target_label: t, action: drop_if_contains"), "a=x t=axby", NULL},
+        {RULE("source_labels: [a], target_label: t, action: drop_if_contains"), "a=q t=axby",
+         "a=q t=axby"},
+        {RULE("action: graphite, match: 'foo.*.*.total', labels: { instance: 'x:$1', job: $2_y, "
+              "__name__: '${1}_total' }"),
+         "__name__=foo.a.b.total", "__name__=a_total instance=x:a job=b_y"},
+        {RULE("action: graphite, match: 'foo.*', labels: { instance: $1 }"), "__name__=foo.a.b",
+         "__name__=foo.a.b"},
+        /* if: the rule is for those alone; keep drops the others */
+        {RULE("if: '{a=~\"x.*\"}', target_label: b, replacement: y"), "a=x1", "a=x1 b=y"},
+        {RULE("if: '{a=~\"x.*\"}', target_label: b, replacement: y"), "a=z", "a=z"},
+        {RULE("if: '{a=\"x\"}', action: drop"), "a=x", NULL},
+        {RULE("if: '{a=\"x\"}', action: drop"), "a=y", "a=y"},
+        {RULE("if: '{a=\"x\"}', action: keep"), "a=x", "a=x"},
+        {RULE("if: '{a=\"x\"}', action: keep"), "a=y", NULL},
+        {RULE("if: [ '{a=\"x\"}', 'm{b!=\"\"}' ], action: drop"), "__name__=m b=1", NULL},
         /* one after the other: each sees what the one before made */
         {"[{ source_labels: [a], target_label: b }, { regex: a, action: labeldrop },"
          " { source_labels: [b], regex: '1', action: keep }]",
@@ -265,6 +298,12 @@ static void refused(void **state)
          "'target_label'; remove 'replacement'",
          3, 16},
         {"- action: lowercase", "the relabel action lowercase needs 'target_label'", 1, 3},
+        {"- action: keep_if_equal", "the relabel action keep_if_equal needs 'source_labels'", 1, 3},
+        {"- action: graphite\n  match: a", "the relabel action graphite needs 'labels'", 1, 3},
+        {"- action: keep\n  match: a",
+         "'match' is for the relabel action graphite; this one is keep", 2, 10},
+        {"- if: '{a=}'", "expected a value in quotes", 1, 11},
+        {"- if: ['{a=\"b\"}', x y]", "expected nothing behind the selector", 1, 21},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct relabel *r = NULL;
