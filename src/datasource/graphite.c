@@ -13,6 +13,7 @@
 #include "datasource/curl_text.h"
 #include "datasource/datasource_options.h"
 #include "datasource/http_asker.h"
+#include "model/tenant.h"
 #include "net/http_options.h"
 #include "net/url.h"
 #include "wire/graphite_answer.h"
@@ -23,6 +24,7 @@ struct graphite_config {
     struct datasource_common common;
     struct http_client_config client;
     struct str render_path;
+    struct str tenant;
     int64_t lookback_ns;
     int64_t max_concurrent;
     struct option_map params;
@@ -87,6 +89,20 @@ static void build_form(const struct graphite *g, const struct query *q, struct b
     }
 }
 
+/* The render API behind the URL, with the tenant of a cluster before it. */
+static void add_url(const struct graphite *g, const struct query *q, struct buf *url)
+{
+    const struct graphite_config *c = g->config;
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+
+    if (c->common.is_cluster) {
+        struct str tenant = q->tenant.len > 0 ? q->tenant : c->tenant;
+        buf_addf(&path, "/select/%.*s/graphite", STR_FMT(tenant));
+    }
+    buf_add_str(&path, c->render_path);
+    http_asker_add_url(url, c->client.url, buf_str(&path), q);
+}
+
 /* ---- the answer ---- */
 
 struct reading {
@@ -123,13 +139,15 @@ static bool graphite_query(struct datasource *d, const struct query *q,
                                             STR_INIT("application/x-www-form-urlencoded")};
     struct graphite *g = container_of(d, struct graphite, super);
     AUTO(buf_release) struct buf form = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf url = BUF_INIT(BUF_UNLIMITED);
     struct reading reading = {.sink = sink};
     struct http_answer_reader reader = {read_answer, &reading};
 
     build_form(g, q, &form);
+    add_url(g, q, &url);
     struct str part = buf_str(&form);
     struct http_request request = {.method = "POST",
-                                   .path = g->config->render_path,
+                                   .url = buf_str(&url),
                                    .headers = &type,
                                    .header_count = 1,
                                    .parts = &part,
@@ -177,7 +195,7 @@ static void graphite_print_request(struct datasource *d, const struct query *q, 
     AUTO(buf_release) struct buf url = BUF_INIT(BUF_UNLIMITED);
 
     build_form(g, q, &form);
-    url_add_joined(&url, g->config->client.url, g->config->render_path);
+    add_url(g, q, &url);
     curl_text_add(out, buf_str(&url), buf_str(&form), q);
 }
 
@@ -201,8 +219,12 @@ static bool graphite_open(const struct env *env, const void *config, struct str 
                           struct datasource **ret_datasource, struct err *e)
 {
     const struct graphite_config *c = config;
+    if (!tenant_is_valid(c->tenant)) {
+        return err_set(e, ERR_CONFIG,
+                       "'tenant' is \"ACCOUNT\" or \"ACCOUNT:PROJECT\", two numbers, found '%.*s'",
+                       STR_FMT(c->tenant));
+    }
     struct graphite *g = mem_new(struct graphite);
-
     if (!http_asker_init(&g->asker, env, &c->client, c->max_concurrent, name, e)) {
         mem_free(g);
         return false;
@@ -225,6 +247,18 @@ static const struct option rows[] = {
      .offset = offsetof(struct graphite_config, render_path),
      .fallback = "/render",
      .help = "Path of the render API behind the URL."},
+    {.name = "cluster",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct graphite_config, common.is_cluster),
+     .fallback = "false",
+     .help = "The URL is that of a VictoriaMetrics cluster's vmselect: queries go to "
+             "`/select/TENANT/graphite`, the tenant being that of the rule group."},
+    {.name = "tenant",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct graphite_config, tenant),
+     .fallback = "0",
+     .help =
+         "With `cluster`: the tenant of groups that name none, `ACCOUNT` or `ACCOUNT:PROJECT`."},
     {.name = "lookback",
      .type = OPTION_DURATION,
      .flags = OPTION_ADVANCED,

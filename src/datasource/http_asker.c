@@ -2,6 +2,7 @@
 
 #include "base/env.h"
 #include "base/metrics.h"
+#include "net/url.h"
 
 enum { ERROR_BODY_SHOWN = 300, QUERY_HEADERS_MAX = 32 };
 
@@ -92,6 +93,37 @@ static void give_place(struct http_asker *a)
 }
 
 /* ---- asking ---- */
+
+static bool is_set(const struct query *q, struct str escaped_name)
+{
+    AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
+    bool ok = url_add_unescaped(&name, escaped_name, URL_QUERY);
+
+    for (size_t i = 0; ok && i < q->param_count; i++) {
+        if (str_eq(q->params[i].name, buf_str(&name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void http_asker_add_url(struct buf *out, struct str base, struct str path, const struct query *q)
+{
+    size_t mark = str_find_byte(base, '?');
+    struct str rest = str_slice(base, mark + 1, base.len);
+    struct str name;
+    struct str value;
+    char before = '?';
+
+    url_add_joined(out, str_slice(base, 0, mark), path);
+    while (mark < base.len && url_next_param(&rest, &name, &value)) {
+        if (!is_set(q, name)) {
+            buf_add_byte(out, before);
+            buf_addf(out, "%.*s=%.*s", STR_FMT(name), STR_FMT(value));
+            before = '&';
+        }
+    }
+}
 
 static bool call(struct http_asker *a, const struct http_request *request, const struct query *q,
                  const struct http_answer_reader *reader, struct err *e)

@@ -36,6 +36,12 @@ MUST_USE bool http_asker_init(struct http_asker *a, const struct env *env,
                               struct str name, struct err *e);
 void http_asker_release(struct http_asker *a);
 
+/*
+ * Appends <base> with <path> behind its own; of the parameters in <base> those that the group of the
+ * query sets too are left out.
+ */
+void http_asker_add_url(struct buf *out, struct str base, struct str path, const struct query *q);
+
 /* What becomes of an answer. */
 struct http_answer_reader {
     bool (*read)(void *arg, int status, struct str body, struct err *e);

@@ -92,17 +92,19 @@ static void build_form(const struct prometheus *p, const struct query *q, struct
     }
 }
 
-/* The path of the query API, with the tenant of a cluster before it. */
-static void add_path(const struct prometheus *p, const struct query *q, struct buf *path)
+/* The query API behind the URL, with the tenant of a cluster before it. */
+static void add_url(const struct prometheus *p, const struct query *q, struct buf *url)
 {
     const struct prometheus_config *c = p->config;
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
 
     if (c->common.is_cluster) {
         struct str tenant = q->tenant.len > 0 ? q->tenant : c->tenant;
-        buf_addf(path, "/select/%.*s/prometheus", STR_FMT(tenant));
+        buf_addf(&path, "/select/%.*s/prometheus", STR_FMT(tenant));
     }
-    buf_add_str(path, c->query_path);
-    buf_add_text(path, q->step_ns > 0 ? "_range" : "");
+    buf_add_str(&path, c->query_path);
+    buf_add_text(&path, q->step_ns > 0 ? "_range" : "");
+    http_asker_add_url(url, c->client.url, buf_str(&path), q);
 }
 
 /* ---- the answer ---- */
@@ -183,15 +185,15 @@ static bool prometheus_query(struct datasource *d, const struct query *q,
                                             STR_INIT("application/x-www-form-urlencoded")};
     struct prometheus *p = container_of(d, struct prometheus, super);
     AUTO(buf_release) struct buf form = BUF_INIT(BUF_UNLIMITED);
-    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf url = BUF_INIT(BUF_UNLIMITED);
     struct reading reading = {.query = q, .sink = sink};
     struct http_answer_reader reader = {read_answer, &reading};
 
     build_form(p, q, &form);
-    add_path(p, q, &path);
+    add_url(p, q, &url);
     struct str part = buf_str(&form);
     struct http_request request = {.method = "POST",
-                                   .path = buf_str(&path),
+                                   .url = buf_str(&url),
                                    .headers = &type,
                                    .header_count = 1,
                                    .parts = &part,
@@ -235,12 +237,10 @@ static void prometheus_print_request(struct datasource *d, const struct query *q
 {
     const struct prometheus *p = container_of(d, struct prometheus, super);
     AUTO(buf_release) struct buf form = BUF_INIT(BUF_UNLIMITED);
-    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
     AUTO(buf_release) struct buf url = BUF_INIT(BUF_UNLIMITED);
 
     build_form(p, q, &form);
-    add_path(p, q, &path);
-    url_add_joined(&url, p->config->client.url, buf_str(&path));
+    add_url(p, q, &url);
     curl_text_add(out, buf_str(&url), buf_str(&form), q);
 }
 
