@@ -179,6 +179,22 @@ static void other_actions(void **state)
         {RULE("source_labels: [a, c], target_label: a, action: uppercase"), "a=Foo c=z",
          "a=FOO;Z c=z"},
         {RULE("source_labels: [none], target_label: a, action: uppercase"), "a=Foo c=z", "c=z"},
+        /* one after the other: each sees what the one before made */
+        {"[{ source_labels: [a], target_label: b }, { regex: a, action: labeldrop },"
+         " { source_labels: [b], regex: '1', action: keep }]",
+         "a=1", "b=1"},
+        {"[{ source_labels: [a], regex: '1', action: drop }, { target_label: b, replacement: x }]",
+         "a=1", NULL},
+        {"[{ target_label: b, replacement: x }, { target_label: b, replacement: '' }]", "a=1",
+         "a=1"},
+    };
+    run_all(rows, ARRAY_LEN(rows));
+}
+
+static void actions_of_vmalert(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
         /* vmalert's: every match within the value or name */
         {RULE(
              "source_labels: [a], target_label: a, regex: '-', replacement: '_', action: replace_all"),
@@ -212,14 +228,6 @@ static void other_actions(void **state)
         {RULE("if: '{a=\"x\"}', action: keep"), "a=x", "a=x"},
         {RULE("if: '{a=\"x\"}', action: keep"), "a=y", NULL},
         {RULE("if: [ '{a=\"x\"}', 'm{b!=\"\"}' ], action: drop"), "__name__=m b=1", NULL},
-        /* one after the other: each sees what the one before made */
-        {"[{ source_labels: [a], target_label: b }, { regex: a, action: labeldrop },"
-         " { source_labels: [b], regex: '1', action: keep }]",
-         "a=1", "b=1"},
-        {"[{ source_labels: [a], regex: '1', action: drop }, { target_label: b, replacement: x }]",
-         "a=1", NULL},
-        {"[{ target_label: b, replacement: x }, { target_label: b, replacement: '' }]", "a=1",
-         "a=1"},
     };
     run_all(rows, ARRAY_LEN(rows));
 }
@@ -250,14 +258,35 @@ static void nothing_changed_is_the_same_set(void **state)
     }
 }
 
+struct refused {
+    const char *rules;
+    const char *message;
+    uint32_t line, column;
+};
+
+static void refuse_all(const struct refused *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct relabel *r = NULL;
+        struct arena a;
+        struct err e = ERR_INIT;
+        arena_init(&a, ARENA_UNLIMITED);
+        print_message("%s\n", rows[i].rules);
+        assert_false(compile(&a, rows[i].rules, &r, &e));
+        if (rows[i].message != NULL) {
+            assert_string_equal(e.message, rows[i].message);
+        }
+        assert_int_equal(e.pos.line, rows[i].line);
+        assert_int_equal(e.pos.column, rows[i].column);
+        assert_string_equal(e.file, "rules.yaml");
+        arena_release(&a);
+    }
+}
+
 static void refused(void **state)
 {
     (void)state;
-    static const struct {
-        const char *rules;
-        const char *message;
-        uint32_t line, column;
-    } rows[] = {
+    static const struct refused rows[] = {
         {"a: 1", "expected a list of relabel rules", 1, 1},
         {"- x",
          "expected a relabel rule, such as '{ source_labels: [job], regex: a, action: keep }'", 1,
@@ -298,6 +327,14 @@ static void refused(void **state)
          "'target_label'; remove 'replacement'",
          3, 16},
         {"- action: lowercase", "the relabel action lowercase needs 'target_label'", 1, 3},
+    };
+    refuse_all(rows, ARRAY_LEN(rows));
+}
+
+static void refused_of_vmalert(void **state)
+{
+    (void)state;
+    static const struct refused rows[] = {
         {"- action: keep_if_equal", "the relabel action keep_if_equal needs 'source_labels'", 1, 3},
         {"- action: graphite\n  match: a", "the relabel action graphite needs 'labels'", 1, 3},
         {"- action: keep\n  match: a",
@@ -305,21 +342,7 @@ static void refused(void **state)
         {"- if: '{a=}'", "expected a value in quotes", 1, 11},
         {"- if: ['{a=\"b\"}', x y]", "expected nothing behind the selector", 1, 21},
     };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct relabel *r = NULL;
-        struct arena a;
-        struct err e = ERR_INIT;
-        arena_init(&a, ARENA_UNLIMITED);
-        print_message("%s\n", rows[i].rules);
-        assert_false(compile(&a, rows[i].rules, &r, &e));
-        if (rows[i].message != NULL) {
-            assert_string_equal(e.message, rows[i].message);
-        }
-        assert_int_equal(e.pos.line, rows[i].line);
-        assert_int_equal(e.pos.column, rows[i].column);
-        assert_string_equal(e.file, "rules.yaml");
-        arena_release(&a);
-    }
+    refuse_all(rows, ARRAY_LEN(rows));
 }
 
 /* A value that would not fit stays what it was, and so does a set with too many labels. */
@@ -363,8 +386,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replacing),
         cmocka_unit_test(other_actions),
+        cmocka_unit_test(actions_of_vmalert),
         cmocka_unit_test(nothing_changed_is_the_same_set),
         cmocka_unit_test(refused),
+        cmocka_unit_test(refused_of_vmalert),
         cmocka_unit_test(limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
