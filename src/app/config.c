@@ -9,6 +9,8 @@
  */
 #include "app/config.h"
 
+#include "export/notifiers.h"
+
 #include "app/overrides.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -363,6 +365,73 @@ static void warn_of_strangers(struct reader *r)
 }
 
 /* Routes are looked at only when all exporters are there, or they would miss the wrong ones. */
+static bool parse_file(struct reader *r, struct str path, const struct yaml_node **ret_root,
+                       struct err *e)
+{
+    struct config *c = r->config;
+    struct yaml_source *source = arena_new(&c->arena, struct yaml_source);
+    const struct yaml_node *documents = NULL;
+    AUTO(buf_release) struct buf text = BUF_INIT(CONFIG_FILE_MAX);
+
+    if (!fs_read_file(fs_system(), path, CONFIG_FILE_MAX, &text, e)) {
+        return false;
+    }
+    *source = (struct yaml_source){.file = arena_dup(&c->arena, path),
+                                   .text = arena_dup(&c->arena, buf_str(&text))};
+    if (!yaml_parse(&c->arena, source, &documents, e)) {
+        return false;
+    }
+    *ret_root = documents->first;
+    return documents->count > 0 || err_set(e, ERR_CONFIG, "%.*s is empty", STR_FMT(path));
+}
+
+/* The members of <more> behind those of <node>, which may be NULL. */
+static const struct yaml_node *with_members(struct arena *a, const struct yaml_node *node,
+                                            const struct yaml_node *more)
+{
+    struct yaml_node *all = arena_new(a, struct yaml_node);
+    const struct yaml_node **tail = &all->first;
+    const struct yaml_node *const parts[] = {node, more};
+
+    *all = node != NULL ? *node : *more;
+    all->count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        for (const struct yaml_node *n = parts[i] != NULL ? parts[i]->first : NULL; n != NULL;
+             n = n->next) {
+            struct yaml_node *copy = arena_new(a, struct yaml_node);
+            *copy = *n;
+            *tail = copy;
+            tail = &copy->next;
+            all->count++;
+        }
+    }
+    *tail = NULL;
+    return all;
+}
+
+/* Alertmanagers of a file as vmalert has it stand beside the other exporters. */
+static bool add_notifiers(struct reader *r, struct err *e)
+{
+    struct settings *s = &r->config->settings;
+    const struct yaml_node *root = NULL;
+    const struct yaml_node *notifiers = NULL;
+
+    if (s->notifier_config.len == 0) {
+        return true;
+    }
+    if (s->exporters != NULL && s->exporters->kind != YAML_MAPPING) {
+        return yaml_err(
+            s->exporters, e, ERR_CONFIG,
+            "with notifier_config, write the exporters as a mapping: NAME: { type: KIND }");
+    }
+    if (!parse_file(r, s->notifier_config, &root, e) ||
+        !notifiers_from_vmalert(root, &r->config->arena, &notifiers, e)) {
+        return err_wrap(e, "notifier_config");
+    }
+    s->exporters = with_members(&r->config->arena, s->exporters, notifiers);
+    return true;
+}
+
 static void read_plan_sections(struct reader *r)
 {
     const struct settings *s = &r->config->settings;
@@ -373,6 +442,9 @@ static void read_plan_sections(struct reader *r)
         problems_error(r->problems, &e);
     }
     find_exporters(r);
+    if (!add_notifiers(r, &e)) {
+        problems_error(r->problems, &e);
+    }
     (void)read_what_is_right(r, s->exporters, read_exporters);
     plan_config_release(&r->config->plan);
     if (r->problems->errors == before) {

@@ -86,6 +86,7 @@ struct settings {
     struct option_map external_labels;
     struct str external_url;
     const struct yaml_node *exporters;
+    struct str notifier_config; /* path */
     const struct yaml_node *routes;
     struct receive_config receive;
     struct secrets_config secrets;

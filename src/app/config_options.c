@@ -307,6 +307,12 @@ static const struct option rows[] = {
      .help =
          "Where things go, by name: `{ NAME: { type: KIND, ... } }`, or a list of `{ name, type, config }`; "
          "see the kinds below."},
+    {.name = "notifier_config",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct settings, notifier_config),
+     .help =
+         "A file of Alertmanagers in vmalert's form (`-notifier.config`): each entry becomes an exporter of "
+         "type `alertmanager`."},
     {.name = "routes",
      .type = OPTION_NODE,
      .offset = offsetof(struct settings, routes),

@@ -175,6 +175,7 @@ static void print_vmalert(struct buf *out)
         "| `step` of a query | 5m (`-datasource.queryStep`) | not sent |\n"
         "| firing alerts are told again | at each evaluation (`-rule.resendDelay=0`) | each minute |\n"
         "| rules are written in | MetricsQL | PromQL, unless `dialect: metricsql` |\n"
+        "| functions of templates that both engines have | as vmalert's | as Prometheus's (`template_dialect`) |\n"
         "| label `alertgroup` | on every alert | not, unless `alertgroup_label` |\n"
         "| a label of the rule that the series has too | the rule's wins | the same |\n"
         "| slots | spread by the group's id | the same |\n"

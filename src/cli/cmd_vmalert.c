@@ -142,6 +142,7 @@ static void complete_rest(struct job *job)
     flags_add_fallbacks(f);
     flags_set(f, "server.allowed_hosts", FLAG_LIST, STR("*"), STR(""));
     flags_set(f, "datasource.dialect", FLAG_TEXT, STR("metricsql"), STR(""));
+    flags_set(f, "template_dialect", FLAG_TEXT, STR("vmalert"), STR(""));
     flags_set(f, "alertgroup_label", FLAG_PLAIN,
               is_true(f, "disableAlertgroupLabel") ? STR("false") : STR("true"), STR(""));
 }
@@ -150,10 +151,6 @@ static bool check_needed(const struct job *job, struct err *e)
 {
     const struct flags *f = &job->flags;
 
-    if (flags_value(f, "notifier.config").len > 0) {
-        return err_set(e, ERR_CONFIG,
-                       "-notifier.config is not read yet: name the notifiers with -notifier.url");
-    }
     if (flags_value(f, "rules").len == 0) {
         return err_set(e, ERR_CONFIG,
                        "-rule says which rule files there are, such as -rule='rules/*.yaml'");

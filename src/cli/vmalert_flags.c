@@ -128,7 +128,7 @@ static const struct flag_row rows[] = {
 
     /* who is told */
     {"notifier.url", FLAG_EACH, NOTIFIER ".url", "an exporter for each", NULL},
-    {"notifier.config", FLAG_OWN, NULL, "the targets of this file", NULL},
+    {"notifier.config", FLAG_TEXT, "notifier_config", "read again with every reload", NULL},
     {"notifier.blackhole", FLAG_PASSED, NULL, "alerts go to nobody when no -notifier.url says who",
      NULL},
     {"notifier.suppressDuplicateTargetErrors", FLAG_PASSED, NULL,

@@ -141,6 +141,23 @@ def test_a_mistake_in_a_value_names_its_flag(tmp_path):
     assert "OK" in flags(f"-rule={tmp_path}/rules.yaml", "-dryRun").stdout
 
 
+def test_a_file_of_notifiers(tmp_path, start_fake_prom, start_alertmanager):
+    prom, manager = start_fake_prom(lambda text, at: [({"i": "a"}, 9.0)]), start_alertmanager()
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(RULES))
+    (tmp_path / "notifiers.yaml").write_text(yaml.safe_dump({"static_configs": [{"targets": [manager.address]}]}))
+    port = net.free_port()
+    process = start([telex.BINARY, "vmalert", f"-rule={tmp_path}/rules.yaml", f"-datasource.url={prom.url}",
+                     f"-notifier.config={tmp_path}/notifiers.yaml", f"-httpListenAddr=127.0.0.1:{port}",
+                     f"-telex.state={tmp_path}/state"], tmp_path, "telex", port)
+    try:
+        net.wait_until("the alert", lambda: manager.alerts(alertname="Loaded"), deadline=30)
+    finally:
+        process.stop()
+    (tmp_path / "notifiers.yaml").write_text("static_configs:\n- target: [x]\n")
+    said = flags(f"-rule={tmp_path}/rules.yaml", f"-notifier.config={tmp_path}/notifiers.yaml", "-dryRun", status=1).stderr
+    assert "notifiers.yaml:2:" in said, said
+
+
 def test_flags_from_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("VMA_datasource_url", "http://vm:8428")
     monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/telex")
