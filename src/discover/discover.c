@@ -1,6 +1,7 @@
 /*
  * Invariants
- *   1. source->list is what the last look that succeeded gave; a failed look changes nothing of it.
+ *   1. source->list is what the last look that succeeded gave, here or where it was followed from; a failed look
+ *      changes nothing of it.
  *   2. Looks happen without the lock; <list>, <answered> and nothing else are shared.
  *   3. The listener is called after the list was exchanged, and only when it differs.
  */
@@ -218,6 +219,39 @@ bool discover_open(const struct env *env, struct str name, const struct discover
     }
     *ret_discover = d;
     return true;
+}
+
+static bool follow_source(struct source *s, struct source *before)
+{
+    struct target_list list = {0};
+
+    lock_take(&before->owner->lock);
+    target_list_add_all(&list, &before->list);
+    lock_give(&before->owner->lock);
+    lock_take(&s->owner->lock);
+    bool follows = !s->answered;
+    if (follows) {
+        struct target_list own = s->list;
+        s->list = list;
+        list = own;
+    }
+    lock_give(&s->owner->lock);
+    target_list_release(&list);
+    return follows;
+}
+
+void discover_follow(struct discover *d, struct discover *before)
+{
+    bool changed = false;
+
+    for (size_t i = 0; i < d->count && i < before->count; i++) {
+        if (d->sources[i].kind == before->sources[i].kind) {
+            changed = follow_source(&d->sources[i], &before->sources[i]) || changed;
+        }
+    }
+    if (changed && d->listener.changed != NULL) {
+        d->listener.changed(d->listener.arg);
+    }
 }
 
 void discover_targets(struct discover *d, struct target_list *ret_list)

@@ -27,6 +27,10 @@ MUST_USE bool discover_open(const struct env *env, struct str name,
                             const struct discover_listener *listener,
                             struct discover **ret_discover, struct err *e);
 
+/* Sources of <d> that have no answer yet begin with the targets that those of <before>, whose config says the same,
+ * found last. */
+void discover_follow(struct discover *d, struct discover *before);
+
 /* Adds all targets known now, source by source, each one's sorted and without duplicates. */
 void discover_targets(struct discover *d, struct target_list *ret_list);
 

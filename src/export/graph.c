@@ -156,7 +156,8 @@ void graph_follow(struct graph *g, struct graph *before)
         const struct output *o = &g->outputs[i];
         const struct output *was = find_output(before, o->config->name);
         if (was != NULL && o->level != NULL && was->level != NULL) {
-            level_set_follow(o->level, was->level);
+            level_set_follow(o->level, was->level,
+                             o->config->hash != 0 && o->config->hash == was->config->hash);
         }
         for (unsigned log = 0; was != NULL && log < PLAN_LOGS; log++) {
             if (o->consumers[log] != NULL && was->consumers[log] != NULL) {

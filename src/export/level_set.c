@@ -383,8 +383,11 @@ static void hand_over(struct level_set *s, struct member *before)
     }
 }
 
-void level_set_follow(struct level_set *s, struct level_set *before)
+void level_set_follow(struct level_set *s, struct level_set *before, bool is_same)
 {
+    if (is_same && s->discover != NULL && before->discover != NULL) {
+        discover_follow(s->discover, before->discover);
+    }
     if (s->words != before->words) {
         return;
     }

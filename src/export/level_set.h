@@ -24,8 +24,9 @@ MUST_USE bool level_set_open(const struct exporter_kind *kind, const struct expo
                              struct level_set **ret_set, struct err *e);
 
 /* What the targets of <before>, which has stopped, were confirmed need not be told to them again, unless labels of
- * alerts are made in another way now. <s> has no source yet. */
-void level_set_follow(struct level_set *s, struct level_set *before);
+ * alerts are made in another way now. With <is_same>, which says that the config is, targets that it found are known
+ * to <s> too. <s> has no source yet. */
+void level_set_follow(struct level_set *s, struct level_set *before, bool is_same);
 
 /* As those of level.h. */
 void level_set_source(struct level_set *s, const struct level_source *source);

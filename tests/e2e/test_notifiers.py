@@ -144,6 +144,21 @@ def test_reload(scene, start_webhook):
     assert scene.states() == ["firing"]
 
 
+def test_reload_while_discovery_is_down(scene, start_webhook):
+    """What was found last is known after a reload too."""
+    receiver, found = start_webhook(), start_webhook()
+    found.answer = lambda request: fakes.json_answer([{"targets": [f"{net.HOST}:{receiver.port}"]}])
+    program = play(scene, {"http_sd_configs": [{"url": found.url + "/sd", "refresh_interval": "300ms"}]},
+                   alerting("Plain", "plain"), alerting("Other", "other"))
+    scene.vectors["plain"] = UP
+    net.wait_until("the alert", lambda: len(posts(receiver)) == 1)
+    found.down()
+    assert program.reload().status == 200
+    scene.vectors["other"] = UP
+    net.wait_until("the other", lambda: len(posts(receiver)) > 1)
+    assert [alert["labels"]["alertname"] for alert in posts(receiver)[1][1]] == ["Other"], "and nothing again"
+
+
 def test_alerts_are_relabelled_and_dropped(scene, start_webhook):
     receiver = start_webhook()
     rules = [{"source_labels": ["alertname"], "regex": "Gone", "action": "drop"},
