@@ -643,6 +643,7 @@ struct rule_options config_rule_options(const struct config *c)
     return (struct rule_options){
         .interval_ns = c->settings.evaluation_interval_ns,
         .update_entries_limit = c->settings.update_entries_limit,
+        .limit = c->settings.limits.default_limit,
         .query_offset_ns = c->settings.query_offset_ns,
         .dialect = c->rule_sources[0].dialect,
         .sources = c->rule_sources,

@@ -63,6 +63,7 @@ struct history_config {
 
 /* Series that rules may have: what they record, and alerts. 0: no limit. */
 struct limits_config {
+    int64_t default_limit; /* of groups that say nothing */
     int64_t series_per_rule;
     int64_t series_per_group;
     int64_t series_total;

@@ -169,6 +169,13 @@ static const struct option_table history_options = {
 };
 
 static const struct option limits_rows[] = {
+    {.name = "default_limit",
+     .type = OPTION_INT,
+     .offset = offsetof(struct limits_config, default_limit),
+     .fallback = "0",
+     .min = 0,
+     .max = 1e12,
+     .help = "`limit` of rule groups that write none. 0: no limit."},
     {.name = "series_per_rule",
      .type = OPTION_INT,
      .offset = offsetof(struct limits_config, series_per_rule),

@@ -51,7 +51,7 @@ static const struct flag_row rows[] = {
     {"rule.templates", FLAG_LIST, "rule_templates", NULL, NULL},
     {"evaluationInterval", FLAG_TEXT, "evaluation_interval", NULL, "1m"},
     {"rule.evalDelay", FLAG_TEXT, "query_offset", "as vmalert, results are this old", "30s"},
-    {"rule.resultsLimit", FLAG_REFUSED, NULL, "write `limit:` in the groups", NULL},
+    {"rule.resultsLimit", FLAG_PLAIN, "limits.default_limit", NULL, NULL},
     {"rule.updateEntriesLimit", FLAG_PLAIN, "update_entries_limit", NULL, NULL},
     {"rule.resendDelay", FLAG_OWN, NULL,
      "`resend_delay` of every notifier; without it firing alerts are told at each evaluation",

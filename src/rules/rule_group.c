@@ -148,6 +148,7 @@ static void read_fields(struct rule_loader *l, const struct yaml_node *const *at
     read_interval(l, at[GROUP_INTERVAL], group);
     read_query_offset(l, at, group);
     read_slot(l, at, group);
+    group->limit = l->options->limit;
     field_count(l, at[GROUP_LIMIT], &group->limit);
     field_bool(l, at[GROUP_DEBUG], &draft->debug);
     group_read_source(l, at, group);

@@ -125,7 +125,7 @@ def test_flags_become_a_config_that_check_takes(tmp_path):
 
 @pytest.mark.parametrize("argument, message", [
     ("-rulez=x", "did you mean -rule?"), ("-replay.timeFrom=x", "telex replay --from"),
-    ("-rule.resultsLimit=5", "write `limit:` in the groups"), ("stray", "'stray' is no flag"),
+    ("-rule.evalConcurrency=5", "write `concurrency:` in the groups"), ("stray", "'stray' is no flag"),
     ("-datasource.url", "-datasource.url needs a value"), ("-external.label=x", "expected name=value, not 'x'"),
     ("-rule.templates=x", "-datasource.url says who answers"), ("-loggerLevel=LOUD", "none of INFO")])
 def test_a_flag_that_cannot_be_says_why(argument, message):

@@ -91,6 +91,21 @@ static void times_of_a_group(void **state)
     }
 }
 
+static void groups_that_say_nothing_have_the_default_limit(void **state)
+{
+    const struct rule_options options = {.check_only = true, .limit = 7};
+    struct rule_set *set = load_with("groups:\n- {name: a, rules: []}\n"
+                                     "- {name: b, limit: 0, rules: []}\n"
+                                     "- {name: c, limit: 9, rules: []}\n",
+                                     &options);
+
+    (void)state;
+    assert_int_equal(set->groups[0].limit, 7);
+    assert_int_equal(set->groups[1].limit, 0);
+    assert_int_equal(set->groups[2].limit, 9);
+    rule_set_unref(set);
+}
+
 static const char *lookup(void *arg, const char *name)
 {
     (void)arg;
@@ -362,6 +377,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_of_a_group),
+        cmocka_unit_test(groups_that_say_nothing_have_the_default_limit),
         cmocka_unit_test(placeholders_are_the_environments_values),
         cmocka_unit_test(without_any_interval_it_is_a_minute),
         cmocka_unit_test(arguments_of_queries),
