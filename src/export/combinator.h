@@ -55,6 +55,7 @@ struct resilient_config {
     struct exporter_retry retry;
     struct exporter_breaker breaker;
     struct exporter_health health;
+    struct exporter_dead_letters dead;
     const struct yaml_node *fallback_exporter;
     int fallback_mode; /* enum fallback_mode */
     const struct yaml_node *dlq_exporter;

@@ -244,6 +244,7 @@ static bool use_own(struct compiler *c, const struct tree_exporter *end, struct 
         o->delivery.retry = common->retry;
         o->delivery.breaker = common->breaker;
         o->delivery.health = common->health;
+        o->delivery.dead = common->dead;
         o->buffer = common->buffer;
         return true;
     }
@@ -251,6 +252,8 @@ static bool use_own(struct compiler *c, const struct tree_exporter *end, struct 
                          e) &&
            options_parse(&exporter_health_options, NULL, &plain, c->tree->arena,
                          &o->delivery.health, e) &&
+           options_parse(&exporter_dead_letter_options, NULL, &plain, c->tree->arena,
+                         &o->delivery.dead, e) &&
            options_parse(&exporter_buffer_options, NULL, &plain, c->tree->arena, &o->buffer, e);
 }
 

@@ -74,6 +74,9 @@ void merge_resilient(const struct tree_exporter *above, const struct tree_export
     if (own == NULL || says_health) {
         ret->health = config->health;
     }
+    if (own == NULL || tree_option(above, STR("dead_letters")) != NULL) {
+        ret->dead = config->dead;
+    }
 }
 
 /* ---- read by nobody ---- */
@@ -132,12 +135,13 @@ void warn_leaf(struct compiler *c, const struct tree_exporter *x, struct str bel
     warn_table(c, x, tree_option(x, STR("buffer")), "fsync", below);
     warn_table(c, x, tree_option(x, STR("circuit_breaker")), "", below);
     warn_table(c, x, tree_option(x, STR("health_check")), "", below);
+    warn_table(c, x, tree_option(x, STR("dead_letters")), "", below);
 }
 
 void warn_resilient(struct compiler *c, const struct tree_exporter *x, struct str below)
 {
     static const char *const rows[] = {"health_check_interval", "health_check_interval_seconds",
-                                       "unhealthy_threshold_failures"};
+                                       "unhealthy_threshold_failures", "dead_letters"};
     static const char *const ages[] = {"max_age", "max_age_seconds", "max_elapsed_time"};
     const struct yaml_node *retry = tree_option(x, STR("retry"));
 

@@ -1,9 +1,9 @@
 /*
  * dead_letters.h - what a destination will never take, kept on disk with the reason.
  *
- * One folder per output below the state folder, a log of its own that nothing deletes by itself; a
- * frame is the reason and the record's batch. Ownership: the output's lanes share one. Threads:
- * any. Limits: the disk.
+ * One folder per output below the state folder, a log of its own; a frame is the reason and the
+ * record's batch. Ownership: the output's lanes share one. Threads: any. Limits: the quota, beyond
+ * which the oldest letters are dropped, counted by reason, or none are taken.
  */
 #ifndef TELEX_EXPORT_DEAD_LETTERS_H
 #define TELEX_EXPORT_DEAD_LETTERS_H
@@ -16,12 +16,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct drops;
 struct env;
+struct exporter_dead_letters;
 struct log;
 struct dead_letters;
 
-/* Nothing is opened until the first letter; <folder> and <name> are copied. */
-struct dead_letters *dead_letters_new(const struct env *env, struct str folder, struct str name);
+/* Nothing is opened until the first letter; <folder> and <name> are copied, the rest outlives it. */
+struct dead_letters *dead_letters_new(const struct env *env, struct str folder, struct str name,
+                                      const struct exporter_dead_letters *quota,
+                                      struct drops *drops);
 void dead_letters_free(struct dead_letters *d);
 
 /* Keeps the rows of <view>; durable when true. */

@@ -28,16 +28,17 @@
 enum fallback_mode { FALLBACK_HOLD, FALLBACK_DIVERT, FALLBACK_COPY };
 
 /* What the config says about one consumer's way out. */
-enum { DELIVERY_LIMITS_MAX = 16 }; /* parallel multis that one consumer stands below */
+enum { DELIVERY_LIMITS_MAX = 8 }; /* parallel multis that one consumer stands below */
 
 struct delivery_config {
     const struct stage_config *stage;
     struct exporter_retry retry;
     struct exporter_breaker breaker;
     struct exporter_health health;
-    const struct stage_config *fallback;           /* or NULL */
-    int fallback_mode;                             /* enum fallback_mode */
-    const struct stage_config *dlq;                /* NULL: only the dead-letter folder */
+    const struct stage_config *fallback; /* or NULL */
+    int fallback_mode;                   /* enum fallback_mode */
+    const struct stage_config *dlq;      /* NULL: only the dead-letter folder */
+    struct exporter_dead_letters dead;
     struct call_limit limits[DELIVERY_LIMITS_MAX]; /* by id */
     size_t limit_count;
 };

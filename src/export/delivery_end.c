@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "export/ends.h"
+#include "export/extra_labels.h"
 
 enum { BURY_AGAIN_MS = 1000 };
 
@@ -49,15 +50,38 @@ static bool add_raw_letter(struct delivery *d, const void *what, struct err *e)
                                 (struct wait){DEADLINE_NEVER, d->waits->cancel}, e);
 }
 
-/* The dead letters' exporter gets them too; the folder keeps them whatever comes of that. */
-static void tell_dlq(struct delivery *d, struct view view)
+enum { DLQ_REASON_MAX = 200 };
+
+/* The reason as a label can have it. */
+static struct str label_text(struct str reason)
 {
+    struct str text = str_slice(reason, 0, DLQ_REASON_MAX);
+
+    while (text.len > 0 && text.len < reason.len && !str_is_utf8(text)) {
+        text.len--; /* cut in the middle of a character */
+    }
+    return str_is_utf8(text) ? text : STR("(not text)");
+}
+
+/* The dead letters' exporter gets them too, with whose they are and why as labels; the folder keeps
+ * them whatever comes of that. */
+static void tell_dlq(struct delivery *d, struct view view, struct str reason)
+{
+    const struct option_pair pairs[] = {
+        {STR("dead_letter_exporter"), d->place.name, NULL},
+        {STR("dead_letter_reason"), label_text(reason), NULL},
+    };
+    const struct option_map extra = {pairs, ARRAY_LEN(pairs)};
+    AUTO(batch_autounref) struct batch *labelled = NULL;
     struct outcome out;
 
     if (d->dlq == NULL) {
         return;
     }
     outcome_init(&out);
+    if (!extra_labels_view(&extra, &view, &labelled, &out.err)) {
+        out.err = ERR_INIT; /* rows that do not decode go without */
+    }
     d->dlq->ops->deliver(d->dlq, view, (struct wait){DEADLINE_NEVER, d->waits->cancel}, &out);
     if (!outcome_is_clean(&out, view.n)) {
         trace_warn(&d->trace, "the exporter of dead letters did not take all; the folder has them",
@@ -77,7 +101,7 @@ bool delivery_bury(struct delivery *d, struct view view, struct str reason)
     ends_tell(d->place.ends, d->place.name, view, "dead_letter", reason);
     trace_warn(&d->trace, "records became dead letters", T_STR("exporter", d->place.name),
                T_U64("records", view.n), T_STR("reason", reason));
-    tell_dlq(d, view);
+    tell_dlq(d, view, reason);
     return true;
 }
 

@@ -19,6 +19,11 @@ static const struct {
     [DROP_OVERFLOW_NEWEST] = {"overflow_newest",
                               "new records were dropped: as much is owed as max_disk_bytes allows"},
     [DROP_DESTINATION] = {"destination", "the destination dropped records that it took"},
+    [DROP_LETTERS_FULL] = {"dead_letters_overflow",
+                           "the oldest dead letters were dropped: more are kept than "
+                           "dead_letters.max_disk_bytes"},
+    [DROP_LETTERS_OLD] = {"dead_letters_age",
+                          "dead letters older than dead_letters.max_age were dropped"},
     [DROP_ORPHAN] = {"orphan", "records of a removed exporter were dropped, as was asked"},
 };
 

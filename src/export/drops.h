@@ -23,6 +23,8 @@ enum drop_reason {
     DROP_OVERFLOW_NEWEST, /* the quota is used up: a new one was not taken */
     DROP_DESTINATION,     /* the destination took it and threw it away */
     DROP_ORPHAN,          /* the exporter was removed, and what it owed was dropped as was asked */
+    DROP_LETTERS_FULL,    /* dead letters: the oldest made room */
+    DROP_LETTERS_OLD,     /* dead letters: they were kept for as long as was asked */
     DROP_REASONS
 };
 

@@ -208,3 +208,41 @@ const struct option_table exporter_debug_options = {
     .count = ARRAY_LEN(debug_rows),
     .config_size = sizeof(struct exporter_debug),
 };
+
+static const char *const alias_dead_age[] = {"max_age_seconds", NULL};
+static const char *const dead_overflows[] = {"drop_oldest", "block", NULL};
+
+static const struct option dead_letter_rows[] = {
+    {.name = "max_disk_bytes",
+     .aliases = exporter_alias_max_disk,
+     .type = OPTION_BYTES,
+     .offset = offsetof(struct exporter_dead_letters, max_disk_bytes),
+     .fallback = "1GB",
+     .min = 0,
+     .max = 1e15,
+     .help = "Bytes of dead letters that are kept on disk; 0: as many as the disk holds."},
+    {.name = "max_age",
+     .aliases = alias_dead_age,
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct exporter_dead_letters, max_age_ns),
+     .fallback = "0s",
+     .min = 0,
+     .max = 10 * 365 * 86400.0,
+     .unit = "s",
+     .help = "Letters older than this are dropped when another one comes; 0: none is too old."},
+    {.name = "overflow",
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct exporter_dead_letters, overflow),
+     .fallback = "drop_oldest",
+     .choices = dead_overflows,
+     .help = "When `max_disk_bytes` are kept: drop the oldest letters, counted by reason, or "
+             "`block`: the exporter waits until letters are replayed or dropped."},
+};
+
+const struct option_table exporter_dead_letter_options = {
+    .name = "dead_letters",
+    .help = "How much of what can never be delivered is kept.",
+    .options = dead_letter_rows,
+    .count = ARRAY_LEN(dead_letter_rows),
+    .config_size = sizeof(struct exporter_dead_letters),
+};

@@ -68,6 +68,14 @@ struct exporter_debug {
     bool refuse_invalid;
 };
 
+enum dead_letters_overflow { DEAD_LETTERS_DROP_OLDEST, DEAD_LETTERS_BLOCK };
+
+struct exporter_dead_letters {
+    int64_t max_disk_bytes; /* 0: as many as the disk holds */
+    int64_t max_age_ns;     /* 0: for ever */
+    int overflow;           /* enum dead_letters_overflow */
+};
+
 struct exporter_common {
     struct str type;
     struct option_map labels; /* added to every record, where it has none of that name */
@@ -76,12 +84,14 @@ struct exporter_common {
     struct exporter_breaker breaker;
     struct exporter_health health;
     struct exporter_debug debug;
+    struct exporter_dead_letters dead;
 };
 
 extern const struct option_table exporter_retry_options;
 extern const struct option_table exporter_buffer_options;
 extern const struct option_table exporter_breaker_options;
 extern const struct option_table exporter_health_options;
+extern const struct option_table exporter_dead_letter_options;
 extern const struct option_table exporter_debug_options;
 extern const char *const exporter_alias_recovery[];
 extern const char *const exporter_alias_retry[];
@@ -261,6 +271,11 @@ enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer);
          .offset = offsetof(struct exporter_common, health),                                   \
          .table = &exporter_health_options,                                                    \
          .help = "Whether the destination is there."},                                         \
+        {.name = "dead_letters",                                                               \
+         .type = OPTION_TABLE,                                                                 \
+         .offset = offsetof(struct exporter_common, dead),                                     \
+         .table = &exporter_dead_letter_options,                                               \
+         .help = "How much of what can never be delivered is kept."},                          \
         {.name = "debug",                                                                      \
          .type = OPTION_TABLE,                                                                 \
          .flags = OPTION_ADVANCED,                                                             \

@@ -251,6 +251,22 @@ static void print_limits(struct printer *p, const struct delivery_config *d)
     }
 }
 
+static void print_dead(struct printer *p, const struct exporter_dead_letters *q)
+{
+    indent(p, 1);
+    buf_add_text(p->out, "dead letters: ");
+    if (q->max_disk_bytes > 0) {
+        buf_addf(p->out, "%lld bytes, then %s", (long long)q->max_disk_bytes,
+                 q->overflow == DEAD_LETTERS_BLOCK ? "block" : "drop_oldest");
+    } else {
+        buf_add_text(p->out, "as many as the disk holds");
+    }
+    if (q->max_age_ns > 0) {
+        add_duration(p, "; for ", q->max_age_ns);
+    }
+    buf_add_byte(p->out, '\n');
+}
+
 static void print_delivery(struct printer *p, const struct delivery_config *d)
 {
     static const char *const modes[] = {
@@ -260,6 +276,7 @@ static void print_delivery(struct printer *p, const struct delivery_config *d)
     print_breaker(p, &d->breaker);
     print_health(p, &d->health);
     print_limits(p, d);
+    print_dead(p, &d->dead);
     if (d->fallback != NULL) {
         indent(p, 1);
         buf_addf(p->out, "fallback (%s)\n", modes[d->fallback_mode]);

@@ -10,6 +10,7 @@ void destination_init(struct destination *d)
     lock_init(&d->lock);
     cond_init(&d->changed);
     buf_init(&d->tried, BUF_UNLIMITED);
+    buf_init(&d->labels, BUF_UNLIMITED);
 }
 
 void destination_release(struct destination *d)
@@ -18,6 +19,7 @@ void destination_release(struct destination *d)
     vec_release(&d->got);
     vec_release(&d->got_at_ns);
     buf_release(&d->tried);
+    buf_release(&d->labels);
     cond_release(&d->changed);
     lock_release(&d->lock);
 }
@@ -158,6 +160,21 @@ static double row_value(struct view view, uint32_t i)
     return samples->value[view_row(view, i)];
 }
 
+static const struct labels *row_labels(struct view view, uint32_t i)
+{
+    const struct samples *samples = NULL;
+    const struct alerts *alerts = NULL;
+    struct err e = ERR_INIT;
+    uint32_t row = view_row(view, i);
+
+    if (batch_info(view.batch)->kind == RECORD_ALERT) {
+        INVARIANT(batch_alerts(view.batch, &alerts, &e));
+        return alerts->rows[row].labels;
+    }
+    INVARIANT(batch_samples(view.batch, &samples, &e));
+    return samples->series[samples->series_of[row]];
+}
+
 static struct destination_step next_step(struct destination *d, struct view view) REQUIRES(&d->lock)
 {
     struct destination_step step = {.rest = VERDICT_DELIVERED, .settled = SETTLED_ALL};
@@ -195,6 +212,8 @@ static void take_rows(struct destination *d, const struct destination_step *step
         bool has_it = i < step->settled || step->rest == VERDICT_DELIVERED;
         if (has_it && !is_excepted(step, i)) {
             vec_push(&d->got, row_value(view, i));
+            buf_clear(&d->labels);
+            labels_print(row_labels(view, i), &d->labels);
             vec_push(&d->got_at_ns, clock_mono_ns(clock_system()));
         }
     }

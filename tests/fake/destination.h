@@ -48,6 +48,7 @@ struct destination {
     VEC(double) got GUARDED_BY(lock);
     VEC(int64_t) got_at_ns GUARDED_BY(lock); /* monotonic */
     struct buf tried GUARDED_BY(lock);       /* "0 1|1" */
+    struct buf labels GUARDED_BY(lock);      /* of the last row that came */
     enum probed probed GUARDED_BY(lock);     /* what a probe says */
     uint32_t probes GUARDED_BY(lock);
     bool probes_hang GUARDED_BY(lock); /* until their time is over, or they are cancelled */

@@ -50,6 +50,12 @@ static const struct option options[] = {
      .offset = offsetof(struct resilient_config, dlq_exporter),
      .help = "Who else gets dead letters, beside the folder that keeps them: the name of an "
              "exporter, or one."},
+    {.name = "dead_letters",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct resilient_config, dead),
+     .table = &exporter_dead_letter_options,
+     .help =
+         "How much of what can never be delivered is kept; absent: as the exporter itself says."},
     {.name = "health_check_interval",
      .aliases = alias_health,
      .type = OPTION_DURATION,

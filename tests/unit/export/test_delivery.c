@@ -1,6 +1,7 @@
 /* Breaker, fallback, dead letters' exporter and health, around one destination. */
 #include "export/delivery.h"
 
+#include "base/number.h"
 #include "fake/plan_kit.h"
 
 #include <setjmp.h>
@@ -300,7 +301,87 @@ static void the_dlq_exporter_gets_what_the_folder_keeps(void **state)
     assert_drained(f);
     assert_got(f, PRIMARY, "0 2");
     assert_got(f, DLQ, "1");
+    const char *labels = buf_text(&f->kit.destinations[DLQ].labels);
+    assert_non_null(strstr(labels, "dead_letter_exporter=\"out\""));
+    assert_non_null(strstr(labels, "dead_letter_reason=\"bad\""));
     assert_dead(f, "bad: 1;");
+}
+
+static double dropped(struct fixture *f, const char *reason)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
+    double value = -1;
+
+    buf_addf(&name, "telex_exporter_dropped_total{exporter=\"out\",reason=\"%s\"} ", reason);
+    metrics_render(f->kit.metrics, &text);
+    const char *at = strstr(buf_text(&text), buf_text(&name));
+    assert_non_null(at);
+    at += name.len;
+    assert_true(number_parse(str_make(at, strcspn(at, "\n")), &value));
+    return value;
+}
+
+/* Rejects <count> records, a letter each. */
+static void reject(struct fixture *f, int count)
+{
+    destination_refuse(&f->kit.destinations[PRIMARY], VERDICT_REJECTED);
+    plan_kit_open(&f->kit);
+    for (int i = 0; i < count; i++) {
+        assert_true(plan_kit_samples(&f->kit, i, 1));
+        assert_true(destination_wait_calls(&f->kit.destinations[PRIMARY], (uint32_t)i + 1));
+    }
+}
+
+static void the_oldest_letters_make_room(void **state)
+{
+    struct fixture *f = *state;
+
+    delivery_of(f)->dead.max_disk_bytes = 2000;
+    reject(f, 100);
+    assert_drained(f);
+    double lost = dropped(f, "dead_letters_overflow");
+    assert_in_range((int)lost, 50, 97);
+    plan_kit_close(&f->kit);
+    char *dead = plan_kit_dead(&f->kit, "out");
+    int kept = 0;
+    for (const char *at = dead; (at = strchr(at, ':')) != NULL; at++) {
+        kept++;
+    }
+    assert_non_null(strstr(dead, ": 99;")); /* the newest */
+    mem_free(dead);
+    assert_true(kept >= 100 - (int)lost); /* a segment goes as a whole, and the newest stays */
+}
+
+static void letters_that_are_too_old_go(void **state)
+{
+    struct fixture *f = *state;
+
+    delivery_of(f)->dead.max_age_ns = 50 * NS_PER_MS;
+    reject(f, 3);
+    (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), 200), NULL});
+    assert_true(plan_kit_samples(&f->kit, 3, 1));
+    assert_drained(f);
+    assert_true(dropped(f, "dead_letters_age") == 3);
+    assert_true(dropped(f, "dead_letters_overflow") == 0);
+}
+
+static void full_letters_may_block(void **state)
+{
+    struct fixture *f = *state;
+
+    delivery_of(f)->dead =
+        (struct exporter_dead_letters){.max_disk_bytes = 400, .overflow = DEAD_LETTERS_BLOCK};
+    reject(f, 2);
+    for (int i = 2; i < 10; i++) {
+        assert_true(plan_kit_samples(&f->kit, i, 1));
+    }
+    for (int i = 0; i < 2000 && strstr(status_of(f).last_error, "is block") == NULL; i++) {
+        (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), 5), NULL});
+    }
+    assert_non_null(strstr(status_of(f).last_error, "replay or drop some"));
+    assert_true(plan_kit_drain(&f->kit, 0) > 0);
+    assert_true(dropped(f, "dead_letters_overflow") == 0);
 }
 
 /* ---- a try that we cut short ourselves ---- */
@@ -431,6 +512,9 @@ int main(void)
         CASE(the_fallback_comes_before_the_dead_letters),
         CASE(a_fallback_that_is_down_loses_nothing),
         CASE(the_dlq_exporter_gets_what_the_folder_keeps),
+        CASE(the_oldest_letters_make_room),
+        CASE(letters_that_are_too_old_go),
+        CASE(full_letters_may_block),
         CASE(a_cancelled_try_spends_nothing),
         CASE(status_says_how_it_went),
         CASE(health_follows_answers),
