@@ -154,6 +154,28 @@ static const struct option *find_row(const struct table_run *t, const struct yam
     return o;
 }
 
+static bool check_override(const struct table_run *t, const struct option *o,
+                           const struct given *given);
+
+/* A list of mappings is overridden as a whole: the same for what is in it. */
+static bool check_override_items(const struct table_run *t, const struct option *o,
+                                 const struct yaml_node *list)
+{
+    struct table_run *inner = arena_new(t->run->arena, struct table_run);
+
+    *inner = (struct table_run){.run = t->run, .table = o->table};
+    for (const struct yaml_node *item = list->first; item != NULL; item = item->next) {
+        for (const struct yaml_node *n = item->first; n != NULL; n = n->next) {
+            struct given given;
+            const struct option *row = n->key.len > 0 ? find_row(inner, n, &given) : NULL;
+            if (row != NULL && !check_override(inner, row, &given)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 /* Overrides are shown and kept as they are: no place for a secret, or for what is not the table's. */
 static bool check_override(const struct table_run *t, const struct option *o,
                            const struct given *given)
@@ -164,6 +186,9 @@ static bool check_override(const struct table_run *t, const struct option *o,
                                   "'%.*s' cannot be overridden: change the config",
                                   STR_FMT(given->node->key))
                    : err_unknown(t, given->node);
+    }
+    if (o->type == OPTION_TABLES) {
+        return check_override_items(t, o, given->node);
     }
     return o->type != OPTION_SECRET || given->as != GIVEN_VALUE ||
            given->node->kind != YAML_SCALAR ||

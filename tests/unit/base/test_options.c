@@ -649,6 +649,12 @@ static const struct {
      "http://h batch=7 offset=0 ratio=0" DEFAULTS " ca=o verify=1 tlskey=7"},
     {"{api_key: {env: T_BATCH_SIZE}}",
      "http://h batch=7 offset=0 ratio=0 key=7" DEFAULTS " ca=env verify=1 tlskey=-"},
+    {"sites: [{ca_file: o, key_file: k}]",
+     "f.yaml:1:32: key_file: cannot read the secret in k: No such file or directory"},
+    {"sites: [{ca_file: o}, {ca_file: p, key: abc}]",
+     "f.yaml:1:36: key: a secret cannot be overridden by its value, which would be kept and shown: say where it is, "
+     "with key_file, key_secret or {env: NAME}"},
+    {"sites: [{ca: o}]", "f.yaml:1:10: unknown option 'ca' of tls; it has ca_file, key, verify"},
     {"batchsize: 9",
      "f.yaml:1:1: unknown option 'batchsize' of exporter test: did you mean 'batch_size'?"},
     {"batch_size: 0", "f.yaml:1:13: batch_size: must be at least 1"},
