@@ -182,7 +182,8 @@ const struct cli_command command_check = {
     .help = "check a config and its rules, or rule files alone",
     .details =
         "Reads the config and its rules as `run` would and prints every problem with its place. With rule "
-        "files: checks these instead of those that the config names; without `-c` they are checked alone.\n\n"
+        "files: checks these instead of those that the config names; without `-c` they are checked alone. Options of "
+        "exporters that were changed over the API count, and are named.\n\n"
         "Exit status: 0 when `run` would take it (warnings included), 1 when it would not, 2 when the command "
         "line is wrong.",
     .options = options,
