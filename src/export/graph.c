@@ -86,6 +86,7 @@ static bool open_output(struct plan *p, struct gates *gates, struct output *o, s
     struct exporter_place place = {.env = p->env, .name = o->config->name, .meters = p->meters};
 
     if ((o->config->caps & EXPORTER_LEVEL) != 0) {
+        place.data_folder = path_below(p, "exporters", o->config->name, &folder);
         const struct level_filter filter = {wants_alert, o};
         return level_set_open(o->config->kind, &place, o->config->config, &filter, &o->level, e);
     }

@@ -210,6 +210,11 @@ struct level_memory *level_output_take_memory(struct level_output *o)
     return TAKE(o->memory);
 }
 
+const struct level_memory *level_output_memory(const struct level_output *o)
+{
+    return o->memory;
+}
+
 void level_output_remember(struct level_output *o, struct level_memory *memory)
 {
     level_memory_free(o->memory);

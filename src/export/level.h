@@ -118,6 +118,7 @@ MUST_USE bool level_output_open_at(const struct level_exporter *exporter,
  * over. */
 struct level_memory;
 struct level_memory *level_output_take_memory(struct level_output *o);
+const struct level_memory *level_output_memory(const struct level_output *o); /* NULL: taken */
 void level_output_remember(struct level_output *o, struct level_memory *memory);
 void level_memory_free(struct level_memory *m); /* NULL is fine */
 

@@ -61,6 +61,14 @@ struct level_output {
     struct buf answer;
 };
 
+/* What the destination last accepted of one alert. */
+struct confirmed {
+    uint64_t key;
+    int64_t at_ns; /* monotonic */
+    bool firing;
+    uint32_t walk; /* the last walk that met it */
+};
+
 struct level_memory {
     struct map confirmed;
 };

@@ -9,12 +9,18 @@
 #include "export/level_set.h"
 
 #include "base/env.h"
+#include "base/fs.h"
 #include "base/trace.h"
 #include "discover/discover.h"
 #include "export/exporter_options.h"
+#include "export/level_store.h"
 #include "export/level_targets.h"
 #include "export/plan.h"
 #include "net/http_client.h"
+
+#include <unistd.h>
+
+#define FILE_NAME "/told"
 
 struct member {
     char *url; /* owned; NULL: that of the config, which is the only one */
@@ -34,6 +40,7 @@ struct level_set {
     struct exporter_place place;
     const void *config;
     struct level_filter filter;
+    char *path; /* owned: of what was told, over a restart; NULL: not kept */
     const struct level_targets_config *targets; /* NULL: it has one */
     uint64_t words; /* how labels of alerts are made, as a hash of the config */
     struct relabel *relabel;
@@ -42,6 +49,7 @@ struct level_set {
     struct discover *discover;
     struct trace trace;
     struct thread thread;
+    bool stopped; /* by whoever changes graphs */
 
     struct lock changing;
     VEC(struct heirloom) heirlooms GUARDED_BY(changing);
@@ -277,6 +285,67 @@ static void run(void *arg)
     }
 }
 
+/* ---- over a restart ---- */
+
+static struct level_store_time now_of(const struct level_set *s)
+{
+    const struct clock *clock = s->place.env->clock;
+
+    return (struct level_store_time){clock_wall_ns(clock), clock_mono_ns(clock)};
+}
+
+static void keep_heirloom(void *arg, struct str url, struct level_memory *memory)
+{
+    struct level_set *s = arg;
+
+    vec_push(&s->heirlooms, ((struct heirloom){mem_dup_text(url.ptr, url.len), memory}));
+}
+
+/* What the program before told; it is true once only, since from now on more is told. */
+static void load(struct level_set *s)
+{
+    AUTO(buf_release) struct buf bytes = BUF_INIT(LEVEL_STORE_MAX);
+    struct err e = ERR_INIT;
+
+    if (s->path == NULL || access(s->path, F_OK) != 0) {
+        return;
+    }
+    if (!fs_read_file(fs_system(), str_of(s->path), LEVEL_STORE_MAX, &bytes, &e) ||
+        !level_store_read(buf_str(&bytes), s->words, now_of(s), keep_heirloom, s, &e)) {
+        trace_warn(&s->trace, "what was told before is not known; everything is told again",
+                   T_STR("exporter", s->place.name), T_TEXT("file", s->path), T_ERR(&e));
+    }
+    (void)fs_system()->ops->unlink(fs_system(), s->path);
+}
+
+/* When nothing is told any more. */
+static void save(struct level_set *s)
+{
+    AUTO(buf_release) struct buf bytes = BUF_INIT(LEVEL_STORE_MAX);
+    struct str folder = str_of(s->path);
+    struct err e = ERR_INIT;
+    size_t told = 0;
+
+    level_store_begin(&bytes, s->words);
+    for (size_t i = 0; i < s->members.len; i++) {
+        const struct member *m = s->members.items[i];
+        const struct level_memory *memory =
+            m->output != NULL && m->url != NULL ? level_output_memory(m->output) : NULL;
+        if (memory != NULL) {
+            level_store_add(&bytes, str_of(m->url), memory, now_of(s));
+            told++;
+        }
+    }
+    level_store_end(&bytes);
+    folder.len -= sizeof(FILE_NAME) - 1;
+    if (told > 0 && buf_ok(&bytes) &&
+        (!fs_make_path(fs_system(), folder, &e) ||
+         !fs_replace_file(fs_system(), str_of(s->path), buf_str(&bytes), &e))) {
+        trace_warn(&s->trace, "what was told is not kept; it will be told again",
+                   T_STR("exporter", s->place.name), T_ERR(&e));
+    }
+}
+
 /* ---- life ---- */
 
 static uint64_t hash_node(const struct yaml_node *node, uint64_t hash)
@@ -338,6 +407,14 @@ static bool open_one(struct level_set *s, struct err *e)
     return level_output_open(s->exporter, &s->place, s->config, &s->filter, &m->output, e);
 }
 
+static char *path_of(const struct exporter_place *place, bool is_kept)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+
+    buf_addf(&path, "%.*s%s", STR_FMT(place->data_folder), FILE_NAME);
+    return is_kept && place->data_folder.len > 0 ? buf_take(&path) : NULL;
+}
+
 bool level_set_open(const struct exporter_kind *kind, const struct exporter_place *place,
                     const void *config, const struct level_filter *filter,
                     struct level_set **ret_set, struct err *e)
@@ -351,11 +428,14 @@ bool level_set_open(const struct exporter_kind *kind, const struct exporter_plac
     s->filter = *filter;
     s->targets = offset != 0 ? (const void *)((const char *)config + offset) : NULL;
     s->words = words_of(s);
+    s->path = path_of(place, s->targets != NULL);
     trace_init_part(&s->trace, place->env->trace, "export", place->name, TRACE_INFO);
     relabel_work_init(&s->work);
     lock_init(&s->changing);
     lock_init(&s->lock);
     cond_init(&s->changed);
+    s->place.data_folder = STR(""); /* was the caller's */
+    load(s);
     if (!(s->targets != NULL ? open_targets(s, e) : open_one(s, e))) {
         level_set_close(s);
         return err_wrap(e, "exporter %.*s", STR_FMT(place->name));
@@ -390,6 +470,9 @@ void level_set_follow(struct level_set *s, struct level_set *before, bool is_sam
     }
     if (s->words != before->words) {
         return;
+    }
+    if (s->path != NULL) {
+        (void)fs_system()->ops->unlink(fs_system(), s->path); /* <before> wrote it when it ended */
     }
     lock_take(&s->changing);
     for (size_t i = 0; i < before->members.len; i++) {
@@ -443,10 +526,15 @@ void level_set_stop(struct level_set *s, struct wait wait)
     level_set_drain(s);
     thread_join(&s->thread);
     level_set_drain(s); /* those that came while it ended */
+    bool was_open = s->path != NULL && !s->stopped;
+    s->stopped = true;
     for (size_t i = 0; i < s->members.len; i++) {
         if (s->members.items[i]->output != NULL) {
             level_output_stop(s->members.items[i]->output, wait);
         }
+    }
+    if (was_open) {
+        save(s);
     }
 }
 
@@ -467,6 +555,7 @@ void level_set_close(struct level_set *s)
     }
     vec_release(&s->members);
     vec_release(&s->heirlooms);
+    mem_free(s->path);
     relabel_free(s->relabel);
     relabel_free(s->alert_relabel);
     relabel_work_release(&s->work);

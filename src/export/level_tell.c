@@ -16,14 +16,6 @@
 #include "export/outcome_rows.h"
 #include "net/http_client.h"
 
-/* What the destination last accepted of one alert. */
-struct confirmed {
-    uint64_t key;
-    int64_t at_ns; /* monotonic */
-    bool firing;
-    uint32_t walk; /* the last walk that met it */
-};
-
 static struct str key_bytes(const uint64_t *key)
 {
     return str_make((const char *)key, sizeof(*key));

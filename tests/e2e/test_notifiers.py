@@ -144,6 +144,23 @@ def test_reload(scene, start_webhook):
     assert scene.states() == ["firing"]
 
 
+def test_restart(scene, start_webhook):
+    """Nothing is told again by a restart, but what changed meanwhile is."""
+    receiver = start_webhook()
+    program = play(scene, {"static_configs": [{"targets": [receiver.url]}]},
+                   alerting("Plain", "plain"), alerting("Gone", "gone"))
+    scene.vectors["plain"] = scene.vectors["gone"] = UP
+    net.wait_until("both", lambda: sum(len(body) for _, body in posts(receiver)) == 2)
+    assert program.sigterm() == 0
+    seen = len(posts(receiver))
+    scene.vectors["gone"] = []
+    program.start().wait_ready()
+    net.wait_until("the end", lambda: len(posts(receiver)) > seen)
+    scene.wait_evaluations("plain", 5)
+    told = [alert["labels"]["alertname"] for _, body in posts(receiver)[seen:] for alert in body]
+    assert told == ["Gone"]
+
+
 def test_reload_while_discovery_is_down(scene, start_webhook):
     """What was found last is known after a reload too."""
     receiver, found = start_webhook(), start_webhook()
