@@ -4,7 +4,8 @@
  * Invariants
  *   1. next_seq only grows; every frame below it with a bit of the mask was given, or is gone.
  *   2. Nothing beyond durable_seq is given, and nothing of a file beyond the end that its segment had when looked up.
- *   3. The place in the open file (extent.serial, offset) belongs to at_seq: the frame that begins there has that number or
+ *   3. Of frames that follow each other in a file, numbers grow; one that does not fit is damage: counted, not given.
+ *   4. The place in the open file (extent.serial, offset) belongs to at_seq: the frame that begins there has that number or
  *      a higher one.
  */
 #include "base/crc32c.h"
@@ -33,6 +34,9 @@ struct log_reader {
     struct extent extent;
     int64_t offset;
     uint64_t at_seq;
+    /* The last frame of it that was looked at ended there. */
+    int64_t walked_to;
+    uint64_t walked_seq;
     struct window *window;
     unsigned strikes; /* how often in a row the disk did not give what is wanted */
 };
@@ -139,6 +143,7 @@ static int file_open(struct log_reader *r, const struct extent *x)
         return 0;
     }
     file_close(r);
+    r->walked_to = -1;
     segment_name(x->serial, name);
     log_path(r->l, name, path);
     int result = r->l->fs->ops->open(r->l->fs, path, FS_READ, &r->fd);
@@ -214,6 +219,21 @@ static int failed_read(struct log_reader *r, int result)
     return result == -EIO && gives_up(r) ? pass_over(r) : result;
 }
 
+/* Do frames stand at the offset that belong elsewhere? Those are up to *ret_until. */
+static int look_for_misplaced(struct log_reader *r, const struct frame_header *h,
+                              int64_t *ret_until)
+{
+    *ret_until = r->offset;
+    if (r->offset != r->walked_to || h->type >= LOG_TYPE_RESERVED || h->seq == r->walked_seq + 1) {
+        return 0;
+    }
+    if (h->seq <= r->walked_seq) {
+        *ret_until = r->offset + frame_bytes(h->length);
+        return 0;
+    }
+    return scan_misplaced(r->window, r->offset, r->walked_seq, ret_until);
+}
+
 /* Steps over or reads what stands at the offset; *ret_frame stays NULL when that was nothing for the reader. */
 static int step(struct log_reader *r, const struct log_frame **ret_frame)
 {
@@ -227,6 +247,17 @@ static int step(struct log_reader *r, const struct log_frame **ret_frame)
     if (look != LOOK_FRAME) {
         return pass_over(r);
     }
+    int64_t until = 0;
+    result = look_for_misplaced(r, &header, &until);
+    if (result != 0) {
+        return failed_read(r, result);
+    }
+    if (until > r->offset) {
+        log_damaged(r->l, r->fd, r->extent.serial, r->offset, until);
+        r->offset = until;
+        r->walked_to = until;
+        return 0;
+    }
     if (header.seq >= r->next_seq && (header.mask & r->mask) != 0) {
         result = read_frame(r, &header, ret_frame);
         if (result != 0) {
@@ -237,6 +268,8 @@ static int step(struct log_reader *r, const struct log_frame **ret_frame)
         }
     }
     r->offset += frame_bytes(header.length);
+    r->walked_to = r->offset;
+    r->walked_seq = header.seq;
     r->next_seq = header.seq >= r->next_seq ? header.seq + 1 : r->next_seq;
     return 0;
 }

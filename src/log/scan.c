@@ -2,6 +2,7 @@
 
 #include "base/crc32c.h"
 #include "base/mem.h"
+#include "log/log.h"
 
 #include <errno.h>
 
@@ -127,15 +128,53 @@ static int find_look(struct window *w, int64_t from, int64_t *ret_offset)
     return 0;
 }
 
+/* So many frames are looked at behind one that seems to be out of place. */
+enum { MISPLACED_MAX = 64 };
+
+int scan_misplaced(struct window *w, int64_t at, uint64_t after_seq, int64_t *ret_until)
+{
+    struct frame_header header = {0};
+    enum look look;
+    uint64_t last_seq = after_seq;
+    int64_t next = at;
+    int result = 0;
+
+    *ret_until = at;
+    for (int looked = 0; looked < MISPLACED_MAX; looked++) {
+        result = scan_look(w, next, &look, &header);
+        if (result == 0 && look == LOOK_BAD) {
+            result = find_look(w, next + FRAME_ALIGN, &next);
+            if (result != 0) {
+                return result;
+            }
+            continue;
+        }
+        if (result != 0 || look != LOOK_FRAME || header.type >= LOG_TYPE_RESERVED) {
+            return result;
+        }
+        if (header.seq <= last_seq) {
+            *ret_until = header.seq > after_seq ? next : at;
+            return 0;
+        }
+        last_seq = header.seq;
+        next += frame_bytes(header.length);
+    }
+    return 0;
+}
+
 /* Looks at one place; *ret_next is where to look next when it is nothing good. */
 static int scan_step(struct window *w, int64_t at, uint64_t min_seq, struct scan_hit *hit,
                      bool *ret_done, int64_t *ret_next)
 {
     enum look look;
     bool good = false;
+    int64_t until = at;
     int result = scan_look(w, at, &look, &hit->header);
 
-    if (result == 0 && look == LOOK_FRAME && hit->header.seq >= min_seq) {
+    if (result == 0 && look == LOOK_FRAME && min_seq > 0 && hit->header.seq > min_seq) {
+        result = scan_misplaced(w, at, min_seq - 1, &until);
+    }
+    if (result == 0 && look == LOOK_FRAME && until == at && hit->header.seq >= min_seq) {
         result = payload_is_good(w, at, &hit->header, &good);
     }
     hit->offset = at;
@@ -144,6 +183,7 @@ static int scan_step(struct window *w, int64_t at, uint64_t min_seq, struct scan
     *ret_done = good || look == LOOK_FOOTER || look == LOOK_END;
     if (result == 0 && !*ret_done) {
         int64_t behind = at + (look == LOOK_FRAME ? frame_bytes(hit->header.length) : FRAME_ALIGN);
+        behind = until > at ? until : behind;
         result = find_look(w, behind, ret_next);
     }
     return result;

@@ -59,7 +59,15 @@ enum { UNREADABLE_STEP = 4096 };
 MUST_USE int scan_next_readable(struct window *w, int64_t from, uint64_t min_seq,
                                 struct scan_hit *ret_hit, int64_t *unreadable);
 
-/* The next good frame at or after <from> whose sequence number is <min_seq> or more. 0 or -errno. */
+/*
+ * A good frame at <at> has a number beyond the one that comes behind <after_seq>. Do lower ones that
+ * are still to come stand behind it, so that it (and those up to *ret_until) is not in its place? Then
+ * *ret_until is beyond <at>. 0 or -errno.
+ */
+MUST_USE int scan_misplaced(struct window *w, int64_t at, uint64_t after_seq, int64_t *ret_until);
+
+/* The next good frame at or after <from> whose sequence number is <min_seq> or more, and which stands
+ * where it belongs. 0 or -errno. */
 MUST_USE int scan_next(struct window *w, int64_t from, uint64_t min_seq, struct scan_hit *ret_hit);
 
 #endif

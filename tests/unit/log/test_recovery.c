@@ -188,6 +188,50 @@ static void flip_everywhere(bool sealed, unsigned char bits)
     original_release(&o);
 }
 
+/* Each frame is written over each other one that is as long at least: only that one is lost, and counted. */
+static void misplace_everywhere(bool sealed)
+{
+    static struct kit_numbers got;
+    struct original o;
+
+    original_make(&o, sealed);
+    for (size_t to = 0; to < FRAMES; to++) {
+        for (size_t from = 0; from < FRAMES; from++) {
+            AUTO(buf_release) struct buf bytes = BUF_INIT(BUF_UNLIMITED);
+            size_t length = (size_t)(o.ends[from] - o.starts[from]);
+            bool survives[FRAMES];
+            struct kit k;
+            if (from == to || o.ends[to] - o.starts[to] < (int64_t)length) {
+                continue;
+            }
+            for (size_t i = 0; i < FRAMES; i++) {
+                survives[i] = i != to;
+            }
+            buf_add_str(&bytes, buf_str(&o.segment));
+            memcpy(bytes.ptr + o.starts[to], o.segment.ptr + o.starts[from], length);
+            open_damaged(&k, &o, buf_str(&bytes));
+            kit_read_all(&k, o.mask, &got);
+            bool torn = !sealed && to == FRAMES - 1;
+            assert_true(torn || metric_named(&k, "telex_log_damaged_total") > 0);
+            expect(&k, &o, survives, "misplaced", to * 1000 + from);
+            kit_release(&k);
+        }
+    }
+    original_release(&o);
+}
+
+static void misplace_any_frame_unsealed(void **state)
+{
+    (void)state;
+    misplace_everywhere(false);
+}
+
+static void misplace_any_frame_sealed(void **state)
+{
+    (void)state;
+    misplace_everywhere(true);
+}
+
 static void flip_any_byte_unsealed(void **state)
 {
     (void)state;
@@ -354,6 +398,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cut_anywhere_unsealed),
         cmocka_unit_test(cut_anywhere_sealed),
+        cmocka_unit_test(misplace_any_frame_unsealed),
+        cmocka_unit_test(misplace_any_frame_sealed),
         cmocka_unit_test(flip_any_byte_unsealed),
         cmocka_unit_test(flip_any_byte_sealed),
         cmocka_unit_test(zero_any_run),
