@@ -120,7 +120,7 @@ static bool answer_error(int status, const struct prom_answer *answer, struct er
 /* An answer that is no success: its own error where it is JSON, else the start of its text. */
 static bool read_error(int status, struct str body, struct arena *a, struct err *e)
 {
-    struct prom_answer answer;
+    struct prom_answer answer = {.result = PROM_NOTHING};
     struct err ignored = ERR_INIT;
     struct prom_rows none = {0};
 
@@ -154,7 +154,7 @@ static bool read_answer(void *arg, int status, struct str body, struct err *e)
 {
     struct reading *reading = arg;
     struct prom_rows rows = {reading->sink->row, reading->sink->arg};
-    struct prom_answer answer;
+    struct prom_answer answer = {.result = PROM_NOTHING};
     struct arena arena;
 
     arena_init(&arena, ARENA_UNLIMITED);
