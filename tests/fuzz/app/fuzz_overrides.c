@@ -30,6 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO(arena_release) struct arena arena;
     struct err e = ERR_INIT;
 
+    arena_init(&arena, ARENA_UNLIMITED);
     patch(str_slice(all, 0, middle), str_slice(all, middle + 5, all.len), &once);
     show(all);
     if (once.len == 0 || !buf_ok(&once)) {
@@ -38,7 +39,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     show(buf_str(&once));
     patch(buf_str(&once), STR("{}"), &twice);
     INVARIANT(!buf_ok(&twice) || str_eq(buf_str(&once), buf_str(&twice)));
-    arena_init(&arena, ARENA_UNLIMITED);
     struct yaml_source source = {.file = STR("f"), .text = buf_str(&once)};
     const struct yaml_node *exporters = NULL;
     INVARIANT(overrides_read(&source, &arena, &exporters, &e) == (e.code == ERR_NONE));
