@@ -271,6 +271,11 @@ struct output_status {
 };
 size_t plan_status(struct plan *p, struct output_status *ret, size_t max);
 
+/* The targets of all level outputs, in the config's order; for the time of each call. */
+struct level_set_target;
+void plan_level_targets(struct plan *p,
+                        void (*visit)(void *arg, const struct level_set_target *target), void *arg);
+
 /*
  * Holds back the output called <name>, lets it go on, or has it send what waits now, from any
  * thread. False when no output of that name keeps a queue. It stays so over a reload.

@@ -52,6 +52,19 @@ size_t plan_status(struct plan *p, struct output_status *ret, size_t max)
     return count;
 }
 
+void plan_level_targets(struct plan *p,
+                        void (*visit)(void *arg, const struct level_set_target *target), void *arg)
+{
+    struct graph *g = plan_use_graph(p);
+
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        if (g->outputs[i].level != NULL) {
+            level_set_targets(g->outputs[i].level, visit, arg);
+        }
+    }
+    plan_release_graph(p, g);
+}
+
 /* Says of one output what it leaves behind. */
 static void tell_left(struct plan *p, const struct output_status *s)
 {

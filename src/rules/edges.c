@@ -59,8 +59,8 @@ static struct str render_text(struct evaluation *ev, const struct rule_text *tex
     return arena_dup(arena, buf_str(&out));
 }
 
-static struct template_data alert_data(const struct evaluation *ev, const struct alert_item *item,
-                                       const struct alert_status *status)
+struct template_data alert_template_data(const struct evaluation *ev, const struct alert_item *item,
+                                         const struct alert_status *status)
 {
     const struct labels *own = item->series != NULL ? item->series : item->head.labels;
 
@@ -76,7 +76,7 @@ const struct label *alert_annotations(struct evaluation *ev, const struct alert_
 {
     const struct rule *rule = ev->run->rule;
     struct template_world world = evaluation_world(ev);
-    struct template_data data = alert_data(ev, item, status);
+    struct template_data data = alert_template_data(ev, item, status);
     struct label *pairs = arena_array(arena, struct label, rule->annotation_count);
 
     for (size_t i = 0; i < rule->annotation_count; i++) {
@@ -140,7 +140,7 @@ static struct str export_text(struct edge_builder *eb, const struct alert_item *
                               const struct alert_status *status)
 {
     const struct rule_export *x = &eb->ev->run->rule->export;
-    struct template_data data = alert_data(eb->ev, item, status);
+    struct template_data data = alert_template_data(eb->ev, item, status);
     struct rule_text text = {.name = STR("export_query"), .text = x->query_text};
 
     return x->query_text != NULL ? render_text(eb->ev, &text, &data, &eb->world, eb->arena)

@@ -75,6 +75,7 @@ bool engine_new(const struct env *env, const struct engine_options *options, str
     (void)e;
     en->env = env;
     en->options = *options;
+    en->started_ns = clock_wall_ns(env->clock);
     en->datasource = d;
     en->output = *output;
     trace_init(&en->trace, env->trace, "rules", TRACE_INFO);

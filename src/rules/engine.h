@@ -21,6 +21,7 @@
 #include "datasource/datasource.h"
 #include "export/level.h"
 #include "model/batch.h"
+#include "rules/engine_filter.h"
 #include "rules/rule.h"
 
 #include <stdbool.h>
@@ -151,13 +152,16 @@ void engine_restore_slots(struct engine *en, struct str text);
 /* Firing and recently resolved alerts, for level outputs. */
 struct level_source engine_levels(struct engine *en);
 
-/* Views for the API, streamed to <out> as JSON values (the object Prometheus documents). */
-struct engine_filter {
-    struct str type; /* "alert", "record" or empty */
-    bool exclude_alerts;
-};
+/* Views for the API, as JSON values (the objects that Prometheus documents); rules/listing.h for answers of any
+ * length. */
 void engine_print_rules(struct engine *en, const struct engine_filter *filter, struct buf *out);
-void engine_print_alerts(struct engine *en, struct buf *out);
+void engine_print_alerts(struct engine *en, const struct engine_filter *filter, struct buf *out);
+
+/* One of them, with its rules; a rule (of any group when <group_id> is empty) has its last evaluations too. False when
+ * there is none. */
+bool engine_print_group(struct engine *en, struct str group_id, struct buf *out);
+bool engine_print_rule(struct engine *en, struct str group_id, struct str rule_id, struct buf *out);
+bool engine_print_alert(struct engine *en, struct str group_id, uint64_t alert_id, struct buf *out);
 
 /* An evaluation of a rule, as it is kept. */
 struct rule_update {

@@ -103,6 +103,7 @@ struct engine {
     size_t group_count;
     struct map runs; /* by rule id */
     struct error_texts error_texts;
+    int64_t started_ns;     /* wall clock: an alert that was active before was restored */
     int64_t orphans_due_ns; /* monotonic: when those without a rule go; 0: there are none */
     uint64_t forgotten;     /* runs that went with their rule; main thread */
     uint64_t moved;         /* runs that went over to another rule id; main thread */
@@ -290,6 +291,13 @@ struct batch *edges_build(struct evaluation *ev, const struct pending_edge *edge
 /* What every batch of the rule says about itself. */
 struct batch_info rule_batch_info(const struct rule_run *run, enum record_kind kind,
                                   int64_t slot_ns);
+
+/* What a template of the rule sees when it is about an alert. */
+struct template_data alert_template_data(const struct evaluation *ev, const struct alert_item *item,
+                                         const struct alert_status *status);
+
+/* The page that shows the rule. */
+void rule_add_page_url(const struct engine *en, const struct rule *rule, struct buf *out);
 
 /* Renders the annotations of an alert into <arena>. */
 const struct label *alert_annotations(struct evaluation *ev, const struct alert_item *item,

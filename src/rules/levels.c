@@ -85,8 +85,7 @@ static bool copy_item(struct rule_run *run, const struct labels *labels, struct 
     return id != HINDEX_NONE;
 }
 
-/* The page that shows the expression. */
-static void print_generator_url(const struct engine *en, const struct rule *rule, struct buf *out)
+void rule_add_page_url(const struct engine *en, const struct rule *rule, struct buf *out)
 {
     buf_addf(out, "%.*s/?rule=%.*s", STR_FMT(en->options.external_url), STR_FMT(rule->id));
 }
@@ -110,7 +109,7 @@ static void describe_item(struct rule_run *run, struct alert_item *item, struct 
         json_add_str(&w, pairs[i].value);
     }
     json_end_object(&w);
-    print_generator_url(en, run->rule, generator_url);
+    rule_add_page_url(en, run->rule, generator_url);
     evaluation_end(&ev);
     labels_unref(item->head.labels);
     labels_unref(item->series);

@@ -1,5 +1,4 @@
-/* /api/v1: what the engine and the plan say of themselves, in Prometheus's envelope. */
-#include "base/mem.h"
+/* /api/v1/status/exporters: what the plan says of itself, in Prometheus's envelope. */
 #include "server/server_int.h"
 #include "wire/json.h"
 
@@ -12,69 +11,6 @@ static void close_envelope(struct buf *out)
 {
     buf_add_text(out, "}\n");
 }
-
-/* ---- rules and alerts ---- */
-
-static bool is_true(struct str text)
-{
-    return str_eq(text, STR("true")) || str_eq(text, STR("1"));
-}
-
-static bool read_filter(struct http_exchange *x, struct engine_filter *ret_filter)
-{
-    struct engine_filter filter = {0};
-    struct str value;
-
-    if (http_exchange_query_value(x, STR("type"), &value)) {
-        filter.type = value;
-        if (!str_eq(value, STR("alert")) && !str_eq(value, STR("record"))) {
-            (void)http_exchange_error(x, 400, "bad_data", "type is 'alert' or 'record', not '%.*s'",
-                                      STR_FMT(str_slice(value, 0, 64)));
-            return false;
-        }
-    }
-    if (http_exchange_query_value(x, STR("exclude_alerts"), &value)) {
-        filter.exclude_alerts = is_true(value);
-    }
-    *ret_filter = filter;
-    return true;
-}
-
-static void rules(struct http_exchange *x)
-{
-    struct buf out = BUF_INIT(ANSWER_BYTES_MAX);
-    struct app *app = server_app(x);
-    struct engine_filter filter;
-
-    if (app == NULL || !read_filter(x, &filter)) {
-        return;
-    }
-    open_envelope(&out);
-    engine_print_rules(app_view_begin(app), &filter, &out);
-    app_view_end(app);
-    close_envelope(&out);
-    server_answer(x, 200, NULL, &out);
-}
-
-static void alerts(struct http_exchange *x)
-{
-    struct buf out = BUF_INIT(ANSWER_BYTES_MAX);
-    struct app *app = server_app(x);
-
-    if (app == NULL) {
-        return;
-    }
-    open_envelope(&out);
-    engine_print_alerts(app_view_begin(app), &out);
-    app_view_end(app);
-    close_envelope(&out);
-    server_answer(x, 200, NULL, &out);
-}
-
-const struct http_handler resource_rules = {.end = rules};
-const struct http_handler resource_alerts = {.end = alerts};
-
-/* ---- exporters ---- */
 
 static void add_count(struct json_writer *w, const char *name, uint64_t value)
 {

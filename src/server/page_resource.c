@@ -42,7 +42,8 @@ static void page(struct http_exchange *x)
     AUTO(buf_release) struct buf alerts = BUF_INIT(PAGE_BYTES_MAX);
     AUTO(buf_release) struct buf problem = BUF_INIT(BUF_SMALL);
     AUTO(arena_release) struct arena arena = {0};
-    struct engine_filter filter = {.exclude_alerts = true};
+    static const struct engine_filter filter = {.exclude_alerts = true};
+    static const struct engine_filter filter_alerts = {.plain_alerts = true};
     struct app *app = server_app(x);
 
     if (app == NULL) {
@@ -52,7 +53,7 @@ static void page(struct http_exchange *x)
     struct output_status *outputs = arena_array(&arena, struct output_status, PLAN_OUTPUTS_MAX);
     struct engine *engine = app_view_begin(app);
     engine_print_rules(engine, &filter, &rules);
-    engine_print_alerts(engine, &alerts);
+    engine_print_alerts(engine, &filter_alerts, &alerts);
     app_last_problem(app, &problem);
     struct page_view v = {
         .groups = list_of(&arena, &rules, STR("groups")),

@@ -2,22 +2,90 @@
 #include "base/mem.h"
 #include "server/server_int.h"
 
-#define RULE_FILTERS                  \
-    "- `type`: `alert` or `record`\n" \
-    "- `exclude_alerts=true`: rules without their alerts\n"
+#define ALERT_FILTERS                                                                            \
+    "- `rule_name[]`, `rule_group[]`, `file[]`: only of rules, groups or files of these names\n" \
+    "- `match[]`: only those with labels that one of these selectors takes\n"                    \
+    "- `datasource_type`: `prometheus` or `graphite`\n"                                          \
+    "- `search`: only of rules and groups with this in their names\n"
+
+#define RULE_FILTERS                                                                           \
+    "- `type`: `alert` or `record`\n"                                                          \
+    "- `exclude_alerts=true`: rules without their alerts\n" ALERT_FILTERS                      \
+    "- `state` (or `filter`): only rules that are `ok`, `nomatch`, `inactive`, `pending`, "    \
+    "`firing` or `unhealthy`; several with commas between\n"                                   \
+    "- `extended_states=true`: `state` says so, of recording rules too\n"                      \
+    "- `group_limit`: groups in one answer; `groupNextToken` of it is the `group_next_token` " \
+    "of the next one. Or `page_num`, with `page` and `total_pages` beside `data`.\n"
+
+/* A resource under its own path, and where vmalert and Prometheus have it behind a prefix. */
+#define PEER_API(path, peer_handler, ...)                                                    \
+    {.route = {.method = "GET", .pattern = (path), .handler = (peer_handler)}, __VA_ARGS__}, \
+        {.route = {.method = "GET",                                                          \
+                   .pattern = "/vmalert" path,                                               \
+                   .handler = (peer_handler),                                                \
+                   .name = (path)}},                                                         \
+    {                                                                                        \
+        .route = {                                                                           \
+            .method = "GET",                                                                 \
+            .pattern = "/prometheus" path,                                                   \
+            .handler = (peer_handler),                                                       \
+            .name = (path)                                                                   \
+        }                                                                                    \
+    }
+
+/* A page of vmalert, or of Prometheus. */
+#define PEER_PAGE(path, page_handler)                                                             \
+    {                                                                                             \
+        .route = {.method = "GET", .pattern = (path), .handler = (page_handler), .name = "page" } \
+    }
 
 const struct resource server_resources[] = {
     {.route = {.method = "GET", .pattern = "/", .handler = &resource_page, .name = "page"},
      .help =
          "The status page: groups, rules, alerts and exporters, for a person. It refreshes itself.",
      .params = "- `rule`: the id of a rule to show alone; alerts link to it\n"},
-    {.route = {.method = "GET", .pattern = "/api/v1/rules", .handler = &resource_rules},
-     .help = "Groups with their rules and alerts, in file order, as Prometheus's API has them: "
-             "`{\"status\": \"success\", \"data\": {\"groups\": [...]}}`.",
-     .params = RULE_FILTERS},
-    {.route = {.method = "GET", .pattern = "/api/v1/alerts", .handler = &resource_alerts},
-     .help = "Pending and firing alerts, as Prometheus's API has them: "
-             "`{\"status\": \"success\", \"data\": {\"alerts\": [...]}}`."},
+    PEER_API(
+        "/api/v1/rules", &resource_rules,
+        .help =
+            "Groups with their rules and alerts, in file order, with the fields that Prometheus's API has and "
+            "those of vmalert: `{\"status\": \"success\", \"data\": {\"groups\": [...]}}`. It is made while it "
+            "is sent, and breaks off when the rules are replaced meanwhile. Annotations that `query` are as "
+            "they were written: reading asks nobody. This and the next six are also there below `/vmalert` and "
+            "`/prometheus`.",
+        .params = RULE_FILTERS),
+    PEER_API("/api/v1/alerts", &resource_alerts,
+             .help = "Pending and firing alerts, likewise: "
+                     "`{\"status\": \"success\", \"data\": {\"alerts\": [...]}}`.",
+             .params = ALERT_FILTERS),
+    PEER_API("/api/v1/group", &resource_group,
+             .help = "One group, a bare object as vmalert has it.",
+             .params = "- `group_id`: its `id`\n"),
+    PEER_API(
+        "/api/v1/rule", &resource_rule,
+        .help =
+            "One rule, likewise, with its last evaluations in `updates`, newest first: `time`, `at` (the time "
+            "that was asked for), `duration` in nanoseconds, `error`, `samples`, `series_fetched`, and the "
+            "request as a `curl` command.",
+        .params = "- `rule_id`: its `id`\n- `group_id`: that of its group; may be left out\n"),
+    PEER_API("/api/v1/alert", &resource_alert, .help = "One active alert, likewise.",
+             .params = "- `group_id`, `alert_id`: its `group_id` and `id`\n"),
+    PEER_API(
+        "/api/v1/notifiers", &resource_notifiers,
+        .help =
+            "Whom alerts are told, as vmalert has it: `{\"status\": \"success\", \"data\": {\"notifiers\": "
+            "[{\"kind\": \"static\", \"targets\": [{\"address\", \"labels\", \"lastError\"}]}]}}`."),
+    PEER_API(
+        "/api/v1/alertmanagers", &resource_alertmanagers,
+        .help = "The same as Prometheus has it: `activeAlertmanagers` and `droppedAlertmanagers`."),
+    PEER_PAGE("/vmalert", &resource_peer_page),
+    PEER_PAGE("/vmalert/", &resource_peer_page),
+    PEER_PAGE("/vmalert/groups", &resource_peer_page),
+    PEER_PAGE("/vmalert/alerts", &resource_peer_page),
+    PEER_PAGE("/vmalert/notifiers", &resource_peer_page),
+    PEER_PAGE("/vmalert/rule", &resource_peer_rule),
+    PEER_PAGE("/vmalert/alert", &resource_peer_page),
+    PEER_PAGE("/rules", &resource_peer_page),
+    PEER_PAGE("/alerts", &resource_peer_page),
     {.route = {.method = "GET", .pattern = "/api/v1/history", .handler = &resource_history},
      .help =
          "Changes of alert state, newest first: `number`, `time`, `rule`, `group`, `labels`, `from`, `to`, `value`, "
@@ -128,6 +196,14 @@ const struct resource server_resources[] = {
      .help = "200 as long as the program answers."},
     {.route = {.method = "GET", .pattern = "/-/ready", .handler = &resource_ready},
      .help = "200 when alert states are restored and rules are evaluated; 503 before."},
+    {.route = {.method = "GET", .pattern = "/health", .handler = &resource_health},
+     .help = "The same as vmalert says it."},
+    {.route = {.method = "GET", .pattern = "/ping", .handler = &resource_ping},
+     .help = "204, likewise."},
+    {.route = {.method = "PUT",
+               .pattern = "/-/reload",
+               .handler = &resource_reload,
+               .access = HTTP_ACCESS_RELOAD}},
     {.route = {.method = "POST",
                .pattern = "/-/reload",
                .handler = &resource_reload,
@@ -170,6 +246,9 @@ static void print_docs(const struct resource *resources, size_t count, struct bu
 {
     for (size_t i = 0; i < count; i++) {
         const struct resource *r = &resources[i];
+        if (r->help == NULL) {
+            continue;
+        }
         buf_addf(out, "## `%s %s`%s\n\n%s\n\n", r->route.method, r->route.pattern,
                  needs(r->route.access), r->help);
         if (r->params != NULL) {

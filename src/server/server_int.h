@@ -28,10 +28,12 @@ struct server {
 /* A route with what its documentation says. */
 struct resource {
     struct http_route route;
-    const char *help;
+    const char *help;   /* NULL: another way to one that has it */
     const char *params; /* Markdown list, or NULL */
 };
 
+extern const struct http_handler resource_alert;
+extern const struct http_handler resource_alertmanagers;
 extern const struct http_handler resource_alerts;
 extern const struct http_handler resource_exporter;
 extern const struct http_handler resource_exporter_change;
@@ -40,14 +42,21 @@ extern const struct http_handler resource_exporter_overrides_drop;
 extern const struct http_handler resource_exporter_tap;
 extern const struct http_handler resource_exporter_verb;
 extern const struct http_handler resource_exporters;
+extern const struct http_handler resource_group;
+extern const struct http_handler resource_health;
 extern const struct http_handler resource_healthy;
 extern const struct http_handler resource_history;
 extern const struct http_handler resource_metrics;
+extern const struct http_handler resource_notifiers;
 extern const struct http_handler resource_orphan_adopt;
 extern const struct http_handler resource_orphan_drop;
 extern const struct http_handler resource_page;
+extern const struct http_handler resource_peer_page;
+extern const struct http_handler resource_peer_rule;
+extern const struct http_handler resource_ping;
 extern const struct http_handler resource_ready;
 extern const struct http_handler resource_reload;
+extern const struct http_handler resource_rule;
 extern const struct http_handler resource_rules;
 extern const struct http_handler resource_trace;
 extern const struct http_handler resource_trace_change;

@@ -109,7 +109,7 @@ static void values_keep_their_64_bits(void **state)
                     "    annotations: {v: '{{ $value }}'}\n");
     answer(&b, 2, raws, values);
     evaluate(&b, 1);
-    engine_print_alerts(b.engine, &json);
+    engine_print_alerts(b.engine, &(struct engine_filter){0}, &json);
     (void)place_of(&json, "\"value\":\"1.6777217e+07\"");
     (void)place_of(&json, "\"value\":\"0.1234567890123456\"");
     assert_non_null(strstr(buf_text(&b.given.edges), " 16777217 1.6777217e+07"));
