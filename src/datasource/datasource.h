@@ -57,6 +57,7 @@ struct answer_info {
     bool is_partial;        /* the store says that it did not see everything */
     bool has_histograms;    /* native histograms were there and passed over */
     int64_t series_fetched; /* -1 when the store does not say */
+    uint32_t warnings;      /* that came with it */
     uint32_t rows;
     size_t bytes;
 };
@@ -91,6 +92,7 @@ struct datasource {
     const struct datasource_ops *ops;
     const struct datasource_kind *kind;
     int64_t query_timeout_ns; /* as configured; 0: the kind has none */
+    bool takes_batches;       /* speaks PromQL, and may be asked for many rules at once */
 };
 
 /* The kinds, each in a file of its own. */

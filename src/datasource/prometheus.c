@@ -23,6 +23,7 @@ struct prometheus_config {
     struct str tenant;
     int64_t query_step_ns;
     int64_t max_concurrent;
+    bool query_batch;
     struct option_map params;
 };
 
@@ -170,6 +171,7 @@ static bool read_answer(void *arg, int status, struct str body, struct err *e)
                                  .is_partial = answer.is_partial || answer.is_incomplete,
                                  .has_histograms = answer.has_histograms,
                                  .series_fetched = answer.series_fetched,
+                                 .warnings = answer.warning_count,
                                  .rows = (uint32_t)answer.rows,
                                  .bytes = body.len};
     }
@@ -278,7 +280,8 @@ static bool prometheus_open(const struct env *env, const void *config, struct st
     }
     p->super = (struct datasource){.ops = &prometheus_ops,
                                    .kind = &datasource_prometheus,
-                                   .query_timeout_ns = c->common.query_timeout_ns};
+                                   .query_timeout_ns = c->common.query_timeout_ns,
+                                   .takes_batches = c->query_batch};
     p->config = c;
     *ret_datasource = &p->super;
     return true;
@@ -322,6 +325,13 @@ static const struct option rows[] = {
      .min = 1,
      .max = 10000,
      .help = "Queries in flight at once; others wait their turn."},
+    {.name = "query_batch",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct prometheus_config, query_batch),
+     .fallback = "false",
+     .help =
+         "Rules of a group that do not read each other are asked for in one request, up to 15 kB of "
+         "expressions; any error, warning or partial answer has them asked for one by one."},
     {.name = "params",
      .type = OPTION_MAP,
      .offset = offsetof(struct prometheus_config, params),

@@ -36,6 +36,11 @@ static const struct metric_desc breaches_desc = {
     .help = "Answers that had more series than a limit allows; alert states were kept.",
     .type = METRIC_COUNTER,
     .labels = {"limit"}};
+static const struct metric_desc batches_desc = {
+    .name = "telex_rule_batches_total",
+    .help = "Requests for many rules at once: answered, or split into one for each rule.",
+    .type = METRIC_COUNTER,
+    .labels = {"result"}};
 static const struct metric_desc edges_desc = {.name = "telex_alert_edges_total",
                                               .help =
                                                   "Changes of alert state that were made durable.",
@@ -90,6 +95,8 @@ bool engine_new(const struct env *env, const struct engine_options *options, str
         en->breaches[limit] =
             metrics_get1(env->metrics, &breaches_desc, series_limit_name((enum series_limit)limit));
     }
+    en->batches = metrics_get1(env->metrics, &batches_desc, STR("answered"));
+    en->batch_failures = metrics_get1(env->metrics, &batches_desc, STR("split"));
     en->edges = metrics_get0(env->metrics, &edges_desc);
     en->samples = metrics_get0(env->metrics, &samples_desc);
     en->template_errors = metrics_get0(env->metrics, &template_errors_desc);
@@ -113,6 +120,7 @@ static void group_init(struct group_run *g, struct engine *en, const struct rule
     *g = (struct group_run){.group = group, .engine = en};
     lock_init(&g->lock);
     g->runs = mem_alloc0(group->rule_count, sizeof(struct rule_run *));
+    g->graph = rule_graph_new(group);
     g->iterations = metrics_get2(en->env->metrics, &iterations_desc, group->name, group->file);
     g->late = missed_metric(en, group, STR("late"));
     g->refused = missed_metric(en, group, STR("refused"));
@@ -122,6 +130,7 @@ static void group_init(struct group_run *g, struct engine *en, const struct rule
 static void groups_free(struct group_run *groups, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        rule_graph_free(groups[i].graph);
         metric_drop(groups[i].iterations);
         metric_drop(groups[i].late);
         metric_drop(groups[i].refused);
@@ -153,6 +162,8 @@ void engine_free(struct engine *en)
     }
     metric_drop(en->edges);
     metric_drop(en->samples);
+    metric_drop(en->batches);
+    metric_drop(en->batch_failures);
     metric_drop(en->restore_failures);
     metric_drop(en->template_errors);
     metric_drop(en->exports_cut);
@@ -482,8 +493,7 @@ static void trim_after(struct engine *en, uint32_t met)
     }
 }
 
-/* How long the rule's query may take. */
-static int64_t query_timeout_ns(const struct rule_run *run)
+int64_t rule_query_timeout_ns(const struct rule_run *run)
 {
     const struct datasource *d = run_datasource(run);
     int64_t own_ns = run->rule->query_timeout_ns;
@@ -493,15 +503,14 @@ static int64_t query_timeout_ns(const struct rule_run *run)
     return own_ns > 0 && own_ns < most_ns ? own_ns : most_ns;
 }
 
-/* False with the reason, and *ret_refused when there was no room for what was found. */
-static bool evaluate_rule(struct rule_run *run, int64_t slot_ns, struct wait wait,
-                          bool *ret_refused, struct err *e)
+bool rule_evaluate(struct rule_run *run, int64_t slot_ns, struct wait wait, bool *ret_refused,
+                   struct err *e)
 {
     struct engine *en = run->engine;
     int64_t start_ns = clock_mono_ns(en->env->clock);
     struct evaluation ev;
 
-    wait = wait_limit_ms(wait, en->env->clock, query_timeout_ns(run) / NS_PER_MS);
+    wait = wait_limit_ms(wait, en->env->clock, rule_query_timeout_ns(run) / NS_PER_MS);
     run->evaluation++;
     evaluation_begin(&ev, run, slot_ns - run->rule->group->query_offset_ns, wait);
     bool ok = run->kind == RULE_ALERT ? alert_evaluate(&ev, e) : record_evaluate(&ev, e);
@@ -516,6 +525,7 @@ static bool evaluate_rule(struct rule_run *run, int64_t slot_ns, struct wait wai
                                  .duration_ns = outcome.duration_ns,
                                  .samples = outcome.samples,
                                  .series_fetched = outcome.series_fetched};
+    run->was_doubtful = !ok || ev.info.is_partial || ev.info.warnings > 0;
     evaluation_end(&ev);
     trim_after(en, ev.met);
     if (!ok) {
@@ -533,29 +543,5 @@ bool group_evaluate_rule(struct group_run *g, size_t rule, int64_t slot_ns, stru
 {
     bool refused = false;
 
-    return evaluate_rule(g->runs[rule], slot_ns, wait, &refused, e);
-}
-
-void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait)
-{
-    struct engine *en = g->engine;
-    int64_t start_ns = clock_mono_ns(en->env->clock);
-    bool had_room = true;
-
-    credit_absence(g, slot_ns);
-    for (size_t i = 0; i < g->group->rule_count && !wait_is_over(wait, en->env->clock); i++) {
-        struct err e = ERR_INIT;
-        bool refused = false;
-        (void)evaluate_rule(g->runs[i], slot_ns, wait, &refused, &e);
-        had_room = had_room && !refused;
-    }
-    int64_t duration_ns = clock_mono_ns(en->env->clock) - start_ns;
-    metric_add(g->iterations, 1);
-    metric_add(g->refused, !had_room);
-    metric_add_seconds(g->duration, duration_ns);
-    lock_take(&g->lock);
-    g->last_slot_ns = slot_ns;
-    g->last_duration_ns = duration_ns;
-    lock_give(&g->lock);
-    en->output.changed(en->output.arg);
+    return rule_evaluate(g->runs[rule], slot_ns, wait, &refused, e);
 }

@@ -14,6 +14,8 @@
 #include "base/trace.h"
 #include "rules/engine.h"
 #include "rules/record_memory.h"
+#include "rules/rule_batch.h"
+#include "rules/rule_graph.h"
 #include "rules/series_table.h"
 #include "rules/updates.h"
 
@@ -72,15 +74,22 @@ struct rule_run {
     uint64_t commit_floor; /* is_committing: their frames come after this one; likewise */
     bool is_new;      /* while rules are replaced: it was made for its rule and knows nothing yet */
     int64_t shift_ns; /* time that nobody watched, which alerts are still to be credited */
-    uint8_t remote_phase;  /* enum remote_phase */
-    struct remote *remote; /* what another engine left of its alerts; or NULL */
+    uint8_t remote_phase;           /* enum remote_phase */
+    struct remote *remote;          /* what another engine left of its alerts; or NULL */
+    const struct rule_batch *batch; /* has the answer of this evaluation; or NULL */
+    size_t part;                    /* in it */
+    int64_t alone_until_ns;         /* monotonic: it is not asked for with others */
+    bool was_doubtful; /* its own last answer failed, or had a warning, or was partial */
 };
 
 struct group_run {
     const struct rule_group *group;
     struct engine *engine;
     struct rule_run **runs;
-    _Atomic int64_t held; /* series of its rules */
+    struct rule_graph *graph;
+    uint32_t batch_max;       /* rules in one request; 0: as many as there is room for */
+    int64_t batch_max_due_ns; /* monotonic: until then */
+    _Atomic int64_t held;     /* series of its rules */
     struct lock lock;
     int64_t last_slot_ns GUARDED_BY(lock);
     int64_t last_duration_ns GUARDED_BY(lock);
@@ -124,6 +133,8 @@ struct engine {
     struct metric *exports_cut;
     struct metric *failures;
     struct metric *restore_failures;
+    struct metric *batches;
+    struct metric *batch_failures;
 };
 
 /* ---- one evaluation of one rule ---- */
@@ -159,6 +170,16 @@ struct query rule_query(const struct rule *rule, struct str expr, int64_t at_ns)
 MUST_USE bool run_query(const struct rule_run *run, const struct query *q,
                         const struct answer_sink *sink, struct answer_info *ret_info,
                         struct err *e);
+
+/*
+ * Evaluates one rule at a slot. False with the reason, and *ret_refused when there was no room for what was
+ * found.
+ */
+bool rule_evaluate(struct rule_run *run, int64_t slot_ns, struct wait wait, bool *ret_refused,
+                   struct err *e);
+
+/* How long the rule's query may take. */
+int64_t rule_query_timeout_ns(const struct rule_run *run);
 
 /* Runs the rule's query; rows go to <row>(arg). */
 MUST_USE bool evaluation_query(struct evaluation *ev,

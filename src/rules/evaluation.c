@@ -76,17 +76,25 @@ static bool check_complete(const struct evaluation *ev, struct err *e)
                    ev->info.rows);
 }
 
+/* Asks for the rule alone, or takes what was asked for together with others. */
+static bool ask(struct evaluation *ev, const struct answer_sink *sink, struct err *e)
+{
+    struct query q = query_within(ev, ev->run->rule->expr);
+
+    return ev->run->batch != NULL
+               ? rule_batch_replay(ev->run->batch, ev->run->part, sink, &ev->info, e)
+               : run_query(ev->run, &q, sink, &ev->info, e);
+}
+
 bool evaluation_query(struct evaluation *ev,
                       bool (*row)(void *arg, struct str raw, int64_t time_ns, double value,
                                   struct err *e),
                       void *arg, struct err *e)
 {
-    struct query q = query_within(ev, ev->run->rule->expr);
     struct answer_sink sink = {row, arg};
 
     budget_begin(ev);
-    return run_query(ev->run, &q, &sink, &ev->info, e) && budget_check(ev, e) &&
-           check_complete(ev, e);
+    return ask(ev, &sink, e) && budget_check(ev, e) && check_complete(ev, e);
 }
 
 bool evaluation_keeps(const struct evaluation *ev)

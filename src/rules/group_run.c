@@ -1,0 +1,227 @@
+/*
+ * The evaluation of a group at a slot: which rule is next, and which go together in one request.
+ *
+ * Invariants
+ *   1. A rule is evaluated once in a pass, after all earlier rules that it reads.
+ *   2. Of the rules that could be next the first in file order is.
+ *   3. Rules go together in a request only when each of them could be next.
+ *   4. A request for many that is in doubt is forgotten as a whole; its rules are asked for one by one.
+ */
+#include "rules/engine_int.h"
+
+#include "base/env.h"
+#include "base/mem.h"
+
+/* How long a rule that was in doubt goes alone, and a group makes smaller requests. */
+#define ALONE_NS (600 * NS_PER_S)
+
+/* The part of an interval that a request for many may take: there must be time to ask for each. */
+enum { BATCH_INTERVAL_PART = 4 };
+
+struct pass {
+    struct group_run *g;
+    int64_t slot_ns;
+    struct wait wait;
+    uint8_t *done; /* by rule */
+    size_t first;  /* all before it are done */
+    bool had_room;
+    struct rule_batch batch;
+};
+
+/* ---- which rule is next ---- */
+
+static bool is_ready(const struct pass *p, size_t rule)
+{
+    struct rule_reads reads = rule_graph_reads(p->g->graph, rule);
+
+    if (reads.all) {
+        return p->first >= reads.count;
+    }
+    for (uint32_t i = 0; i < reads.count; i++) {
+        if (p->done[reads.items[i]] == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void set_done(struct pass *p, size_t rule)
+{
+    p->done[rule] = 1;
+    while (p->first < p->g->group->rule_count && p->done[p->first] != 0) {
+        p->first++;
+    }
+}
+
+/* ---- one rule ---- */
+
+static void evaluate_one(struct pass *p, size_t rule)
+{
+    struct rule_run *run = p->g->runs[rule];
+    struct err e = ERR_INIT;
+    bool refused = false;
+
+    (void)rule_evaluate(run, p->slot_ns, p->wait, &refused, &e);
+    p->had_room = p->had_room && !refused;
+    set_done(p, rule);
+}
+
+/* ---- many in one request ---- */
+
+static int64_t now_ns(const struct pass *p)
+{
+    return clock_mono_ns(p->g->engine->env->clock);
+}
+
+/* May the rule travel with others? Its answer must be a vector for certain. */
+static bool may_join(const struct rule_run *run, int64_t now_mono_ns)
+{
+    const struct rule *rule = run->rule;
+    const struct datasource *d = run_datasource(run);
+
+    return d != NULL && d->takes_batches && rule->tree != NULL &&
+           rule->tree->type == PROMQL_TYPE_INSTANT && rule->query_timeout_ns == 0 &&
+           now_mono_ns >= run->alone_until_ns &&
+           str_find(rule->expr, STR("__rule__")) == rule->expr.len;
+}
+
+static size_t most_in_batch(struct pass *p)
+{
+    struct group_run *g = p->g;
+
+    if (g->batch_max != 0 && now_ns(p) >= g->batch_max_due_ns) {
+        g->batch_max = 0;
+    }
+    return g->batch_max != 0 ? g->batch_max : BATCH_RULES_MAX;
+}
+
+/* Collects <rule> and what may go with it. */
+static void collect(struct pass *p, size_t rule)
+{
+    const struct rule_group *group = p->g->group;
+    size_t most = most_in_batch(p);
+    int64_t now_mono_ns = now_ns(p);
+
+    rule_batch_clear(&p->batch);
+    for (size_t i = rule; i < group->rule_count && p->batch.parts.len < most; i++) {
+        const struct rule_run *run = p->g->runs[i];
+        if (p->done[i] != 0 || run->rule->source != group->rules[rule].source ||
+            !may_join(run, now_mono_ns) || !is_ready(p, i)) {
+            if (i == rule) {
+                return;
+            }
+            continue;
+        }
+        if (!rule_batch_add(&p->batch, (uint32_t)i, run->rule->expr)) {
+            return;
+        }
+    }
+}
+
+static bool ask_batch(struct pass *p, struct err *e)
+{
+    struct group_run *g = p->g;
+    const struct rule_run *run = g->runs[p->batch.parts.items[0].rule];
+    int64_t most_ns = g->group->interval_ns / BATCH_INTERVAL_PART;
+    int64_t own_ns = rule_query_timeout_ns(run);
+    struct query q = rule_query(run->rule, run->rule->expr, p->slot_ns - g->group->query_offset_ns);
+
+    most_ns = most_ns > NS_PER_S ? most_ns : NS_PER_S;
+    q.wait = wait_limit_ms(p->wait, g->engine->env->clock,
+                           (own_ns < most_ns ? own_ns : most_ns) / NS_PER_MS);
+    return rule_batch_ask(&p->batch, run_datasource(run), &q, e);
+}
+
+static void evaluate_parts(struct pass *p)
+{
+    for (size_t i = 0; i < p->batch.parts.len; i++) {
+        uint32_t rule = p->batch.parts.items[i].rule;
+        struct rule_run *run = p->g->runs[rule];
+        run->batch = &p->batch;
+        run->part = i;
+        evaluate_one(p, rule);
+        run->batch = NULL;
+    }
+}
+
+/* The store may want smaller requests: none of these rules is in doubt alone. */
+static void make_smaller(struct pass *p)
+{
+    p->g->batch_max = (uint32_t)(p->batch.parts.len + 1) / 2;
+    p->g->batch_max_due_ns = now_ns(p) + ALONE_NS;
+}
+
+/* One by one; who is in doubt then goes alone from now on. */
+static void split(struct pass *p, const struct err *why)
+{
+    struct group_run *g = p->g;
+    bool found = false;
+
+    metric_add(g->engine->batch_failures, 1);
+    trace_warn(&g->engine->trace, "rules asked for in one request are asked for one by one",
+               T_STR("group", g->group->name), T_U64("rules", p->batch.parts.len), T_ERR(why));
+    for (size_t i = 0; i < p->batch.parts.len; i++) {
+        uint32_t rule = p->batch.parts.items[i].rule;
+        struct rule_run *run = g->runs[rule];
+        if (wait_is_over(p->wait, g->engine->env->clock)) {
+            return;
+        }
+        evaluate_one(p, rule);
+        if (run->was_doubtful) {
+            run->alone_until_ns = now_ns(p) + ALONE_NS;
+            found = true;
+        }
+    }
+    if (!found) {
+        make_smaller(p);
+    }
+}
+
+static void evaluate_from(struct pass *p, size_t rule)
+{
+    struct err e = ERR_INIT;
+
+    collect(p, rule);
+    if (p->batch.parts.len < 2) {
+        evaluate_one(p, rule);
+    } else if (ask_batch(p, &e)) {
+        metric_add(p->g->engine->batches, 1);
+        evaluate_parts(p);
+    } else {
+        split(p, &e);
+    }
+}
+
+/* ---- the group ---- */
+
+static void note_pass(struct pass *p, int64_t start_ns)
+{
+    struct group_run *g = p->g;
+    int64_t duration_ns = now_ns(p) - start_ns;
+
+    metric_add(g->iterations, 1);
+    metric_add(g->refused, !p->had_room);
+    metric_add_seconds(g->duration, duration_ns);
+    lock_take(&g->lock);
+    g->last_slot_ns = p->slot_ns;
+    g->last_duration_ns = duration_ns;
+    lock_give(&g->lock);
+}
+
+void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait)
+{
+    struct engine *en = g->engine;
+    struct pass p = {.g = g, .slot_ns = slot_ns, .wait = wait, .had_room = true};
+    int64_t start_ns = now_ns(&p);
+
+    credit_absence(g, slot_ns);
+    p.done = mem_alloc0(g->group->rule_count, 1);
+    rule_batch_init(&p.batch, en->env->budget);
+    while (p.first < g->group->rule_count && !wait_is_over(wait, en->env->clock)) {
+        evaluate_from(&p, p.first);
+    }
+    rule_batch_release(&p.batch);
+    mem_free(p.done);
+    note_pass(&p, start_ns);
+    en->output.changed(en->output.arg);
+}

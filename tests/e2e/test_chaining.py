@@ -1,0 +1,34 @@
+"""Rules that read each other's results, and rules that travel in one request, on a real Prometheus."""
+
+import net
+import telex
+from telex import alerting, group, recording
+
+
+def stored(store, expr):
+    """{time: value} of a series in the last minute."""
+    found = store.query(f"{expr}[1m]")
+    return {point[0]: float(point[1]) for series in found for point in series["values"]}
+
+
+def setting(store, **datasource):
+    return {"datasource": {"url": store.url, **datasource},
+            "exporters": {"store": telex.remote_write_exporter(store.url + "/api/v1/write")}}
+
+
+def test_many_rules_in_one_request_give_what_each_gives_alone(start_prometheus, start_telex):
+    store = start_prometheus()
+    rules = [recording("t", "vector(time())"), recording("nothing", "absent(vector(1))"),
+             recording("labelled", 'label_replace(vector(1), "a", "b,\\"__rule_\\"", "", "")'),
+             alerting("A", "vector(1) > 0  # a comment"), recording("number", "1 + 1")]
+    program = start_telex(setting(store, query_batch=True), {"rules.yaml": [group("g", rules, interval="1s")]})
+    net.wait_until("all to be there",
+                   lambda: store.query("t") and store.query("labelled") and store.query("ALERTS") and
+                   store.query("number"))
+    assert store.query("labelled")[0]["metric"] == {"__name__": "labelled", "a": 'b,"__rule_"'}
+    assert store.query("nothing") == []
+    for at, value in stored(store, "t").items():
+        assert abs(at - value) < 0.001
+    counts = program.metrics()["telex_rule_batches_total"]
+    assert counts[("result=answered",)] > 0
+    assert counts[("result=split",)] == 0

@@ -1,0 +1,133 @@
+/* Rules of a group that travel in one request, and what happens when such a request is in doubt. */
+#include "engine_bench.h"
+
+#define THREE                                                                            \
+    "groups:\n- name: g\n  rules:\n  - {record: a, expr: x}\n  - {record: b, expr: y}\n" \
+    "  - {record: c, expr: z}\n"
+#define CHAIN                                                                                 \
+    "groups:\n- name: g\n  rules:\n  - {record: a, expr: x}\n  - {record: b, expr: sum(a)}\n" \
+    "  - {record: c, expr: z}\n  - {record: d, expr: vector(time()) or b}\n"
+
+static void start(struct bench *b, const char *rules)
+{
+    bench_start(b, rules);
+    b->source.super.takes_batches = true;
+}
+
+static void one_request_serves_all(void **state)
+{
+    static const char *const raws[] = {"{\"__rule__\":\"2\",\"i\":\"1\"}",
+                                       "{\"__name__\":\"x\",\"__rule__\":\"0\"}",
+                                       "{\"__rule__\":\"2\",\"i\":\"2\"}"};
+    static const double values[] = {1, 2, 3};
+    struct bench b;
+
+    (void)state;
+    start(&b, THREE);
+    answer(&b, ARRAY_LEN(raws), raws, values);
+    for (int slot = 0; slot < 2; slot++) {
+        evaluate(&b, slot);
+        assert_int_equal(b.source.queries, slot + 1);
+        expect_given(&b.given.samples, "a 2\n"
+                                       "c{i=\"1\"} 1\n"
+                                       "c{i=\"2\"} 3\n");
+    }
+    b.source.super.takes_batches = false;
+    answer_one(&b, "{\"i\":\"1\"}", 5); /* the same bytes as alone */
+    evaluate(&b, 2);
+    assert_int_equal(b.source.queries, 5);
+    bench_stop(&b);
+}
+
+static void doubt_asks_for_each(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    start(&b, THREE);
+    answer_one(&b, "{\"i\":\"1\"}", 7); /* no row says whose it is */
+    evaluate(&b, 0);
+    assert_int_equal(b.source.queries, 1 + 3);
+    expect_given(&b.given.samples, "a{i=\"1\"} 7\n"
+                                   "b{i=\"1\"} 7\n"
+                                   "c{i=\"1\"} 7\n");
+    evaluate(&b, 1); /* two at once now, then one */
+    assert_int_equal(b.source.queries, 4 + 1 + 2 + 1);
+    evaluate(&b, 2); /* and none together */
+    assert_int_equal(b.source.queries, 8 + 3);
+    bench_stop(&b);
+}
+
+static void who_is_in_doubt_goes_alone(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    start(&b, THREE);
+    b.source.partial = true;
+    evaluate(&b, 0);
+    assert_int_equal(b.source.queries, 1 + 3);
+    b.source.partial = false;
+    evaluate(&b, 1);
+    assert_int_equal(b.source.queries, 4 + 3);
+    bench_stop(&b);
+}
+
+static void readers_come_after_givers(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    start(&b, CHAIN);
+    evaluate(&b, 0); /* a and c; then b; then d */
+    assert_int_equal(b.source.queries, 3);
+    assert_string_equal(b.source.last_expr, "vector(time()) or b");
+    bench_stop(&b);
+}
+
+static void a_dead_store_fails_each_rule(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    start(&b, THREE);
+    b.source.fails = true;
+    evaluate(&b, 0);
+    assert_int_equal(b.source.queries, 1 + 3);
+    expect_given(&b.given.samples, "");
+    bench_stop(&b);
+}
+
+static void rows_are_taken_from_the_budget(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    start(&b, THREE);
+    answer_one(&b, "{\"__rule__\":\"1\",\"i\":\"1\"}", 7);
+    budget_init(&b.budget, NULL, "the test", 1000);
+    evaluate(&b, 0);
+    assert_int_equal(b.source.queries, 1 + 3);
+    budget_init(&b.budget, NULL, "the test", INT64_MAX);
+    bench_stop(&b);
+    bench_start(&b, THREE);
+    b.source.super.takes_batches = true;
+    answer_one(&b, "{\"__rule__\":\"1\",\"i\":\"1\"}", 7);
+    evaluate(&b, 0);
+    assert_int_equal(budget_used(&b.budget), 0);
+    bench_stop(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_request_serves_all),
+        cmocka_unit_test(doubt_asks_for_each),
+        cmocka_unit_test(who_is_in_doubt_goes_alone),
+        cmocka_unit_test(readers_come_after_givers),
+        cmocka_unit_test(a_dead_store_fails_each_rule),
+        cmocka_unit_test(rows_are_taken_from_the_budget),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
