@@ -91,6 +91,7 @@ static struct app *app_new(const struct env *env, struct loaded *loaded,
     a->snapshot_mono_ns = clock_mono_ns(env->clock);
     buf_init(&a->last_problem, BUF_SMALL);
     trace_init(&a->trace, env->trace, "app", TRACE_INFO);
+    a->received = alert_states_new(env);
     a->trace_control = trace_control_new(env);
     trace_control_use(a->trace_control, a->now.config);
     lock_init(&a->lock);
@@ -106,6 +107,7 @@ static void app_free(struct app *a)
     rule_watch_free(a->rule_watch);
     plan_close(a->plan);
     history_close(a->history);
+    alert_states_free(a->received);
     graph_release(&a->graph);
     trace_control_free(a->trace_control);
     app_metrics_release(&a->metrics);
@@ -255,6 +257,11 @@ struct trace_control *app_trace_control(struct app *a)
 struct plan *app_plan(struct app *a)
 {
     return a->plan;
+}
+
+struct alert_states *app_alert_states(struct app *a)
+{
+    return a->received;
 }
 
 size_t app_outputs(struct app *a, struct output_status *ret, size_t max)

@@ -17,6 +17,7 @@
 #include "app/load.h"
 #include "rules/engine.h"
 
+struct alert_states;
 struct app;
 struct trace_control;
 
@@ -95,6 +96,9 @@ struct trace_control *app_trace_control(struct app *a);
 
 /* The delivery plan, for who gives to it: it lives as long as the app. */
 struct plan *app_plan(struct app *a);
+
+/* What is known of alerts that others push; lives as long as the app. */
+struct alert_states *app_alert_states(struct app *a);
 
 /* The history of alerts, which lives as long as the app; NULL: none is kept. */
 struct history *app_history(struct app *a);

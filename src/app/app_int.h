@@ -14,6 +14,7 @@
 #include "app/scheduler.h"
 #include "base/trace.h"
 #include "base/vec.h"
+#include "receive/alert_states.h"
 
 struct reload_asker {
     void (*done)(void *arg, const struct reload_result *result);
@@ -57,6 +58,8 @@ struct app {
     struct plan *plan;
     struct outputs outputs;
     struct history *history; /* NULL: none is kept */
+    struct alert_states *received; /* alerts that others push */
+    uint64_t received_changes;     /* of it, when it was saved last */
     struct graph graph;
     struct scheduler *scheduler;
     struct trace_control *trace_control;

@@ -150,7 +150,8 @@ static uint64_t outputs_of(const struct plan_config *plan, uint64_t mask)
     return outputs;
 }
 
-/* An exporter that nothing can reach is a mistake that nobody would notice. */
+/* An exporter that nothing can reach is a mistake that nobody would notice. Alerts that others push can
+ * name any that takes alerts. */
 static void check_reached(struct checker *k)
 {
     const struct plan_config *plan = &k->config->plan;
@@ -166,7 +167,9 @@ static void check_reached(struct checker *k)
         const struct target_config *target = &plan->targets[i];
         bool is_default = (plan->default_targets >> i & 1) != 0;
         struct err e = ERR_INIT;
-        if (is_default && (named >> i & 1) == 0 &&
+        bool is_receiving =
+            k->config->settings.receive.alerts && (target->takes & TAKES(RECORD_ALERT)) != 0;
+        if (is_default && !is_receiving && (named >> i & 1) == 0 &&
             (target->expansion->outputs & ~outputs_of(plan, named)) != 0) {
             (target->node->key.len > 0 ? yaml_key_err : yaml_err)(
                 target->node, &e, ERR_CONFIG,
@@ -257,6 +260,13 @@ static void check_receive(struct checker *k)
         (void)config_err(k->config, STR("receive"), &e,
                          "remote write is received but no exporter takes samples: every push is "
                          "answered 503");
+        problems_warning(k->problems, &e);
+    }
+    e = ERR_INIT;
+    if (k->config->settings.receive.alerts && (takes & TAKES(RECORD_ALERT)) == 0) {
+        (void)config_err(k->config, STR("receive"), &e,
+                         "alerts are received but no exporter takes them: every push is answered "
+                         "503");
         problems_warning(k->problems, &e);
     }
 }

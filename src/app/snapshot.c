@@ -21,6 +21,7 @@
 #define SNAPSHOT_NAME "alerts.snapshot"
 #define SERIES_NAME "series.snapshot"
 #define SLOTS_NAME "groups.slots"
+#define RECEIVED_NAME "received.alerts"
 
 enum { SLOTS_EVERY_MS = 5000, SERIES_EVERY_MS = 10000, SLOTS_BYTES_MAX = 64 << 20 };
 
@@ -131,7 +132,40 @@ static void save_when_due(struct app *a, struct engine *engine)
 
 /* ---- alerts ---- */
 
+/* Alerts that others push. */
+static void load_received(struct app *a)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    struct err e = ERR_INIT;
+
+    state_file(a, RECEIVED_NAME, &path);
+    if (access(buf_text(&path), F_OK) != 0) {
+        return;
+    }
+    if (!alert_states_load(a->received, buf_str(&path), &e)) {
+        trace_warn(&a->trace, "some alerts that others push will be told again", T_ERR(&e));
+    }
+}
+
+/* After the engine's snapshot, so that what the ledger forgets is in this file. */
+static bool save_received(struct app *a, struct err *e)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    uint64_t changes = alert_states_changes(a->received);
+
+    if (changes == a->received_changes) {
+        return true;
+    }
+    state_file(a, RECEIVED_NAME, &path);
+    if (!alert_states_save(a->received, buf_str(&path), e)) {
+        return false;
+    }
+    a->received_changes = changes;
+    return true;
+}
+
 struct replay {
+    struct app *app;
     struct engine *engine;
     uint64_t edges;
 };
@@ -141,13 +175,17 @@ static bool replay_edges(void *arg, uint64_t seq, struct batch *b, struct err *e
     struct replay *r = arg;
 
     r->edges += batch_rows(b);
+    if (alert_states_own(b)) {
+        engine_note_frame(r->engine, seq);
+        return alert_states_replay(r->app->received, b, e);
+    }
     return engine_restore_edge(r->engine, seq, b, e);
 }
 
 bool state_restore(struct app *a, struct engine *engine, struct err *e)
 {
     AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
-    struct replay replay = {.engine = engine};
+    struct replay replay = {.app = a, .engine = engine};
     uint64_t seq = 0;
 
     snapshot_path(a, &path);
@@ -155,6 +193,7 @@ bool state_restore(struct app *a, struct engine *engine, struct err *e)
     if (has_snapshot && !engine_restore_snapshot(engine, buf_str(&path), &seq, e)) {
         return false;
     }
+    load_received(a);
     if (!plan_replay_alerts(a->plan, seq, replay_edges, &replay, e)) {
         return err_wrap(e, "restoring alert states from the ledger");
     }
@@ -181,7 +220,8 @@ bool state_save(struct app *a, struct engine *engine, struct err *e)
     uint64_t seq = 0;
 
     snapshot_path(a, &path);
-    if (!engine_save_snapshot(engine, buf_str(&path), &seq, e) ||
+    engine_note_frame(engine, alert_states_seq(a->received));
+    if (!engine_save_snapshot(engine, buf_str(&path), &seq, e) || !save_received(a, e) ||
         !plan_alerts_saved(a->plan, seq, e)) {
         metric_add(a->metrics.snapshot_failures, 1);
         return false;
@@ -250,8 +290,9 @@ void app_tick(struct app *a)
     }
     engine_forget_orphans(a->graph.engine);
     save_when_due(a, a->graph.engine);
-    bool is_changed =
-        edges != a->snapshot_edges || engine_forgotten(a->graph.engine) != a->snapshot_forgotten;
+    bool is_changed = edges != a->snapshot_edges ||
+                      engine_forgotten(a->graph.engine) != a->snapshot_forgotten ||
+                      alert_states_changes(a->received) != a->received_changes;
     bool is_due = since_ns >= state->snapshot_interval_ns ||
                   bytes - a->snapshot_bytes >= (uint64_t)state->snapshot_bytes;
     if (!is_changed || !is_due) {

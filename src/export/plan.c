@@ -254,10 +254,23 @@ static bool all_admit(struct graph *g, enum record_kind kind, const struct give 
     return true;
 }
 
+/* The targets that are given to instead of the routes; 0: none. */
+static uint64_t only_targets(const struct graph *g, const struct give *how, struct receipt *receipt)
+{
+    struct err ignored = ERR_INIT;
+
+    if (how->only != 0 || how->named.len == 0) {
+        return how->only;
+    }
+    int index = plan_find_target(&g->config, how->named, &ignored);
+    receipt->name_unknown = index < 0;
+    return index >= 0 ? UINT64_C(1) << index : 0;
+}
+
 static bool give_routed(struct plan *p, struct graph *g, struct batch *b, const struct give *how,
                         struct receipt *receipt, struct err *e)
 {
-    const struct routing routing = {&g->config, how->only, how->except};
+    const struct routing routing = {&g->config, only_targets(g, how, receipt), how->except};
     const struct routed *groups = NULL;
     struct arena arena;
     size_t count = 0;

@@ -164,6 +164,7 @@ MUST_USE bool plan_change(struct plan *p, const struct plan_config *config, stru
 struct give {
     uint64_t
         only; /* these targets and no routes (a rule's own annotations); 0: the routes decide */
+    struct str named;  /* as <only>, by the name that a record gives; the routes where there is none */
     uint64_t except;   /* never these targets (thinned by export_interval) */
     bool alert_series; /* ALERTS and ALERTS_FOR_STATE: only to outputs with EXPORTER_SERIES */
     bool state_only;   /* append to the ledger, deliver to nobody */
@@ -187,6 +188,7 @@ struct receipt {
     enum record_kind kind;
     uint64_t seq;           /* of its last frame in the log of the kind; 0: nothing was written */
     uint64_t unrouted_rows; /* that no output was chosen for */
+    bool name_unknown;      /* give.named is no target: the routes decided */
 };
 
 /* As plan_give(), with what became of the rows. */

@@ -33,6 +33,9 @@ static void push_free(struct push *push)
 {
     http_exchange_drop(push->exchange);
     batch_unref(push->batch);
+    if (push->kind->release != NULL) {
+        push->kind->release(push);
+    }
     mem_free(push);
 }
 
@@ -51,18 +54,34 @@ static bool give(struct acker *a, struct push *push, struct err *e)
     return true;
 }
 
-static void answer(struct acker *a, struct push *push, bool held, const struct err *e)
+static int answer_held(struct push *push)
 {
     static const struct http_answer no_content = {.status = NO_CONTENT};
+
+    if (push->kind->answer != NULL) {
+        return push->kind->answer(push);
+    }
+    (void)http_exchange_answer(push->exchange, &no_content);
+    return NO_CONTENT;
+}
+
+static int answer_lost(struct push *push, const struct err *e)
+{
+    if (push->kind->lost != NULL) {
+        push->kind->lost(push);
+    }
+    (void)http_exchange_busy(push->exchange, UNAVAILABLE, RETRY_S, e->message);
+    return UNAVAILABLE;
+}
+
+static void answer(struct acker *a, struct push *push, bool held, const struct err *e)
+{
     int64_t took_ns = clock_mono_ns(a->env->clock) - push->came_mono_ns;
 
     if (held) {
-        (void)http_exchange_answer(push->exchange, &no_content);
         metric_observe(a->metrics->seconds, (double)took_ns / (double)NS_PER_S);
-    } else {
-        (void)http_exchange_busy(push->exchange, UNAVAILABLE, RETRY_S, e->message);
     }
-    receive_count_answer(a->metrics, held ? NO_CONTENT : UNAVAILABLE);
+    receive_count_answer(a->metrics, held ? answer_held(push) : answer_lost(push, e));
 }
 
 static void settle(struct acker *a, struct push *push)

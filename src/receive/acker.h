@@ -19,10 +19,22 @@
 #include "receive/receive_metrics.h"
 
 struct acker;
+struct push;
 
-/* A push on its way to its answer. */
+/* What differs between kinds of pushes. */
+struct push_kind {
+    /* Answers what is held, and gives the status. NULL: 204. */
+    int (*answer)(struct push *push);
+    /* What was given was not held in time: it may be on disk or not. May be NULL. */
+    void (*lost)(struct push *push);
+    /* Lets go of what the push has beside what every push has. May be NULL. */
+    void (*release)(struct push *push);
+};
+
+/* A push on its way to its answer; the first member of what a kind makes of it. */
 struct push {
     struct push *next;
+    const struct push_kind *kind;
     struct http_exchange *exchange; /* held */
     struct plan *plan;
     struct batch *batch; /* to be given yet; NULL: it was, and <receipt> says what became of it */
@@ -39,7 +51,7 @@ struct acker_hooks {
 MUST_USE bool acker_start(const struct env *env, struct receive_metrics *metrics,
                           const struct acker_hooks *hooks, struct acker **ret_acker, struct err *e);
 
-/* Takes over <push>, from mem_alloc(). */
+/* Takes over <push>, from mem_new(). */
 void acker_push(struct acker *a, struct push *push);
 
 /* Lets go of what still waits. NULL is fine. */

@@ -24,11 +24,23 @@ static void burst_init(struct burst *b)
 
 static void set_routes(struct receiver *r, const struct receive_config *config)
 {
-    r->routes[0] = (struct http_route){.method = "POST",
-                                       .pattern = "/api/v1/write",
-                                       .handler = &receive_remote_write,
-                                       .access = HTTP_ACCESS_CLIENT,
-                                       .body_max = (size_t)config->max_body_bytes};
+    static const struct {
+        const char *pattern;
+        const struct http_handler *handler;
+    } routes[RECEIVE_ROUTES] = {
+        {"/api/v1/write", &receive_remote_write},
+        {"/api/v2/alerts", &receive_alerts_v2},
+        {"/webhook", &receive_webhook},
+        {"/api/v1/alerts", &receive_alerts_v1},
+    };
+
+    for (size_t i = 0; i < RECEIVE_ROUTES; i++) {
+        r->routes[i] = (struct http_route){.method = "POST",
+                                           .pattern = routes[i].pattern,
+                                           .handler = routes[i].handler,
+                                           .access = HTTP_ACCESS_CLIENT,
+                                           .body_max = (size_t)config->max_body_bytes};
+    }
 }
 
 bool receiver_start(const struct env *env, const struct receive_config *config,
@@ -42,6 +54,7 @@ bool receiver_start(const struct env *env, const struct receive_config *config,
     lock_init(&r->lock);
     burst_init(&r->unrouted);
     burst_init(&r->sampleless);
+    burst_init(&r->unknown_names);
     receive_metrics_init(&r->metrics, env->metrics);
     receiver_change(r, config);
     set_routes(r, config);
@@ -53,9 +66,12 @@ bool receiver_start(const struct env *env, const struct receive_config *config,
     return true;
 }
 
-void receiver_attach(struct receiver *r, struct plan *plan)
+void receiver_attach(struct receiver *r, const struct receive_parts *parts)
 {
-    atomic_store(&r->plan, plan);
+    r->states = parts->states;
+    r->history = parts->history;
+    alert_states_limit(r->states, (size_t)receiver_config(r).max_alerts);
+    atomic_store(&r->plan, parts->plan);
 }
 
 void receiver_change(struct receiver *r, const struct receive_config *config)
@@ -63,6 +79,9 @@ void receiver_change(struct receiver *r, const struct receive_config *config)
     lock_take(&r->lock);
     r->config = *config;
     lock_give(&r->lock);
+    if (atomic_load(&r->plan) != NULL) {
+        alert_states_limit(r->states, (size_t)config->max_alerts);
+    }
 }
 
 struct receive_config receiver_config(struct receiver *r)
@@ -91,8 +110,61 @@ void receiver_free(struct receiver *r)
     receive_metrics_release(&r->metrics);
     lock_release(&r->unrouted.lock);
     lock_release(&r->sampleless.lock);
+    lock_release(&r->unknown_names.lock);
     lock_release(&r->lock);
     mem_free(r);
+}
+
+/* ---- heads ---- */
+
+struct receiver *receiver_of(struct http_exchange *x)
+{
+    return http_exchange_arg(x);
+}
+
+void receiver_refuse(struct http_exchange *x, int status, const char *type, const struct err *e)
+{
+    (void)http_exchange_error(x, status, type, "%s%s%s", e->context, e->context[0] ? ": " : "",
+                              e->message);
+    receive_count_answer(&receiver_of(x)->metrics, status);
+}
+
+void receiver_refuse_busy(struct http_exchange *x, int64_t retry_after_s, const char *why)
+{
+    (void)http_exchange_busy(x, RECEIVE_UNAVAILABLE, retry_after_s, why);
+    receive_count_answer(&receiver_of(x)->metrics, RECEIVE_UNAVAILABLE);
+}
+
+bool receiver_admits(struct http_exchange *x, enum record_kind kind, const char *nobody)
+{
+    struct plan *plan = atomic_load(&receiver_of(x)->plan);
+    struct err e = ERR_INIT;
+
+    if (plan == NULL) {
+        receiver_refuse_busy(x, RECEIVE_START_S, "starting");
+    } else if (!plan_takes(plan, kind)) {
+        receiver_refuse_busy(x, RECEIVE_NOBODY_S, nobody);
+    } else if (!plan_admits(plan, kind, &e)) {
+        receiver_refuse_busy(x, RECEIVE_FULL_S, e.message);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+struct str header_value(struct str header)
+{
+    return str_trim(str_slice(header, 0, str_find_byte(header, ';')));
+}
+
+bool header_is_one_of(struct str value, const char *const *names)
+{
+    for (; *names != NULL; names++) {
+        if (str_eq_nocase(value, str_of(*names))) {
+            return true;
+        }
+    }
+    return value.len == 0;
 }
 
 /* ---- buffers ---- */
@@ -130,13 +202,11 @@ void receiver_give_buffer(struct receiver *r, struct buf *b)
 
 /* ---- what goes nowhere ---- */
 
-void receiver_dropped(struct receiver *r, struct burst *burst, enum receive_drop reason,
-                      uint64_t rows, const char *message)
+void receiver_told(struct receiver *r, struct burst *burst, uint64_t rows, const char *message)
 {
     int64_t now_ns = clock_mono_ns(r->env->clock);
     uint64_t tell = 0;
 
-    metric_add(r->metrics.dropped[reason], rows);
     lock_take(&burst->lock);
     burst->rows += rows;
     if (now_ns - burst->told_mono_ns >= TELL_AGAIN_S * NS_PER_S) {
@@ -148,6 +218,13 @@ void receiver_dropped(struct receiver *r, struct burst *burst, enum receive_drop
     if (tell > 0) {
         trace_warn(&r->trace, message, T_U64("records", tell));
     }
+}
+
+void receiver_dropped(struct receiver *r, struct burst *burst, enum receive_drop reason,
+                      uint64_t rows, const char *message)
+{
+    metric_add(r->metrics.dropped[reason], rows);
+    receiver_told(r, burst, rows, message);
 }
 
 void receiver_given(struct receiver *r, const struct push *push, uint32_t rows)

@@ -1,5 +1,6 @@
 /*
- * receive.h - what others push to us, over HTTP: remote write 1.0 on POST /api/v1/write.
+ * receive.h - what others push to us, over HTTP: remote write on POST /api/v1/write, alerts on POST
+ * /api/v2/alerts and POST /webhook.
  *
  * A push is answered 2xx only when it is HELD by every output that its routes chose; what is wrong
  * with it is said at once (400, 413, 415), and when there is no room the sender is told to come back
@@ -20,11 +21,15 @@
 #include "base/options.h"
 #include "net/http_server.h"
 
+struct alert_states;
+struct history;
 struct plan;
 struct receiver;
 
 struct receive_config {
     bool remote_write;
+    bool alerts;
+    int64_t max_alerts;
     int64_t max_body_bytes;
     int64_t max_decoded_bytes;
 };
@@ -35,8 +40,15 @@ extern const struct option_table receive_options;
 MUST_USE bool receiver_start(const struct env *env, const struct receive_config *config,
                              struct receiver **ret_receiver, struct err *e);
 
-/* What comes is given to <plan> from now on, which outlives the receiver. */
-void receiver_attach(struct receiver *r, struct plan *plan);
+/* What a receiver works with; all of it outlives the receiver. */
+struct receive_parts {
+    struct plan *plan;           /* what comes is given to it */
+    struct alert_states *states; /* what is known of alerts */
+    struct history *history;     /* that keeps changes of alerts; or NULL */
+};
+
+/* Pushes are taken from now on. */
+void receiver_attach(struct receiver *r, const struct receive_parts *parts);
 
 /* Another config: takes effect with the next push, but for a max_body that is larger than the first. */
 void receiver_change(struct receiver *r, const struct receive_config *config);

@@ -10,12 +10,17 @@
 #include "base/trace.h"
 #include "export/plan.h"
 #include "receive/acker.h"
+#include "receive/alert_states.h"
 #include "receive/receive.h"
 #include "receive/receive_metrics.h"
+#include "state/history.h"
 
 #include <stdatomic.h>
 
-enum { RECEIVE_BUFFERS = 8, RECEIVE_BUFFER_KEPT = 4 << 20, RECEIVE_ROUTES = 1 };
+enum { RECEIVE_BAD_REQUEST = 400, RECEIVE_NOT_FOUND = 404, RECEIVE_GONE = 410,
+       RECEIVE_TOO_LARGE = 413, RECEIVE_UNSUPPORTED = 415, RECEIVE_UNAVAILABLE = 503 };
+enum { RECEIVE_START_S = 1, RECEIVE_MEMORY_S = 1, RECEIVE_FULL_S = 1, RECEIVE_NOBODY_S = 30 };
+enum { RECEIVE_BUFFERS = 8, RECEIVE_BUFFER_KEPT = 4 << 20, RECEIVE_ROUTES = 4 };
 
 /* Tells of a loss once a minute at most, with what came together since. */
 struct burst {
@@ -28,11 +33,15 @@ struct receiver {
     const struct env *env;
     struct trace trace;
     _Atomic(struct plan *) plan; /* NULL: starting */
+    struct alert_states *states; /* set before <plan>, as is <history> */
+    struct history *history;     /* or NULL */
+    _Atomic int alert_pushes;    /* under way */
     struct http_route routes[RECEIVE_ROUTES];
     struct receive_metrics metrics;
     struct acker *acker;
     struct burst unrouted;
     struct burst sampleless;
+    struct burst unknown_names;
     struct lock lock;
     struct receive_config config GUARDED_BY(lock); /* a copy: the one given goes with a reload */
     struct buf buffers[RECEIVE_BUFFERS] GUARDED_BY(lock); /* to unpack into */
@@ -40,6 +49,23 @@ struct receiver {
 };
 
 extern const struct http_handler receive_remote_write;
+extern const struct http_handler receive_webhook;
+extern const struct http_handler receive_alerts_v2;
+extern const struct http_handler receive_alerts_v1;
+
+/* The receiver of an exchange. */
+struct receiver *receiver_of(struct http_exchange *x);
+
+/* Refuse a push: for what it is, or for now. */
+void receiver_refuse(struct http_exchange *x, int status, const char *type, const struct err *e);
+void receiver_refuse_busy(struct http_exchange *x, int64_t retry_after_s, const char *why);
+
+/* Can records of <kind> be given now? Refuses the push where not. */
+MUST_USE bool receiver_admits(struct http_exchange *x, enum record_kind kind, const char *nobody);
+
+/* The value of a header before its parameters; and is it one of <names>, or nothing? */
+struct str header_value(struct str header);
+MUST_USE bool header_is_one_of(struct str value, const char *const *names);
 
 /* The config as it is now. */
 struct receive_config receiver_config(struct receiver *r);
@@ -50,6 +76,9 @@ void receiver_give_buffer(struct receiver *r, struct buf *b);
 
 /* A push was given to the plan: counts it, and what goes nowhere. */
 void receiver_given(struct receiver *r, const struct push *push, uint32_t rows);
+
+/* Tells of <rows> records, once a minute at most. */
+void receiver_told(struct receiver *r, struct burst *burst, uint64_t rows, const char *message);
 
 /* Rows that go nowhere: counted under <reason>, and told of. */
 void receiver_dropped(struct receiver *r, struct burst *burst, enum receive_drop reason,

@@ -7,6 +7,13 @@ static const struct metric_desc samples_desc = {
     .help = "Samples taken in: answered 2xx, or about to be.",
     .type = METRIC_COUNTER,
 };
+static const struct metric_desc alerts_desc = {
+    .name = "telex_receive_alerts_total",
+    .help = "Alerts that were pushed: that began to fire, that ended, that said what was known, that "
+            "made no sense.",
+    .type = METRIC_COUNTER,
+    .labels = {"news"},
+};
 static const struct metric_desc bytes_desc = {
     .name = "telex_receive_bytes_total",
     .help = "Bytes of the bodies that were taken in, as sent.",
@@ -39,8 +46,15 @@ static const struct metric_desc extras_desc = {
     .labels = {"kind"},
 };
 
-static const int codes[RECEIVE_CODES] = {204, 400, 404, 413, 415, 503};
-static const char *const code_names[RECEIVE_CODES] = {"204", "400", "404", "413", "415", "503"};
+static const int codes[RECEIVE_CODES] = {200, 204, 400, 404, 410, 413, 415, 503};
+static const char *const code_names[RECEIVE_CODES] = {"200", "204", "400", "404",
+                                                      "410", "413", "415", "503"};
+static const char *const fate_names[RECEIVE_FATES] = {
+    [FATE_FIRING] = "firing",
+    [FATE_RESOLVED] = "resolved",
+    [FATE_UNCHANGED] = "unchanged",
+    [FATE_BAD] = "bad",
+};
 static const char *const drop_names[RECEIVE_DROPS] = {
     [DROP_NO_ROUTE] = "no route",
     [DROP_NO_SAMPLES] = "no samples",
@@ -62,6 +76,7 @@ static void get_family(struct metrics *registry, const struct metric_desc *desc,
 void receive_metrics_init(struct receive_metrics *m, struct metrics *registry)
 {
     m->samples = metrics_get0(registry, &samples_desc);
+    get_family(registry, &alerts_desc, fate_names, RECEIVE_FATES, m->alerts);
     m->bytes = metrics_get0(registry, &bytes_desc);
     m->seconds = metrics_get0(registry, &seconds_desc);
     get_family(registry, &requests_desc, code_names, RECEIVE_CODES, m->requests);
@@ -79,6 +94,7 @@ static void drop_all(struct metric *const *all, size_t count)
 void receive_metrics_release(struct receive_metrics *m)
 {
     metric_drop(m->samples);
+    drop_all(m->alerts, RECEIVE_FATES);
     metric_drop(m->bytes);
     metric_drop(m->seconds);
     drop_all(m->requests, RECEIVE_CODES);

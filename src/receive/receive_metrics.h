@@ -9,12 +9,14 @@
 
 #include "base/metrics.h"
 
-enum { RECEIVE_CODES = 6 };
+enum { RECEIVE_CODES = 8 };
+enum receive_fate { FATE_FIRING, FATE_RESOLVED, FATE_UNCHANGED, FATE_BAD, RECEIVE_FATES };
 enum receive_drop { DROP_NO_ROUTE, DROP_NO_SAMPLES, RECEIVE_DROPS };
 enum receive_extra { EXTRA_HISTOGRAM, EXTRA_EXEMPLAR, EXTRA_METADATA, RECEIVE_EXTRAS };
 
 struct receive_metrics {
     struct metric *samples;
+    struct metric *alerts[RECEIVE_FATES];
     struct metric *bytes;
     struct metric *seconds;
     struct metric *requests[RECEIVE_CODES];

@@ -6,44 +6,7 @@
 #include "receive/receive_int.h"
 #include "wire/compress.h"
 
-enum { BAD_REQUEST = 400, NOT_FOUND = 404, TOO_LARGE = 413, UNSUPPORTED = 415, UNAVAILABLE = 503 };
-enum { START_S = 1, MEMORY_S = 1, FULL_S = 1, NOBODY_S = 30 };
-
-static struct receiver *receiver_of(struct http_exchange *x)
-{
-    return http_exchange_arg(x);
-}
-
-static void refuse(struct http_exchange *x, int status, const char *type, const struct err *e)
-{
-    (void)http_exchange_error(x, status, type, "%s%s%s", e->context, e->context[0] ? ": " : "",
-                              e->message);
-    receive_count_answer(&receiver_of(x)->metrics, status);
-}
-
-static void refuse_busy(struct http_exchange *x, int64_t retry_after_s, const char *why)
-{
-    (void)http_exchange_busy(x, UNAVAILABLE, retry_after_s, why);
-    receive_count_answer(&receiver_of(x)->metrics, UNAVAILABLE);
-}
-
 /* ---- the head ---- */
-
-/* The value before its parameters. */
-static struct str plain_value(struct str header)
-{
-    return str_trim(str_slice(header, 0, str_find_byte(header, ';')));
-}
-
-static bool is_one_of(struct str value, const char *const *names)
-{
-    for (; *names != NULL; names++) {
-        if (str_eq_nocase(value, str_of(*names))) {
-            return true;
-        }
-    }
-    return value.len == 0;
-}
 
 /* Is it remote write 1.0, as far as its headers tell? */
 static bool check_headers(struct http_exchange *x, struct err *e)
@@ -58,32 +21,27 @@ static bool check_headers(struct http_exchange *x, struct err *e)
         return err_set(e, ERR_CONFIG,
                        "remote write 2.0 is not taken here; send 1.0: prometheus.WriteRequest");
     }
-    if (!is_one_of(plain_value(type), types)) {
+    if (!header_is_one_of(header_value(type), types)) {
         return err_set(e, ERR_CONFIG, "Content-Type '%.*s' is not taken here; send %s",
                        STR_FMT(str_slice(type, 0, 100)), types[0]);
     }
-    return is_one_of(str_trim(encoding), encodings) ||
+    return header_is_one_of(str_trim(encoding), encodings) ||
            err_set(e, ERR_CONFIG, "Content-Encoding '%.*s' is not taken here; send %s",
                    STR_FMT(str_slice(encoding, 0, 100)), encodings[0]);
 }
 
 static void begin(struct http_exchange *x)
 {
-    struct receiver *r = receiver_of(x);
-    struct plan *plan = atomic_load(&r->plan);
     struct err e = ERR_INIT;
 
-    if (!receiver_config(r).remote_write) {
+    if (!receiver_config(receiver_of(x)).remote_write) {
         (void)err_set(&e, ERR_CONFIG, "remote write is off here: see receive.remote_write");
-        refuse(x, NOT_FOUND, "not_found", &e);
+        receiver_refuse(x, RECEIVE_NOT_FOUND, "not_found", &e);
     } else if (!check_headers(x, &e)) {
-        refuse(x, UNSUPPORTED, "unsupported", &e);
-    } else if (plan == NULL) {
-        refuse_busy(x, START_S, "starting");
-    } else if (!plan_takes(plan, RECORD_SAMPLE)) {
-        refuse_busy(x, NOBODY_S, "no exporter takes samples here; keep them until one does");
-    } else if (!plan_admits(plan, RECORD_SAMPLE, &e)) {
-        refuse_busy(x, FULL_S, e.message);
+        receiver_refuse(x, RECEIVE_UNSUPPORTED, "unsupported", &e);
+    } else {
+        (void)!receiver_admits(x, RECORD_SAMPLE,
+                               "no exporter takes samples here; keep them until one does");
     }
 }
 
@@ -121,7 +79,7 @@ static bool check_body(struct http_exchange *x, struct str body, struct rw1_summ
 
     need = need > max ? 0 : need; /* refused without unpacking */
     if (budget != NULL && !budget_try_take(budget, need)) {
-        refuse_busy(x, MEMORY_S, "no memory is left to unpack this");
+        receiver_refuse_busy(x, RECEIVE_MEMORY_S, "no memory is left to unpack this");
         return false;
     }
     bool ok = look_through(r, body, (size_t)max, ret_summary, &e);
@@ -130,7 +88,8 @@ static bool check_body(struct http_exchange *x, struct str body, struct rw1_summ
     }
     if (!ok) {
         bool large = e.code == ERR_LIMIT;
-        refuse(x, large ? TOO_LARGE : BAD_REQUEST, large ? "too_large" : "bad_data", &e);
+        receiver_refuse(x, large ? RECEIVE_TOO_LARGE : RECEIVE_BAD_REQUEST,
+                        large ? "too_large" : "bad_data", &e);
     }
     return ok;
 }
@@ -168,6 +127,8 @@ static struct batch *make_batch(struct receiver *r, struct buf *body, uint32_t s
     return batch_from_bytes(&codec_rw1, str_make(buf_take(body), len), false, &info, samples);
 }
 
+static const struct push_kind samples_push = {0};
+
 /* Gives the batch if there is room at once, and leaves the rest to the acker. */
 static void give(struct http_exchange *x, struct batch *b)
 {
@@ -176,7 +137,8 @@ static void give(struct http_exchange *x, struct batch *b)
     const struct give how = {.wait = {0, NULL}};
     struct err ignored = ERR_INIT;
 
-    *push = (struct push){.exchange = http_exchange_hold(x),
+    *push = (struct push){.kind = &samples_push,
+                          .exchange = http_exchange_hold(x),
                           .plan = atomic_load(&r->plan),
                           .batch = b,
                           .came_mono_ns = clock_mono_ns(r->env->clock)};

@@ -121,6 +121,9 @@ void engine_adopt_orphans(struct engine *en);
  * snapshot of before says otherwise. */
 uint64_t engine_forgotten(const struct engine *en);
 
+/* A frame of the ledger that others gave: no state here depends on it. */
+void engine_note_frame(struct engine *en, uint64_t seq);
+
 /* State by snapshot and replay; of rules that are not in the set too, see engine_forget_orphans(). */
 MUST_USE bool engine_restore_snapshot(struct engine *en, struct str path, uint64_t *ret_seq,
                                       struct err *e);

@@ -179,14 +179,19 @@ static bool restore_batch(struct engine *en, struct batch *b, struct err *e)
     return true;
 }
 
+void engine_note_frame(struct engine *en, uint64_t seq)
+{
+    lock_take(&en->lock);
+    en->last_seq = seq > en->last_seq ? seq : en->last_seq;
+    lock_give(&en->lock);
+}
+
 bool engine_restore_edge(struct engine *en, uint64_t seq, struct batch *edges, struct err *e)
 {
     if (!restore_batch(en, edges, e)) {
         return err_wrap(e, "replaying ledger frame %llu", (unsigned long long)seq);
     }
-    lock_take(&en->lock);
-    en->last_seq = seq > en->last_seq ? seq : en->last_seq;
-    lock_give(&en->lock);
+    engine_note_frame(en, seq);
     return true;
 }
 

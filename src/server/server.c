@@ -76,7 +76,9 @@ bool server_start(const struct env *env, struct config *config, struct server **
 
 void server_attach(struct server *s, struct app *app)
 {
-    receiver_attach(s->receiver, app_plan(app));
+    const struct receive_parts parts = {app_plan(app), app_alert_states(app), app_history(app)};
+
+    receiver_attach(s->receiver, &parts);
     atomic_store(&s->app, app);
 }
 
