@@ -57,7 +57,7 @@ struct app {
     struct loaded now;
     struct plan *plan;
     struct outputs outputs;
-    struct history *history; /* NULL: none is kept */
+    struct history *history;       /* NULL: none is kept */
     struct alert_states *received; /* alerts that others push */
     uint64_t received_changes;     /* of it, when it was saved last */
     struct graph graph;

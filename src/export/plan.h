@@ -164,7 +164,8 @@ MUST_USE bool plan_change(struct plan *p, const struct plan_config *config, stru
 struct give {
     uint64_t
         only; /* these targets and no routes (a rule's own annotations); 0: the routes decide */
-    struct str named;  /* as <only>, by the name that a record gives; the routes where there is none */
+    struct str
+        named; /* as <only>, by the name that a record gives; the routes where there is none */
     uint64_t except;   /* never these targets (thinned by export_interval) */
     bool alert_series; /* ALERTS and ALERTS_FOR_STATE: only to outputs with EXPORTER_SERIES */
     bool state_only;   /* append to the ledger, deliver to nobody */

@@ -9,8 +9,9 @@ static const struct metric_desc samples_desc = {
 };
 static const struct metric_desc alerts_desc = {
     .name = "telex_receive_alerts_total",
-    .help = "Alerts that were pushed: that began to fire, that ended, that said what was known, that "
-            "made no sense.",
+    .help =
+        "Alerts that were pushed: that began to fire, that ended, that said what was known, that "
+        "made no sense.",
     .type = METRIC_COUNTER,
     .labels = {"news"},
 };

@@ -2,13 +2,13 @@
  * What is exported and where to: one label and seven annotations, each a row with its reader. They
  * say it for all series of a rule, so their values are no templates; only export_query is.
  */
-#include "base/number.h"
 #include "base/timetext.h"
+#include "model/export_words.h"
 #include "rules/rule_int.h"
 
 enum { SHOWN_MAX = 60 };
 
-static const char switch_label[] = "export_to_datastore";
+static const char switch_label[] = EXPORT_SWITCH_LABEL;
 
 struct export_reader {
     const char *name;
@@ -120,7 +120,7 @@ static void read_threshold(struct rule_loader *l, const struct text_item *item, 
     if (!is_plain(l, item)) {
         return;
     }
-    if (number_parse(str_trim(item->text.source), &x->threshold)) {
+    if (export_threshold_read(item->text.source, &x->threshold)) {
         x->has_threshold = true;
     } else {
         bad_value(l, item, "must be a number");
@@ -138,9 +138,7 @@ static void read_switch(struct rule_loader *l, const struct text_item *item, str
 {
     struct str value = item->text.source;
 
-    rule->export.enabled = str_eq(value, STR("true"));
-    rule->export.disabled = str_eq(value, STR("false"));
-    if (!rule->export.enabled && !rule->export.disabled && value.len > 0) {
+    if (!export_switch_read(value, &rule->export.enabled, &rule->export.disabled)) {
         bad_value(l, item, "must be \"true\" or \"false\"");
     }
 }
@@ -182,7 +180,7 @@ static void check_unknown(struct rule_loader *l, const struct text_item *item)
 void export_read(struct rule_loader *l, struct rule *rule, const struct text_list *labels,
                  const struct text_list *annotations)
 {
-    const struct text_item *on = text_list_find(labels, STR("export_to_datastore"));
+    const struct text_item *on = text_list_find(labels, STR(EXPORT_SWITCH_LABEL));
     bool warned = false;
 
     rule->export.measurement = rule->name;

@@ -223,6 +223,13 @@ const struct resource server_pushes[] = {
          "`receive.remote_write` is on. 204 when every exporter that the routes chose has it on disk; 400 with the "
          "place of what is wrong, 413 beyond `receive.max_body` or `receive.max_decoded`, 415 for anything but 1.0; "
          "503 with `Retry-After` when there is no room or no exporter takes samples. See [receive](receive.md)."},
+    {.route = {.method = "POST", .pattern = "/api/v2/alerts", .access = HTTP_ACCESS_CLIENT},
+     .help =
+         "Takes the alerts that Prometheus and vmalert post to an Alertmanager, where `receive.alerts` is on. 200 when "
+         "every exporter chosen has what is new on disk; 400 with the place of what is wrong; 503 with `Retry-After` "
+         "when there is no room. See [receive](receive.md#alerts)."},
+    {.route = {.method = "POST", .pattern = "/webhook", .access = HTTP_ACCESS_CLIENT},
+     .help = "Takes what an Alertmanager's webhook posts (version 4), in the same way."},
 };
 
 const size_t server_push_count = ARRAY_LEN(server_pushes);

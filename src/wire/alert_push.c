@@ -132,9 +132,8 @@ static bool take_status(struct push_reader *r)
 }
 
 static const struct member alert_members[] = {
-    {"labels", take_labels},          {"annotations", take_annotations},
-    {"startsAt", take_starts},        {"endsAt", take_ends},
-    {"generatorURL", take_generator}, {"status", take_status},
+    {"labels", take_labels}, {"annotations", take_annotations}, {"startsAt", take_starts},
+    {"endsAt", take_ends},   {"generatorURL", take_generator},  {"status", take_status},
 };
 
 static bool leave_out(struct push_reader *r, const char *why)

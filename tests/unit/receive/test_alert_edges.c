@@ -54,7 +54,7 @@ static bool push(struct world *w, const char *text, struct alerts_given *ret)
     return ok;
 }
 
-#define ALERT(labels, annotations) \
+#define ALERT(labels, annotations)                                \
     "{\"labels\":{" labels "},\"annotations\":{" annotations "}," \
     "\"startsAt\":\"1970-01-01T00:00:10Z\"}"
 #define NAMED "\"alertname\":\"N\",\"export_to_datastore\":\"true\""
@@ -67,24 +67,38 @@ static const struct {
     const char *two;
     struct alerts_given want;
 } rows[] = {
-    {"the routes", "[" ALERT("\"alertname\":\"A\"", "\"value\":\"1\"") "]", "1", "",
-     {.firing = 1}},
-    {"a name", "[" ALERT(NAMED, "\"export_datastore\":\"two\",\"value\":\"2\"") "]", "", "2",
+    {"the routes", "[" ALERT("\"alertname\":\"A\"", "\"value\":\"1\"") "]", "1", "", {.firing = 1}},
+    {"a name",
+     "[" ALERT(NAMED, "\"export_datastore\":\"two\",\"value\":\"2\"") "]",
+     "",
+     "2",
      {.firing = 1}},
     {"a name without the switch",
-     "[" ALERT("\"alertname\":\"A\"", "\"export_datastore\":\"two\",\"value\":\"3\"") "]", "3", "",
+     "[" ALERT("\"alertname\":\"A\"", "\"export_datastore\":\"two\",\"value\":\"3\"") "]",
+     "3",
+     "",
      {.firing = 1}},
-    {"a name that nobody has", "[" ALERT(NAMED, "\"export_datastore\":\"x\",\"value\":\"4\"") "]",
-     "4", "", {.firing = 1, .unknown_names = 1}},
+    {"a name that nobody has",
+     "[" ALERT(NAMED, "\"export_datastore\":\"x\",\"value\":\"4\"") "]",
+     "4",
+     "",
+     {.firing = 1, .unknown_names = 1}},
     {"what ends follows the routes",
      "[{\"labels\":{" NAMED "},\"annotations\":{\"export_datastore\":\"two\",\"value\":\"5\"}" ENDED
      "]",
-     "5", "", {.resolved = 1}},
+     "5",
+     "",
+     {.resolved = 1}},
     {"switched off",
-     "[" ALERT("\"alertname\":\"A\",\"export_to_datastore\":\"false\"", "\"value\":\"6\"") "]", "",
-     "", {.firing = 1}},
-    {"twice in a push", "[" ALERT("\"a\":\"b\"", "\"value\":\"7\"") "," ALERT(
-         "\"a\":\"b\"", "\"value\":\"8\"") "]", "7", "", {.firing = 1, .unchanged = 1}},
+     "[" ALERT("\"alertname\":\"A\",\"export_to_datastore\":\"false\"", "\"value\":\"6\"") "]",
+     "",
+     "",
+     {.firing = 1}},
+    {"twice in a push",
+     "[" ALERT("\"a\":\"b\"", "\"value\":\"7\"") "," ALERT("\"a\":\"b\"", "\"value\":\"8\"") "]",
+     "7",
+     "",
+     {.firing = 1, .unchanged = 1}},
 };
 
 static void expect(struct world *w, size_t i, const char *want)

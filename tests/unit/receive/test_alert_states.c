@@ -74,17 +74,23 @@ static const struct {
     {"what is repeated is said once",
      {{true, 10, 0, 11, 10}, {true, 10, 0, 12, 0}, {true, 10, 0, 13, 0}}},
     {"two senders with two starts are one episode",
-     {{true, 10, 0, 11, 10}, {true, 12, 0, 13, 0}, {true, 10, 0, 14, 0}, {false, 12, 15, 15, 10},
+     {{true, 10, 0, 11, 10},
+      {true, 12, 0, 13, 0},
+      {true, 10, 0, 14, 0},
+      {false, 12, 15, 15, 10},
       {false, 10, 15, 16, 0}}},
     {"an end, repeated", {{true, 10, 0, 11, 10}, {false, 10, 20, 20, 10}, {false, 10, 20, 21, 0}}},
     {"a late post of what is over",
      {{true, 10, 0, 11, 10}, {false, 10, 20, 20, 10}, {true, 10, 0, 21, 0}}},
     {"it fires again", {{true, 10, 0, 11, 10}, {false, 10, 20, 20, 10}, {true, 30, 0, 31, 30}}},
     {"an end of the episode before",
-     {{true, 10, 0, 11, 10}, {false, 10, 20, 20, 10}, {true, 30, 0, 31, 30}, {false, 10, 20, 32, 0},
+     {{true, 10, 0, 11, 10},
+      {false, 10, 20, 20, 10},
+      {true, 30, 0, 31, 30},
+      {false, 10, 20, 32, 0},
       {false, 30, 40, 41, 30}}},
-    {"no start is said", {{true, 0, 0, 11, 11}, {true, 0, 0, 12, 0}, {false, 0, 0, 13, 11},
-                          {true, 0, 0, 14, 14}}},
+    {"no start is said",
+     {{true, 0, 0, 11, 11}, {true, 0, 0, 12, 0}, {false, 0, 0, 13, 11}, {true, 0, 0, 14, 14}}},
     {"an end without a beginning", {{false, 10, 20, 20, 10}, {false, 10, 20, 21, 0}}},
     {"an episode of which only the end comes",
      {{true, 10, 0, 11, 10}, {false, 10, 20, 20, 10}, {false, 30, 40, 40, 30}}},
@@ -182,7 +188,8 @@ static void test_file(void **state)
     alert_states_free(w.states);
     alert_states_free(again.states);
 
-    assert_true(fs_replace_file(fs_system(), path, STR("telex received alerts 1\nzz 1 2 3 4\n"), &e));
+    assert_true(
+        fs_replace_file(fs_system(), path, STR("telex received alerts 1\nzz 1 2 3 4\n"), &e));
     world_init(&again);
     assert_false(alert_states_load(again.states, path, &e));
     assert_non_null(strstr(e.message, "line 2"));
@@ -193,8 +200,10 @@ static void test_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sayings), cmocka_unit_test(test_revert),
-        cmocka_unit_test(test_lost_is_told_again), cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_sayings),
+        cmocka_unit_test(test_revert),
+        cmocka_unit_test(test_lost_is_told_again),
+        cmocka_unit_test(test_limit),
         cmocka_unit_test(test_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,8 +22,10 @@ static const struct {
     {ALERT_PUSH_V2, "[]", NULL, 0, NULL},
     {ALERT_PUSH_V2, "[" ALERT_A "]", NULL, 1, NULL},
     {ALERT_PUSH_V2, " [ " ALERT_A " , " ALERT_A " ] ", NULL, 2, NULL},
-    {ALERT_PUSH_V2, "[{\"status\":{\"state\":\"active\"},\"labels\":{\"a\":\"b\"}}]", NULL, 1, NULL},
-    {ALERT_PUSH_V2, "[{\"labels\":{\"a\":\"b\"},\"annotations\":null,\"new\":[1,{}]}]", NULL, 1, NULL},
+    {ALERT_PUSH_V2, "[{\"status\":{\"state\":\"active\"},\"labels\":{\"a\":\"b\"}}]", NULL, 1,
+     NULL},
+    {ALERT_PUSH_V2, "[{\"labels\":{\"a\":\"b\"},\"annotations\":null,\"new\":[1,{}]}]", NULL, 1,
+     NULL},
     {ALERT_PUSH_V2, "[{}, " ALERT_A "]", NULL, 1, "has no labels; it begins at byte 1"},
     {ALERT_PUSH_V2, "[ {\"labels\":{\"a\":\"\"}}]", NULL, 0, "has no labels; it begins at byte 2"},
     {ALERT_PUSH_V2, "[{\"labels\":{\"\":\"x\"}}]", NULL, 0, "without a name"},
@@ -40,12 +42,12 @@ static const struct {
      "expected a time such as", 0, NULL},
     {ALERT_PUSH_V2, "[" ALERT_A "] x", "at byte", 0, NULL},
     {ALERT_PUSH_V2, "[" ALERT_A ",", "at byte", 0, NULL},
-    {ALERT_PUSH_WEBHOOK, "{\"version\":\"4\",\"groupKey\":\"{}\",\"alerts\":[" ALERT_A "]}", NULL, 1,
-     NULL},
+    {ALERT_PUSH_WEBHOOK, "{\"version\":\"4\",\"groupKey\":\"{}\",\"alerts\":[" ALERT_A "]}", NULL,
+     1, NULL},
     {ALERT_PUSH_WEBHOOK, "{\"alerts\":[" ALERT_A "],\"version\":\"4\",\"truncatedAlerts\":3}", NULL,
      1, NULL},
-    {ALERT_PUSH_WEBHOOK, "{\"version\":\"3\",\"alerts\":[" ALERT_A "]}", "expected version \"4\"", 0,
-     NULL},
+    {ALERT_PUSH_WEBHOOK, "{\"version\":\"3\",\"alerts\":[" ALERT_A "]}", "expected version \"4\"",
+     0, NULL},
     {ALERT_PUSH_WEBHOOK, "{\"version\":\"4\"}", "expected an object with \"alerts\"", 0, NULL},
     {ALERT_PUSH_WEBHOOK, "{\"alerts\":[{\"status\":\"odd\",\"labels\":{\"a\":\"b\"}}]}",
      "\"firing\" or \"resolved\"", 0, NULL},
@@ -85,11 +87,11 @@ static void test_rows(void **state)
 static void test_fields(void **state)
 {
     (void)state;
-    const struct str text =
-        STR("{\"version\":\"4\",\"alerts\":[{\"status\":\"resolved\",\"labels\":{\"b\":\"2\","
-            "\"a\":\"1\"},\"annotations\":{\"s\":\"x\\ny\"},\"startsAt\":\"1970-01-01T00:00:05Z\","
-            "\"endsAt\":\"1970-01-01T01:00:09+01:00\",\"generatorURL\":\"http://g\"},"
-            "{\"status\":\"firing\",\"labels\":{\"c\":\"3\"},\"endsAt\":\"0001-01-01T00:00:00Z\"}]}");
+    const struct str text = STR(
+        "{\"version\":\"4\",\"alerts\":[{\"status\":\"resolved\",\"labels\":{\"b\":\"2\","
+        "\"a\":\"1\"},\"annotations\":{\"s\":\"x\\ny\"},\"startsAt\":\"1970-01-01T00:00:05Z\","
+        "\"endsAt\":\"1970-01-01T01:00:09+01:00\",\"generatorURL\":\"http://g\"},"
+        "{\"status\":\"firing\",\"labels\":{\"c\":\"3\"},\"endsAt\":\"0001-01-01T00:00:00Z\"}]}");
     AUTO(arena_release) struct arena a;
     struct alert_push push = {0};
     struct err e = ERR_INIT;
