@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "export/http_sink.h"
+#include "export/rule_webhook.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,10 +83,23 @@ static void check_takes(struct checker *k, const struct rule *rule, int index)
     }
 }
 
+/* Who delivers to webhook_url has something to do. */
+static void check_webhook(struct checker *k, const struct rule *rule)
+{
+    const struct plan_config *plan = &k->config->plan;
+
+    for (size_t i = 0; i < plan->target_count && rule->export.has_webhook; i++) {
+        if (str_eq(str_of(plan->targets[i].kind->name), STR(RULE_WEBHOOK))) {
+            k->wanted |= UINT64_C(1) << i;
+        }
+    }
+}
+
 static void check_export(struct checker *k, const struct rule *rule)
 {
     struct err e = ERR_INIT;
 
+    check_webhook(k, rule);
     if (!rule->export.enabled || rule->export.datastore.len == 0) {
         return;
     }

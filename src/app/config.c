@@ -14,6 +14,7 @@
 #include "app/overrides.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "export/rule_webhook.h"
 #include "model/labels.h"
 
 #include <stdarg.h>
@@ -23,6 +24,7 @@
 static const char exporters_variable[] = "PROFILING_EXPORTERS_CONFIG";
 
 struct reader {
+    const struct yaml_node *built_in; /* exporters beside those of the file; or NULL */
     struct config *config;
     const struct config_environment *environment;
     struct problems *problems;
@@ -311,7 +313,8 @@ static bool parse_plan(struct reader *r, const struct yaml_node *exporters,
     struct option_source source = r->source;
 
     source.overrides = r->config->overrides;
-    return plan_parse(exporters, routes, &source, &r->config->arena, &r->config->plan, e);
+    return plan_parse(exporters, r->built_in, routes, &source, &r->config->arena, &r->config->plan,
+                      e);
 }
 
 static bool read_exporters(struct reader *r, const struct yaml_node *node, struct err *e)
@@ -362,6 +365,25 @@ static void warn_of_strangers(struct reader *r)
             problems_warning(r->problems, &e);
         }
     }
+}
+
+/* Who delivers to the URLs that rules name; it is no exporter of the file. */
+static const char built_in_exporters[] =
+    RULE_WEBHOOK ": { type: " RULE_WEBHOOK " }\n" RULE_WEBHOOK_BATCHES ": { type: " RULE_WEBHOOK
+                 ", buffer: { flush_interval: 5s } }\n";
+
+static void read_built_in(struct reader *r)
+{
+    struct yaml_source *source = arena_new(&r->config->arena, struct yaml_source);
+    const struct yaml_node *documents = NULL;
+    struct err e = ERR_INIT;
+
+    *source = (struct yaml_source){.file = STR("built-in"), .text = str_of(built_in_exporters)};
+    if (!yaml_parse(&r->config->arena, source, &documents, &e)) {
+        problems_error(r->problems, &e);
+        return;
+    }
+    r->built_in = documents->first;
 }
 
 /* Routes are looked at only when all exporters are there, or they would miss the wrong ones. */
@@ -444,6 +466,9 @@ static void read_plan_sections(struct reader *r)
     find_exporters(r);
     if (!add_notifiers(r, &e)) {
         problems_error(r->problems, &e);
+    }
+    if (r->environment->has_rule_webhooks) {
+        read_built_in(r);
     }
     (void)read_what_is_right(r, s->exporters, read_exporters);
     plan_config_release(&r->config->plan);

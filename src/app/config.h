@@ -125,6 +125,7 @@ struct config_environment {
     const char *(*lookup)(void *arg, const char *name);
     void *arg;
     const struct str *overrides; /* a text in place of the state folder's file (overrides.h) */
+    bool has_rule_webhooks;      /* rules name URLs of their own: who delivers there is added */
 };
 
 /* The environment of this process. */

@@ -86,6 +86,43 @@ static bool read_config(const struct load_input *input, struct problems *problem
                         ret_config, e);
 }
 
+static bool names_webhooks(const struct rule_set *set)
+{
+    for (size_t g = 0; g < set->group_count; g++) {
+        for (size_t i = 0; i < set->groups[g].rule_count; i++) {
+            const struct rule_export *x = &set->groups[g].rules[i].export;
+            if (x->has_webhook && x->enabled) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void say_nothing(void *arg, bool is_warning, const struct err *problem)
+{
+    (void)arg;
+    (void)is_warning;
+    (void)problem;
+}
+
+/* Rules that name URLs of their own need somebody who delivers there: the config is read again with
+ * one, all its problems being told already. */
+static bool add_rule_webhooks(const struct load_input *input, struct loaded *l, struct err *e)
+{
+    struct load_input again = *input;
+    struct problems told = {.report = say_nothing};
+    struct config *with = NULL;
+
+    again.environment.has_rule_webhooks = true;
+    if (!read_config(&again, &told, &with, e)) {
+        return false;
+    }
+    config_unref(l->config);
+    l->config = with;
+    return true;
+}
+
 bool load_all(const struct load_input *input, struct problems *problems, struct loaded *ret_loaded,
               struct err *e)
 {
@@ -96,6 +133,11 @@ bool load_all(const struct load_input *input, struct problems *problems, struct 
         return false;
     }
     bool ok = load_rules(input, l.config, problems, &l.rules, e);
+    if (ok && problems->errors == before && names_webhooks(l.rules) &&
+        !add_rule_webhooks(input, &l, e)) {
+        problems_error(problems, e);
+        ok = false;
+    }
     if (ok && !input->rules_alone) {
         check_together(l.config, l.rules, problems);
     }

@@ -1,20 +1,39 @@
 #include "app/outputs.h"
 
 #include "base/clock.h"
+#include "export/rule_webhook.h"
 #include "state/history.h"
 
 enum { ROOM_WAIT_MS = 1000 };
 
-/* The target that the rule's own annotation names, as a mask; 0: none, the routes decide. */
-static uint64_t named_target(const struct outputs *o, const struct rule *rule)
+static uint64_t target_mask(const struct outputs *o, struct str name)
 {
     struct err ignored = ERR_INIT;
+    int index = plan_find_target(o->config, name, &ignored);
 
-    if (!rule->export.enabled || rule->export.datastore.len == 0) {
-        return 0;
-    }
-    int index = plan_find_target(o->config, rule->export.datastore, &ignored);
     return index >= 0 ? UINT64_C(1) << index : 0;
+}
+
+static uint64_t webhook_target(const struct outputs *o, const struct rule *rule)
+{
+    uint64_t batches = rule->export.is_batch ? target_mask(o, STR(RULE_WEBHOOK_BATCHES)) : 0;
+
+    return batches != 0 ? batches : target_mask(o, STR(RULE_WEBHOOK));
+}
+
+/* The targets that the rule's own annotations name, as a mask; 0: none, the routes decide. */
+static uint64_t named_target(const struct outputs *o, const struct rule *rule)
+{
+    const struct rule_export *x = &rule->export;
+    uint64_t mask = 0;
+
+    if (x->enabled && x->datastore.len > 0) {
+        mask |= target_mask(o, x->datastore);
+    }
+    if (x->enabled && x->has_webhook) {
+        mask |= webhook_target(o, rule);
+    }
+    return mask;
 }
 
 /* The exporters that the rule or its group names; 0: none. */
@@ -51,7 +70,8 @@ static bool give_edges(void *arg, const struct rule *rule, struct batch *b, enum
 {
     struct outputs *o = arg;
     uint64_t own = own_targets(o, rule);
-    struct give how = {.only = told == EDGES_FIRED ? first_of(named_target(o, rule), own) : own,
+    bool is_named = told == EDGES_FIRED || (told == EDGES_ENDED && rule->export.on_resolve);
+    struct give how = {.only = is_named ? first_of(named_target(o, rule), own) : own,
                        .state_only = told == EDGES_QUIET || rule->export.disabled,
                        .hurried = true,
                        .wait = short_wait(o)};

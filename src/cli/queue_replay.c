@@ -209,7 +209,7 @@ static void show_progress(void *arg, int64_t done_bytes, int64_t bytes)
 
 static bool open_config(struct replay *r, struct err *e)
 {
-    const struct config_environment environment = config_process_environment();
+    struct config_environment environment = config_process_environment();
     struct printer printer = {&r->place};
     struct problems problems = printer_problems(&printer);
 
@@ -219,6 +219,7 @@ static bool open_config(struct replay *r, struct err *e)
     if (r->place.config[0] == '\0') {
         return err_set(e, ERR_CONFIG, "no config: name one with -c, for the exporters in it");
     }
+    environment.has_rule_webhooks = true; /* there may be letters of theirs */
     return config_load(str_of(r->place.config), &environment, &problems, &r->config, e);
 }
 

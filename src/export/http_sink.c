@@ -174,6 +174,7 @@ static bool call(struct http_sink *s, const struct export_request *req, struct s
     struct http_header headers[HTTP_EXPORT_HEADERS_MAX + 1];
     struct http_request request = {.method = req->method,
                                    .path = req->path,
+                                   .url = req->url,
                                    .headers = headers,
                                    .header_count = add_headers(req, headers),
                                    .parts = &body,

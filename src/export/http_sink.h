@@ -33,6 +33,7 @@ struct export_header {
  * it. */
 struct export_request {
     const char *method;
+    struct str url;  /* instead of the exporter's URL, when set */
     struct str path; /* appended to the exporter's URL; with query; empty: the URL itself */
     struct export_header headers[HTTP_EXPORT_HEADERS_MAX];
     size_t header_count;

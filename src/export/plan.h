@@ -126,11 +126,11 @@ struct tree;
 
 /*
  * Parses `exporters` (map or list) and `routes`; either node may be NULL. Fills what plan_open()
- * needs. <source>'s overrides are a mapping of exporters' paths to their options.
+ * needs; <built_in> (or NULL) has entries beside those. <source>'s overrides are a mapping of exporters' paths to their options.
  */
-MUST_USE bool plan_parse(const struct yaml_node *exporters, const struct yaml_node *routes,
-                         const struct option_source *source, struct arena *a,
-                         struct plan_config *ret_config, struct err *e);
+MUST_USE bool plan_parse(const struct yaml_node *exporters, const struct yaml_node *built_in,
+                         const struct yaml_node *routes, const struct option_source *source,
+                         struct arena *a, struct plan_config *ret_config, struct err *e);
 void plan_config_release(struct plan_config *config);
 
 /*

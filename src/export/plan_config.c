@@ -4,14 +4,15 @@
 #include "export/compile.h"
 #include "export/routes.h"
 
-bool plan_parse(const struct yaml_node *exporters, const struct yaml_node *routes,
-                const struct option_source *source, struct arena *a, struct plan_config *ret_config,
-                struct err *e)
+bool plan_parse(const struct yaml_node *exporters, const struct yaml_node *built_in,
+                const struct yaml_node *routes, const struct option_source *source, struct arena *a,
+                struct plan_config *ret_config, struct err *e)
 {
     struct plan_config config = {.tree = arena_new(a, struct tree)};
 
     config.tree->source = source;
     config.tree->arena = a;
+    config.tree->built_in = built_in;
     if (!tree_read(config.tree, exporters, e) || !plan_compile(config.tree, &config, e) ||
         !plan_read_routes(routes, a, &config, e)) {
         plan_config_release(&config);

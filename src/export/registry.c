@@ -3,13 +3,11 @@
 #include "export/exporters/exporters.h"
 
 const struct exporter_kind *const exporter_kinds[] = {
-    &exporter_alertmanager, &exporter_buffer,
-    &exporter_conditional,  &exporter_file,
-    &exporter_influxdb,     &exporter_monitor,
-    &exporter_multi,        &exporter_rate_limit,
-    &exporter_relabel,      &exporter_remote_write,
-    &exporter_resilient,    &exporter_sample,
-    &exporter_webhook,      NULL,
+    &exporter_alertmanager, &exporter_buffer,     &exporter_conditional,
+    &exporter_file,         &exporter_influxdb,   &exporter_monitor,
+    &exporter_multi,        &exporter_rate_limit, &exporter_relabel,
+    &exporter_remote_write, &exporter_resilient,  &exporter_rule_webhook,
+    &exporter_sample,       &exporter_webhook,    NULL,
 };
 
 const struct exporter_kind *exporter_kind_find(struct str name)

@@ -309,9 +309,27 @@ static bool read_written(struct tree *t, const struct yaml_node *exporters, stru
     return true;
 }
 
+/* The built-in entries, unless the config has one of their kind. */
+static bool read_built_in(struct tree *t, struct err *e)
+{
+    size_t written = t->count;
+
+    for (const struct yaml_node *n = t->built_in != NULL ? t->built_in->first : NULL; n != NULL;
+         n = n->next) {
+        const struct yaml_node *type = yaml_get(n, STR("type"));
+        for (size_t i = 0; i < written && type != NULL; i++) {
+            if (str_eq(type->text, str_of(t->exporters[i]->kind->name))) {
+                return true;
+            }
+        }
+    }
+    return read_written(t, t->built_in, e);
+}
+
 bool tree_read(struct tree *t, const struct yaml_node *exporters, struct err *e)
 {
-    return read_written(t, exporters, e) && tree_read_environment(t, e) && tree_resolve(t, e);
+    return read_written(t, exporters, e) && read_built_in(t, e) && tree_read_environment(t, e) &&
+           tree_resolve(t, e);
 }
 
 void tree_release(struct tree *t)

@@ -210,7 +210,8 @@ static void attach_exports(struct edge_builder *eb, const struct alert_item *ite
                            struct alert *alert)
 {
     const struct rule_export *x = &eb->ev->run->rule->export;
-    if (!x->enabled || x->query.len == 0 || alert->to != ALERT_ALERTING) {
+    bool is_asked = alert->to == ALERT_ALERTING || (x->on_resolve && alert->to == ALERT_RESOLVED);
+    if (!x->enabled || x->query.len == 0 || !is_asked) {
         return;
     }
     struct alert_status status = item->status;

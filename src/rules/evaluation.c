@@ -291,6 +291,8 @@ struct batch_info rule_batch_info(const struct rule_run *run, enum record_kind k
                                .database = x->database,
                                .measurement = x->measurement,
                                .metric_type = x->metric_type,
+                               .annotations = x->annotations,
+                               .annotation_count = x->annotation_count,
                                .has_threshold = x->has_threshold,
                                .threshold = x->threshold};
 }

@@ -72,6 +72,11 @@ struct rule_export {
     bool has_threshold;
     double threshold;
     struct str metric_type;
+    bool has_webhook; /* annotation webhook_url: goes there */
+    bool is_batch;    /* label export_type: batch: samples wait for company */
+    bool on_resolve;  /* annotation export_on_resolve: the end is exported like the beginning */
+    const struct label *annotations; /* of a recording rule with a webhook, complete */
+    size_t annotation_count;
     struct pos datastore_pos;
 };
 

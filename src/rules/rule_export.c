@@ -1,6 +1,7 @@
 /*
- * What is exported and where to: one label and seven annotations, each a row with its reader. They
- * say it for all series of a rule, so their values are no templates; only export_query is.
+ * What is exported and where to: two labels and some annotations, each a row with its reader. They
+ * say it for all series of a rule, so their values are no templates; only export_query is, and of
+ * alerts webhook_url and webhook_headers.
  */
 #include "base/timetext.h"
 #include "model/export_words.h"
@@ -127,11 +128,83 @@ static void read_threshold(struct rule_loader *l, const struct text_item *item, 
     }
 }
 
+/* http://, https://, or a template of an alert, which may make one. */
+static void read_webhook(struct rule_loader *l, const struct text_item *item, struct rule *rule)
+{
+    struct str text = str_trim(item->text.source);
+    bool is_template = has_actions(text);
+
+    if (is_template && rule->kind == RULE_RECORD) {
+        (void)is_plain(l, item);
+    } else if (!is_template && !str_starts(text, STR("http://")) &&
+               !str_starts(text, STR("https://"))) {
+        bad_value(l, item, "must be a URL such as http://host:8080/path");
+    } else {
+        rule->export.has_webhook = true;
+    }
+}
+
+static void read_headers(struct rule_loader *l, const struct text_item *item, struct rule *rule)
+{
+    struct str text = item->text.source;
+
+    if (rule->kind == RULE_RECORD && !is_plain(l, item)) {
+        return;
+    }
+    if (str_trim(text).len > 0 && str_find_byte(text, ':') == text.len) {
+        bad_value(l, item, "must be lines of 'Name: value'");
+    }
+}
+
+static void read_format(struct rule_loader *l, const struct text_item *item, struct rule *rule)
+{
+    static const char *const formats[] = {"json", "influx", "prometheus", "csv"};
+    struct str text = str_trim(item->text.source);
+
+    (void)rule;
+    if (!is_plain(l, item)) {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+        if (str_eq(text, str_of(formats[i]))) {
+            return;
+        }
+    }
+    bad_value(l, item, "must be json, influx, prometheus or csv");
+}
+
+static void read_batch_size(struct rule_loader *l, const struct text_item *item, struct rule *rule)
+{
+    enum { BATCH_MAX = 10000 };
+    int64_t size = 0;
+
+    (void)rule;
+    if (is_plain(l, item) &&
+        (!number_parse_i64(str_trim(item->text.source), &size) || size < 1 || size > BATCH_MAX)) {
+        bad_value(l, item, "must be a number from 1 to 10000");
+    }
+}
+
+static void read_on_resolve(struct rule_loader *l, const struct text_item *item, struct rule *rule)
+{
+    struct str text = str_trim(item->text.source);
+
+    if (rule->kind == RULE_RECORD) {
+        warn_of_kind(l, item, "has no effect on a recording rule, which has no end");
+    } else if (str_eq(text, STR("true")) || str_eq(text, STR("false"))) {
+        rule->export.on_resolve = str_eq(text, STR("true"));
+    } else {
+        bad_value(l, item, "must be \"true\" or \"false\"");
+    }
+}
+
 static const struct export_reader readers[] = {
     {"export_query", read_query, true},       {"export_datastore", read_datastore, true},
     {"export_database", read_database, true}, {"export_measurement", read_measurement, true},
     {"export_interval", read_interval, true}, {"threshold_value", read_threshold, false},
-    {"metric_type", read_metric_type, false},
+    {"metric_type", read_metric_type, false}, {"export_on_resolve", read_on_resolve, true},
+    {"webhook_url", read_webhook, true},      {"webhook_headers", read_headers, false},
+    {"export_format", read_format, true},     {"batch_size", read_batch_size, false},
 };
 
 static void read_switch(struct rule_loader *l, const struct text_item *item, struct rule *rule)
@@ -141,6 +214,44 @@ static void read_switch(struct rule_loader *l, const struct text_item *item, str
     if (!export_switch_read(value, &rule->export.enabled, &rule->export.disabled)) {
         bad_value(l, item, "must be \"true\" or \"false\"");
     }
+}
+
+/* export_type: batch; other values are the user's own labels. */
+static void read_type(struct rule *rule, const struct text_list *labels)
+{
+    const struct text_item *type = text_list_find(labels, STR("export_type"));
+
+    rule->export.is_batch = type != NULL && str_eq(type->text.source, STR("batch"));
+}
+
+/* How and what only together with the URL: alone they would do nothing. */
+static void check_webhook(struct rule_loader *l, const struct rule *rule,
+                          const struct text_list *annotations)
+{
+    static const char *const needy[] = {"webhook_headers", "export_format", "batch_size"};
+
+    for (size_t i = 0; i < ARRAY_LEN(needy) && !rule->export.has_webhook; i++) {
+        const struct text_item *item = text_list_find(annotations, str_of(needy[i]));
+        if (item != NULL) {
+            warn_of_kind(l, item, "has no effect without webhook_url, which says where to");
+        }
+    }
+}
+
+/* A series has no annotations of its own: those of the rule go with it, for who is sent them. */
+static void keep_annotations(struct rule_loader *l, struct rule *rule)
+{
+    struct rule_export *x = &rule->export;
+
+    if (rule->kind != RULE_RECORD || !x->has_webhook || !x->enabled) {
+        return;
+    }
+    struct label *pairs = arena_array(l->arena, struct label, rule->annotation_count);
+    for (size_t i = 0; i < rule->annotation_count; i++) {
+        pairs[i] = (struct label){rule->annotations[i].name, rule->annotations[i].source};
+    }
+    x->annotations = pairs;
+    x->annotation_count = rule->annotation_count;
 }
 
 static void warn_of_no_switch(struct rule_loader *l, const struct text_item *item)
@@ -201,4 +312,7 @@ void export_read(struct rule_loader *l, struct rule *rule, const struct text_lis
     for (size_t i = 0; i < annotations->items.len; i++) {
         check_unknown(l, &annotations->items.items[i]);
     }
+    read_type(rule, labels);
+    check_webhook(l, rule, annotations);
+    keep_annotations(l, rule);
 }

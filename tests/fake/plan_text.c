@@ -31,7 +31,7 @@ bool plan_text_parse(struct plan_text *t, const char *yaml)
     *t = (struct plan_text){.source = {STR("t.yaml"), str_of(yaml)}};
     arena_init(&t->arena, ARENA_UNLIMITED);
     return yaml_parse(&t->arena, &t->source, &documents, &t->err) &&
-           plan_parse(yaml_get(documents->first, STR("exporters")),
+           plan_parse(yaml_get(documents->first, STR("exporters")), NULL,
                       yaml_get(documents->first, STR("routes")), &source, &t->arena, &t->config,
                       &t->err);
 }

@@ -161,7 +161,7 @@ static void a_config_has_them(void **state)
     for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
         AUTO(buf_release) struct buf out = BUF_INIT(BUF_SMALL);
         const struct str overrides = str_of(configs[i].overrides);
-        const struct config_environment environment = {lookup, NULL, &overrides};
+        const struct config_environment environment = {.lookup = lookup, .overrides = &overrides};
         struct problems problems = {.report = collect, .arg = &out};
         AUTO(config_autounref) struct config *c = NULL;
         struct err e = ERR_INIT;
