@@ -83,6 +83,7 @@ struct settings {
     int64_t update_entries_limit;
     int64_t query_offset_ns;
     bool alertgroup_label;
+    bool vmalert_metrics;
     int64_t reload_interval_ns; /* 0: only when told to */
     struct option_map external_labels;
     struct str external_url;

@@ -290,6 +290,14 @@ static const struct option rows[] = {
      .help =
          "Give every alert the label `alertgroup`, the name of its group, as vmalert does. A change "
          "makes other alerts of them."},
+    {.name = "vmalert_metrics",
+     .type = OPTION_BOOL,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct settings, vmalert_metrics),
+     .fallback = "true",
+     .help =
+         "Serve our metrics under vmalert's names (`vmalert_*`) too, four of them for each rule, so that "
+         "dashboards and alerts that were made for it go on."},
     {.name = "reload_interval",
      .type = OPTION_DURATION,
      .offset = offsetof(struct settings, reload_interval_ns),

@@ -191,7 +191,10 @@ const struct resource server_resources[] = {
                .access = HTTP_ACCESS_ADMIN},
      .help = "Takes that back: levels are the config's again."},
     {.route = {.method = "GET", .pattern = "/metrics", .handler = &resource_metrics},
-     .help = "The program's own metrics as Prometheus text."},
+     .help =
+         "The program's own metrics as Prometheus text; unless `vmalert_metrics` is off, also under vmalert's "
+         "names: `vmalert_remotewrite_*` is about every exporter that data goes to, `vmalert_notification_*` about "
+         "those of type alertmanager and webhook."},
     {.route = {.method = "GET", .pattern = "/-/healthy", .handler = &resource_healthy},
      .help = "200 as long as the program answers."},
     {.route = {.method = "GET", .pattern = "/-/ready", .handler = &resource_ready},
