@@ -25,6 +25,16 @@ static bool is_true(const struct flags *f, const char *name)
     return str_eq(flags_value(f, name), STR("true"));
 }
 
+static void complete_cluster(struct flags *f, const char *cluster, const char *tenant)
+{
+    struct str said = flags_value(f, "defaultTenant.prometheus");
+
+    flags_set(f, cluster, FLAG_PLAIN, STR("true"), STR("-clusterMode"));
+    if (said.len > 0) {
+        flags_set(f, tenant, FLAG_TEXT, said, STR("-defaultTenant.prometheus"));
+    }
+}
+
 /* vmalert adds the path of the API, unless it is told not to; a URL that ends in /write is complete. */
 static bool complete_write_url(struct job *job, struct err *e)
 {
@@ -39,6 +49,10 @@ static bool complete_write_url(struct job *job, struct err *e)
     flags_set(f, "exporters.remote_write.type", FLAG_TEXT, STR("remote_write"), STR(""));
     if (!url_parse(given, &url, e)) {
         return err_wrap(e, "-remoteWrite.url");
+    }
+    if (is_true(f, "clusterMode")) { /* the path follows from the tenant */
+        complete_cluster(f, "exporters.remote_write.cluster", "exporters.remote_write.tenant");
+        return true;
     }
     if (is_true(f, "remoteWrite.disablePathAppend") || str_ends(url.path, STR("/write"))) {
         return true;
@@ -132,6 +146,9 @@ static void complete_rest(struct job *job)
     if (is_true(f, "datasource.disableStepParam")) {
         flags_set(f, "datasource.query_step", FLAG_TEXT, STR("0s"),
                   STR("-datasource.disableStepParam"));
+    }
+    if (is_true(f, "clusterMode")) {
+        complete_cluster(f, "datasource.cluster", "datasource.tenant");
     }
     if (flags_value(f, "datasources.remote_read.url").len > 0) {
         flags_set(f, "restore.datasource", FLAG_TEXT, STR("remote_read"), STR("-remoteRead.url"));

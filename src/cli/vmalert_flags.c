@@ -71,9 +71,9 @@ static const struct flag_row rows[] = {
      NULL},
     {"disableAlertgroupLabel", FLAG_OWN_BOOL, NULL, "without the label `alertgroup` on alerts",
      NULL},
-    {"clusterMode", FLAG_REFUSED, NULL,
-     "set `cluster: true` on the datasource and the exporter of a config; tenants need no licence",
-     NULL},
+    {"clusterMode", FLAG_OWN_BOOL, NULL,
+     "`cluster` of the datasource and of what is written; tenants need no licence", NULL},
+    {"defaultTenant.prometheus", FLAG_OWN, NULL, "`tenant` of both, with -clusterMode", NULL},
     {"defaultTenant.*", FLAG_REFUSED, NULL,
      "write `tenant:` in the groups, with `cluster: true` in a config", NULL},
 

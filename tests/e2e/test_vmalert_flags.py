@@ -123,6 +123,14 @@ def test_flags_become_a_config_that_check_takes(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_cluster_with_tenants_needs_no_licence():
+    said = yaml.safe_load(flags("-rule=x", "-datasource.url=http://select:8481", "-remoteWrite.url=http://insert:8480",
+                                "-clusterMode", "-defaultTenant.prometheus=3:4", "-telex.printConfig").stdout)
+    assert (said["datasource"]["cluster"], said["datasource"]["tenant"]) == (True, "3:4")
+    written = said["exporters"]["remote_write"]
+    assert (written["url"], written["cluster"], written["tenant"]) == ("http://insert:8480", True, "3:4")
+
+
 @pytest.mark.parametrize("argument, message", [
     ("-rulez=x", "did you mean -rule?"), ("-replay.timeFrom=x", "telex replay --from"),
     ("-rule.evalConcurrency=5", "write `concurrency:` in the groups"), ("stray", "'stray' is no flag"),
