@@ -3,6 +3,7 @@
  * say it for all series of a rule, so their values are no templates; only export_query is, and of
  * alerts webhook_url and webhook_headers.
  */
+#include "base/number.h"
 #include "base/timetext.h"
 #include "model/export_words.h"
 #include "rules/rule_int.h"
