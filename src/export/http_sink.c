@@ -438,24 +438,29 @@ static enum probed answer_means(int status, struct err *e)
     return is_unknown ? PROBED_NOBODY : PROBED_THERE;
 }
 
-static enum probed http_sink_probe(struct sink *sink, struct wait wait, struct err *e)
+enum probed http_probe(struct http_client *client, struct str url, struct buf *answer,
+                       struct wait wait, struct err *e)
 {
-    struct http_sink *s = container_of(sink, struct http_sink, super);
-    struct http_request request = {.method = "GET"};
+    const struct http_request request = {.method = "GET", .url = url};
     struct http_response res;
 
-    arena_reset(&s->arena);
-    if (s->exporter->probe_url != NULL) {
-        request.url = s->exporter->probe_url(s->config, &s->arena);
-    }
-    if (request.url.len == 0) {
-        return PROBED_NOBODY;
-    }
-    http_response_init(&res, &s->answer);
-    bool is_answered = http_client_call(s->client, &request, wait, &res, e);
+    http_response_init(&res, answer);
+    bool is_answered = http_client_call(client, &request, wait, &res, e);
     enum probed ret = is_answered ? answer_means(res.status, e) : PROBED_FAILED;
     http_response_release(&res);
     return ret;
+}
+
+static enum probed http_sink_probe(struct sink *sink, struct wait wait, struct err *e)
+{
+    struct http_sink *s = container_of(sink, struct http_sink, super);
+    struct str url = STR("");
+
+    arena_reset(&s->arena);
+    if (s->exporter->probe_url != NULL) {
+        url = s->exporter->probe_url(s->config, &s->arena);
+    }
+    return url.len > 0 ? http_probe(s->client, url, &s->answer, wait, e) : PROBED_NOBODY;
 }
 
 static void http_sink_close(struct sink *sink)

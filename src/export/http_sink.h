@@ -18,6 +18,7 @@
 #include "export/sink.h"
 #include "export/validate.h"
 
+struct http_client;
 struct http_client_config;
 
 enum { HTTP_EXPORT_HEADERS_MAX = 8 };
@@ -108,6 +109,10 @@ MUST_USE bool http_sink_open(const struct http_exporter *exporter,
 /* The configured URL with its path cut at <suffix>, where it ends so, and <path> behind it. */
 struct str http_probe_url(const struct http_client_config *client, const char *suffix,
                           const char *path, struct arena *a);
+
+/* Asks that address with GET: see struct sink_ops. <answer> is the caller's, for the body. */
+enum probed http_probe(struct http_client *client, struct str url, struct buf *answer,
+                       struct wait wait, struct err *e);
 
 /* The usual table: 2xx DELIVERED, 401 403 410 415 HALT, 408 425 429 5xx RETRY, 3xx HALT, other 4xx
  * REJECTED. */

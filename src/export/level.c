@@ -6,6 +6,7 @@
  */
 #include "export/level.h"
 
+#include "export/http_sink.h"
 #include "export/level_int.h"
 
 #include "base/env.h"
@@ -18,6 +19,7 @@ enum {
     PAUSE_MAX_MS = 5000,
     SWEEP_MS = 15 * 1000, /* looked at this often even when nobody says that something changed */
     ANSWER_MAX = 1024 * 1024,
+    PROBE_MS = 3000,
 };
 
 static const struct backoff_config level_backoff = {.initial_delay_ns = NS_PER_S,
@@ -48,6 +50,14 @@ void level_source_give(struct level_output *o)
     lock_give(&o->lock);
 }
 
+/* There is something to tell: nobody waits for the end of a health check. */
+static void end_probe(struct level_output *o) REQUIRES(&o->lock)
+{
+    if (o->poke != NULL) {
+        cancel_fire(o->poke);
+    }
+}
+
 void level_output_set_source(struct level_output *o, const struct level_source *source)
 {
     lock_take(&o->lock);
@@ -57,6 +67,7 @@ void level_output_set_source(struct level_output *o, const struct level_source *
     o->source = source;
     o->source_number++;
     o->dirty = source != NULL;
+    end_probe(o);
     cond_broadcast(&o->changed);
     lock_give(&o->lock);
 }
@@ -97,6 +108,11 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static bool asks_health(const struct level_output *o)
+{
+    return o->common->health.interval_ns > 0 && o->exporter->health_path != NULL;
+}
+
 /* How long to sleep after <told>. */
 static struct pause pause_after(struct level_output *o, const struct level_told *told)
 {
@@ -111,6 +127,7 @@ static struct pause pause_after(struct level_output *o, const struct level_told 
     }
     backoff_reset(&o->backoff);
     int64_t due = sooner(told->next_mono_ns, clock_deadline_ms(clock, SWEEP_MS));
+    due = asks_health(o) ? sooner(due, o->probe_due_ns) : due;
     return (struct pause){rest, later(later(rest, due), clock_deadline_ms(clock, TICK_MS))};
 }
 
@@ -125,6 +142,46 @@ static struct pause tell_all(struct level_output *o)
     return pause_after(o, &told);
 }
 
+/* What ends the health check; NULL when there is none to be now. */
+static struct cancel *begin_probe(struct level_output *o)
+{
+    lock_take(&o->lock);
+    if (!o->dirty && !o->stopping) {
+        o->poke = cancel_new(o->cancel);
+    }
+    struct cancel *poke = o->poke;
+    lock_give(&o->lock);
+    return poke;
+}
+
+static void probe_if_due(struct level_output *o)
+{
+    int64_t interval_ns = o->common->health.interval_ns;
+    int64_t now_ns = clock_mono_ns(o->env->clock);
+    struct err e = ERR_INIT;
+
+    if (!asks_health(o) || now_ns < o->probe_due_ns) {
+        return;
+    }
+    o->probe_due_ns = now_ns + interval_ns;
+    struct cancel *poke = begin_probe(o);
+    if (poke == NULL) {
+        return;
+    }
+    arena_reset(&o->arena);
+    struct str url = http_probe_url(&o->client_config, o->exporter->alerts_path,
+                                    o->exporter->health_path, &o->arena);
+    struct wait wait = {clock_deadline_ms(o->env->clock, PROBE_MS), poke};
+    enum probed probed = http_probe(o->client, url, &o->answer, wait, &e);
+    lock_take(&o->lock);
+    o->poke = NULL;
+    lock_give(&o->lock);
+    if (probed != PROBED_NOBODY && !cancel_is_set(poke)) {
+        level_meter_probed(o->meter, probed == PROBED_THERE, &e);
+    }
+    cancel_free(poke);
+}
+
 static void run(void *arg)
 {
     struct level_output *o = arg;
@@ -132,6 +189,7 @@ static void run(void *arg)
 
     while (sleep_until_due(o, &pause)) {
         pause = tell_all(o);
+        probe_if_due(o);
     }
     (void)tell_all(o); /* a last word; level_output_stop() bounds it */
     lock_take(&o->lock);
@@ -197,6 +255,7 @@ bool level_output_open_at(const struct level_exporter *exporter, const struct ex
     buf_init(&o->body, BUF_UNLIMITED);
     buf_init(&o->answer, ANSWER_MAX);
     o->cancel = cancel_new(NULL);
+    o->probe_due_ns = clock_mono_ns(o->env->clock) + o->common->health.interval_ns;
     if (!thread_start(&o->thread, "level", run, o, e)) {
         level_output_close(o);
         return false;
@@ -225,6 +284,7 @@ void level_output_wake(struct level_output *o)
 {
     lock_take(&o->lock);
     o->dirty = true;
+    end_probe(o);
     cond_broadcast(&o->changed);
     lock_give(&o->lock);
 }
@@ -238,6 +298,7 @@ void level_output_drain(struct level_output *o)
 {
     lock_take(&o->lock);
     o->stopping = true;
+    end_probe(o);
     cond_broadcast(&o->changed);
     lock_give(&o->lock);
 }

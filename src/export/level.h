@@ -79,6 +79,10 @@ struct level_exporter {
     /* Does <body> decode to these alerts? For who debugs; says what differs. NULL: nothing can be said. */
     bool (*validate)(const struct level_item *items, size_t count, struct str body, struct err *e);
     const struct status_rule *statuses;
+    /* What the URL ends with, and in its place the path of a cheap question whether it is there, which
+     * answers GET; NULL: there is none. */
+    const char *alerts_path;
+    const char *health_path;
     size_t client_offset;  /* of struct http_client_config in the config */
     size_t options_offset; /* of struct level_options in the config */
     size_t

@@ -50,11 +50,13 @@ struct level_output {
     bool in_use GUARDED_BY(lock);            /* the thread is inside the source */
     bool dirty GUARDED_BY(lock);
     bool stopping GUARDED_BY(lock);
-    bool done GUARDED_BY(lock); /* the thread said its last word */
+    struct cancel *poke GUARDED_BY(lock); /* ends the health check that is under way; or NULL */
+    bool done GUARDED_BY(lock);           /* the thread said its last word */
 
     /* The thread's own. */
     struct level_memory *memory;
     uint32_t walks;
+    int64_t probe_due_ns; /* monotonic */
     struct backoff backoff;
     struct arena arena;
     struct buf body;

@@ -261,6 +261,8 @@ class InfluxV2(Fake):
         return Answer(204)
 
     def _refusal(self, request):
+        if request.method == "GET" and request.path == "/ping":
+            return Answer(204)
         if request.method != "POST" or request.path != "/api/v2/write":
             self.violation(f"{request.method} {request.path}")
             return Answer(404, "not found")
@@ -293,6 +295,8 @@ class RemoteWriteSink(Fake):
         self.duplicates = 0
 
     def answer(self, request):
+        if request.method == "GET" and request.path == "/-/healthy":
+            return Answer(200)
         if request.method != "POST" or request.path != "/api/v1/write":
             self.violation(f"{request.method} {request.path}")
             return Answer(404)

@@ -61,6 +61,8 @@ class Receiver(fakes.Fake):
 
     def answer(self, request):
         self.requests.clear()
+        if request.method == "GET":
+            return fakes.Answer(404)  # a health check: nothing is known of it here
         self.latest = time.monotonic()
         try:
             if self.strict:

@@ -2,6 +2,7 @@
 #include "export/delivery.h"
 
 #include "base/number.h"
+#include "fake/export_kit.h"
 #include "fake/plan_kit.h"
 
 #include <setjmp.h>
@@ -307,6 +308,36 @@ static void the_dlq_exporter_gets_what_the_folder_keeps(void **state)
     assert_dead(f, "bad: 1;");
 }
 
+/* What a filter left out is not the destination's: not counted as delivered, and no answer. */
+static void what_is_left_out_is_not_delivered(void **state)
+{
+    struct fixture *f = *state;
+    struct export_kit kit;
+    const struct stage_config *inner[] = {&f->kit.stages[0]};
+    struct err e = ERR_INIT;
+
+    plan_kit_compile(&f->kit);
+    assert_true(export_kit_start(&kit,
+                                 "type: relabel\nexporter: x\nrelabel_configs:\n"
+                                 "  - { source_labels: [n], regex: '[1-9]', action: drop }\n"));
+    const struct stage_config relabel = {.kind = kit.kind,
+                                         .config = kit.config,
+                                         .name = STR("relabel"),
+                                         .children = inner,
+                                         .child_count = 1};
+    delivery_of(f)->stage = &relabel;
+    delivery_of(f)->breaker =
+        (struct exporter_breaker){.failure_threshold = 2, .half_open_max_calls = 1};
+    fail_times(f, PRIMARY, 1);
+    assert_true(plan_open(&f->kit.env, &f->kit.config, &f->kit.plan, &e));
+    assert_true(plan_kit_samples(&f->kit, 0, 5));
+    assert_drained(f);
+    assert_got(f, PRIMARY, "0");
+    assert_int_equal(status_of(f).delivered_rows, 1);
+    plan_kit_close(&f->kit);
+    export_kit_stop(&kit);
+}
+
 static double dropped(struct fixture *f, const char *reason)
 {
     AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
@@ -512,6 +543,7 @@ int main(void)
         CASE(the_fallback_comes_before_the_dead_letters),
         CASE(a_fallback_that_is_down_loses_nothing),
         CASE(the_dlq_exporter_gets_what_the_folder_keeps),
+        CASE(what_is_left_out_is_not_delivered),
         CASE(the_oldest_letters_make_room),
         CASE(letters_that_are_too_old_go),
         CASE(full_letters_may_block),

@@ -540,6 +540,35 @@ static void test_health(void **state)
     assert_true(metric_of(f, "telex_exporter_healthy{exporter=\"am\"}") == 1);
 }
 
+/* While there is nothing to tell it is asked whether it is there; what comes does not wait for that. */
+static void test_is_asked(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_release) struct buf head = BUF_INIT(BUF_SMALL);
+
+    receiver_plan(&f->receiver, 200, NULL, NULL);
+    receiver_plan(&f->receiver, 503, NULL, NULL);
+    receiver_plan(&f->receiver, RECEIVER_HANGS, NULL, NULL);
+    receiver_plan(&f->receiver, 200, NULL, NULL);
+    source_add(&f->source, "a");
+    start(f, "health_check: { interval: 100ms, unhealthy_threshold: 1 }\n");
+    assert_true(receiver_wait(&f->receiver, 2));
+    receiver_head(&f->receiver, 1, &head);
+    assert_non_null(strstr(buf_text(&head), "GET /-/healthy HTTP/1.1"));
+    struct output_status status = {.is_healthy = true};
+    for (int ms = 0; ms < HTTP_PEER_PATIENCE_MS && status.is_healthy; ms += 5) {
+        http_peer_pause_ms(5);
+        level_output_status(f->output, &status);
+    }
+    assert_non_null(strstr(status.health_error, "answered 503"));
+    assert_true(receiver_wait(&f->receiver, 3));
+    source_add(&f->source, "b");
+    int64_t began = now_ms();
+    level_output_wake(f->output);
+    (void)wait_status(f, 2, 0);
+    assert_in_range(now_ms() - began, 0, 2000);
+}
+
 static void test_waits_as_asked(void **state)
 {
     struct fixture *f = *state;
@@ -689,6 +718,7 @@ int main(void)
         CASE(test_tries_again),
         CASE(test_waits_as_asked),
         CASE(test_health),
+        CASE(test_is_asked),
         CASE(test_many),
         CASE(test_refused_alert),
         CASE(test_gone_meanwhile),

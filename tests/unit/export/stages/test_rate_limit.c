@@ -104,9 +104,38 @@ static void refused(void **state)
     export_kit_stop(&k);
 }
 
+/* Lanes and logs side by side send together what the exporter may. */
+static void sinks_share_the_limit(void **state)
+{
+    (void)state;
+    struct stage_kit k;
+    AUTO(batch_autounref) struct batch *b = stage_kit_samples(ten);
+    struct err e = ERR_INIT;
+
+    stage_kit_open(&k, "type: rate_limit\nexporter: x\nrecords_per_second: 8\n", NULL, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        const struct exporter_place place = {.env = &k.env, .name = STR("out"), .shares = 4};
+        const struct stage_config config = {.config = k.config.config, .child_count = 1};
+        const struct fake_config fake = {.destination = &k.destinations[0]};
+        struct sink *child = NULL;
+        struct sink *sink = NULL;
+        struct outcome out;
+        assert_true(fake_kind.open(&place, &fake, &child, &e));
+        assert_true(k.config.kind->stage->open(&place, &config, &child, &sink, &e));
+        outcome_init(&out);
+        sink->ops->deliver(sink, view_all(b), (struct wait){DEADLINE_NEVER, NULL}, &out);
+        assert_int_equal(out.settled, 2);
+        assert_true(out.held_back);
+        outcome_release(&out);
+        sink_close(sink);
+    }
+    stage_kit_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sinks_share_the_limit),
         cmocka_unit_test(each_try),
         cmocka_unit_test(refused),
     };
