@@ -98,7 +98,7 @@ static bool wait_held(void *arg, uint64_t seq, struct wait wait, struct err *e)
 /* ---- samples ---- */
 
 static bool give_samples(void *arg, const struct rule *rule, struct batch *b, bool alert_series,
-                         bool thinned, struct err *e)
+                         bool thinned, struct given_mark *mark, struct err *e)
 {
     struct outputs *o = arg;
     uint64_t own = own_targets(o, rule);
@@ -108,10 +108,26 @@ static bool give_samples(void *arg, const struct rule *rule, struct batch *b, bo
         .hurried = true,
         .wait = short_wait(o),
     };
-    uint64_t seq = 0;
+    struct receipt receipt = {0};
 
     bool is_left_out = rule->export.disabled || (thinned && rule->export.enabled);
-    return is_left_out || plan_give(o->plan, b, &how, &seq, e);
+    if (is_left_out) {
+        return true;
+    }
+    if (!plan_offer(o->plan, b, &how, &receipt, e)) {
+        return false;
+    }
+    mark->seq = receipt.seq > mark->seq ? receipt.seq : mark->seq;
+    mark->outputs |= receipt.outputs;
+    return true;
+}
+
+static bool are_delivered(void *arg, const struct given_mark *mark, bool hurry)
+{
+    struct outputs *o = arg;
+    struct receipt receipt = {.kind = RECORD_SAMPLE, .seq = mark->seq, .outputs = mark->outputs};
+
+    return plan_is_delivered(o->plan, &receipt, hurry);
 }
 
 static void tell_levels(void *arg)
@@ -132,6 +148,7 @@ struct engine_output outputs_for_engine(struct outputs *o)
     return (struct engine_output){.edges = give_edges,
                                   .held = wait_held,
                                   .samples = give_samples,
+                                  .delivered = are_delivered,
                                   .changed = tell_levels,
                                   .arg = o};
 }

@@ -172,7 +172,7 @@ static void add_key(const struct batch_info *info, struct buf *key)
 }
 
 static bool take_samples(void *arg, const struct rule *rule, struct batch *b, bool alert_series,
-                         bool thinned, struct err *e)
+                         bool thinned, struct given_mark *mark, struct err *e)
 {
     AUTO(buf_release) struct buf key = BUF_INIT(BUF_SMALL);
     struct replay *r = arg;
@@ -180,6 +180,7 @@ static bool take_samples(void *arg, const struct rule *rule, struct batch *b, bo
     struct batch_info info = *batch_info(b);
 
     (void)alert_series;
+    (void)mark;
     if (rule->export.disabled || (thinned && rule->export.enabled)) {
         return true;
     }
@@ -415,7 +416,11 @@ static void close_sources(struct replay *r)
 static bool open_engine(struct replay *r, struct err *e)
 {
     const struct config *c = r->loaded->config;
-    const struct engine_output output = {take_edges, are_held, take_samples, nobody_looks, r};
+    const struct engine_output output = {.edges = take_edges,
+                                         .held = are_held,
+                                         .samples = take_samples,
+                                         .changed = nobody_looks,
+                                         .arg = r};
 
     if (!open_sources(r, e)) {
         return false;

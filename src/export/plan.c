@@ -235,6 +235,7 @@ static bool give_rows(struct plan *p, struct graph *g, struct view view, uint64_
     batch_unref(b);
     if (ok) {
         note_given(g, chosen & ~dropping, dropping, log, view.n);
+        receipt->outputs |= chosen & ~dropping;
     }
     return ok;
 }
@@ -356,6 +357,34 @@ bool plan_admits(struct plan *p, enum record_kind kind, struct err *e)
     return ok;
 }
 
+static bool owes(struct plan *p, const struct output *o, unsigned log, uint64_t seq)
+{
+    return o->consumers[log] != NULL && log_cursor_get(p->logs[log], o->bits[log]) < seq &&
+           log_pending(p->logs[log], o->bits[log]) > 0;
+}
+
+bool plan_is_delivered(struct plan *p, const struct receipt *receipt, bool hurry)
+{
+    unsigned log = log_of(receipt->kind);
+    struct graph *g = plan_use_graph(p);
+    bool done = true;
+
+    for (size_t i = 0; receipt->seq > 0 && i < g->config.output_count; i++) {
+        const struct output *o = &g->outputs[i];
+        bool is_asked =
+            (receipt->outputs >> i & 1) != 0 && (o->config->caps & EXPORTER_SERIES) != 0;
+        if (!is_asked || !owes(p, o, log, receipt->seq)) {
+            continue;
+        }
+        done = false;
+        if (hurry) {
+            consumer_flush(o->consumers[log]);
+        }
+    }
+    plan_release_graph(p, g);
+    return done;
+}
+
 bool plan_target_delivered(struct plan *p, size_t target, enum record_kind kind, uint64_t seq)
 {
     unsigned log = log_of(kind);
@@ -363,10 +392,7 @@ bool plan_target_delivered(struct plan *p, size_t target, enum record_kind kind,
     uint64_t done = 0;
 
     for (size_t i = 0; i < g->config.output_count; i++) {
-        unsigned bit = g->outputs[i].bits[log];
-        bool owes = g->outputs[i].consumers[log] != NULL &&
-                    log_cursor_get(p->logs[log], bit) < seq && log_pending(p->logs[log], bit) > 0;
-        done |= owes ? 0 : UINT64_C(1) << i;
+        done |= owes(p, &g->outputs[i], log, seq) ? 0 : UINT64_C(1) << i;
     }
     bool ok = target < g->config.target_count &&
               expansion_is_done(g->config.targets[target].expansion, done);

@@ -188,6 +188,7 @@ MUST_USE bool plan_give(struct plan *p, struct batch *b, const struct give *how,
 struct receipt {
     enum record_kind kind;
     uint64_t seq;           /* of its last frame in the log of the kind; 0: nothing was written */
+    uint64_t outputs;       /* bits: those that have it to deliver */
     uint64_t unrouted_rows; /* that no output was chosen for */
     bool name_unknown;      /* give.named is no target: the routes decided */
 };
@@ -199,6 +200,12 @@ MUST_USE bool plan_offer(struct plan *p, struct batch *b, const struct give *how
 /* Waits until what was offered is HELD: written or synced, as its log's policy has it. */
 MUST_USE bool plan_wait_held(struct plan *p, const struct receipt *receipt, struct wait wait,
                              struct err *e);
+
+/*
+ * Have the time series stores (EXPORTER_SERIES) among the outputs of a receipt what was given? An output that
+ * is not there any more has. <hurry>: those that have not send what they gather now.
+ */
+bool plan_is_delivered(struct plan *p, const struct receipt *receipt, bool hurry);
 
 /* Is there an output that takes records of <kind>? */
 bool plan_takes(struct plan *p, enum record_kind kind);

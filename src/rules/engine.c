@@ -41,6 +41,11 @@ static const struct metric_desc batches_desc = {
     .help = "Requests for many rules at once: answered, or split into one for each rule.",
     .type = METRIC_COUNTER,
     .labels = {"result"}};
+static const struct metric_desc chain_desc = {
+    .name = "telex_rule_chain_waits_total",
+    .help = "Times that a rule waited until what it reads was delivered; late: it went on without.",
+    .type = METRIC_COUNTER,
+    .labels = {"result"}};
 static const struct metric_desc edges_desc = {.name = "telex_alert_edges_total",
                                               .help =
                                                   "Changes of alert state that were made durable.",
@@ -97,6 +102,8 @@ bool engine_new(const struct env *env, const struct engine_options *options, str
     }
     en->batches = metrics_get1(env->metrics, &batches_desc, STR("answered"));
     en->batch_failures = metrics_get1(env->metrics, &batches_desc, STR("split"));
+    en->chain_waits = metrics_get1(env->metrics, &chain_desc, STR("delivered"));
+    en->chain_late = metrics_get1(env->metrics, &chain_desc, STR("late"));
     en->edges = metrics_get0(env->metrics, &edges_desc);
     en->samples = metrics_get0(env->metrics, &samples_desc);
     en->template_errors = metrics_get0(env->metrics, &template_errors_desc);
@@ -162,6 +169,8 @@ void engine_free(struct engine *en)
     }
     metric_drop(en->edges);
     metric_drop(en->samples);
+    metric_drop(en->chain_waits);
+    metric_drop(en->chain_late);
     metric_drop(en->batches);
     metric_drop(en->batch_failures);
     metric_drop(en->restore_failures);
@@ -512,6 +521,7 @@ bool rule_evaluate(struct rule_run *run, int64_t slot_ns, struct wait wait, bool
 
     wait = wait_limit_ms(wait, en->env->clock, rule_query_timeout_ns(run) / NS_PER_MS);
     run->evaluation++;
+    run->mark = (struct given_mark){0};
     evaluation_begin(&ev, run, slot_ns - run->rule->group->query_offset_ns, wait);
     bool ok = run->kind == RULE_ALERT ? alert_evaluate(&ev, e) : record_evaluate(&ev, e);
     struct rule_outcome outcome = {.time_ns = slot_ns,

@@ -39,6 +39,12 @@ enum edges_told {
     EDGES_TOLD_COUNT
 };
 
+/* What was given of a rule's last evaluation; zeroed before it. Opaque but to who gives. */
+struct given_mark {
+    uint64_t seq;
+    uint64_t outputs;
+};
+
 /* Where outputs go: implemented over export/plan.h by app. Nothing waits for room but held(). */
 struct engine_output {
     /* Alert edges. True: taken, up to *ret_seq; false: nothing of them was taken. */
@@ -47,9 +53,12 @@ struct engine_output {
     /* Waits until the edges up to <seq> are durable. False: not yet. */
     bool (*held)(void *arg, uint64_t seq, struct wait wait, struct err *e);
     /* Samples of one rule. alert_series: ALERTS and ALERTS_FOR_STATE. thinned: export_interval is
-     * not due. */
+     * not due. What was given is added to <mark>. */
     bool (*samples)(void *arg, const struct rule *rule, struct batch *b, bool alert_series,
-                    bool thinned, struct err *e);
+                    bool thinned, struct given_mark *mark, struct err *e);
+    /* Can what <mark> says be asked for: have the time series stores among the outputs it? <hurry>: they
+     * should not gather more before they send. NULL: always. */
+    bool (*delivered)(void *arg, const struct given_mark *mark, bool hurry);
     /* Something changed for level outputs. */
     void (*changed)(void *arg);
     void *arg;

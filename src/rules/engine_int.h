@@ -76,6 +76,7 @@ struct rule_run {
     int64_t shift_ns; /* time that nobody watched, which alerts are still to be credited */
     uint8_t remote_phase;           /* enum remote_phase */
     struct remote *remote;          /* what another engine left of its alerts; or NULL */
+    struct given_mark mark;         /* what its last evaluation gave */
     const struct rule_batch *batch; /* has the answer of this evaluation; or NULL */
     size_t part;                    /* in it */
     int64_t alone_until_ns;         /* monotonic: it is not asked for with others */
@@ -87,6 +88,7 @@ struct group_run {
     struct engine *engine;
     struct rule_run **runs;
     struct rule_graph *graph;
+    bool is_late;             /* what its rules read was not delivered in time */
     uint32_t batch_max;       /* rules in one request; 0: as many as there is room for */
     int64_t batch_max_due_ns; /* monotonic: until then */
     _Atomic int64_t held;     /* series of its rules */
@@ -135,6 +137,8 @@ struct engine {
     struct metric *restore_failures;
     struct metric *batches;
     struct metric *batch_failures;
+    struct metric *chain_waits;
+    struct metric *chain_late;
 };
 
 /* ---- one evaluation of one rule ---- */

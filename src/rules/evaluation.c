@@ -341,7 +341,7 @@ bool sample_set_give(struct sample_set *set, bool alert_series, bool thinned, st
     sample_set_close(set);
     for (size_t i = 0; i < set->batches.len; i++) {
         if (!output->samples(output->arg, run->rule, set->batches.items[i], alert_series, thinned,
-                             e)) {
+                             &run->mark, e)) {
             set->ev->refused = true;
             return err_wrap(e, "giving samples to the outputs");
         }

@@ -5,7 +5,8 @@
  *   1. A rule is evaluated once in a pass, after all earlier rules that it reads.
  *   2. Of the rules that could be next the first in file order is.
  *   3. Rules go together in a request only when each of them could be next.
- *   4. A request for many that is in doubt is forgotten as a whole; its rules are asked for one by one.
+ *   4. While one rule waits for what it reads to be delivered, those that need not wait go on.
+ *   5. A request for many that is in doubt is forgotten as a whole; its rules are asked for one by one.
  */
 #include "rules/engine_int.h"
 
@@ -18,6 +19,11 @@
 /* The part of an interval that a request for many may take: there must be time to ask for each. */
 enum { BATCH_INTERVAL_PART = 4 };
 
+/* The part of an interval that waiting for deliveries may take, and at most how long. */
+enum { CHAIN_INTERVAL_PART = 4, CHAIN_WAIT_MS_MAX = 10000 };
+
+enum { LOOK_FIRST_MS = 1, LOOK_LAST_MS = 20 };
+
 struct pass {
     struct group_run *g;
     int64_t slot_ns;
@@ -25,12 +31,15 @@ struct pass {
     uint8_t *done; /* by rule */
     size_t first;  /* all before it are done */
     bool had_room;
+    bool is_late;          /* a delivery took too long: nobody waits for one any more */
+    int64_t chain_left_ms; /* how long deliveries may be waited for */
     struct rule_batch batch;
 };
 
 /* ---- which rule is next ---- */
 
-static bool is_ready(const struct pass *p, size_t rule)
+/* Were all that it reads evaluated? */
+static bool has_givers(const struct pass *p, size_t rule)
 {
     struct rule_reads reads = rule_graph_reads(p->g->graph, rule);
 
@@ -43,6 +52,48 @@ static bool is_ready(const struct pass *p, size_t rule)
         }
     }
     return true;
+}
+
+/* Is what the rules that it reads gave where it can be asked for? */
+static bool are_delivered(const struct pass *p, size_t rule, bool hurry)
+{
+    const struct engine_output *output = &p->g->engine->output;
+    struct rule_reads reads = rule_graph_reads(p->g->graph, rule);
+
+    if (output->delivered == NULL || p->is_late ||
+        p->g->group->rules[rule].source == RULE_SOURCE_SELF) {
+        return true;
+    }
+    for (uint32_t i = 0; i < reads.count; i++) {
+        struct given_mark *mark = &p->g->runs[rule_reads_at(&reads, i)]->mark;
+        if (mark->seq == 0) {
+            continue;
+        }
+        if (!output->delivered(output->arg, mark, hurry)) {
+            return false;
+        }
+        *mark = (struct given_mark){0}; /* and nobody has to ask again */
+    }
+    return true;
+}
+
+static bool is_ready(const struct pass *p, size_t rule)
+{
+    return has_givers(p, rule) && are_delivered(p, rule, false);
+}
+
+/* The first that is ready, looking no further than a request for many could reach; the count: none. */
+static size_t first_ready(const struct pass *p)
+{
+    size_t end = p->g->group->rule_count;
+
+    end = end - p->first > BATCH_RULES_MAX ? p->first + BATCH_RULES_MAX : end;
+    for (size_t i = p->first; i < end; i++) {
+        if (p->done[i] == 0 && is_ready(p, i)) {
+            return i;
+        }
+    }
+    return p->g->group->rule_count;
 }
 
 static void set_done(struct pass *p, size_t rule)
@@ -192,6 +243,67 @@ static void evaluate_from(struct pass *p, size_t rule)
     }
 }
 
+/* ---- waiting for what is read ---- */
+
+/* Once, until deliveries are in time again. */
+static void tell_late(struct pass *p)
+{
+    struct group_run *g = p->g;
+
+    if (!g->is_late) {
+        trace_warn(&g->engine->trace,
+                   "rules go on without the newest of what they read: it is not delivered",
+                   T_STR("group", g->group->name), T_STR("rule", g->group->rules[p->first].name));
+    }
+    g->is_late = true;
+}
+
+/* Nothing is ready: waits until the first rule is. When that takes too long it goes on with the values of before. */
+static void wait_delivered(struct pass *p)
+{
+    struct engine *en = p->g->engine;
+    struct wait limit = wait_limit_ms(p->wait, en->env->clock, p->chain_left_ms);
+    int64_t start_ns = now_ns(p);
+    int64_t look_ms = LOOK_FIRST_MS;
+
+    bool ok = are_delivered(p, p->first, true);
+    while (!ok && wait_sleep(wait_limit_ms(limit, en->env->clock, look_ms))) {
+        if (wait_is_over(limit, en->env->clock)) {
+            break;
+        }
+        look_ms = look_ms * 2 < LOOK_LAST_MS ? look_ms * 2 : LOOK_LAST_MS;
+        ok = are_delivered(p, p->first, false);
+    }
+    p->chain_left_ms -= (now_ns(p) - start_ns) / NS_PER_MS;
+    metric_add(ok ? en->chain_waits : en->chain_late, 1);
+    p->g->is_late = p->g->is_late && !ok;
+    if (!ok && !wait_is_over(p->wait, en->env->clock)) {
+        p->is_late = true;
+        tell_late(p);
+    }
+}
+
+static int64_t chain_wait_ms(const struct rule_group *group)
+{
+    int64_t part_ms = group->interval_ns / CHAIN_INTERVAL_PART / NS_PER_MS;
+
+    return part_ms < CHAIN_WAIT_MS_MAX ? part_ms : CHAIN_WAIT_MS_MAX;
+}
+
+static void evaluate_next(struct pass *p)
+{
+    size_t next = first_ready(p);
+
+    if (next == p->g->group->rule_count) {
+        wait_delivered(p);
+        next = p->first;
+        if (wait_is_over(p->wait, p->g->engine->env->clock)) {
+            return;
+        }
+    }
+    evaluate_from(p, next);
+}
+
 /* ---- the group ---- */
 
 static void note_pass(struct pass *p, int64_t start_ns)
@@ -211,14 +323,18 @@ static void note_pass(struct pass *p, int64_t start_ns)
 void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait)
 {
     struct engine *en = g->engine;
-    struct pass p = {.g = g, .slot_ns = slot_ns, .wait = wait, .had_room = true};
+    struct pass p = {.g = g,
+                     .slot_ns = slot_ns,
+                     .wait = wait,
+                     .had_room = true,
+                     .chain_left_ms = chain_wait_ms(g->group)};
     int64_t start_ns = now_ns(&p);
 
     credit_absence(g, slot_ns);
     p.done = mem_alloc0(g->group->rule_count, 1);
     rule_batch_init(&p.batch, en->env->budget);
     while (p.first < g->group->rule_count && !wait_is_over(wait, en->env->clock)) {
-        evaluate_from(&p, p.first);
+        evaluate_next(&p);
     }
     rule_batch_release(&p.batch);
     mem_free(p.done);

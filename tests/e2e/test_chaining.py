@@ -32,3 +32,34 @@ def test_many_rules_in_one_request_give_what_each_gives_alone(start_prometheus, 
     counts = program.metrics()["telex_rule_batches_total"]
     assert counts[("result=answered",)] > 0
     assert counts[("result=split",)] == 0
+
+
+def test_rules_see_what_earlier_ones_gave_in_the_same_slot(start_prometheus, start_telex):
+    store = start_prometheus()
+    rules = [recording("first", "vector(time())"), recording("second", "first + 0"),
+             alerting("Chained", "second == time()"), recording("seen", 'count(ALERTS{alertname="Chained"})'),
+             recording("alone", "vector(time())")]
+    program = start_telex(setting(store), {"rules.yaml": [group("g", rules, interval="1s")]})
+    net.wait_until("some slots", lambda: len(stored(store, "second")) >= 3 and store.query("seen"))
+    for name in ("first", "second", "alone"):
+        for at, value in stored(store, name).items():
+            assert abs(at - value) < 0.001, f"{name} is not of its slot"
+    firsts, seen = stored(store, "first"), stored(store, "seen")
+    assert min(firsts) == min(seen), "ALERTS was there in the first slot"
+    counts = program.metrics()["telex_rule_chain_waits_total"]
+    assert counts[("result=late",)] == 0
+
+
+def test_an_output_that_is_down_holds_no_alert_up(start_prometheus, start_telex, webhook):
+    store = start_prometheus()
+    config = setting(store)
+    config["exporters"]["dead"] = telex.remote_write_exporter(f"http://127.0.0.1:{net.free_port()}/write")
+    config["exporters"]["hook"] = telex.webhook_exporter(webhook.url)
+    rules = [recording("first", "vector(1)"), alerting("Chained", "absent(first) or first"),
+             alerting("B", "vector(1)")]
+    program = start_telex(config, {"rules.yaml": [group("g", rules, interval="1s")]})
+
+    def fired():
+        return {edge["rule"] for edge in webhook.accepted() if isinstance(edge, dict) and telex.is_edge(edge)}
+    net.wait_until("both to fire", lambda: fired() >= {"Chained", "B"})
+    assert program.metrics()["telex_rule_chain_waits_total"][("result=late",)] >= 1

@@ -131,7 +131,7 @@ static bool wait_held(void *arg, uint64_t seq, struct wait wait, struct err *e)
 }
 
 static bool give_samples(void *arg, const struct rule *rule, struct batch *b, bool alert_series,
-                         bool thinned, struct err *e)
+                         bool thinned, struct given_mark *mark, struct err *e)
 {
     struct given *g = arg;
     const struct samples *s = NULL;
@@ -142,6 +142,7 @@ static bool give_samples(void *arg, const struct rule *rule, struct batch *b, bo
         return err_set(e, ERR_LIMIT, "the log is full");
     }
     assert_true(batch_samples(b, &s, e));
+    mark->seq = ++g->sample_seq;
     for (uint32_t i = 0; i < s->count; i++) {
         labels_print(s->series[s->series_of[i]], &g->samples);
         buf_add_byte(&g->samples, ' ');
@@ -152,6 +153,20 @@ static bool give_samples(void *arg, const struct rule *rule, struct batch *b, bo
         }
         buf_add_text(&g->samples, thinned ? " thinned\n" : "\n");
     }
+    return true;
+}
+
+static bool are_delivered(void *arg, const struct given_mark *mark, bool hurry)
+{
+    struct given *g = arg;
+
+    g->asked_delivered++;
+    g->hurried += hurry;
+    if (g->late_by > 0 && mark->seq > g->delivered_seq) {
+        g->late_by--;
+        return false;
+    }
+    g->delivered_seq = mark->seq > g->delivered_seq ? mark->seq : g->delivered_seq;
     return true;
 }
 
@@ -192,7 +207,8 @@ void bench_engine(struct bench *b, const char *rules)
                                      .max_series_per_rule = b->limits.series_per_rule,
                                      .max_series_per_group = b->limits.series_per_group,
                                      .max_series = b->limits.series_total};
-    struct engine_output output = {give_edges, wait_held, give_samples, note_changed, &b->given};
+    struct engine_output output = {give_edges,    wait_held,    give_samples,
+                                   are_delivered, note_changed, &b->given};
     struct err e = ERR_INIT;
 
     assert_true(engine_new(&b->env, &options, &b->source.super, &output, &b->engine, &e));

@@ -48,6 +48,11 @@ struct given {
     struct buf samples; /* a line each: series value */
     struct buf edges;   /* a line each: told|quiet labels from>to value annotation */
     uint64_t seq;
+    uint64_t sample_seq;
+    uint64_t delivered_seq;
+    unsigned asked_delivered; /* times that somebody wanted to know */
+    unsigned hurried;
+    unsigned late_by; /* times that what is newest is said not to be delivered */
     void (*meanwhile)(
         void *arg); /* called once: edges are durable, their giver does not know yet */
     void *meanwhile_arg;

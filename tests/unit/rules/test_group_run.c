@@ -8,6 +8,10 @@
     "groups:\n- name: g\n  rules:\n  - {record: a, expr: x}\n  - {record: b, expr: sum(a)}\n" \
     "  - {record: c, expr: z}\n  - {record: d, expr: vector(time()) or b}\n"
 
+#define QUICK_CHAIN                                                              \
+    "groups:\n- name: g\n  interval: 40ms\n  rules:\n  - {record: a, expr: x}\n" \
+    "  - {record: b, expr: a}\n  - {record: c, expr: b}\n"
+
 static void start(struct bench *b, const char *rules)
 {
     bench_start(b, rules);
@@ -85,6 +89,52 @@ static void readers_come_after_givers(void **state)
     bench_stop(&b);
 }
 
+static void readers_wait_for_delivery(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_start(&b, CHAIN);
+    answer_one(&b, "{}", 1);
+    b.given.late_by = 2;
+    evaluate(&b, 0); /* c waits for nobody */
+    expect_given(&b.given.samples, "a 1\nc 1\nb 1\nd 1\n");
+    assert_int_equal(b.given.late_by, 0);
+    assert_int_equal(b.given.hurried, 1);
+    evaluate(&b, 1);
+    expect_given(&b.given.samples, "a 1\nb 1\nc 1\nd 1\n");
+    bench_stop(&b);
+}
+
+static void who_reads_nobody_asks_nothing(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_start(&b, THREE);
+    answer_one(&b, "{}", 1);
+    evaluate(&b, 0);
+    assert_int_equal(b.given.asked_delivered, 0);
+    bench_stop(&b);
+}
+
+static void late_deliveries_are_not_waited_for_twice(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_start(&b, QUICK_CHAIN);
+    answer_one(&b, "{}", 1);
+    b.given.late_by = 1000 * 1000;
+    evaluate(&b, 0);
+    expect_given(&b.given.samples, "a 1\nb 1\nc 1\n");
+    assert_int_equal(b.given.hurried, 1);
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+    metrics_render(b.env.metrics, &text);
+    assert_non_null(strstr(buf_text(&text), "telex_rule_chain_waits_total{result=\"late\"} 1"));
+    bench_stop(&b);
+}
+
 static void a_dead_store_fails_each_rule(void **state)
 {
     struct bench b;
@@ -125,6 +175,9 @@ int main(void)
         cmocka_unit_test(doubt_asks_for_each),
         cmocka_unit_test(who_is_in_doubt_goes_alone),
         cmocka_unit_test(readers_come_after_givers),
+        cmocka_unit_test(readers_wait_for_delivery),
+        cmocka_unit_test(who_reads_nobody_asks_nothing),
+        cmocka_unit_test(late_deliveries_are_not_waited_for_twice),
         cmocka_unit_test(a_dead_store_fails_each_rule),
         cmocka_unit_test(rows_are_taken_from_the_budget),
     };
