@@ -622,6 +622,9 @@ void level_set_targets(struct level_set *s,
         struct output_status status = {.state = "idle", .is_healthy = true};
         if (m->output != NULL) {
             level_output_status(m->output, &status);
+            if (status.last_result.success) {
+                status.last_error[0] = '\0';
+            }
         }
         visit(arg, &(struct level_set_target){.exporter = s->place.name,
                                               .kind = m->kind,

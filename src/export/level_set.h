@@ -45,7 +45,8 @@ struct level_set_target {
     struct str url;              /* empty for one that rules dropped */
     const struct labels *labels; /* with those that begin with "__" */
     bool is_dropped;
-    const struct output_status *status;
+    const struct output_status
+        *status; /* its last_error is that of the last request, if that failed */
 };
 void level_set_targets(struct level_set *s,
                        void (*visit)(void *arg, const struct level_set_target *target), void *arg);

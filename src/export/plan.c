@@ -480,19 +480,6 @@ void plan_levels_changed(struct plan *p)
     plan_release_graph(p, g);
 }
 
-void plan_notifiers(struct plan *p, void (*visit)(void *arg, const struct level_set_target *target),
-                    void *arg)
-{
-    struct graph *g = plan_use_graph(p);
-
-    for (size_t i = 0; i < g->config.output_count; i++) {
-        if (g->outputs[i].level != NULL) {
-            level_set_targets(g->outputs[i].level, visit, arg);
-        }
-    }
-    plan_release_graph(p, g);
-}
-
 /* ---- change, stop ---- */
 
 /* Puts <next> in place and waits until nobody gives through the old one. */

@@ -241,11 +241,6 @@ void plan_set_levels(struct plan *p, const struct level_source *levels);
 /* Tells level outputs that something changed. */
 void plan_levels_changed(struct plan *p);
 
-/* Visits the targets of all outputs that tell levels, those that relabel rules dropped too. <visit> must not
- * wait; what it is shown is borrowed. */
-void plan_notifiers(struct plan *p, void (*visit)(void *arg, const struct level_set_target *target),
-                    void *arg);
-
 /* How the last call to a destination ended. */
 struct export_result {
     bool success;

@@ -29,6 +29,13 @@ def posts(receiver):
     return [(request, request.json()) for request in list(receiver.requests) if request.path.endswith("/api/v2/alerts")]
 
 
+def last_errors(program, *managers):
+    """What /api/v1/notifiers says of each."""
+    kinds = program.get("/api/v1/notifiers").json()["data"]["notifiers"]
+    errors = {target["address"]: target["lastError"] for kind in kinds for target in kind["targets"]}
+    return [errors[manager.url + "/api/v2/alerts"] for manager in managers]
+
+
 def addresses(*managers):
     return [{"targets": [manager.address for manager in managers]}]
 
@@ -42,8 +49,10 @@ def test_one_of_two_stops(scene, start_alertmanager):
     first, = holds(two)
     assert time.monotonic() - began < 5, "the dead one delays the other"
     scene.wait_evaluations("plain", 5)
+    assert [bool(errors) for errors in last_errors(program, one, two)] == [True, False]
     one.restart()
     second, = holds(one)
+    net.wait_until("no error", lambda: not any(last_errors(program, one, two)))
     assert first["startsAt"] == second["startsAt"]
     counted = program.metrics()["telex_notifier_alerts_sent_total"]
     assert sorted(str(m.url + "/api/v2/alerts" in str(labels)) for m in (one, two) for labels in counted) == \
