@@ -23,6 +23,7 @@ static const struct {
     {"export_database", offsetof(struct export_words, database)},
     {"export_measurement", offsetof(struct export_words, measurement)},
     {"metric_type", offsetof(struct export_words, metric_type)},
+    {"webhook_url", offsetof(struct export_words, webhook_url)},
 };
 
 static void read_annotation(const struct label *annotation, struct export_words *words)
@@ -40,8 +41,11 @@ static void read_annotation(const struct label *annotation, struct export_words 
 void export_words_read(const struct labels *labels, const struct label *annotations, size_t count,
                        struct export_words *ret_words)
 {
-    *ret_words = (struct export_words){
-        .datastore = STR(""), .database = STR(""), .measurement = STR(""), .metric_type = STR("")};
+    *ret_words = (struct export_words){.datastore = STR(""),
+                                       .database = STR(""),
+                                       .measurement = STR(""),
+                                       .metric_type = STR(""),
+                                       .webhook_url = STR("")};
     (void)export_switch_read(labels_get(labels, STR(EXPORT_SWITCH_LABEL)), &ret_words->enabled,
                              &ret_words->disabled);
     for (size_t i = 0; i < count; i++) {

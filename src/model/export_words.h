@@ -23,6 +23,7 @@ struct export_words {
     struct str database;
     struct str measurement;
     struct str metric_type;
+    struct str webhook_url; /* where to, when no datastore is named */
     bool has_threshold;
     double threshold;
 };

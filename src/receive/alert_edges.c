@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/vec.h"
+#include "export/rule_webhook.h"
 #include "model/export_words.h"
 #include "state/history.h"
 #include "wire/edges.h"
@@ -75,8 +76,9 @@ static void make_key(struct edge_giver *g, const struct news *n)
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         add_part(&g->key, texts[i]);
     }
-    buf_addf(&g->key, "%d%d%d%d:%016llx", n->is_firing, n->words.enabled, n->words.disabled,
-             n->words.has_threshold, (unsigned long long)number_bits(n->words.threshold));
+    buf_addf(&g->key, "%d%d%d%d%d:%016llx", n->is_firing, n->words.enabled, n->words.disabled,
+             n->words.webhook_url.len > 0, n->words.has_threshold,
+             (unsigned long long)number_bits(n->words.threshold));
 }
 
 static void add_news(struct edge_giver *g, const struct news *n)
@@ -214,14 +216,23 @@ static void note_given(struct edge_giver *g, const struct edge_group *group,
     }
 }
 
+/* The exporter that the alerts name; whoever names only a URL means the exporter of those, which knows
+ * what hosts are allowed. */
+static struct str named_by(const struct news *n)
+{
+    if (!n->is_firing || !n->words.enabled) {
+        return STR("");
+    }
+    return n->words.datastore.len == 0 && n->words.webhook_url.len > 0 ? STR(RULE_WEBHOOK)
+                                                                       : n->words.datastore;
+}
+
 static bool give_group(struct edge_giver *g, const struct edge_group *group, struct err *e)
 {
     AUTO(batch_autounref) struct batch *b = make_batch(g, group);
     const struct news *first = &group->news.items[0];
-    bool is_named = first->is_firing && first->words.enabled;
-    const struct give how = {.named = is_named ? first->words.datastore : STR(""),
-                             .state_only = first->words.disabled,
-                             .hurried = true};
+    const struct give how = {
+        .named = named_by(first), .state_only = first->words.disabled, .hurried = true};
     struct receipt receipt;
 
     if (!plan_offer(g->with->plan, b, &how, &receipt, e)) {

@@ -180,3 +180,20 @@ def test_credentials(start_telex, tmp_path):
     answer = net.post(program.url + ALERTS, json.dumps([alert("a")]).encode(),
                       headers={**JSON, "Authorization": "Bearer t0ken"})
     assert answer.status == 200
+
+
+def test_a_url_of_an_allowed_host(start_telex, start_webhook, tmp_path):
+    """Alerts of others may name the hosts that the config lists; what names another is kept as a dead letter."""
+    hook = start_webhook()
+    program = start_telex(config(tmp_path / "out", exporters={
+        "hooks": {"type": "rule_webhook", "allowed_hosts": ["127.0.0.1"]}}, routes=[]))
+    other = hook.url.replace("127.0.0.1", "localhost")
+    export = {"export_to_datastore": "true"}
+    assert post(program, [
+        {"labels": {"alertname": "Allowed", **export}, "annotations": {"webhook_url": hook.url + "/in"}},
+        {"labels": {"alertname": "Refused", **export}, "annotations": {"webhook_url": other + "/in"}},
+    ]).status == 200
+    net.wait_until("the allowed one", lambda: [edge["alert_name"] for edge in hook.accepted()] == ["Allowed"])
+    net.wait_until("a dead letter", lambda: any(
+        "allowed_hosts" in line for line in program.process.log().splitlines()))
+    assert [edge["alert_name"] for edge in hook.accepted()] == ["Allowed"]
