@@ -42,7 +42,8 @@ static const struct metric_desc dropped_desc = {
 };
 static const struct metric_desc extras_desc = {
     .name = "telex_receive_extras_total",
-    .help = "What came beside samples. It goes on only to outputs that need not look at the rows.",
+    .help =
+        "What came beside samples. It goes on only to outputs that need not look at the rows; start times, which 1.0 does not have, to none.",
     .type = METRIC_COUNTER,
     .labels = {"kind"},
 };
@@ -64,6 +65,7 @@ static const char *const extra_names[RECEIVE_EXTRAS] = {
     [EXTRA_HISTOGRAM] = "histogram",
     [EXTRA_EXEMPLAR] = "exemplar",
     [EXTRA_METADATA] = "metadata",
+    [EXTRA_START_TIME] = "start_time",
 };
 
 static void get_family(struct metrics *registry, const struct metric_desc *desc,

@@ -12,7 +12,13 @@
 enum { RECEIVE_CODES = 8 };
 enum receive_fate { FATE_FIRING, FATE_RESOLVED, FATE_UNCHANGED, FATE_BAD, RECEIVE_FATES };
 enum receive_drop { DROP_NO_ROUTE, DROP_NO_SAMPLES, RECEIVE_DROPS };
-enum receive_extra { EXTRA_HISTOGRAM, EXTRA_EXEMPLAR, EXTRA_METADATA, RECEIVE_EXTRAS };
+enum receive_extra {
+    EXTRA_HISTOGRAM,
+    EXTRA_EXEMPLAR,
+    EXTRA_METADATA,
+    EXTRA_START_TIME,
+    RECEIVE_EXTRAS
+};
 
 struct receive_metrics {
     struct metric *samples;

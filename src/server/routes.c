@@ -222,9 +222,9 @@ const size_t server_resource_count = ARRAY_LEN(server_resources);
 const struct resource server_pushes[] = {
     {.route = {.method = "POST", .pattern = "/api/v1/write", .access = HTTP_ACCESS_CLIENT},
      .help =
-         "Takes Prometheus remote write 1.0 (a snappy block of `prometheus.WriteRequest`), where "
+         "Takes Prometheus remote write 1.0 (a snappy block of `prometheus.WriteRequest`) and 2.0, where "
          "`receive.remote_write` is on. 204 when every exporter that the routes chose has it on disk; 400 with the "
-         "place of what is wrong, 413 beyond `receive.max_body` or `receive.max_decoded`, 415 for anything but 1.0; "
+         "place of what is wrong, 413 beyond `receive.max_body` or `receive.max_decoded`, 415 for anything else; "
          "503 with `Retry-After` when there is no room or no exporter takes samples. See [receive](receive.md)."},
     {.route = {.method = "POST", .pattern = "/api/v2/alerts", .access = HTTP_ACCESS_CLIENT},
      .help =

@@ -3,6 +3,7 @@
 import random
 import shutil
 import socket
+import struct
 import threading
 
 import pytest
@@ -143,11 +144,62 @@ def test_what_is_refused(start_telex, start_rw_sink):
     assert status == 400 and "at byte 0" in text
     assert push(b"x" * 70000)[0] == 413
     assert push(snappy.compress(b"\x1a\x00" * 70000))[0] == 413
-    status, text = push(body(1), **{"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"})
-    assert status == 415 and "1.0" in text
+    status, text = push(body(1), **{"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v3.Request"})
+    assert status == 415 and "proto=io.prometheus.write.v2.Request" in text
+    status, text = push(body(1), **{"X-Prometheus-Remote-Write-Version": "2.0.0"})
+    assert status == 415 and "Content-Type does not say" in text
     assert push(body(1), **{"Content-Encoding": "zstd"})[0] == 415
     assert push(snappy.compress(b""))[0] == 204
     assert sink.named("seq") == {}
+
+
+HEADERS_2 = {"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+             "Content-Encoding": "snappy", "X-Prometheus-Remote-Write-Version": "2.0.0"}
+
+
+def field(number, value):
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
+def sample(value, time_ms):
+    time = b""
+    while time_ms >= 0x80:
+        time, time_ms = time + bytes([time_ms & 0x7F | 0x80]), time_ms >> 7
+    return field(2, b"\x09" + struct.pack("<d", value) + b"\x10" + time + bytes([time_ms]))
+
+
+def request_2(*series, symbols=("", "__name__", "seq", "n", "1", "2")):
+    """A request of remote write 2.0; of each series the references of its labels, and what else it holds."""
+    return snappy.compress(b"".join(field(4, text.encode()) for text in symbols)
+                           + b"".join(field(5, field(1, bytes(refs)) + rest) for refs, rest in series))
+
+
+HISTOGRAM = field(3, b"\x19" + struct.pack("<d", 1.0))
+EXEMPLAR = field(4, field(1, bytes([3, 4])) + b"\x11" + struct.pack("<d", 1.0))
+SEQ_1, SEQ_2 = [1, 2, 3, 4], [1, 2, 3, 5]
+
+
+@pytest.mark.parametrize("what, pushed, status, written", [
+    ("samples", request_2((SEQ_1, sample(1, 1700000000001)), (SEQ_2, sample(2, 1700000000001))), 204, (2, 0, 0)),
+    ("two of one series", request_2((SEQ_1, sample(1, 1700000000001) + sample(2, 1700000000002))), 204, (2, 0, 0)),
+    ("with the rest", request_2((SEQ_1, sample(1, 1700000000001) + EXEMPLAR), (SEQ_2, HISTOGRAM)), 204, (1, 1, 1)),
+    ("nothing", request_2(), 204, (0, 0, 0)),
+    ("histograms alone", request_2((SEQ_1, HISTOGRAM)), 400, None),
+    ("odd references", request_2(([1, 2, 3], sample(1, 1700000000001))), 400, None),
+    ("no such symbol", request_2(([1, 9], sample(1, 1700000000001))), 400, None),
+    ("a label twice", request_2(([1, 2, 1, 2], sample(1, 1700000000001))), 400, None),
+    ("no empty symbol", request_2((SEQ_1, sample(1, 1700000000001)), symbols=("x", "__name__", "seq", "n", "1")), 400, None),
+])
+def test_remote_write_2(start_telex, start_rw_sink, what, pushed, status, written):
+    """Cases of the public conformance suite of receivers, in our own words."""
+    sink = start_rw_sink()
+    program = start_telex(config(sink.url + WRITE))
+    answer = net.post(program.url + WRITE, pushed, headers=HEADERS_2)
+    assert answer.status == status, answer.text
+    if written is not None:
+        names = ("Samples", "Histograms", "Exemplars")
+        assert tuple(int(answer.headers[f"X-Prometheus-Remote-Write-{name}-Written"]) for name in names) == written
+        net.wait_until("them", lambda: sum(len(kept) for kept in sink.named("seq").values()) == written[0], 10)
 
 
 def test_off_by_default(start_telex, start_rw_sink):
