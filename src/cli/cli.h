@@ -64,6 +64,7 @@ extern const struct cli_command command_replay;
 extern const struct cli_command command_run;
 extern const struct cli_command command_tap;
 extern const struct cli_command command_version;
+extern const struct cli_command command_prometheus_rules;
 extern const struct cli_command command_vmalert;
 
 /*

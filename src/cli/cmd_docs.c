@@ -2,6 +2,8 @@
 #include "app/config.h"
 #include "base/fs.h"
 #include "cli/cli.h"
+#include "cli/prometheus_config.h"
+#include "cli/prometheus_flags.h"
 #include "cli/vmalert_flags.h"
 #include "server/server.h"
 
@@ -189,6 +191,34 @@ static void print_vmalert(struct buf *out)
     flags_print_docs(&vmalert_flags, out);
 }
 
+/* ---- docs/prometheus-rules.md ---- */
+
+static void print_prometheus(struct buf *out)
+{
+    buf_addf(
+        out,
+        "# With the config of Prometheus\n\n%s"
+        "`telex prometheus-rules` runs the rules of a prometheus.yml, beside the Prometheus that goes on scraping and "
+        "answering queries:\n\n"
+        "```\n"
+        "telex prometheus-rules --config.file=prometheus.yml --datasource.url=http://127.0.0.1:9090 \\\n"
+        "      --web.listen-address=:9091\n"
+        "```\n\n"
+        "Take `rule_files` and `alerting` out of the file that Prometheus itself reads, or alerts are told twice. "
+        "Recorded series go where `remote_write` says; Prometheus takes them with "
+        "`--web.enable-remote-write-receiver`, at `http://127.0.0.1:9090/api/v1/write`.\n\n"
+        "Flags and file become a config, which `--telex.printConfig` prints; the loader of configs reads it, so a "
+        "mistake is shown with the line of prometheus.yml that it came from. SIGHUP reads the rule files again, not "
+        "prometheus.yml. Alert states, and what could not be delivered yet, are in the folder `--telex.state` beside "
+        "prometheus.yml and survive restarts.\n\n"
+        "## The file\n\n"
+        "What is in no table is an error.\n\n",
+        made);
+    prometheus_config_print_docs(out);
+    buf_add_text(out, "\n## Flags\n\n");
+    flags_print_docs(&prometheus_flags, out);
+}
+
 /* ---- the command ---- */
 
 static const struct {
@@ -197,7 +227,8 @@ static const struct {
 } pages[] = {{"config.md", print_config},
              {"cli.md", print_cli},
              {"api.md", print_api},
-             {"vmalert.md", print_vmalert}};
+             {"vmalert.md", print_vmalert},
+             {"prometheus-rules.md", print_prometheus}};
 
 static int write_page(const char *folder, size_t index)
 {
@@ -239,7 +270,7 @@ const struct cli_command command_docs = {
     .usage = "FOLDER",
     .help = "write the reference pages",
     .details =
-        "Writes `config.md`, `cli.md`, `api.md` and `vmalert.md`, made from the program's own tables.",
+        "Writes `config.md`, `cli.md`, `api.md`, `vmalert.md` and `prometheus-rules.md`, made from the program's own tables.",
     .is_hidden = true,
     .run = run,
 };

@@ -8,9 +8,19 @@
 #include <stdio.h>
 
 const struct cli_command *const cli_commands[] = {
-    &command_run,       &command_vmalert, &command_check, &command_export,
-    &command_exporters, &command_replay,  &command_help,  &command_version,
-    &command_queue,     &command_tap,     &command_docs,  NULL,
+    &command_run,
+    &command_vmalert,
+    &command_prometheus_rules,
+    &command_check,
+    &command_export,
+    &command_exporters,
+    &command_replay,
+    &command_help,
+    &command_version,
+    &command_queue,
+    &command_tap,
+    &command_docs,
+    NULL,
 };
 
 const struct cli_command *cli_command_find(struct str name)
