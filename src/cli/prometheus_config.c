@@ -35,8 +35,7 @@ struct setting_table {
         {"bearer_token_file", SETTING_TAKEN, "bearer_token_file", NULL},                       \
         {"oauth2", SETTING_TAKEN, "oauth2", NULL}, {"tls_config", SETTING_TAKEN, "tls", NULL}, \
         {"proxy_url", SETTING_TAKEN, "proxy_url", NULL},                                       \
-        {"proxy_from_environment", SETTING_PASSED, NULL,                                       \
-         "the environment's proxies are used in any case"},                                    \
+        {"proxy_from_environment", SETTING_REFUSED, NULL, "write it as proxy_url"},            \
         {"follow_redirects", SETTING_PASSED, NULL, "redirects never carry credentials here"},  \
         {"enable_http2", SETTING_PASSED, NULL, "it is agreed upon with the server"},           \
         {"name", SETTING_PASSED, NULL, "exporters are numbered in the file's order"},          \
@@ -245,10 +244,11 @@ static bool read_setting(struct reader *r, const struct setting_table *t, const 
         return yaml_key_err(n, e, ERR_CONFIG, "'%.*s' of %s is not known here", STR_FMT(n->key),
                             t->section);
     }
-    if (row->kind == SETTING_REFUSED) {
+    bool is_off = n->kind == YAML_SCALAR && str_eq(n->text, STR("false"));
+    if (row->kind == SETTING_REFUSED && !is_off) {
         return yaml_key_err(n, e, ERR_CONFIG, "'%s' of %s: %s", row->name, t->section, row->note);
     }
-    if (row->kind == SETTING_PASSED || yaml_is_null(n)) {
+    if (row->kind != SETTING_TAKEN || yaml_is_null(n)) {
         return true;
     }
     if (row->path[0] == '*') {
