@@ -39,17 +39,24 @@ void url_add_escaped(struct buf *out, struct str text, enum url_place place)
 {
     static const char digits[] = "0123456789ABCDEF";
     unsigned bit = 1U << (unsigned)place;
+    size_t start = 0; /* of what goes as it is */
 
     for (size_t i = 0; i < text.len; i++) {
         unsigned char byte = (unsigned char)text.ptr[i];
         if (is_alnum((char)byte) || (safe_in[byte] & bit) != 0) {
-            buf_add_byte(out, (char)byte);
-        } else if (byte == ' ' && place == URL_FORM) {
+            continue;
+        }
+        buf_add(out, text.ptr + start, i - start);
+        start = i + 1;
+        if (byte == ' ' && place == URL_FORM) {
             buf_add_byte(out, '+');
         } else {
             char escape[3] = {'%', digits[byte >> 4], digits[byte & 15]};
             buf_add(out, escape, sizeof(escape));
         }
+    }
+    if (start < text.len) {
+        buf_add(out, text.ptr + start, text.len - start);
     }
 }
 
