@@ -45,16 +45,24 @@ bool rule_batch_add(struct rule_batch *b, uint32_t rule, struct str expr)
 
 /* ---- the request ---- */
 
+/* A comment at the end ends with its line. */
+static void print_part(struct str expr, size_t number, struct buf *out)
+{
+    buf_add_text(out, "label_replace(");
+    buf_add_str(out, expr);
+    buf_add_text(out, str_find_byte(expr, '#') < expr.len ? "\n" : "");
+    buf_add_text(out, ",\"__rule__\",\"");
+    buf_add_u64(out, number);
+    buf_add_text(out, "\",\"\",\"\")");
+}
+
 /* Halves, each in parentheses: a chain of thousands would be nested as deeply in the store. */
 static void print_parts(const struct rule_batch *b, size_t from, size_t to, struct buf *out)
 {
     size_t middle = from + (to - from) / 2;
 
     if (to - from == 1) {
-        struct str expr = b->parts.items[from].expr;
-        bool has_comment = str_find_byte(expr, '#') < expr.len;
-        buf_addf(out, "label_replace(%.*s%s,\"__rule__\",\"%zu\",\"\",\"\")", STR_FMT(expr),
-                 has_comment ? "\n" : "", from);
+        print_part(b->parts.items[from].expr, from, out);
         return;
     }
     buf_add_byte(out, '(');
