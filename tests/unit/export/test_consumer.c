@@ -302,6 +302,7 @@ static void a_health_check_delays_nothing(void **state)
     struct destination *d = &k->destinations[0];
     struct err e = ERR_INIT;
 
+    k->outputs[0].kind = &fake_kind_samples; /* one lane, which is never left alone for long */
     k->outputs[0].delivery.health =
         (struct exporter_health){.interval_ns = NS_PER_MS, .unhealthy_threshold = 1};
     destination_set_probed(d, PROBED_FAILED);
