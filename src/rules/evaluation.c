@@ -128,9 +128,10 @@ struct template_rows {
 /* A label set that lives in <arena>: templates only look at it. */
 static struct labels *labels_into(struct arena *arena, const struct labels *l)
 {
-    struct labels *copy = arena_alloc(arena, sizeof(*l) + l->len);
+    size_t size = offsetof(struct labels, bytes) + l->len; /* not the padding behind the struct */
+    struct labels *copy = arena_alloc(arena, size);
 
-    memcpy(copy, l, sizeof(*l) + l->len);
+    memcpy(copy, l, size);
     return copy;
 }
 
