@@ -34,6 +34,7 @@ MS = 10**6
 # interval, so that rounding never decides.
 RULES = (("Plain", 200, 0, 0, 0.4), ("Waits", 200, 700, 0, 0.3), ("Keeps", 500, 0, 800, 0.3))
 MEAN_PHASE_S = 2.5
+SLOTS_OLD_NS = 20 * 10**9  # how old a kept slot may be, with many short lives behind each other
 REFUSED_SHARE = 0.05
 
 
@@ -129,13 +130,19 @@ class Run:
 
     # -- judging
 
-    def slots(self, rule):
-        """[(query, certain)] of a rule: the last one before each kill may not have been processed."""
+    def slots(self, rule, interval_ns=0):
+        """[(query, certain, credits)] of a rule: the last one before each kill may not have been processed, and at the
+        first one after a start nobody had watched since one of the slots before: which one stands in a file that is
+        written every five seconds, and not by a life that is shorter than a second."""
         result = []
         for life in self.lives:
             answered = [query for query in self.prom.queries[life.first:life.end]
                         if query.text == rule and query.completed]
-            result += [(query, not life.killed or query is not answered[-1]) for query in answered]
+            for query in answered:
+                credits = (0,)
+                if query is answered[0]:
+                    credits = credits_of(query.time_ns, [before.time_ns for before, *_ in result], interval_ns)
+                result.append((query, not life.killed or query is not answered[-1], credits))
         return result
 
     def problems(self):
@@ -144,22 +151,22 @@ class Run:
         file = [record for record in self.program.jsonl(self.out) if telex.is_final_edge(record)]
         found = list(self.prom.violations)
         found += same_ids(hook, file) + ids_mean_one_thing(hook + file)
-        for name, _, for_ms, keep_ms, _ in RULES:
+        for name, interval_ms, for_ms, keep_ms, _ in RULES:
             rule = oracle.Rule(for_ms * MS, keep_ms * MS)
             found += times_go_forward(name, self.slots(name))
-            found += self.alerts_explained(name, rule, hook)
+            found += self.alerts_explained(name, rule, interval_ms * MS, hook)
         found += unknown_alerts(hook, self.schedules)
         return found
 
-    def alerts_explained(self, name, rule, records):
+    def alerts_explained(self, name, rule, interval_ns, records):
         found = []
-        asked = self.slots(name)
+        asked = self.slots(name, interval_ns)
         for series in self.schedules[name].series:
             mine = [record for record in records if record["rule"] == name
                     and record["labels"].get("instance") == series.labels["instance"]]
             edges, _ = oracle.distinct([oracle_edge(record) for record in mine])
-            slots = [oracle.Slot(query.time_ns, any(labels is series.labels for labels, _ in query.vector), certain)
-                     for query, certain in asked]
+            slots = [oracle.Slot(query.time_ns, any(labels is series.labels for labels, _ in query.vector), certain, credits)
+                     for query, certain, credits in asked]
             problem = oracle.explain(rule, slots, edges)
             if problem:
                 found.append(f"{name} {series.labels['instance']}: {problem}")
@@ -168,10 +175,16 @@ class Run:
     def summary(self):
         edges = [record for record in self.hook.accepted() if telex.is_edge(record)]
         distinct = len({record["id"] for record in edges})
-        unsure = sum(not certain for name, *_ in RULES for _, certain in self.slots(name))
+        unsure = sum(not certain for name, *_ in RULES for _, certain, _ in self.slots(name))
         kills = sum(life.killed for life in self.lives)
         return (f"{kills} kills, {len(self.prom.queries)} evaluations ({unsure} cut by a kill), "
                 f"{distinct} edges delivered, {len(edges) - distinct} repeated deliveries")
+
+
+def credits_of(first_ns, before, interval_ns):
+    """What a timer may be moved by at the first slot of a life: the time since one of the slots of the last seconds."""
+    recent = [slot_ns for slot_ns in before if first_ns - slot_ns <= SLOTS_OLD_NS] or before[-1:]
+    return tuple(sorted({0} | {max(0, first_ns - slot_ns - interval_ns) for slot_ns in recent}))
 
 
 class RefusingWebhook(fakes.Webhook):
@@ -219,7 +232,7 @@ def ids_mean_one_thing(records):
 
 
 def times_go_forward(name, slots):
-    times = [query.time_ns for query, _ in slots]
+    times = [query.time_ns for query, *_ in slots]
     return [f"{name}: evaluated {later} after {earlier}"
             for earlier, later in zip(times, times[1:]) if later < earlier]
 

@@ -3,7 +3,8 @@
 A *slot* is one evaluation: the time asked for and whether the series was true. Each slot was either certainly
 processed or, when the program was killed before it could show that it had moved on, possibly not. The oracle runs the
 plain alert model over the slots, following both branches at each uncertain one, and accepts when some branch yields
-exactly the delivered edges, in order. So a lost edge, an invented one, a second firing while the condition stayed true
+exactly the delivered edges, in order. Time in which nothing was evaluated counts for no timer: a slot that is the first
+after a start has *credits*, the times that may be added to where a timer began. So a lost edge, an invented one, a second firing while the condition stayed true
 and a `for` that began anew after a restart are all refused.
 """
 
@@ -13,10 +14,11 @@ TOLERANCE_NS = 1_500_000
 
 
 class Slot:
-    def __init__(self, time_ns, true, certain):
+    def __init__(self, time_ns, true, certain, credits=(0,)):
         self.time_ns = time_ns
         self.true = true
         self.certain = certain
+        self.credits = credits
 
     def __repr__(self):
         return f"{self.time_ns / NS:.3f}{'T' if self.true else 'f'}{'' if self.certain else '?'}"
@@ -63,6 +65,14 @@ def step(rule, state, slot):
     return (name, since, keep), None
 
 
+def credited(state, slot):
+    """The states that the slot may begin with: timers that run are moved by each of its credits, to the slot at most."""
+    name, since, keep = state
+    for credit in slot.credits:
+        yield (name, min(since + credit, slot.time_ns) if name == "pending" else since,
+               min(keep + credit, slot.time_ns) if keep else 0)
+
+
 def near_limit(rule, state, slot):
     """Whether a duration comes out within the tolerance of its limit, so that both outcomes are right."""
     name, since, keep = state
@@ -73,11 +83,13 @@ def near_limit(rule, state, slot):
 
 def steps(rule, state, slot):
     """All permitted (next state, edge) of one processed slot."""
-    outcomes = {step(rule, state, slot)}
-    if near_limit(rule, state, slot):
-        for shift in (-2 * TOLERANCE_NS, 2 * TOLERANCE_NS):
-            moved = Slot(slot.time_ns + shift, slot.true, slot.certain)
-            outcomes.add(step(rule, state, moved))
+    outcomes = set()
+    for before in credited(state, slot):
+        outcomes.add(step(rule, before, slot))
+        if near_limit(rule, before, slot):
+            for shift in (-2 * TOLERANCE_NS, 2 * TOLERANCE_NS):
+                moved = Slot(slot.time_ns + shift, slot.true, slot.certain)
+                outcomes.add(step(rule, before, moved))
     return outcomes
 
 
