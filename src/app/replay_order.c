@@ -73,6 +73,7 @@ static struct node *next_ready(struct node *nodes, size_t count)
             first = &nodes[i];
         }
     }
+    INVARIANT(first != NULL); /* there is one left for every turn */
     first->step.in_circle = true;
     return first;
 }

@@ -76,13 +76,13 @@ static struct str shown(struct flags *f, struct str name)
 /* The next of several values: up to a comma that is not in quotes, without these. */
 static bool next_value(struct str *rest, struct str *ret_value)
 {
-    char quote =
-        rest->len > 0 && (rest->ptr[0] == '"' || rest->ptr[0] == '\'') ? rest->ptr[0] : '\0';
-    size_t i = quote != '\0' ? 1 : 0;
-
     if (rest->ptr == NULL) {
         return false;
     }
+    char first = rest->len > 0 ? rest->ptr[0] : ',';
+    char quote = first == '"' || first == '\'' ? first : '\0';
+    size_t i = quote != '\0' ? 1 : 0;
+
     while (i < rest->len && rest->ptr[i] != (quote != '\0' ? quote : ',')) {
         i++;
     }

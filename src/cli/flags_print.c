@@ -58,6 +58,7 @@ static const struct flag_entry *last_at(const struct flags *f, struct str path)
             last = &f->entries.items[i];
         }
     }
+    INVARIANT(last != NULL); /* the path is an entry's */
     return last;
 }
 

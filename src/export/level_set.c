@@ -298,7 +298,9 @@ static void keep_heirloom(void *arg, struct str url, struct level_memory *memory
 {
     struct level_set *s = arg;
 
-    vec_push(&s->heirlooms, ((struct heirloom){mem_dup_text(url.ptr, url.len), memory}));
+    struct heirloom heirloom = {.url = mem_dup_text(url.ptr, url.len), .memory = memory};
+
+    vec_push(&s->heirlooms, heirloom);
 }
 
 /* What the program before told; it is true once only, since from now on more is told. */
@@ -459,7 +461,9 @@ static void hand_over(struct level_set *s, struct member *before)
     if (m != NULL && m->output != NULL) {
         level_output_remember(m->output, memory);
     } else {
-        vec_push(&s->heirlooms, ((struct heirloom){TAKE(before->url), memory}));
+        struct heirloom heirloom = {.url = before->url, .memory = memory};
+        before->url = NULL;
+        vec_push(&s->heirlooms, heirloom);
     }
 }
 

@@ -28,14 +28,14 @@ void record_memory_release(struct record_memory *m)
     *m = (struct record_memory){.guard = m->guard};
 }
 
-static void guard_take(const struct record_memory *m)
+TSA(no_thread_safety_analysis) static void guard_take(const struct record_memory *m)
 {
     if (m->guard != NULL) {
         lock_take(m->guard);
     }
 }
 
-static void guard_give(const struct record_memory *m)
+TSA(no_thread_safety_analysis) static void guard_give(const struct record_memory *m)
 {
     if (m->guard != NULL) {
         lock_give(m->guard);

@@ -73,7 +73,7 @@ void error_text_unref(struct error_texts *t, struct error_text *e)
 
 static uint64_t zigzag(int64_t v)
 {
-    return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);
+    return varint_zigzag(v);
 }
 
 static int64_t unzigzag(uint64_t v)

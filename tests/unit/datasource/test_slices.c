@@ -84,7 +84,7 @@ static void steps_are_instants(void **state)
 {
     (void)state;
     AUTO(buf_release) struct buf out = BUF_INIT(BUF_SMALL);
-    struct behind b = {.super = {&ops, &kind}};
+    struct behind b = {.super = {.ops = &ops, .kind = &kind}};
     struct datasource *d = slices_new(&b.super);
     struct err e = ERR_INIT;
 
@@ -109,7 +109,7 @@ static void what_was_not_asked_for_is_refused(void **state)
 {
     (void)state;
     AUTO(buf_release) struct buf out = BUF_INIT(BUF_SMALL);
-    struct behind b = {.super = {&ops, &kind}, .shift_ns = 1};
+    struct behind b = {.super = {.ops = &ops, .kind = &kind}, .shift_ns = 1};
     struct datasource *d = slices_new(&b.super);
     struct err e = ERR_INIT;
 
@@ -127,7 +127,7 @@ static void not_every_kind_has_ranges(void **state)
 {
     (void)state;
     static const struct datasource_kind none = {.name = "none"};
-    struct behind b = {.super = {&ops, &none}};
+    struct behind b = {.super = {.ops = &ops, .kind = &none}};
     struct datasource *d = slices_new(&b.super);
     struct err e = ERR_INIT;
 
