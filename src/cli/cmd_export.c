@@ -291,11 +291,11 @@ static int export_file(const struct values *values, const char *path)
     bool ok = strcmp(path, "-") == 0 || realpath(path, absolute) != NULL ||
               err_set_errno(&e, ERR_IO, errno, "%s", path);
     ok = ok && read_values(job, &e) && open_refused(job, &e) &&
-         place_enter(values->config, &job->place, &e) && check_file(job, absolute, &e);
-    bool only_check = ok && values->check;
-    ok = ok && (only_check || (net_init(&net, &e) && open_target(job, &e) && send_all(job, &e)));
+         place_enter(values->config, &job->place, &e) && net_init(&net, &e) &&
+         (values->check || open_target(job, &e)) && check_file(job, absolute, &e) &&
+         (values->check || send_all(job, &e));
     int status = ok ? CLI_OK : cli_fail(&job->place, &e);
-    if (ok && !only_check) {
+    if (ok && !values->check) {
         status = status_of(job);
     }
     one_shot_close(job->shot);

@@ -199,17 +199,21 @@ static void answer_free(struct list_answer *a)
     mem_free(a);
 }
 
-static void refill(struct list_answer *a)
+static void note_step(struct list_answer *a, enum listing_step step)
 {
-    buf_clear(&a->pending);
-    a->sent = 0;
-    enum listing_step step = listing_next(a->listing, app_view_begin(a->app), &a->pending);
-    app_view_end(a->app);
     a->is_end = step == LISTING_END;
     a->is_broken = step == LISTING_BROKEN;
     if (a->is_end) {
         buf_add_text(&a->pending, "}\n");
     }
+}
+
+static void refill(struct list_answer *a)
+{
+    buf_clear(&a->pending);
+    a->sent = 0;
+    note_step(a, listing_next(a->listing, app_view_begin(a->app), &a->pending));
+    app_view_end(a->app);
 }
 
 static enum http_stream_step read_answer(void *arg, char *out, size_t max, size_t *ret_len)
@@ -253,15 +257,35 @@ static void open_envelope(struct list_answer *a)
     buf_add_text(&a->pending, "\"data\":");
 }
 
+/* Finds the groups and makes the first piece. */
+static bool open_listing(struct list_answer *a, enum listing_kind kind, struct err *e)
+{
+    struct engine *engine = app_view_begin(a->app);
+    bool ok = listing_open(engine, kind, &a->request.filter, &a->request.page, &a->listing, e);
+
+    if (ok) {
+        open_envelope(a);
+        note_step(a, listing_next(a->listing, engine, &a->pending));
+    }
+    app_view_end(a->app);
+    return ok;
+}
+
+/* As long as nothing was sent it can be begun anew: only a long answer can be broken off by a reload. */
 static bool open_answer(struct list_answer *a, struct http_exchange *x, enum listing_kind kind,
                         struct err *e)
 {
-    if (!read_request(x, kind, &a->request, e)) {
-        return false;
+    enum { TRIES = 100 };
+    bool ok = read_request(x, kind, &a->request, e);
+
+    for (int i = 0; ok && i < TRIES; i++) {
+        ok = open_listing(a, kind, e);
+        if (!ok || !a->is_broken) {
+            break;
+        }
+        listing_free(TAKE(a->listing));
+        buf_clear(&a->pending);
     }
-    struct engine *engine = app_view_begin(a->app);
-    bool ok = listing_open(engine, kind, &a->request.filter, &a->request.page, &a->listing, e);
-    app_view_end(a->app);
     return ok;
 }
 
@@ -283,7 +307,6 @@ static void list(struct http_exchange *x, enum listing_kind kind)
         answer_free(a);
         return;
     }
-    open_envelope(a);
     (void)http_exchange_answer(x, &(struct http_answer){.stream = &stream, .stream_arg = a});
 }
 
