@@ -136,12 +136,13 @@ class Run:
         written every five seconds, and not by a life that is shorter than a second."""
         result = []
         for life in self.lives:
-            answered = [query for query in self.prom.queries[life.first:life.end]
-                        if query.text == rule and query.completed]
+            asked = [query for query in self.prom.queries[life.first:life.end] if query.text == rule]
+            answered = [query for query in asked if query.completed]
             for query in answered:
                 credits = (0,)
                 if query is answered[0]:
-                    credits = credits_of(query.time_ns, [before.time_ns for before, *_ in result], interval_ns)
+                    firsts = {each.time_ns for each in asked if each.time_ns <= query.time_ns}
+                    credits = credits_of(firsts, [before.time_ns for before, *_ in result], interval_ns)
                 result.append((query, not life.killed or query is not answered[-1], credits))
         return result
 
@@ -181,10 +182,14 @@ class Run:
                 f"{distinct} edges delivered, {len(edges) - distinct} repeated deliveries")
 
 
-def credits_of(first_ns, before, interval_ns):
-    """What a timer may be moved by at the first slot of a life: the time since one of the slots of the last seconds."""
-    recent = [slot_ns for slot_ns in before if first_ns - slot_ns <= SLOTS_OLD_NS] or before[-1:]
-    return tuple(sorted({0} | {max(0, first_ns - slot_ns - interval_ns) for slot_ns in recent}))
+def credits_of(firsts_ns, before, interval_ns):
+    """What a timer may be moved by at the first slot of a life that had an answer: the time from one of the slots of the
+    last seconds to the first one that was asked for, with an answer or without."""
+    credits = {0}
+    for first_ns in firsts_ns:
+        recent = [slot_ns for slot_ns in before if first_ns - slot_ns <= SLOTS_OLD_NS] or before[-1:]
+        credits |= {max(0, first_ns - slot_ns - interval_ns) for slot_ns in recent}
+    return tuple(sorted(credits))
 
 
 class RefusingWebhook(fakes.Webhook):
