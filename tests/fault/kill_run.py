@@ -132,9 +132,9 @@ class Run:
 
     def slots(self, rule, interval_ns=0):
         """[(query, certain, credits)] of a rule: the last one before each kill may not have been processed, and at the
-        first one after a start nobody had watched since one of the slots before: which one stands in a file that is
+        first one after a start nobody had watched since one of the slots before, answered or not: which one stands in a file that is
         written every five seconds, and not by a life that is shorter than a second."""
-        result = []
+        result, before = [], []
         for life in self.lives:
             asked = [query for query in self.prom.queries[life.first:life.end] if query.text == rule]
             answered = [query for query in asked if query.completed]
@@ -142,8 +142,9 @@ class Run:
                 credits = (0,)
                 if query is answered[0]:
                     firsts = {each.time_ns for each in asked if each.time_ns <= query.time_ns}
-                    credits = credits_of(firsts, [before.time_ns for before, *_ in result], interval_ns)
+                    credits = credits_of(firsts, before, interval_ns)
                 result.append((query, not life.killed or query is not answered[-1], credits))
+            before += sorted(each.time_ns for each in asked)
         return result
 
     def problems(self):
