@@ -7,6 +7,8 @@
  *   3. Rules go together in a request only when each of them could be next.
  *   4. While one rule waits for what it reads to be delivered, those that need not wait go on.
  *   5. A request for many that is in doubt is forgotten as a whole; its rules are asked for one by one.
+ *   6. Rules side by side are all ready when the first of them begins, and the pass goes on when the last has
+ *      ended: only this thread looks at the pass.
  */
 #include "rules/engine_int.h"
 
@@ -23,6 +25,8 @@ enum { BATCH_INTERVAL_PART = 4 };
 enum { CHAIN_INTERVAL_PART = 4, CHAIN_WAIT_MS_MAX = 10000 };
 
 enum { LOOK_FIRST_MS = 1, LOOK_LAST_MS = 20 };
+
+enum { SIDE_BY_SIDE_MAX = 64 };
 
 struct pass {
     struct group_run *g;
@@ -115,6 +119,61 @@ static void evaluate_one(struct pass *p, size_t rule)
     (void)rule_evaluate(run, p->slot_ns, p->wait, &refused, &e);
     p->had_room = p->had_room && !refused;
     set_done(p, rule);
+}
+
+/* ---- several side by side ---- */
+
+/* A rule in a thread of its own, or in this one. */
+struct lane_rule {
+    struct pass *pass;
+    size_t rule;
+    bool refused;
+    struct thread thread;
+};
+
+static void run_lane_rule(void *arg)
+{
+    struct lane_rule *lane = arg;
+    const struct pass *p = lane->pass;
+    struct err e = ERR_INIT;
+
+    (void)rule_evaluate(p->g->runs[lane->rule], p->slot_ns, p->wait, &lane->refused, &e);
+}
+
+/* <rule> and others that are ready, as many as the group allows. */
+static size_t gather_ready(struct pass *p, size_t rule, struct lane_rule *lanes)
+{
+    const struct rule_group *group = p->g->group;
+    size_t most =
+        group->concurrency < SIDE_BY_SIDE_MAX ? (size_t)group->concurrency : SIDE_BY_SIDE_MAX;
+    size_t count = 0;
+
+    for (size_t i = rule; i < group->rule_count && count < most; i++) {
+        if (i == rule || (p->done[i] == 0 && is_ready(p, i))) {
+            lanes[count++] = (struct lane_rule){.pass = p, .rule = i};
+        }
+    }
+    return count;
+}
+
+/* Where a thread cannot be had its rule is evaluated here. */
+static void evaluate_side_by_side(struct pass *p, size_t rule)
+{
+    struct lane_rule lanes[SIDE_BY_SIDE_MAX];
+    size_t count = gather_ready(p, rule, lanes);
+    struct err ignored = ERR_INIT;
+
+    for (size_t i = 1; i < count; i++) {
+        if (!thread_start(&lanes[i].thread, "rule", run_lane_rule, &lanes[i], &ignored)) {
+            run_lane_rule(&lanes[i]);
+        }
+    }
+    run_lane_rule(&lanes[0]);
+    for (size_t i = 0; i < count; i++) {
+        thread_join(&lanes[i].thread);
+        p->had_room = p->had_room && !lanes[i].refused;
+        set_done(p, lanes[i].rule);
+    }
 }
 
 /* ---- many in one request ---- */
@@ -233,7 +292,9 @@ static void evaluate_from(struct pass *p, size_t rule)
     struct err e = ERR_INIT;
 
     collect(p, rule);
-    if (p->batch.parts.len < 2) {
+    if (p->batch.parts.len < 2 && p->g->group->concurrency > 1) {
+        evaluate_side_by_side(p, rule);
+    } else if (p->batch.parts.len < 2) {
         evaluate_one(p, rule);
     } else if (ask_batch(p, &e)) {
         metric_add(p->g->engine->batches, 1);

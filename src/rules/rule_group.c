@@ -135,9 +135,6 @@ static void read_concurrency(struct rule_loader *l, const struct yaml_node *node
 {
     group->concurrency = 1;
     field_count(l, node, &group->concurrency);
-    if (group->concurrency > 1) {
-        field_passed_over(l, node, "the rules of a group run one after the other");
-    }
 }
 
 static void read_fields(struct rule_loader *l, const struct yaml_node *const *at,

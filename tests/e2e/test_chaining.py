@@ -1,5 +1,7 @@
 """Rules that read each other's results, and rules that travel in one request, on a real Prometheus."""
 
+import time
+
 import net
 import telex
 from telex import alerting, group, recording
@@ -63,3 +65,21 @@ def test_an_output_that_is_down_holds_no_alert_up(start_prometheus, start_telex,
         return {edge["rule"] for edge in webhook.accepted() if isinstance(edge, dict) and telex.is_edge(edge)}
     net.wait_until("both to fire", lambda: fired() >= {"Chained", "B"})
     assert program.metrics()["telex_rule_chain_waits_total"][("result=late",)] >= 1
+
+
+def test_rules_run_side_by_side(scene, start_telex):
+    """Four slow rules, and one that reads the first: as many at once as the group allows."""
+    def slow(text, time_ns):
+        time.sleep(0.4)
+        return [({}, 1.0)]
+    scene.prom.respond = slow
+
+    def rules(name):
+        return [recording(f"{name}{n}", f"s{n}") for n in range(4)] + [recording(f"{name}_reads", f"{name}0")]
+    program = start_telex(scene.config(), {"scene.yaml": [
+        group("alone", rules("a"), interval="8s"), group("together", rules("b"), interval="8s", concurrency=4)]})
+
+    def took():
+        return {found["name"]: found["evaluationTime"] for found in program.rules() if found["evaluationTime"] > 0}
+    net.wait_until("both evaluated", lambda: len(took()) == 2, deadline=30)
+    assert took()["alone"] >= 2.0 and took()["together"] < 0.75 * took()["alone"], took()

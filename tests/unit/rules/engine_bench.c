@@ -29,12 +29,14 @@ static bool scripted_query(struct datasource *d, const struct query *q,
 {
     struct scripted *s = container_of(d, struct scripted, super);
 
+    lock_take(&s->lock);
     s->queries++;
     (void)snprintf(s->last_expr, sizeof(s->last_expr), "%.*s", STR_FMT(q->expr));
     if (q->wait.deadline_mono_ns != DEADLINE_NEVER) {
         s->last_timeout_ms =
             (q->wait.deadline_mono_ns - clock_mono_ns(clock_system()) + NS_PER_MS) / NS_PER_MS;
     }
+    lock_give(&s->lock);
     if (s->fails) {
         return err_set(e, ERR_NET, "connection refused");
     }
@@ -142,6 +144,7 @@ static bool give_samples(void *arg, const struct rule *rule, struct batch *b, bo
         return err_set(e, ERR_LIMIT, "the log is full");
     }
     assert_true(batch_samples(b, &s, e));
+    lock_take(&g->lock);
     mark->seq = ++g->sample_seq;
     for (uint32_t i = 0; i < s->count; i++) {
         labels_print(s->series[s->series_of[i]], &g->samples);
@@ -153,6 +156,7 @@ static bool give_samples(void *arg, const struct rule *rule, struct batch *b, bo
         }
         buf_add_text(&g->samples, thinned ? " thinned\n" : "\n");
     }
+    lock_give(&g->lock);
     return true;
 }
 
@@ -225,6 +229,8 @@ void bench_start(struct bench *b, const char *rules)
         .clock = clock_system(), .rng = &b->rng, .metrics = metrics_new(), .budget = &b->budget};
     buf_init(&b->given.samples, BUF_UNLIMITED);
     buf_init(&b->given.edges, BUF_UNLIMITED);
+    lock_init(&b->given.lock);
+    lock_init(&b->source.lock);
     bench_engine(b, rules);
 }
 
@@ -237,6 +243,8 @@ void bench_stop(struct bench *b)
     }
     buf_release(&b->given.samples);
     buf_release(&b->given.edges);
+    lock_release(&b->given.lock);
+    lock_release(&b->source.lock);
     metrics_free(b->env.metrics);
 }
 

@@ -41,6 +41,7 @@ struct scripted {
     size_t data_count;
     bool data_fails;
     int64_t last_timeout_ms; /* that the query had */
+    struct lock lock;
 };
 
 /* What the engine gave away. */
@@ -63,6 +64,7 @@ struct given {
     uint64_t kept_seq[64];
     size_t kept_count;
     int changed;
+    struct lock lock; /* rules may be evaluated side by side */
 };
 
 /* Limits of engines to come, beside the bench's other options. */

@@ -1,6 +1,8 @@
 /* Rules of a group that travel in one request, and what happens when such a request is in doubt. */
 #include "engine_bench.h"
 
+#include <string.h>
+
 #define THREE                                                                            \
     "groups:\n- name: g\n  rules:\n  - {record: a, expr: x}\n  - {record: b, expr: y}\n" \
     "  - {record: c, expr: z}\n"
@@ -168,6 +170,30 @@ static void rows_are_taken_from_the_budget(void **state)
     bench_stop(&b);
 }
 
+/* Each rule once, and a reader after its giver, however many run side by side. */
+static void rules_run_side_by_side(void **state)
+{
+    AUTO(buf_release) struct buf rules = BUF_INIT(BUF_UNLIMITED);
+    struct bench b;
+    size_t lines = 0;
+
+    (void)state;
+    buf_add_text(&rules, "groups:\n- name: g\n  concurrency: 8\n  rules:\n");
+    for (int i = 0; i < 100; i++) {
+        buf_addf(&rules, "  - {record: r%d, expr: '%s'}\n", i, i % 10 == 9 ? "r0" : "x");
+    }
+    bench_start(&b, buf_text(&rules));
+    answer_one(&b, "{\"i\":\"a\"}", 1);
+    evaluate(&b, 0);
+    for (const char *p = buf_text(&b.given.samples); (p = strchr(p, '\n')) != NULL; p++) {
+        lines++;
+    }
+    assert_int_equal(lines, 100);
+    assert_true(strstr(buf_text(&b.given.samples), "r0{") <
+                strstr(buf_text(&b.given.samples), "r9{"));
+    bench_stop(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +206,7 @@ int main(void)
         cmocka_unit_test(late_deliveries_are_not_waited_for_twice),
         cmocka_unit_test(a_dead_store_fails_each_rule),
         cmocka_unit_test(rows_are_taken_from_the_budget),
+        cmocka_unit_test(rules_run_side_by_side),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
