@@ -218,6 +218,9 @@ static struct MHD_Response *make_whole(const struct http_answer *answer, bool gz
         struct buf AUTO(buf_release) packed = BUF_INIT(BUF_UNLIMITED);
         gzip_whole(body, &packed);
         size_t len = packed.len;
+        if (answer->take != NULL) {
+            buf_release(answer->take);
+        }
         return make_owned(buf_take(&packed), len);
     }
     if (answer->take != NULL) {

@@ -196,7 +196,7 @@ struct http_answer {
     const struct http_header *headers;
     size_t header_count;
     struct str body;                  /* copied */
-    struct buf *take;                 /* instead: its bytes are moved out */
+    struct buf *take;                 /* instead: moved out; left empty, whatever happens */
     struct str constant;              /* instead: bytes that outlive the server, sent as they are */
     const struct http_stream *stream; /* instead: in chunks as they come */
     void *stream_arg;
