@@ -154,7 +154,7 @@ static void make_room(struct alert_states *s)
         vec_push(&all, one);
     }
     INVARIANT(all.items != NULL); /* there are more than the most that may be */
-    qsort(all.items, all.len, sizeof(all.items[0]), cmp_worth);
+    qsort((void *)all.items, all.len, sizeof(struct entry *), cmp_worth);
     size_t over = all.len - s->max + s->max / SHARE_FORGOTTEN;
     for (size_t i = 0; i < over && i < all.len; i++) {
         forget(s, all.items[i]);

@@ -56,31 +56,31 @@ struct rule_run {
     struct str group;        /* the name of its group; owned */
     const struct rule *rule; /* NULL: restored, and not in the set: an orphan */
     struct engine *engine;
-    enum rule_kind kind;
     struct series_table table;   /* of alert_item; for alerting rules */
     struct record_memory memory; /* for recording rules */
     struct group_run *home;      /* NULL: an orphan */
     int64_t held;                /* series that it has, as the sums of home and engine know */
-    uint32_t evaluation;         /* number of the current one */
     int64_t last_export_ns;      /* slot that export_interval let through */
     struct lock lock;
     struct rule_outcome outcome GUARDED_BY(lock);
     struct updates updates GUARDED_BY(lock);
     uint64_t failures GUARDED_BY(lock);
-    bool kept;          /* while rules are replaced: the new set has it */
-    bool is_committing; /* edges are given and their states not yet set; under the engine's lock */
     VEC(struct pending_edge) owed; /* given, not known to be durable; for alerting rules */
     uint64_t owed_seq;
-    uint64_t commit_floor; /* is_committing: their frames come after this one; likewise */
-    bool is_new;      /* while rules are replaced: it was made for its rule and knows nothing yet */
-    int64_t shift_ns; /* time that nobody watched, which alerts are still to be credited */
-    uint8_t remote_phase;           /* enum remote_phase */
-    struct remote *remote;          /* what another engine left of its alerts; or NULL */
-    struct given_mark mark;         /* what its last evaluation gave */
+    uint64_t commit_floor;  /* is_committing: their frames come after this one; likewise */
+    int64_t shift_ns;       /* time that nobody watched, which alerts are still to be credited */
+    struct remote *remote;  /* what another engine left of its alerts; or NULL */
+    struct given_mark mark; /* what its last evaluation gave */
     const struct rule_batch *batch; /* has the answer of this evaluation; or NULL */
     size_t part;                    /* in it */
     int64_t alone_until_ns;         /* monotonic: it is not asked for with others */
-    bool was_doubtful; /* its own last answer failed, or had a warning, or was partial */
+    enum rule_kind kind;
+    uint32_t evaluation; /* number of the current one */
+    bool kept;           /* while rules are replaced: the new set has it */
+    bool is_committing;  /* edges are given and their states not yet set; under the engine's lock */
+    bool is_new; /* while rules are replaced: it was made for its rule and knows nothing yet */
+    uint8_t remote_phase; /* enum remote_phase */
+    bool was_doubtful;    /* its own last answer failed, or had a warning, or was partial */
 };
 
 struct group_run {

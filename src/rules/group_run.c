@@ -146,10 +146,11 @@ static size_t gather_ready(struct pass *p, size_t rule, struct lane_rule *lanes)
     const struct rule_group *group = p->g->group;
     size_t most =
         group->concurrency < SIDE_BY_SIDE_MAX ? (size_t)group->concurrency : SIDE_BY_SIDE_MAX;
-    size_t count = 0;
+    size_t count = 1;
 
-    for (size_t i = rule; i < group->rule_count && count < most; i++) {
-        if (i == rule || (p->done[i] == 0 && is_ready(p, i))) {
+    lanes[0] = (struct lane_rule){.pass = p, .rule = rule};
+    for (size_t i = rule + 1; i < group->rule_count && count < most; i++) {
+        if (p->done[i] == 0 && is_ready(p, i)) {
             lanes[count++] = (struct lane_rule){.pass = p, .rule = i};
         }
     }
