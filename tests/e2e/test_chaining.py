@@ -68,18 +68,18 @@ def test_an_output_that_is_down_holds_no_alert_up(start_prometheus, start_telex,
 
 
 def test_rules_run_side_by_side(scene, start_telex):
-    """Four slow rules, and one that reads the first: as many at once as the group allows."""
+    """Four slow rules: as many at once as the group allows."""
     def slow(text, time_ns):
         time.sleep(0.4)
         return [({}, 1.0)]
     scene.prom.respond = slow
 
     def rules(name):
-        return [recording(f"{name}{n}", f"s{n}") for n in range(4)] + [recording(f"{name}_reads", f"{name}0")]
+        return [recording(f"{name}{n}", f"s{n}") for n in range(4)]
     program = start_telex(scene.config(), {"scene.yaml": [
         group("alone", rules("a"), interval="8s"), group("together", rules("b"), interval="8s", concurrency=4)]})
 
     def took():
         return {found["name"]: found["evaluationTime"] for found in program.rules() if found["evaluationTime"] > 0}
     net.wait_until("both evaluated", lambda: len(took()) == 2, deadline=30)
-    assert took()["alone"] >= 2.0 and took()["together"] < took()["alone"] - 0.6, took()
+    assert took()["alone"] >= 1.6 and took()["together"] < took()["alone"] - 0.6, took()
