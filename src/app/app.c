@@ -213,11 +213,29 @@ static void stop_evaluating(struct app *a, struct wait wait)
     scheduler_free(TAKE(a->scheduler));
 }
 
+/* The last line: what destinations do not have is named, whatever became of it. */
+static void say_stopped(struct app *a, const struct plan_left *left)
+{
+    struct str state = a->now.config->settings.state.path;
+    bool is_lost = left->alerts + left->dead_letters + left->dropped > 0;
+
+    if (left->frames == 0 && !is_lost) {
+        trace_info(&a->trace, "stopped; everything was delivered", T_STR("state", state));
+        return;
+    }
+    trace_at(&a->trace, is_lost ? TRACE_WARN : TRACE_INFO,
+             is_lost ? "stopped; not everything was delivered"
+                     : "stopped; what is left is on disk for the next start",
+             T_TEXT("left", left->text), T_U64("frames_left", left->frames),
+             T_U64("alerts_not_told", left->alerts), T_U64("dead_letters", left->dead_letters),
+             T_U64("dropped", left->dropped), T_STR("state", state));
+}
+
 bool app_stop(struct app *a)
 {
     int64_t timeout_ms = a->now.config->settings.shutdown_timeout_ns / NS_PER_MS;
     struct wait wait = {.deadline_mono_ns = clock_deadline_ms(a->env->clock, timeout_ms)};
-    uint64_t left = 0;
+    struct plan_left left;
 
     atomic_store(&a->is_ready, false);
     trace_info(&a->trace, "stopping", T_I64("timeout_ms", timeout_ms));
@@ -225,10 +243,7 @@ bool app_stop(struct app *a)
     stop_evaluating(a, wait);
     state_save_last(a, a->graph.engine);
     bool on_disk = plan_drain(a->plan, wait, &left);
-    trace_info(&a->trace,
-               left == 0 ? "stopped; everything was delivered"
-                         : "stopped; what is left is on disk for the next start",
-               T_U64("frames_left", left), T_STR("state", a->now.config->settings.state.path));
+    say_stopped(a, &left);
     plan_set_levels(a->plan, NULL);
     app_free(a);
     return on_disk;

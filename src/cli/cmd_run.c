@@ -231,8 +231,9 @@ const struct cli_command command_run = {
     .usage = "[-c FILE]",
     .help = "evaluate rules and deliver what they find, until told to stop",
     .details =
-        "Runs until SIGTERM or SIGINT, then delivers what it can within `shutdown_timeout` and says what is left on "
-        "disk. SIGHUP reads config and rules again. Relative paths in the config are relative to its folder. The log "
+        "Runs until SIGTERM or SIGINT, then delivers what it can within `shutdown_timeout` and its last line "
+        "says what of all that no destination has: records left on disk for the next start, alerts that an Alertmanager "
+        "was not told of, records that became dead letters or were dropped since the start, each with its exporter. SIGHUP reads config and rules again. Relative paths in the config are relative to its folder. The log "
         "goes to standard error.\n\n"
         "Exit status: 0 after a stop that was asked for, whatever is left on disk for the next start; 1 when it cannot "
         "start, or the disk did not take what was held at the end; 2 when the command line is wrong.",

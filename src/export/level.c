@@ -11,6 +11,7 @@
 
 #include "base/env.h"
 #include "base/mem.h"
+#include "export/plan.h"
 #include "net/http_client.h"
 
 enum {
@@ -139,6 +140,9 @@ static struct pause tell_all(struct level_output *o)
     do {
         level_tell(o, wait, &told);
     } while (told.more && !told.failed && !cancel_is_set(o->cancel));
+    lock_take(&o->lock);
+    o->untold = told.untold;
+    lock_give(&o->lock);
     return pause_after(o, &told);
 }
 
@@ -292,6 +296,9 @@ void level_output_wake(struct level_output *o)
 void level_output_status(struct level_output *o, struct output_status *ret)
 {
     level_meter_status(o->meter, ret);
+    lock_take(&o->lock);
+    ret->untold_alerts = o->untold;
+    lock_give(&o->lock);
 }
 
 void level_output_drain(struct level_output *o)

@@ -52,6 +52,7 @@ struct level_output {
     bool stopping GUARDED_BY(lock);
     struct cancel *poke GUARDED_BY(lock); /* ends the health check that is under way; or NULL */
     bool done GUARDED_BY(lock);           /* the thread said its last word */
+    uint64_t untold GUARDED_BY(lock);     /* of the last telling */
 
     /* The thread's own. */
     struct level_memory *memory;
@@ -68,6 +69,7 @@ struct confirmed {
     uint64_t key;
     int64_t at_ns; /* monotonic */
     bool firing;
+    bool refused;  /* the destination would not have it */
     uint32_t walk; /* the last walk that met it */
 };
 
@@ -82,6 +84,7 @@ struct level_told {
     int64_t walk_ns;        /* time that the walk took */
     int64_t next_mono_ns;   /* when the next resend is due; DEADLINE_NEVER: none */
     int64_t retry_after_ms; /* what the destination asked for */
+    uint64_t untold; /* alerts that the destination was to hear of, and did not or would not */
 };
 
 /* One walk, and what it found due is sent. */

@@ -592,6 +592,7 @@ static void add_status(struct output_status *ret, const struct output_status *on
     ret->delivered_rows = sum.delivered_rows + one->delivered_rows;
     ret->rejected_rows = sum.rejected_rows + one->rejected_rows;
     ret->retries = sum.retries + one->retries;
+    ret->untold_alerts = sum.untold_alerts + one->untold_alerts;
     ret->is_healthy = sum.is_healthy && one->is_healthy;
     ret->last_success_ns =
         sum.last_success_ns > one->last_success_ns ? sum.last_success_ns : one->last_success_ns;

@@ -6,7 +6,8 @@
  *   3. Keys that a whole walk did not meet are forgotten after it: memory follows the number of
  *      alerts.
  *   4. The source is held for a walk and for each description, never while sending.
- *   5. All alerts of a request have the same headers.
+ *   5. What is untold is due, or the destination refused it when it was told last.
+ *   6. All alerts of a request have the same headers.
  */
 #include "export/level_int.h"
 
@@ -65,11 +66,13 @@ static void collect(void *arg, const struct level_alert *alert)
         c->walk = o->walks;
         if (c->firing == alert->firing && due->now_ns < again_ns) {
             due_at(due, again_ns);
+            due->told->untold += c->refused;
             return;
         }
     } else if (o->filter.wants != NULL && !o->filter.wants(o->filter.arg, alert)) {
         return;
     }
+    due->told->untold++;
     if (due->alerts.len == LEVEL_WALK_MAX) {
         due->told->more = true;
         return;
@@ -135,7 +138,8 @@ struct told_items {
     size_t count;
 };
 
-static void confirm(struct due *due, const struct level_alert *a)
+/* The destination, or whoever decides for it, is done with the alert until it is due again. */
+static void confirm(struct due *due, const struct level_alert *a, bool refused)
 {
     struct level_output *o = due->output;
     struct confirmed *c = map_get(&o->memory->confirmed, key_bytes(&a->key));
@@ -147,6 +151,8 @@ static void confirm(struct due *due, const struct level_alert *a)
     }
     c->at_ns = due->now_ns;
     c->firing = a->firing;
+    c->refused = refused;
+    due->told->untold -= !refused;
     c->walk = o->walks;
     due_at(due, due->now_ns + level_period_ns(o, a));
 }
@@ -292,7 +298,7 @@ static bool send_all(struct due *due, const struct told_items *all, struct wait 
             return false;
         }
         for (size_t end = at + step; at < end; at++) {
-            confirm(due, &all->items[at].alert);
+            confirm(due, &all->items[at].alert, out.rest == VERDICT_REJECTED);
         }
         step *= 2;
     }
@@ -317,8 +323,9 @@ static void describe(struct due *due, const struct level_alert *a, struct told_i
     enum level_words words = level_describe(due->output, &due->source_number, a, item);
 
     batch->count += words == LEVEL_WORDS_READY ? 1 : 0;
+    due->told->untold -= words == LEVEL_WORDS_GONE;
     if (words == LEVEL_WORDS_DROPPED) {
-        confirm(due, a);
+        confirm(due, a, false);
     }
 }
 

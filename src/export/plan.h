@@ -269,6 +269,7 @@ struct output_status {
     uint64_t flushes;
     uint64_t delivered_rows;
     uint64_t rejected_rows;
+    uint64_t untold_alerts;    /* of levels: at the last telling, those that were not taken */
     int64_t dead_letter_bytes; /* on disk, of all runs */
     uint64_t retries;
     int64_t last_success_ns;
@@ -316,12 +317,20 @@ MUST_USE bool plan_adopt(struct plan *p, struct str name, struct str heir, struc
 MUST_USE bool plan_drop_orphan(struct plan *p, struct str name, struct wait wait,
                                uint64_t *ret_frames, struct err *e);
 
+/* What destinations do not have when the program stops. */
+struct plan_left {
+    uint64_t frames; /* owed; the logs keep them for the next start */
+    uint64_t alerts; /* that targets of levels were not told of, each counted once per target */
+    uint64_t dead_letters; /* records that became some since the plan was opened */
+    uint64_t dropped;      /* records, since then */
+    char text[2048];       /* who and how many: "hook: 3 dead letters; am: 2 alerts not told" */
+};
+
 /*
- * Stops: consumers deliver what they can until <wait> is over, then stop; *ret_left is the number
- * of frames still owed, which the logs keep for the next start. False when the disk did not take all
- * of them in that time.
+ * Stops: consumers deliver what they can until <wait> is over, then stop; what is left is told of in the log
+ * and is in *ret_left. False when the disk did not take all that was given in that time.
  */
-bool plan_drain(struct plan *p, struct wait wait, uint64_t *ret_left);
+bool plan_drain(struct plan *p, struct wait wait, struct plan_left *ret_left);
 void plan_close(struct plan *p); /* NULL is fine */
 
 #endif

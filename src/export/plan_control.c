@@ -2,14 +2,13 @@
 #include "export/ends.h"
 #include "export/plan_int.h"
 
-#include "base/mem.h"
 #include "export/plan.h"
 #include "export/tap.h"
 #include "log/log.h"
 
 enum { SETTLE_MS = 2000 };
 
-static void status_of(struct output *o, struct output_status *ret)
+void output_get_status(struct output *o, struct output_status *ret)
 {
     *ret = (struct output_status){.is_healthy = true,
                                   .name = o->config->name,
@@ -46,7 +45,7 @@ size_t plan_status(struct plan *p, struct output_status *ret, size_t max)
     size_t count = g->config.output_count < max ? g->config.output_count : max;
 
     for (size_t i = 0; i < count; i++) {
-        status_of(&g->outputs[i], &ret[i]);
+        output_get_status(&g->outputs[i], &ret[i]);
     }
     plan_release_graph(p, g);
     return count;
@@ -63,17 +62,6 @@ void plan_level_targets(struct plan *p,
         }
     }
     plan_release_graph(p, g);
-}
-
-/* Says of one output what it leaves behind. */
-static void tell_left(struct plan *p, const struct output_status *s)
-{
-    if (s->pending_frames > 0) {
-        trace_info(&p->trace, "records are left on disk for the next start",
-                   T_STR("exporter", s->name), T_U64("frames", s->pending_frames),
-                   T_U64("bytes", s->pending_bytes), T_TEXT("state", s->state),
-                   T_TEXT("last_error", s->last_error));
-    }
 }
 
 /* What was given without waiting for the disk is to be seen by the lanes that end. */
@@ -95,22 +83,14 @@ static bool settle_logs(struct plan *p, struct wait wait)
     return settled;
 }
 
-bool plan_drain(struct plan *p, struct wait wait, uint64_t *ret_left)
+bool plan_drain(struct plan *p, struct wait wait, struct plan_left *ret_left)
 {
-    struct output_status *status = mem_alloc0(PLAN_OUTPUTS_MAX, sizeof(*status));
-    uint64_t left = 0;
-
     struct graph *g = plan_use_graph(p);
     bool settled = settle_logs(p, wait);
+
     graph_drain(g, wait);
+    plan_tell_left(p, g, ret_left);
     plan_release_graph(p, g);
-    size_t count = plan_status(p, status, PLAN_OUTPUTS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        tell_left(p, &status[i]);
-        left += status[i].pending_frames;
-    }
-    mem_free(status);
-    *ret_left = left;
     return settled;
 }
 

@@ -70,6 +70,12 @@ void graph_drain(struct graph *g, struct wait wait);
 void graph_rest(struct graph *g, struct wait wait);
 void graph_free(struct graph *g);
 
+/* As plan_status() has it. */
+void output_get_status(struct output *o, struct output_status *ret);
+
+/* Says in the log what the outputs of <g>, which have ended, leave behind. */
+void plan_tell_left(struct plan *p, struct graph *g, struct plan_left *ret_left);
+
 /* "ledger", "bulk" */
 const char *plan_log_name(unsigned log);
 

@@ -1,7 +1,8 @@
 """Alertmanager as a level output: it holds what fires, as long as it fires."""
 
+import fakes
 import net
-from telex import alerting, alertmanager_exporter
+from telex import alerting, alertmanager_exporter, webhook_exporter
 
 UP = [({"instance": "a", "job": "n"}, 1.0)]
 
@@ -82,3 +83,22 @@ def test_routes_decide(scene, start_alertmanager):
     net.wait_until("the alert", lambda: manager.alerts(alertname="Bad"))
     scene.wait_evaluations("plain", 5)
     assert manager.alerts(alertname="Meh") == [] and scene.states(rule="Bad") == []
+
+
+def test_a_stop_names_who_was_not_told(scene, start_alertmanager, start_webhook):
+    """Neither an Alertmanager that was never told nor dead letters pass for a delivery."""
+    manager, refuser = start_alertmanager(), start_webhook()
+    manager.stop()
+    refuser.script = [fakes.Answer(400, "no")] * 8
+    exporters = {"am": alertmanager_exporter(manager.url), "refuser": webhook_exporter(refuser.url),
+                 "hook": scene.config()["exporters"]["hook"]}
+    scene.play(alerting("Plain", "plain"), exporters=exporters,
+               routes=[{"match": 'kind == "alert"', "to": ["hook", "am", "refuser"]}])
+    scene.vectors["plain"] = UP
+    scene.wait_states("firing")
+    net.wait_until("a dead letter", lambda: "became dead letters" in scene.program.process.log())
+    assert scene.program.sigterm() == 0
+    last = scene.program.process.log().strip().splitlines()[-1]
+    assert 'stopped; not everything was delivered' in last
+    assert 'left="am: 1 alert not told; refuser: 1 dead letter"' in last, last
+    assert 'alerts_not_told=1' in last and 'dead_letters=1' in last

@@ -191,10 +191,8 @@ bool plan_kit_alerts(struct plan_kit *k, double first, uint32_t rows)
 
 uint64_t plan_kit_drain(struct plan_kit *k, int64_t ms)
 {
-    uint64_t left = UINT64_MAX;
-
-    plan_drain(k->plan, (struct wait){clock_deadline_ms(clock_system(), ms), NULL}, &left);
-    return left;
+    plan_drain(k->plan, (struct wait){clock_deadline_ms(clock_system(), ms), NULL}, &k->left);
+    return k->left.frames;
 }
 
 void plan_kit_read(struct plan_kit *k, const char *name,

@@ -29,6 +29,7 @@ struct plan_kit {
     struct route_config routes[KIT_ROUTES];
     struct plan_config config;
     struct plan *plan;
+    struct plan_left left; /* by the last drain */
 };
 
 void plan_kit_start(struct plan_kit *k);

@@ -267,6 +267,16 @@ static double metric_of(struct fixture *f, const char *series)
     return value;
 }
 
+/* How many alerts the destination was not told of when the output ended. */
+static uint64_t untold_at_the_end(struct fixture *f)
+{
+    struct output_status status = {.untold_alerts = UINT64_MAX};
+
+    level_output_stop(f->output, (struct wait){DEADLINE_NEVER, NULL});
+    level_output_status(f->output, &status);
+    return status.untold_alerts;
+}
+
 static int64_t now_ms(void)
 {
     return clock_mono_ns(clock_system()) / NS_PER_MS;
@@ -622,6 +632,36 @@ static void test_refused_alert(void **state)
     wake_and_wait(f);
     wake_and_wait(f);
     assert_int_equal(receiver_count(&f->receiver), requests);
+    assert_int_equal(untold_at_the_end(f), 1);
+}
+
+/* What was told is told, what could not be is counted. */
+static void test_counts_what_is_untold(void **state)
+{
+    struct fixture *f = *state;
+
+    receiver_plan(&f->receiver, 200, NULL, NULL);
+    source_add(&f->source, "a");
+    start(f, "");
+    (void)wait_status(f, 1, 0);
+    receiver_plan(&f->receiver, 503, NULL, NULL);
+    receiver_plan(&f->receiver, 503, NULL, NULL);
+    source_add(&f->source, "b");
+    source_resolve(&f->source, 0);
+    level_output_wake(f->output);
+    (void)wait_status(f, 1, 1);
+    assert_int_equal(untold_at_the_end(f), 2);
+}
+
+static void test_leaves_nothing_untold(void **state)
+{
+    struct fixture *f = *state;
+
+    plan_success(f, 2);
+    source_add(&f->source, "a");
+    start(f, "");
+    (void)wait_status(f, 1, 0);
+    assert_int_equal(untold_at_the_end(f), 0);
 }
 
 static void test_gone_meanwhile(void **state)
@@ -721,6 +761,8 @@ int main(void)
         CASE(test_is_asked),
         CASE(test_many),
         CASE(test_refused_alert),
+        CASE(test_counts_what_is_untold),
+        CASE(test_leaves_nothing_untold),
         CASE(test_gone_meanwhile),
         CASE(test_long_annotations),
         CASE(test_source_leaves_while_sending),

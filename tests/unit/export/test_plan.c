@@ -573,7 +573,7 @@ static void draining_is_told_and_can_be_cancelled(void **state)
 {
     struct plan_kit *k = *state;
     struct cancel *cancel = cancel_new(NULL);
-    uint64_t left = 0;
+    struct plan_left left;
 
     plan_kit_output(k, "a", &fake_kind, 0);
     destination_plan(&k->destinations[0],
@@ -584,7 +584,8 @@ static void draining_is_told_and_can_be_cancelled(void **state)
     assert_true(destination_wait(&k->destinations[0], 1));
     cancel_fire(cancel);
     plan_drain(k->plan, (struct wait){DEADLINE_NEVER, cancel}, &left);
-    assert_true(left == 1 || left == 2);
+    assert_true(left.frames == 1 || left.frames == 2);
+    assert_string_equal(left.text, left.frames == 1 ? "a: 1 frame on disk" : "a: 2 frames on disk");
     cancel_free(cancel);
     assert_true(plan_kit_samples(k, 2, 1)); /* still held, for the next start */
     plan_kit_close(k);
@@ -592,11 +593,32 @@ static void draining_is_told_and_can_be_cancelled(void **state)
     assert_true(destination_wait(&k->destinations[0], 3));
 }
 
+/* A stop does not pass for a success when a destination has less than it was given. */
+static void a_stop_names_what_destinations_lack(void **state)
+{
+    struct plan_kit *k = *state;
+
+    plan_kit_output(k, "good", &fake_kind, 0);
+    plan_kit_output(k, "picky", &fake_kind, 1);
+    plan_kit_output(k, "dead", &fake_kind, 2);
+    destination_refuse(&k->destinations[1], VERDICT_REJECTED);
+    destination_refuse(&k->destinations[2], VERDICT_RETRY);
+    plan_kit_open(k);
+    assert_true(plan_kit_samples(k, 0, 3));
+    assert_true(destination_wait(&k->destinations[0], 3));
+    assert_true(destination_wait_calls(&k->destinations[1], 1));
+    assert_int_equal(plan_kit_drain(k, 500), 1);
+    assert_int_equal(k->left.dead_letters, 3);
+    assert_int_equal(k->left.alerts + k->left.dropped, 0);
+    assert_string_equal(k->left.text, "picky: 3 dead letters; dead: 1 frame on disk");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(everyone_gets_all_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(a_dead_output_blocks_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stop_names_what_destinations_lack, setup, teardown),
         cmocka_unit_test_setup_teardown(only_except_and_series_choose, setup, teardown),
         cmocka_unit_test_setup_teardown(routes_choose, setup, teardown),
         cmocka_unit_test_setup_teardown(an_exporter_may_be_called_state, setup, teardown),
