@@ -175,7 +175,7 @@ static void print_vmalert(struct buf *out)
         "| listens on | `:8880`, under any name | `127.0.0.1:8420`, under its own names |\n"
         "| results are older by | 30 s (`-rule.evalDelay`) | nothing (`query_offset`) |\n"
         "| `step` of a query | 5m (`-datasource.queryStep`) | not sent |\n"
-        "| firing alerts are told again | at each evaluation (`-rule.resendDelay=0`) | each minute |\n"
+        "| firing alerts are told again | at each evaluation (`-rule.resendDelay`: 1s, which is also what 0 means) | each minute |\n"
         "| rules are written in | MetricsQL | PromQL, unless `dialect: metricsql` |\n"
         "| functions of templates that both engines have | as vmalert's | as Prometheus's (`template_dialect`) |\n"
         "| label `alertgroup` | on every alert | not, unless `alertgroup_label` |\n"

@@ -48,11 +48,8 @@ static void complete(struct job *job)
     if (folder != NULL && flags_value(f, "state.path").len == 0) {
         flags_set(f, "state.path", FLAG_TEXT, str_of(folder), STR("$STATE_DIRECTORY"));
     }
-    if (flags_value(f, "datasource.url").len == 0) { /* -dryRun: nobody will be asked */
-        flags_set(f, "datasource.url", FLAG_TEXT, STR("http://127.0.0.1:9090"), STR("--dryRun"));
-    }
     flags_add_fallbacks(f);
-    flags_set(f, "server.allowed_hosts", FLAG_LIST, STR("*"), STR(""));
+    flags_set(f, "server.allowed_hosts", FLAG_LIST, STR("*"), STR("as Prometheus does"));
 }
 
 static bool read_all(struct job *job, int argc, char **argv, struct err *e)
@@ -65,7 +62,7 @@ static bool read_all(struct job *job, int argc, char **argv, struct err *e)
     if (is_true(f, "version")) {
         return true;
     }
-    if (flags_value(f, "datasource.url").len == 0 && !is_true(f, "dryRun")) {
+    if (flags_value(f, "datasource.url").len == 0) {
         return err_set(e, ERR_CONFIG,
                        "--datasource.url says who answers the rules' queries: the Prometheus that "
                        "scrapes, such as http://127.0.0.1:9090");

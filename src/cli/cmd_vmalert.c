@@ -46,7 +46,8 @@ static bool complete_write_url(struct job *job, struct err *e)
     if (given.len == 0) {
         return true;
     }
-    flags_set(f, "exporters.remote_write.type", FLAG_TEXT, STR("remote_write"), STR(""));
+    flags_set(f, "exporters.remote_write.type", FLAG_TEXT, STR("remote_write"),
+              STR("-remoteWrite.url"));
     if (!url_parse(given, &url, e)) {
         return err_wrap(e, "-remoteWrite.url");
     }
@@ -91,9 +92,9 @@ static void complete_notifiers(struct job *job)
     bool is_zero = resend.len == 0 || str_eq(resend, STR("0")) || str_eq(resend, STR("0s"));
 
     for (unsigned i = 1; is_set_of(&job->flags, "alertmanager", i, "url"); i++) {
-        set_of_notifier(job, i, "type", STR("alertmanager"), "");
+        set_of_notifier(job, i, "type", STR("alertmanager"), "-notifier.url");
         set_of_notifier(job, i, "resend_delay", is_zero ? STR("1s") : resend,
-                        is_zero ? "" : "-rule.resendDelay");
+                        resend.len == 0 ? "default of -rule.resendDelay" : "-rule.resendDelay");
         if (longest.len > 0) {
             set_of_notifier(job, i, "max_resolve_duration", longest, "-rule.maxResolveDuration");
         }
@@ -139,6 +140,7 @@ static void complete_rest(struct job *job)
 {
     struct flags *f = &job->flags;
     const char *folder = getenv("STATE_DIRECTORY");
+    const struct str own = STR("as vmalert does");
 
     if (folder != NULL && flags_value(f, "state.path").len == 0) {
         flags_set(f, "state.path", FLAG_TEXT, str_of(folder), STR("$STATE_DIRECTORY"));
@@ -155,13 +157,17 @@ static void complete_rest(struct job *job)
     }
     if (flags_value(f, "datasource.url").len == 0) { /* -dryRun: nobody will be asked */
         flags_set(f, "datasource.url", FLAG_TEXT, STR("http://127.0.0.1:8428"), STR("-dryRun"));
+        vec_push(
+            &f->notes,
+            STR("-datasource.url was not given: the rules are checked, but nothing runs without it"));
     }
     flags_add_fallbacks(f);
-    flags_set(f, "server.allowed_hosts", FLAG_LIST, STR("*"), STR(""));
-    flags_set(f, "datasource.dialect", FLAG_TEXT, STR("metricsql"), STR(""));
-    flags_set(f, "template_dialect", FLAG_TEXT, STR("vmalert"), STR(""));
+    flags_set(f, "server.allowed_hosts", FLAG_LIST, STR("*"), own);
+    flags_set(f, "datasource.dialect", FLAG_TEXT, STR("metricsql"), own);
+    flags_set(f, "template_dialect", FLAG_TEXT, STR("vmalert"), own);
     flags_set(f, "alertgroup_label", FLAG_PLAIN,
-              is_true(f, "disableAlertgroupLabel") ? STR("false") : STR("true"), STR(""));
+              is_true(f, "disableAlertgroupLabel") ? STR("false") : STR("true"),
+              is_true(f, "disableAlertgroupLabel") ? STR("-disableAlertgroupLabel") : own);
 }
 
 static bool check_needed(const struct job *job, struct err *e)

@@ -300,13 +300,19 @@ static bool is_said(const struct flags *f, const char *path)
     return false;
 }
 
+/* Where a value comes from that nobody gave. */
+static struct str default_of(struct flags *f, const struct flag_row *row)
+{
+    return arena_printf(f->arena, "default of -%s", row->name);
+}
+
 void flags_add_fallbacks(struct flags *f)
 {
     for (size_t i = 0; i < f->table->count; i++) {
         const struct flag_row *row = &f->table->rows[i];
         if (row->fallback != NULL && row->path != NULL && strstr(row->path, "{}") == NULL &&
             !is_said(f, row->path)) {
-            flags_set(f, row->path, row->kind, str_of(row->fallback), STR(""));
+            flags_set(f, row->path, row->kind, str_of(row->fallback), default_of(f, row));
         }
     }
 }

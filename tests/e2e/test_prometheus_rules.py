@@ -55,7 +55,7 @@ def test_the_whole_file_becomes_a_config(tmp_path):
     assert second["type"] == "relabel" and second["exporter"]["url"] == "http://other:8428/api/v1/write"
     assert made["datasources"]["remote_read_1"]["url"] == "http://vm:8428"
     assert made["restore"]["datasource"] == "remote_read_1" and made["server"]["listen"] == ":9090"
-    checked = call(path, "--dryRun")
+    checked = call(path, "--datasource.url=http://127.0.0.1:9", "--dryRun")
     assert checked.returncode == 0, checked.stderr
     assert "scrape_configs is passed over" in checked.stderr
 
@@ -72,11 +72,12 @@ WRONG = [
 @pytest.mark.parametrize("config,word", WRONG, ids=[word for _, word in WRONG])
 def test_what_is_wrong_is_said(tmp_path, config, word):
     path = write(tmp_path, {"rule_files": ["rules/*.yaml"], **config}, [group("g", [alerting("A", "x")])])
-    done = call(path, "--dryRun")
+    done = call(path, "--datasource.url=http://a", "--dryRun")
     assert done.returncode != 0 and word in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize("flags,word", [((), "--datasource.url"), (("--datasource.url=http://a", "--agent"), "agent"),
+@pytest.mark.parametrize("flags,word", [((), "--datasource.url"), (("--dryRun",), "--datasource.url"),
+                                        (("--datasource.url=http://a", "--agent"), "agent"),
                                         (("--datasource.url=http://a", "--nonsense"), "nonsense")])
 def test_flags_that_are_wrong(tmp_path, flags, word):
     done = call(write(tmp_path, {}, []), *flags)

@@ -112,6 +112,8 @@ def test_flags_become_a_config_that_check_takes(tmp_path):
                  "-remoteRead.url=http://vm:8428", "-notifier.url=http://a:9093,http://b:9093",
                  "-notifier.tlsInsecureSkipVerify=true,false", "-datasource.headers=X-A: 1^^X-B: 2",
                  "-telex.printConfig").stdout
+    values = [line for line in said.splitlines() if not line.endswith(":")]
+    assert [line for line in values if "  # " not in line] == [], "each value says where it comes from"
     config = yaml.safe_load(said)
     assert config["exporters"]["remote_write"]["url"] == "http://vm:8428/api/v1/write"
     assert config["restore"] == {"datasource": "remote_read"}
@@ -146,7 +148,8 @@ def test_a_mistake_in_a_value_names_its_flag(tmp_path):
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(RULES))
     said = flags(f"-rule={tmp_path}/rules.yaml", "-dryRun", "-evaluationInterval=5x", status=1).stderr
     assert "unknown unit 'x'" in said and "# -evaluationInterval" in said
-    assert "OK" in flags(f"-rule={tmp_path}/rules.yaml", "-dryRun").stdout
+    checked = flags(f"-rule={tmp_path}/rules.yaml", "-dryRun")
+    assert "OK" in checked.stdout and "-datasource.url was not given" in checked.stderr
 
 
 def test_a_file_of_notifiers(tmp_path, start_fake_prom, start_alertmanager):
