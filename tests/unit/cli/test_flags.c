@@ -131,9 +131,10 @@ static void what_is_not_said_comes_from_elsewhere(void **state)
     assert_true(flags_read_environment(&f, STR("X_"), lookup, NULL, &e));
     flags_add_fallbacks(&f);
     flags_print_config(&f, &out);
-    assert_string_equal(buf_text(&out),
-                        "source:\n  url: \"said\"  # -url\n  size: 5\nout:\n  to_1:\n"
-                        "    big: 9  # -to.big\n");
+    assert_string_equal(
+        buf_text(&out),
+        "source:\n  url: \"said\"  # -url\n  size: 5  # default of -size\nout:\n  to_1:\n"
+        "    big: 9  # -to.big\n");
     assert_true(str_eq(flags_value(&f, "own"), STR("z")));
     assert_true(str_eq(flags_value(&f, "source.url"), STR("said")));
     assert_int_equal(flags_value(&f, "nothing").len, 0);
