@@ -260,28 +260,34 @@ static void check_sources(struct checker *k, const struct rule_set *rules)
     }
 }
 
-/* Who pushes samples is told to come back until somebody takes them. */
+/* Who pushes is told to come back until somebody takes it. */
 static void check_receive(struct checker *k)
 {
     const struct plan_config *plan = &k->config->plan;
+    const struct receive_config *receive = &k->config->settings.receive;
+    const struct {
+        bool is_received;
+        enum record_kind kind;
+        const char *are;
+        const char *them;
+    } pushes[] = {
+        {receive->remote_write, RECORD_SAMPLE, "remote write is", "samples"},
+        {receive->alerts, RECORD_ALERT, "alerts are", "them"},
+        {receive->profiles, RECORD_PROFILE, "profiles are", "them"},
+    };
     unsigned takes = 0;
-    struct err e = ERR_INIT;
 
     for (size_t i = 0; i < plan->output_count; i++) {
         takes |= plan->outputs[i].takes;
     }
-    if (k->config->settings.receive.remote_write && (takes & TAKES(RECORD_SAMPLE)) == 0) {
-        (void)config_err(k->config, STR("receive"), &e,
-                         "remote write is received but no exporter takes samples: every push is "
-                         "answered 503");
-        problems_warning(k->problems, &e);
-    }
-    e = ERR_INIT;
-    if (k->config->settings.receive.alerts && (takes & TAKES(RECORD_ALERT)) == 0) {
-        (void)config_err(k->config, STR("receive"), &e,
-                         "alerts are received but no exporter takes them: every push is answered "
-                         "503");
-        problems_warning(k->problems, &e);
+    for (size_t i = 0; i < ARRAY_LEN(pushes); i++) {
+        if (pushes[i].is_received && (takes & TAKES(pushes[i].kind)) == 0) {
+            struct err e = ERR_INIT;
+            (void)config_err(k->config, STR("receive"), &e,
+                             "%s received but no exporter takes %s: every push is answered 503",
+                             pushes[i].are, pushes[i].them);
+            problems_warning(k->problems, &e);
+        }
     }
 }
 

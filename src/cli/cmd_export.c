@@ -61,29 +61,15 @@ static bool write_line(struct job *job, struct err *e)
     return ok || err_set_errno(e, ERR_IO, errno, "cannot write %s", job->values->refused);
 }
 
-static bool write_samples(struct job *job, struct record_json *json, struct view view,
-                          struct err *e)
+static bool write_records(struct job *job, struct view view, struct err *e)
 {
-    const struct samples *s = NULL;
-    bool ok = batch_samples(view.batch, &s, e);
+    AUTO(record_objects_release) struct record_objects objects = {0};
+    bool ok = record_objects_init(&objects, view, e);
 
     for (uint32_t i = 0; ok && i < view.n; i++) {
-        if (record_json_sample(json, s, view_row(view, i), &job->line)) {
-            ok = write_line(job, e);
-        }
-    }
-    return ok;
-}
-
-static bool write_alerts(struct job *job, struct record_json *json, struct view view, struct err *e)
-{
-    const struct alerts *a = NULL;
-    bool ok = batch_alerts(view.batch, &a, e);
-
-    for (uint32_t i = 0; ok && i < view.n; i++) {
-        const struct alert *row = &a->rows[view_row(view, i)];
-        for (uint32_t x = 0; ok && x < record_json_objects(row); x++) {
-            record_json_alert(json, row, x, &job->line);
+        uint32_t count = record_objects_count(&objects, i);
+        for (uint32_t x = 0; ok && x < count; x++) {
+            record_objects_add(&objects, i, x, &job->line);
             ok = write_line(job, e);
         }
     }
@@ -94,18 +80,10 @@ static bool refused(void *arg, struct view view, struct str output, struct str r
                     struct err *e)
 {
     struct job *job = arg;
-    struct record_json json;
 
     fprintf(stderr, "refused by %.*s: %u record%s: %.*s\n", STR_FMT(output), view.n,
             view.n == 1 ? "" : "s", STR_FMT(reason));
-    if (job->refused == NULL) {
-        return true;
-    }
-    record_json_init(&json, batch_info(view.batch));
-    bool is_alert = batch_info(view.batch)->kind == RECORD_ALERT;
-    bool ok = (is_alert ? write_alerts : write_samples)(job, &json, view, e);
-    record_json_release(&json);
-    return ok;
+    return job->refused == NULL || write_records(job, view, e);
 }
 
 /* ---- giving ---- */
@@ -376,7 +354,8 @@ const struct cli_command command_export = {
         "of a running Telex. The file is checked as a whole before anything is sent.\n\n"
         "JSON lines are those that the exporters `file` and `webhook` write: samples as {\"kind\": \"sample\", "
         "\"name\", \"labels\", \"value\", \"timestamp\"} and alerts as {\"alert_name\", \"timestamp\", \"value\", "
-        "\"labels\", \"annotations\", \"state\"}; an array of such objects is taken too. A numeric field of line protocol is a "
+        "\"labels\", \"annotations\", \"state\"}, profiles and spans with their fields as members and \"kind\": \"profile\" "
+        "or \"span\"; an array of such objects is taken too. A numeric field of line protocol is a "
         "sample called as its measurement, with `_FIELD` behind it unless the field is `value`.\n\n"
         "Exit status: 0 when every record was delivered, 1 when some were refused or not taken, or when it stopped "
         "before the end (it then says how to go on), 2 when the command line is wrong.",

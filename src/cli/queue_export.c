@@ -66,59 +66,27 @@ static bool put_line(struct job *job, const struct queue_record *r, struct err *
                                job->output != NULL ? job->output : "to standard output");
 }
 
-static bool put_samples(struct job *job, struct record_json *json, const struct queue_record *r,
-                        struct err *e)
-{
-    const struct samples *samples = NULL;
-    bool ok = batch_samples(r->batch, &samples, e);
-
-    for (uint32_t row = 0; ok && row < samples->count; row++) {
-        if (record_json_sample(json, samples, row, &job->line)) {
-            ok = put_line(job, r, e);
-        }
-    }
-    return ok;
-}
-
-static bool put_alerts(struct job *job, struct record_json *json, const struct queue_record *r,
-                       struct err *e)
-{
-    const struct alerts *alerts = NULL;
-    bool ok = batch_alerts(r->batch, &alerts, e);
-
-    for (uint32_t row = 0; ok && row < alerts->count; row++) {
-        const struct alert *a = &alerts->rows[row];
-        for (uint32_t i = 0; ok && i < record_json_objects(a); i++) {
-            record_json_alert(json, a, i, &job->line);
-            ok = put_line(job, r, e);
-        }
-    }
-    return ok;
-}
-
-/* By kind of record; a kind without a function has no JSON. */
-static const struct {
-    bool (*put)(struct job *job, struct record_json *json, const struct queue_record *r,
-                struct err *e);
-} kinds[RECORD_KINDS] = {
-    [RECORD_SAMPLE] = {put_samples},
-    [RECORD_ALERT] = {put_alerts},
-};
-
 static bool put_json(struct job *job, const struct log_view_frame *f, const struct queue_record *r,
                      struct err *e)
 {
-    struct record_json json;
+    AUTO(record_objects_release) struct record_objects objects = {0};
+    bool ok = true;
 
     (void)f;
-    enum record_kind kind = r->batch != NULL ? batch_info(r->batch)->kind : RECORD_KINDS;
-    if (kind >= RECORD_KINDS || kinds[kind].put == NULL) {
+    if (r->batch == NULL || batch_info(r->batch)->kind == RECORD_EVENT) {
         job->passed++;
         return true;
     }
-    record_json_init(&json, batch_info(r->batch));
-    bool ok = kinds[kind].put(job, &json, r, e);
-    record_json_release(&json);
+    if (!record_objects_init(&objects, view_all(r->batch), e)) {
+        return false;
+    }
+    for (uint32_t row = 0; ok && row < objects.view.n; row++) {
+        uint32_t count = record_objects_count(&objects, row);
+        for (uint32_t i = 0; ok && i < count; i++) {
+            record_objects_add(&objects, row, i, &job->line);
+            ok = put_line(job, r, e);
+        }
+    }
     return ok;
 }
 

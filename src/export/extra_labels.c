@@ -117,10 +117,29 @@ static bool label_alerts(struct labels_builder *b, const struct option_map *extr
     return true;
 }
 
+static bool label_notes(struct labels_builder *b, const struct option_map *extra,
+                        struct batch *from, struct batch *to, struct err *e)
+{
+    const struct notes *notes = NULL;
+
+    if (!batch_notes(from, &notes, e)) {
+        return false;
+    }
+    struct note *rows = arena_array(batch_arena(to), struct note, notes->count);
+    for (uint32_t i = 0; i < notes->count; i++) {
+        rows[i] = notes->rows[i];
+        rows[i].labels = merge(b, extra, notes->rows[i].labels);
+    }
+    batch_set_notes(to, (struct notes){.rows = rows, .count = notes->count});
+    return true;
+}
+
 static bool (*const labellers[RECORD_KINDS])(struct labels_builder *, const struct option_map *,
                                              struct batch *, struct batch *, struct err *) = {
     [RECORD_SAMPLE] = label_samples,
     [RECORD_ALERT] = label_alerts,
+    [RECORD_SPAN] = label_notes,
+    [RECORD_PROFILE] = label_notes,
 };
 
 bool extra_labels_view(const struct option_map *extra, struct view *view, struct batch **ret_batch,

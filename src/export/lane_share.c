@@ -122,14 +122,33 @@ static bool pick_alerts(struct picker *p, struct batch *b, struct err *e)
     return true;
 }
 
+static bool pick_notes(struct picker *p, struct batch *b, struct err *e)
+{
+    const struct notes *notes = NULL;
+
+    if (!batch_notes(b, &notes, e)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < notes->count; i++) {
+        pick_row(p, notes->rows[i].labels, i);
+    }
+    return true;
+}
+
+static bool (*const pickers[RECORD_KINDS])(struct picker *, struct batch *, struct err *) = {
+    [RECORD_SAMPLE] = pick_samples,
+    [RECORD_ALERT] = pick_alerts,
+    [RECORD_SPAN] = pick_notes,
+    [RECORD_PROFILE] = pick_notes,
+};
+
 bool lane_share_rows(struct batch *b, unsigned lane, unsigned lanes, uint32_t **ret_rows,
                      uint32_t *ret_count, struct err *e)
 {
     struct picker p = {.lane = lane, .lanes = lanes};
 
     p.rows = mem_alloc(((size_t)batch_rows(b) + 1) * sizeof(uint32_t));
-    bool ok = batch_info(b)->kind == RECORD_ALERT ? pick_alerts(&p, b, e) : pick_samples(&p, b, e);
-    if (!ok) {
+    if (!pickers[batch_info(b)->kind](&p, b, e)) {
         mem_free(p.rows);
         return false;
     }

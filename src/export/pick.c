@@ -80,6 +80,28 @@ static bool pick_alerts(struct view view, struct batch *b, struct err *e)
     return true;
 }
 
+static bool pick_notes(struct view view, struct batch *b, struct err *e)
+{
+    const struct notes *in = NULL;
+
+    if (!batch_notes(view.batch, &in, e)) {
+        return false;
+    }
+    struct note *rows = arena_array(batch_arena(b), struct note, view.n);
+    for (uint32_t i = 0; i < view.n; i++) {
+        rows[i] = note_copy(batch_arena(b), &in->rows[view_row(view, i)]);
+    }
+    batch_set_notes(b, (struct notes){rows, view.n});
+    return true;
+}
+
+static bool (*const pickers[RECORD_KINDS])(struct view, struct batch *, struct err *) = {
+    [RECORD_SAMPLE] = pick_samples,
+    [RECORD_ALERT] = pick_alerts,
+    [RECORD_SPAN] = pick_notes,
+    [RECORD_PROFILE] = pick_notes,
+};
+
 bool batch_pick(struct view view, struct batch **ret_batch, struct err *e)
 {
     const struct batch_info *info = batch_info(view.batch);
@@ -89,8 +111,7 @@ bool batch_pick(struct view view, struct batch **ret_batch, struct err *e)
         return true;
     }
     struct batch *b = batch_new(batch_codec(view.batch), info);
-    bool ok = info->kind == RECORD_ALERT ? pick_alerts(view, b, e) : pick_samples(view, b, e);
-    if (!ok) {
+    if (!pickers[info->kind](view, b, e)) {
         batch_unref(b);
         return false;
     }

@@ -1,6 +1,7 @@
 /*
  * A record's fields, as conditions name them: kind, rule, group, measurement, database; value,
- * state, name; a sample's own name is its value; then labels, then annotations. A field that the record lacks leaves its name to
+ * state, name; a sample's own name is its value; function_name, execution_time_ms and status of spans; the
+ * fields of profiles and spans; then labels, then annotations. A field that the record lacks leaves its name to
  * labels and annotations: `group` of a sample that no rule made is its label.
  */
 #include "export/routing.h"
@@ -17,6 +18,7 @@ struct record {
     size_t annotation_count;
     double value;
     const struct alert *alert; /* or NULL */
+    const struct note *note;   /* or NULL */
 };
 
 static bool field_text(struct str text, struct field_value *ret)
@@ -52,12 +54,18 @@ static bool field_database(const struct record *r, struct field_value *ret)
 
 static bool field_name(const struct record *r, struct field_value *ret)
 {
+    if (r->note != NULL) {
+        return field_text(r->note->name, ret);
+    }
     return field_text(labels_get(r->labels, r->alert != NULL ? STR("alertname") : STR("__name__")),
                       ret);
 }
 
 static bool field_record_value(const struct record *r, struct field_value *ret)
 {
+    if (r->note != NULL) {
+        return false;
+    }
     *ret = (struct field_value){.is_number = true, .number = r->value};
     return true;
 }
@@ -72,15 +80,35 @@ static bool field_state(const struct record *r, struct field_value *ret)
                       ret);
 }
 
+static bool field_duration(const struct record *r, struct field_value *ret)
+{
+    if (r->note == NULL || r->note->span == NULL) {
+        return false;
+    }
+    *ret = (struct field_value){.is_number = true,
+                                .number = (double)note_duration_ns(r->note) / (double)NS_PER_MS};
+    return true;
+}
+
+static bool field_status(const struct record *r, struct field_value *ret)
+{
+    static const char *const names[SPAN_STATUSES] = {"unset", "ok", "error"};
+
+    return r->note != NULL && r->note->span != NULL &&
+           field_text(str_of(names[r->note->span->status]), ret);
+}
+
 static const struct {
     const char *name;
     bool is_static; /* the same for all rows of a batch */
     bool (*read)(const struct record *, struct field_value *);
 } fields[] = {
-    {"kind", true, field_kind},         {"rule", true, field_rule},
-    {"group", true, field_group},       {"measurement", true, field_measurement},
-    {"database", true, field_database}, {"value", false, field_record_value},
-    {"state", false, field_state},      {"name", false, field_name},
+    {"kind", true, field_kind},           {"rule", true, field_rule},
+    {"group", true, field_group},         {"measurement", true, field_measurement},
+    {"database", true, field_database},   {"value", false, field_record_value},
+    {"state", false, field_state},        {"name", false, field_name},
+    {"function_name", false, field_name}, {"execution_time_ms", false, field_duration},
+    {"status", false, field_status},
 };
 
 static bool find_label(const struct record *r, struct str name, struct field_value *ret)
@@ -107,6 +135,24 @@ static bool find_own_name(const struct record *r, struct str name, struct field_
            field_record_value(r, ret);
 }
 
+static bool find_note_field(const struct record *r, struct str name, struct field_value *ret)
+{
+    const struct note_field *f = r->note != NULL ? note_get(r->note, name) : NULL;
+
+    if (f == NULL) {
+        return false;
+    }
+    if (f->type == NOTE_TEXT) {
+        return field_text(f->text, ret);
+    }
+    if (f->type == NOTE_FLAG) {
+        return field_text(f->integer != 0 ? STR("true") : STR("false"), ret);
+    }
+    ret->is_number = true;
+    ret->text = STR("");
+    return note_field_number(f, &ret->number);
+}
+
 static bool record_field(const void *record, enum field_scope scope, struct str name,
                          struct field_value *ret)
 {
@@ -118,7 +164,7 @@ static bool record_field(const void *record, enum field_scope scope, struct str 
                 return true;
             }
         }
-        if (find_own_name(r, name, ret)) {
+        if (find_own_name(r, name, ret) || find_note_field(r, name, ret)) {
             return true;
         }
     }
@@ -267,7 +313,8 @@ static bool split_alerts(struct splitter *s, struct batch *b, struct err *e)
     }
     for (uint32_t i = 0; i < alerts->count; i++) {
         const struct alert *a = &alerts->rows[i];
-        struct record r = {s->info, a->labels, a->annotations, a->annotation_count, a->value, a};
+        struct record r = {s->info, a->labels, a->annotations, a->annotation_count, a->value,
+                           a,       NULL};
         add_row(s, route_record(s->how, &r), i);
     }
     return true;
@@ -288,6 +335,29 @@ static bool split_samples(struct splitter *s, struct batch *b, struct err *e)
     }
     return true;
 }
+
+static bool split_notes(struct splitter *s, struct batch *b, struct err *e)
+{
+    const struct notes *notes = NULL;
+    struct record r = base_record(s->info);
+
+    if (!batch_notes(b, &notes, e)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < notes->count; i++) {
+        r.labels = notes->rows[i].labels;
+        r.note = &notes->rows[i];
+        add_row(s, route_record(s->how, &r), i);
+    }
+    return true;
+}
+
+static bool (*const splitters[RECORD_KINDS])(struct splitter *, struct batch *, struct err *) = {
+    [RECORD_SAMPLE] = split_samples,
+    [RECORD_ALERT] = split_alerts,
+    [RECORD_SPAN] = split_notes,
+    [RECORD_PROFILE] = split_notes,
+};
 
 /* Moves the groups into <a>; one group that has every row is the whole batch. */
 static void take_groups(struct splitter *s, uint32_t rows, struct arena *a,
@@ -324,7 +394,7 @@ bool routing_split(const struct routing *how, struct batch *b, struct arena *a,
         *ret_count = 1;
         return true;
     }
-    ok = s.info->kind == RECORD_ALERT ? split_alerts(&s, b, e) : split_samples(&s, b, e);
+    ok = splitters[s.info->kind](&s, b, e);
     take_groups(&s, batch_rows(b), a, ret_groups, ret_count);
     return ok;
 }

@@ -79,47 +79,23 @@ static struct tap *find(struct taps *t, struct str exporter) REQUIRES(&t->lock)
 
 /* ---- lines ---- */
 
-static void add_sample(struct json_writer *w, struct record_json *r, const struct samples *samples,
-                       uint32_t row)
-{
-    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
-
-    if (record_json_sample(r, samples, row, &text)) {
-        json_add_raw(w, buf_str(&text));
-    }
-}
-
-static void add_alert(struct json_writer *w, const struct record_json *r, const struct alert *a)
-{
-    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
-
-    record_json_alert(r, a, 0, &text);
-    json_add_raw(w, buf_str(&text));
-}
-
-/* As webhooks get them. */
+/* As webhooks get them; of an alert with an answer of its own the first. */
 static void print_records(struct json_writer *w, struct view view)
 {
-    const struct batch_info *info = batch_info(view.batch);
-    const struct samples *samples = NULL;
-    const struct alerts *alerts = NULL;
-    struct record_json records;
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+    AUTO(record_objects_release) struct record_objects objects = {0};
     struct err ignored = ERR_INIT;
-    bool is_alert = info->kind == RECORD_ALERT;
     uint32_t n = view.n < TAP_RECORDS ? view.n : TAP_RECORDS;
 
     json_begin_array(w);
-    record_json_init(&records, info);
-    bool readable = is_alert ? batch_alerts(view.batch, &alerts, &ignored)
-                             : batch_samples(view.batch, &samples, &ignored);
+    bool readable = record_objects_init(&objects, view, &ignored);
     for (uint32_t i = 0; readable && i < n; i++) {
-        if (is_alert) {
-            add_alert(w, &records, &alerts->rows[view_row(view, i)]);
-        } else {
-            add_sample(w, &records, samples, view_row(view, i));
+        if (record_objects_count(&objects, i) > 0) {
+            buf_clear(&text);
+            record_objects_add(&objects, i, 0, &text);
+            json_add_raw(w, buf_str(&text));
         }
     }
-    record_json_release(&records);
     json_end_array(w);
 }
 

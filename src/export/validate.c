@@ -17,6 +17,7 @@ struct walk {
     const struct sent_rows *sent;
     const struct samples *samples; /* or NULL */
     const struct alerts *alerts;   /* or NULL */
+    const struct notes *notes;     /* or NULL */
     uint32_t row;                  /* of the view */
     uint32_t part;                 /* of that row */
     uint32_t records;              /* that came back */
@@ -24,12 +25,14 @@ struct walk {
 
 static bool walk_begin(struct walk *w, const struct sent_rows *sent, struct err *e)
 {
-    bool is_alert = batch_info(sent->view.batch)->kind == RECORD_ALERT;
+    struct batch *b = sent->view.batch;
+    enum record_kind kind = batch_info(b)->kind;
 
     *w = (struct walk){.sent = sent, .row = sent->first};
     w->part = sent->part != SENT_ALL_PARTS ? sent->part : 0;
-    return is_alert ? batch_alerts(sent->view.batch, &w->alerts, e)
-                    : batch_samples(sent->view.batch, &w->samples, e);
+    return kind == RECORD_ALERT    ? batch_alerts(b, &w->alerts, e)
+           : kind == RECORD_SAMPLE ? batch_samples(b, &w->samples, e)
+                                   : batch_notes(b, &w->notes, e);
 }
 
 static uint32_t walk_at(const struct walk *w)
@@ -352,21 +355,75 @@ static bool compare_alert(struct walk *w, const struct alert *got, struct err *e
     return true;
 }
 
+static bool same_field(const struct note_field *a, const struct note_field *b)
+{
+    double x = 0;
+    double y = 0;
+
+    if (!str_eq(a->name, b->name)) {
+        return false;
+    }
+    if (a->type == NOTE_TEXT || b->type == NOTE_TEXT) {
+        return a->type == b->type && str_eq(a->text, b->text);
+    }
+    return note_field_number(a, &x) && note_field_number(b, &y) && same_value(x, y);
+}
+
+/* Ids and ends; what JSON does not carry is not compared. */
+static bool same_span(const struct note *a, const struct note *b)
+{
+    return a->span == NULL ||
+           (memcmp(a->span->trace_id, b->span->trace_id, TRACE_ID_BYTES) == 0 &&
+            memcmp(a->span->span_id, b->span->span_id, SPAN_ID_BYTES) == 0 &&
+            memcmp(a->span->parent_id, b->span->parent_id, SPAN_ID_BYTES) == 0 &&
+            a->span->end_ns == b->span->end_ns && a->span->status == b->span->status);
+}
+
+/* Fields may stand in another order. */
+static bool same_fields(const struct note *a, const struct note *b)
+{
+    bool same = a->field_count == b->field_count;
+
+    for (size_t i = 0; same && i < a->field_count; i++) {
+        const struct note_field *f = note_get(b, a->fields[i].name);
+        same = f != NULL && same_field(&a->fields[i], f);
+    }
+    return same;
+}
+
+static bool compare_note(struct walk *w, const struct note *got, struct err *e)
+{
+    const struct note *n = &w->notes->rows[walk_at(w)];
+
+    if (!str_eq(n->name, got->name) || n->time_ns != got->time_ns || !same_span(n, got)) {
+        return mismatch(w, e, "the name, time or span");
+    }
+    if (!labels_eq(n->labels, got->labels) || !same_fields(n, got)) {
+        return mismatch(w, e, "a label or field");
+    }
+    next_row(w);
+    return true;
+}
+
 static bool compare_row(struct walk *w, struct batch *b, uint32_t i, struct err *e)
 {
     const struct samples *samples = NULL;
     const struct alerts *alerts = NULL;
-    bool is_alert = batch_info(b)->kind == RECORD_ALERT;
+    const struct notes *notes = NULL;
+    enum record_kind kind = batch_info(w->sent->view.batch)->kind;
 
     pass_stale(w);
     if (w->row >= w->sent->end) {
         return too_many(w, e);
     }
-    if (is_alert != (w->alerts != NULL)) {
+    if (batch_info(b)->kind != kind) {
         return mismatch(w, e, "the kind");
     }
-    if (is_alert) {
+    if (kind == RECORD_ALERT) {
         return batch_alerts(b, &alerts, e) && compare_alert(w, &alerts->rows[i], e);
+    }
+    if (w->notes != NULL) {
+        return batch_notes(b, &notes, e) && compare_note(w, &notes->rows[i], e);
     }
     return batch_samples(b, &samples, e) && compare_sample(w, samples, i, e);
 }

@@ -28,6 +28,7 @@ struct batch {
     struct err *broken; /* or NULL */
     struct samples samples;
     struct alerts alerts;
+    struct notes notes;
 };
 
 static const char *const kind_names[RECORD_KINDS] = {
@@ -38,6 +39,11 @@ static const char *const kind_names[RECORD_KINDS] = {
 const char *record_kind_name(enum record_kind kind)
 {
     return (size_t)kind < RECORD_KINDS ? kind_names[kind] : "unknown";
+}
+
+bool record_kind_has_notes(enum record_kind kind)
+{
+    return kind == RECORD_PROFILE || kind == RECORD_SPAN;
 }
 
 /* Makes every text of <info> live in <a>. */
@@ -125,6 +131,12 @@ void batch_set_alerts(struct batch *b, struct alerts alerts)
     batch_columns_set(b, alerts.count);
 }
 
+void batch_set_notes(struct batch *b, struct notes notes)
+{
+    b->notes = notes;
+    batch_columns_set(b, notes.count);
+}
+
 const struct samples *batch_own_samples(const struct batch *b)
 {
     return &b->samples;
@@ -133,6 +145,11 @@ const struct samples *batch_own_samples(const struct batch *b)
 const struct alerts *batch_own_alerts(const struct batch *b)
 {
     return &b->alerts;
+}
+
+const struct notes *batch_own_notes(const struct batch *b)
+{
+    return &b->notes;
 }
 
 struct batch *batch_ref(struct batch *b)
@@ -156,6 +173,9 @@ static void batch_free(struct batch *b)
     }
     for (uint32_t i = 0; i < b->alerts.count; i++) {
         alert_release(&b->alerts.rows[i]);
+    }
+    for (uint32_t i = 0; i < b->notes.count; i++) {
+        labels_unref(b->notes.rows[i].labels);
     }
     buf_release(&b->bytes);
     mem_free(b->broken);
@@ -230,11 +250,12 @@ static bool batch_decode(struct batch *b, struct err *e)
     return false;
 }
 
-static bool batch_need_columns(struct batch *b, enum record_kind kind, struct err *e)
+/* <fits>: its rows are of the kind asked for, which is called <rows>. */
+static bool batch_need_columns(struct batch *b, bool fits, const char *rows, struct err *e)
 {
-    if (b->info.kind != kind) {
-        return err_set(e, ERR_INTERNAL, "a batch of kind %s has no rows of kind %s",
-                       record_kind_name(b->info.kind), record_kind_name(kind));
+    if (!fits) {
+        return err_set(e, ERR_INTERNAL, "a batch of kind %s has no rows that are %s",
+                       record_kind_name(b->info.kind), rows);
     }
     if (atomic_load_explicit(&b->has_columns, memory_order_acquire)) {
         return true;
@@ -247,7 +268,7 @@ static bool batch_need_columns(struct batch *b, enum record_kind kind, struct er
 
 bool batch_samples(struct batch *b, const struct samples **ret_samples, struct err *e)
 {
-    if (!batch_need_columns(b, RECORD_SAMPLE, e)) {
+    if (!batch_need_columns(b, b->info.kind == RECORD_SAMPLE, "samples", e)) {
         return false;
     }
     *ret_samples = &b->samples;
@@ -256,10 +277,19 @@ bool batch_samples(struct batch *b, const struct samples **ret_samples, struct e
 
 bool batch_alerts(struct batch *b, const struct alerts **ret_alerts, struct err *e)
 {
-    if (!batch_need_columns(b, RECORD_ALERT, e)) {
+    if (!batch_need_columns(b, b->info.kind == RECORD_ALERT, "alerts", e)) {
         return false;
     }
     *ret_alerts = &b->alerts;
+    return true;
+}
+
+bool batch_notes(struct batch *b, const struct notes **ret_notes, struct err *e)
+{
+    if (!batch_need_columns(b, record_kind_has_notes(b->info.kind), "profiles or spans", e)) {
+        return false;
+    }
+    *ret_notes = &b->notes;
     return true;
 }
 

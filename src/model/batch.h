@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "model/labels.h"
+#include "model/note.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,6 +36,9 @@ enum record_kind {
 
 /* "sample", "alert", ...: as conditions and JSON name them. */
 const char *record_kind_name(enum record_kind kind);
+
+/* Are the rows of a batch of this kind notes (note.h)? */
+bool record_kind_has_notes(enum record_kind kind);
 
 /* Samples: a table of series and three parallel arrays. */
 struct samples {
@@ -123,9 +127,9 @@ struct batch_codec {
     uint8_t id; /* in frames; never re-used */
     const char *name;
     enum record_kind kind;
-    /* Fills <b>'s columns with batch_set_samples() or batch_set_alerts(). */
+    /* Fills <b>'s columns with batch_set_samples(), _alerts() or _notes(). */
     bool (*decode)(struct str encoded, struct batch *b, struct err *e);
-    /* Reads the columns with batch_own_samples() or batch_own_alerts(). */
+    /* Reads the columns with batch_own_samples(), _alerts() or _notes(). */
     bool (*encode)(const struct batch *b, struct buf *out, struct err *e);
     /* Appends what holds the rows of all <parts>, in order, without decoding them; parts that are
      * seen to be broken are refused. NULL: they cannot be put together so. */
@@ -147,10 +151,12 @@ struct batch *batch_new(const struct batch_codec *codec, const struct batch_info
 struct arena *batch_arena(struct batch *b);
 void batch_set_samples(struct batch *b, struct samples samples);
 void batch_set_alerts(struct batch *b, struct alerts alerts);
+void batch_set_notes(struct batch *b, struct notes notes);
 
 /* Columns that are there already, without decoding: for a codec's encode(). */
 const struct samples *batch_own_samples(const struct batch *b);
 const struct alerts *batch_own_alerts(const struct batch *b);
+const struct notes *batch_own_notes(const struct batch *b);
 
 struct batch *batch_ref(struct batch *b);
 void batch_unref(struct batch *b); /* NULL is fine */
@@ -174,6 +180,7 @@ size_t batch_bytes(const struct batch *b);
 /* The columns, decoded on first use; false when the bytes do not decode (then always). */
 MUST_USE bool batch_samples(struct batch *b, const struct samples **ret_samples, struct err *e);
 MUST_USE bool batch_alerts(struct batch *b, const struct alerts **ret_alerts, struct err *e);
+MUST_USE bool batch_notes(struct batch *b, const struct notes **ret_notes, struct err *e);
 
 /* The encoded form in the batch's own codec, encoded on first use. */
 MUST_USE bool batch_encoded(struct batch *b, struct str *ret_bytes, struct err *e);

@@ -28,10 +28,9 @@ static void set_routes(struct receiver *r, const struct receive_config *config)
         const char *pattern;
         const struct http_handler *handler;
     } routes[RECEIVE_ROUTES] = {
-        {"/api/v1/write", &receive_remote_write},
-        {"/api/v2/alerts", &receive_alerts_v2},
-        {"/webhook", &receive_webhook},
-        {"/api/v1/alerts", &receive_alerts_v1},
+        {"/api/v1/write", &receive_remote_write}, {"/api/v2/alerts", &receive_alerts_v2},
+        {"/webhook", &receive_webhook},           {"/api/v1/alerts", &receive_alerts_v1},
+        {"/api/v1/profile", &receive_profiles},
     };
 
     for (size_t i = 0; i < RECEIVE_ROUTES; i++) {

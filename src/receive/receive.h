@@ -29,6 +29,7 @@ struct receiver;
 struct receive_config {
     bool remote_write;
     bool alerts;
+    bool profiles;
     int64_t max_alerts;
     int64_t max_body_bytes;
     int64_t max_decoded_bytes;

@@ -26,7 +26,7 @@ enum {
     RECEIVE_UNAVAILABLE = 503
 };
 enum { RECEIVE_START_S = 1, RECEIVE_MEMORY_S = 1, RECEIVE_FULL_S = 1, RECEIVE_NOBODY_S = 30 };
-enum { RECEIVE_BUFFERS = 8, RECEIVE_BUFFER_KEPT = 4 << 20, RECEIVE_ROUTES = 4 };
+enum { RECEIVE_BUFFERS = 8, RECEIVE_BUFFER_KEPT = 4 << 20, RECEIVE_ROUTES = 5 };
 
 /* Tells of a loss once a minute at most, with what came together since. */
 struct burst {
@@ -58,6 +58,7 @@ extern const struct http_handler receive_remote_write;
 extern const struct http_handler receive_webhook;
 extern const struct http_handler receive_alerts_v2;
 extern const struct http_handler receive_alerts_v1;
+extern const struct http_handler receive_profiles;
 
 /* The receiver of an exchange. */
 struct receiver *receiver_of(struct http_exchange *x);

@@ -15,6 +15,12 @@ static const struct metric_desc alerts_desc = {
     .type = METRIC_COUNTER,
     .labels = {"news"},
 };
+static const struct metric_desc notes_desc = {
+    .name = "telex_receive_profiles_total",
+    .help = "Profiles and spans taken in: answered 2xx, or about to be.",
+    .type = METRIC_COUNTER,
+    .labels = {"kind"},
+};
 static const struct metric_desc bytes_desc = {
     .name = "telex_receive_bytes_total",
     .help = "Bytes of the bodies that were taken in, as sent.",
@@ -35,7 +41,7 @@ static const struct metric_desc requests_desc = {
 };
 static const struct metric_desc dropped_desc = {
     .name = "telex_receive_dropped_total",
-    .help = "Records answered 2xx that go nowhere: samples that the routes give to no output, and "
+    .help = "Records answered 2xx that go nowhere: those that the routes give to no output, and "
             "histograms of a push without a sample.",
     .type = METRIC_COUNTER,
     .labels = {"reason"},
@@ -56,6 +62,10 @@ static const char *const fate_names[RECEIVE_FATES] = {
     [FATE_RESOLVED] = "resolved",
     [FATE_UNCHANGED] = "unchanged",
     [FATE_BAD] = "bad",
+};
+static const char *const note_names[RECEIVE_NOTES] = {
+    [NOTE_OF_PROFILE] = "profile",
+    [NOTE_OF_SPAN] = "span",
 };
 static const char *const drop_names[RECEIVE_DROPS] = {
     [DROP_NO_ROUTE] = "no route",
@@ -80,6 +90,7 @@ void receive_metrics_init(struct receive_metrics *m, struct metrics *registry)
 {
     m->samples = metrics_get0(registry, &samples_desc);
     get_family(registry, &alerts_desc, fate_names, RECEIVE_FATES, m->alerts);
+    get_family(registry, &notes_desc, note_names, RECEIVE_NOTES, m->notes);
     m->bytes = metrics_get0(registry, &bytes_desc);
     m->seconds = metrics_get0(registry, &seconds_desc);
     get_family(registry, &requests_desc, code_names, RECEIVE_CODES, m->requests);
@@ -98,6 +109,7 @@ void receive_metrics_release(struct receive_metrics *m)
 {
     metric_drop(m->samples);
     drop_all(m->alerts, RECEIVE_FATES);
+    drop_all(m->notes, RECEIVE_NOTES);
     metric_drop(m->bytes);
     metric_drop(m->seconds);
     drop_all(m->requests, RECEIVE_CODES);

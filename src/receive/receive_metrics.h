@@ -11,6 +11,7 @@
 
 enum { RECEIVE_CODES = 8 };
 enum receive_fate { FATE_FIRING, FATE_RESOLVED, FATE_UNCHANGED, FATE_BAD, RECEIVE_FATES };
+enum receive_note { NOTE_OF_PROFILE, NOTE_OF_SPAN, RECEIVE_NOTES };
 enum receive_drop { DROP_NO_ROUTE, DROP_NO_SAMPLES, RECEIVE_DROPS };
 enum receive_extra {
     EXTRA_HISTOGRAM,
@@ -23,6 +24,7 @@ enum receive_extra {
 struct receive_metrics {
     struct metric *samples;
     struct metric *alerts[RECEIVE_FATES];
+    struct metric *notes[RECEIVE_NOTES];
     struct metric *bytes;
     struct metric *seconds;
     struct metric *requests[RECEIVE_CODES];

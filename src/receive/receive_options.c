@@ -13,6 +13,12 @@ static const struct option rows[] = {
      .fallback = "false",
      .help = "Take alerts: what Prometheus and vmalert send to an Alertmanager on `POST "
              "/api/v2/alerts`, and what an Alertmanager's webhook sends on `POST /webhook`."},
+    {.name = "profiles",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct receive_config, profiles),
+     .fallback = "false",
+     .help = "Take what applications measure of themselves, profiles and spans as JSON, on `POST "
+             "/api/v1/profile`."},
     {.name = "max_alerts",
      .type = OPTION_INT,
      .flags = OPTION_ADVANCED,

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "wire/edges.h"
+#include "wire/notes.h"
 #include "wire/pb.h"
 #include "wire/pb_labels.h"
 #include "wire/remote_write.h"
@@ -31,7 +32,8 @@ enum {
     INFO_THRESHOLD = 16,
 };
 
-static const struct batch_codec *const codecs[] = {&codec_rw1, &codec_edges};
+static const struct batch_codec *const codecs[] = {&codec_rw1, &codec_edges, &codec_profiles,
+                                                   &codec_spans};
 
 const struct batch_codec *batch_codec_find(uint8_t id)
 {

@@ -16,11 +16,16 @@ static void add_tag(struct buf *out, uint32_t field, enum pb_type type)
     add_varint(out, (uint64_t)field << 3 | (uint64_t)type);
 }
 
+void pb_put_u64(struct buf *out, uint32_t field, uint64_t value)
+{
+    add_tag(out, field, PB_VARINT);
+    add_varint(out, value);
+}
+
 void pb_add_u64(struct buf *out, uint32_t field, uint64_t value)
 {
     if (value != 0) {
-        add_tag(out, field, PB_VARINT);
-        add_varint(out, value);
+        pb_put_u64(out, field, value);
     }
 }
 
@@ -34,14 +39,19 @@ void pb_add_sint(struct buf *out, uint32_t field, int64_t value)
     pb_add_u64(out, field, varint_zigzag(value));
 }
 
-void pb_add_fixed(struct buf *out, uint32_t field, uint64_t value)
+void pb_put_fixed(struct buf *out, uint32_t field, uint64_t value)
 {
     char bytes[8];
 
+    (void)pb_store64(bytes, value);
+    add_tag(out, field, PB_FIXED64);
+    buf_add(out, bytes, sizeof(bytes));
+}
+
+void pb_add_fixed(struct buf *out, uint32_t field, uint64_t value)
+{
     if (value != 0) {
-        (void)pb_store64(bytes, value);
-        add_tag(out, field, PB_FIXED64);
-        buf_add(out, bytes, sizeof(bytes));
+        pb_put_fixed(out, field, value);
     }
 }
 

@@ -29,6 +29,11 @@ void pb_add_str(struct buf *out, uint32_t field, struct str value);
 /* Appends a length-delimited field even when it is empty: an element of a repeated field. */
 void pb_add_bytes(struct buf *out, uint32_t field, struct str value);
 
+/* Appends a number even when it is zero: a member of a oneof. */
+void pb_put_u64(struct buf *out, uint32_t field, uint64_t value);
+void pb_put_fixed(struct buf *out, uint32_t field,
+                  uint64_t value); /* fixed64, and a double's bits */
+
 /* Appends the tag and length of a length-delimited field whose <len> bytes the caller writes elsewhere. */
 void pb_add_length(struct buf *out, uint32_t field, size_t len);
 

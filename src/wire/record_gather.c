@@ -1,6 +1,7 @@
 #include "wire/record_gather.h"
 
 #include "wire/edges.h"
+#include "wire/notes.h"
 #include "wire/remote_write.h"
 
 void record_gather_init(struct record_gather *g, const struct record_text_taker *taker,
@@ -10,7 +11,7 @@ void record_gather_init(struct record_gather *g, const struct record_text_taker 
         .taker = taker, .counts = counts, .info_key = BUF_INIT(BUF_UNLIMITED)};
     g->info.kind = RECORD_SAMPLE;
     arena_init(&g->info_arena, ARENA_UNLIMITED);
-    arena_init(&g->alert_arena, ARENA_UNLIMITED);
+    arena_init(&g->row_arena, ARENA_UNLIMITED);
 }
 
 static void forget_rows(struct record_gather *g)
@@ -19,7 +20,8 @@ static void forget_rows(struct record_gather *g)
     vec_clear(&g->times);
     vec_clear(&g->values);
     vec_clear(&g->alerts);
-    arena_reset(&g->alert_arena);
+    vec_clear(&g->notes);
+    arena_reset(&g->row_arena);
 }
 
 void record_gather_release(struct record_gather *g)
@@ -33,13 +35,17 @@ void record_gather_release(struct record_gather *g)
             labels_unref(g->alerts.items[i].exports[x].labels);
         }
     }
+    for (size_t i = 0; i < g->notes.len; i++) {
+        labels_unref(g->notes.items[i].labels);
+    }
+    vec_release(&g->notes);
     vec_release(&g->series);
     vec_release(&g->times);
     vec_release(&g->values);
     vec_release(&g->alerts);
     buf_release(&g->info_key);
     arena_release(&g->info_arena);
-    arena_release(&g->alert_arena);
+    arena_release(&g->row_arena);
 }
 
 /* ---- batches ---- */
@@ -95,6 +101,19 @@ static struct batch *make_alerts(struct record_gather *g)
     return b;
 }
 
+static struct batch *make_notes(struct record_gather *g)
+{
+    struct batch *b = batch_new(notes_codec(g->info.kind), &g->info);
+    struct note *rows = arena_array(batch_arena(b), struct note, g->notes.len);
+
+    for (size_t i = 0; i < g->notes.len; i++) {
+        rows[i] = note_copy(batch_arena(b), &g->notes.items[i]);
+        labels_unref(g->notes.items[i].labels);
+    }
+    batch_set_notes(b, (struct notes){.rows = rows, .count = (uint32_t)g->notes.len});
+    return b;
+}
+
 bool record_gather_flush(struct record_gather *g, struct err *e)
 {
     AUTO(batch_autounref) struct batch *b = NULL;
@@ -103,6 +122,8 @@ bool record_gather_flush(struct record_gather *g, struct err *e)
         b = make_samples(g);
     } else if (g->alerts.len > 0) {
         b = make_alerts(g);
+    } else if (g->notes.len > 0) {
+        b = make_notes(g);
     } else {
         return true;
     }
@@ -155,7 +176,16 @@ bool record_gather_alert(struct record_gather *g, const struct alert *a, struct 
 {
     struct alert kept;
 
-    copy_alert(&g->alert_arena, &kept, a);
+    copy_alert(&g->row_arena, &kept, a);
     vec_push(&g->alerts, kept);
     return g->alerts.len < RECORD_TEXT_ROWS || record_gather_flush(g, e);
+}
+
+bool record_gather_note(struct record_gather *g, const struct note *n, struct err *e)
+{
+    struct note kept = note_copy(&g->row_arena, n);
+
+    labels_unref(n->labels); /* the copy has its own */
+    vec_push(&g->notes, kept);
+    return g->notes.len < RECORD_TEXT_ROWS || record_gather_flush(g, e);
 }

@@ -16,11 +16,12 @@ struct record_gather {
     struct buf info_key; /* what the rows so far share, as text */
     struct batch_info info;
     struct arena info_arena;
-    struct arena alert_arena;
+    struct arena row_arena;
     VEC(struct labels *) series;
     VEC(int64_t) times;
     VEC(double) values;
     VEC(struct alert) alerts;
+    VEC(struct note) notes;
 };
 
 void record_gather_init(struct record_gather *g, const struct record_text_taker *taker,
@@ -40,6 +41,9 @@ MUST_USE bool record_gather_sample(struct record_gather *g, struct labels *label
 
 /* Adds an alert edge, whose texts are copied and whose label sets are taken over. */
 MUST_USE bool record_gather_alert(struct record_gather *g, const struct alert *a, struct err *e);
+
+/* Adds a profile or span; texts are copied, and the reference to its labels is taken over. */
+MUST_USE bool record_gather_note(struct record_gather *g, const struct note *n, struct err *e);
 
 /* Hands out what is there. */
 MUST_USE bool record_gather_flush(struct record_gather *g, struct err *e);

@@ -4,6 +4,7 @@
 #include "base/timetext.h"
 #include "wire/json.h"
 #include "wire/json_labels.h"
+#include "wire/note_json.h"
 
 /* What an edge leads to, as people call it. */
 static const char *const state_names[ALERT_STATES] = {
@@ -177,4 +178,48 @@ bool record_json_sample(struct record_json *r, const struct samples *s, uint32_t
     json_add_double_or_text(&value, s->value[row]);
     buf_add_str(out, buf_str(&r->tail));
     return true;
+}
+
+/* ---- views ---- */
+
+bool record_objects_init(struct record_objects *o, struct view view, struct err *e)
+{
+    const struct batch_info *info = batch_info(view.batch);
+
+    *o = (struct record_objects){.view = view};
+    if (!(info->kind == RECORD_SAMPLE  ? batch_samples(view.batch, &o->samples, e)
+          : info->kind == RECORD_ALERT ? batch_alerts(view.batch, &o->alerts, e)
+                                       : batch_notes(view.batch, &o->notes, e))) {
+        return false;
+    }
+    record_json_init(&o->json, info);
+    return true;
+}
+
+void record_objects_release(struct record_objects *o)
+{
+    record_json_release(&o->json);
+}
+
+uint32_t record_objects_count(const struct record_objects *o, uint32_t i)
+{
+    uint32_t row = view_row(o->view, i);
+
+    if (o->samples != NULL) {
+        return number_is_stale_nan(o->samples->value[row]) ? 0 : 1;
+    }
+    return o->alerts != NULL ? record_json_objects(&o->alerts->rows[row]) : 1;
+}
+
+void record_objects_add(struct record_objects *o, uint32_t i, uint32_t part, struct buf *out)
+{
+    uint32_t row = view_row(o->view, i);
+
+    if (o->samples != NULL) {
+        (void)record_json_sample(&o->json, o->samples, row, out);
+    } else if (o->alerts != NULL) {
+        record_json_alert(&o->json, &o->alerts->rows[row], part, out);
+    } else {
+        note_json_add(&o->notes->rows[row], out);
+    }
 }

@@ -1,9 +1,9 @@
 /*
- * record_json.h - the JSON of records, for webhooks and files: one object per alert edge or sample, and back.
+ * record_json.h - the JSON of records, for webhooks and files: an object per record, and back.
  *
  * An alert has the eight fields that webhook services expect, in order ("timestamp", "alert_name",
  * "instance", "value", "threshold", "severity", "labels", "annotations"), then ours. docs/internals/wire.md
- * lists all. Ownership: the printer borrows the batch's info. Threads: confined. Limits: the buf's.
+ * lists all. Profiles and spans are those of note_json.h. Ownership: the printer borrows the batch's info. Threads: confined. Limits: the buf's.
  */
 #ifndef TELEX_WIRE_RECORD_JSON_H
 #define TELEX_WIRE_RECORD_JSON_H
@@ -37,10 +37,29 @@ void record_json_alert(const struct record_json *r, const struct alert *a, uint3
 bool record_json_sample(struct record_json *r, const struct samples *s, uint32_t row,
                         struct buf *out);
 
+/* All rows of a view as objects, whatever their kind. */
+struct record_objects {
+    struct record_json json;
+    struct view view;
+    const struct samples *samples; /* one of these three */
+    const struct alerts *alerts;
+    const struct notes *notes;
+};
+
+/* False when the rows cannot be had, with nothing to release. */
+MUST_USE bool record_objects_init(struct record_objects *o, struct view view, struct err *e);
+void record_objects_release(struct record_objects *o);
+
+/* How many objects row <i> of the view makes: mostly one; none for a staleness marker. */
+uint32_t record_objects_count(const struct record_objects *o, uint32_t i);
+
+/* Appends one of them. */
+void record_objects_add(struct record_objects *o, uint32_t i, uint32_t part, struct buf *out);
+
 /*
  * Reads objects back, one to a line or all in one array (record_text.h). An object without "kind" is an
  * alert when it has "alert_name": of an alert nothing else is needed, it then fires at its timestamp. Members
- * that are not known are passed over.
+ * of samples and alerts that are not known are passed over; of profiles and spans they are fields.
  */
 MUST_USE bool record_json_read(struct str text, int64_t now_ns,
                                const struct record_text_taker *taker,

@@ -5,6 +5,7 @@
 #include "base/number.h"
 #include "base/timetext.h"
 #include "wire/json.h"
+#include "wire/note_json.h"
 #include "wire/record_gather.h"
 #include "wire/record_json.h"
 
@@ -353,6 +354,36 @@ static bool add_alert(struct json_records *r, const struct json_node *object)
     return record_gather_alert(&r->gather, &a, r->err);
 }
 
+/* ---- profiles and spans ---- */
+
+static bool add_note(struct json_records *r, const struct json_node *object, enum record_kind kind)
+{
+    const struct batch_info info = {.kind = kind, .origin = STR("export")};
+    struct note note;
+
+    if (!note_json_read(r->json, object, kind, r->now_ns, &r->arena, &note, r->err)) {
+        return false;
+    }
+    if (note.span != NULL) {
+        span_fill_ids(&note);
+    }
+    if (!record_gather_info(&r->gather, STR(""), &info, r->err)) {
+        labels_unref(note.labels);
+        return false;
+    }
+    return record_gather_note(&r->gather, &note, r->err);
+}
+
+static bool add_profile(struct json_records *r, const struct json_node *object)
+{
+    return add_note(r, object, RECORD_PROFILE);
+}
+
+static bool add_span(struct json_records *r, const struct json_node *object)
+{
+    return add_note(r, object, RECORD_SPAN);
+}
+
 /* ---- objects ---- */
 
 static const struct {
@@ -361,6 +392,8 @@ static const struct {
 } kinds[] = {
     {RECORD_SAMPLE, add_sample},
     {RECORD_ALERT, add_alert},
+    {RECORD_PROFILE, add_profile},
+    {RECORD_SPAN, add_span},
 };
 
 static bool add_object(struct json_records *r, const struct json_node *object)
@@ -379,7 +412,7 @@ static bool add_object(struct json_records *r, const struct json_node *object)
             return kinds[i].add(r, object);
         }
     }
-    return fail(r, kind, "expected the kind \"sample\" or \"alert\"");
+    return fail(r, kind, "expected the kind \"sample\", \"alert\", \"profile\" or \"span\"");
 }
 
 /* Errors of an object are about its own text: puts its place in the whole one before them. */

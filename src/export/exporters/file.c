@@ -71,50 +71,24 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
     return true;
 }
 
-static bool add_samples(struct record_json *json, struct view view, uint32_t *row,
-                        struct buf *lines, struct err *e)
-{
-    const struct samples *s = NULL;
-
-    if (!batch_samples(view.batch, &s, e)) {
-        return false;
-    }
-    for (; *row < view.n && lines->len < FILE_SINK_BYTES; ++*row) {
-        if (record_json_sample(json, s, view_row(view, *row), lines)) {
-            buf_add_byte(lines, '\n');
-        }
-    }
-    return true;
-}
-
-static bool add_alerts(struct record_json *json, struct view view, uint32_t *row, struct buf *lines,
-                       struct err *e)
-{
-    const struct alerts *alerts = NULL;
-
-    if (!batch_alerts(view.batch, &alerts, e)) {
-        return false;
-    }
-    for (; *row < view.n && lines->len < FILE_SINK_BYTES; ++*row) {
-        const struct alert *a = &alerts->rows[view_row(view, *row)];
-        for (uint32_t i = 0; i < record_json_objects(a); i++) {
-            record_json_alert(json, a, i, lines);
-            buf_add_byte(lines, '\n');
-        }
-    }
-    return true;
-}
-
 static bool next_lines(const void *config, struct view view, uint32_t *row, struct buf *lines,
                        struct outcome *out, struct err *e)
 {
-    const struct batch_info *info = batch_info(view.batch);
-    AUTO(record_json_release) struct record_json json;
+    AUTO(record_objects_release) struct record_objects objects = {0};
 
     (void)config;
     (void)out;
-    record_json_init(&json, info);
-    return (info->kind == RECORD_ALERT ? add_alerts : add_samples)(&json, view, row, lines, e);
+    if (!record_objects_init(&objects, view, e)) {
+        return false;
+    }
+    for (; *row < view.n && lines->len < FILE_SINK_BYTES; ++*row) {
+        uint32_t count = record_objects_count(&objects, *row);
+        for (uint32_t i = 0; i < count; i++) {
+            record_objects_add(&objects, *row, i, lines);
+            buf_add_byte(lines, '\n');
+        }
+    }
+    return true;
 }
 
 static bool validate(const void *config, const struct sent_rows *sent, struct str lines,
@@ -155,7 +129,8 @@ const struct exporter_kind exporter_file = {
     .name = "file",
     .help = "Lines of JSON in a file that can be followed with tail.",
     .example = "type: file\noutput_directory: out\nfile_format: jsonl\n",
-    .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT),
+    .takes =
+        TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
     .options = &option_table,
     .check = check,
     .open = open_sink,

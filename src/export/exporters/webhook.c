@@ -1,4 +1,4 @@
-/* JSON to any HTTP service: an edge per request, samples as arrays. */
+/* JSON to any HTTP service: an edge per request, other records as arrays. */
 #include "export/exporters/exporters.h"
 
 #include "export/exporter_options.h"
@@ -8,7 +8,7 @@
 #include "wire/record_json.h"
 
 enum {
-    SAMPLES_MAX = 1000, /* in one array */
+    RECORDS_MAX = 1000, /* in one array */
     BODY_MAX = 1024 * 1024,
 };
 
@@ -59,59 +59,43 @@ static const struct option_table option_table = {
 };
 
 /* One object of one edge; an edge whose export_query had several series makes several requests. */
-static bool add_alert(struct view view, struct record_json *json, uint32_t *row,
-                      struct export_request *ret, struct err *e)
+static void add_alert(struct record_objects *o, uint32_t *row, struct export_request *ret)
 {
-    const struct alerts *alerts = NULL;
-
-    if (!batch_alerts(view.batch, &alerts, e)) {
-        return false;
-    }
-    const struct alert *a = &alerts->rows[view_row(view, *row)];
-    record_json_alert(json, a, ret->part, &ret->body);
+    record_objects_add(o, *row, ret->part, &ret->body);
     ret->part++;
-    *row += ret->part >= record_json_objects(a);
-    return true;
+    *row += ret->part >= record_objects_count(o, *row);
 }
 
-static bool add_samples(struct view view, struct record_json *json, uint32_t *row,
-                        struct export_request *ret, struct err *e)
+/* Other records in an array. */
+static void add_array(struct record_objects *o, uint32_t *row, struct export_request *ret)
 {
-    const struct samples *s = NULL;
     uint32_t count = 0;
 
-    if (!batch_samples(view.batch, &s, e)) {
-        return false;
-    }
     buf_add_byte(&ret->body, '[');
-    for (; *row < view.n && count < SAMPLES_MAX && ret->body.len < BODY_MAX; ++*row) {
-        size_t before = ret->body.len;
-        buf_add_text(&ret->body, count > 0 ? "," : "");
-        if (record_json_sample(json, s, view_row(view, *row), &ret->body)) {
+    for (; *row < o->view.n && count < RECORDS_MAX && ret->body.len < BODY_MAX; ++*row) {
+        if (record_objects_count(o, *row) > 0) {
+            buf_add_text(&ret->body, count > 0 ? "," : "");
+            record_objects_add(o, *row, 0, &ret->body);
             count++;
-        } else {
-            buf_truncate(&ret->body, before);
         }
     }
     buf_add_byte(&ret->body, ']');
     if (count == 0) {
         buf_clear(&ret->body);
     }
-    return true;
 }
 
 static bool next_request(const void *config, struct view view, uint32_t *row,
                          struct export_request *ret, struct outcome *out, struct err *e)
 {
     const struct webhook_config *c = config;
-    const struct batch_info *info = batch_info(view.batch);
-    AUTO(record_json_release) struct record_json json;
+    AUTO(record_objects_release) struct record_objects objects = {0};
 
     (void)out;
-    record_json_init(&json, info);
-    if (!(info->kind == RECORD_ALERT ? add_alert : add_samples)(view, &json, row, ret, e)) {
+    if (!record_objects_init(&objects, view, e)) {
         return false;
     }
+    (objects.alerts != NULL ? add_alert : add_array)(&objects, row, ret);
     if (ret->body.len > 0) {
         ret->method = methods[c->method];
         ret->encoding = (enum body_encoding)c->compression;
@@ -176,9 +160,10 @@ static bool open_sink(const struct exporter_place *place, const void *config,
 
 const struct exporter_kind exporter_webhook = {
     .name = "webhook",
-    .help = "JSON to any HTTP service: one alert per request, samples as arrays.",
+    .help = "JSON to any HTTP service: one alert per request, other records as arrays.",
     .example = "type: webhook\nurl: http://127.0.0.1:9095/alerts\n",
-    .takes = TAKES(RECORD_ALERT) | TAKES(RECORD_SAMPLE),
+    .takes =
+        TAKES(RECORD_ALERT) | TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
     .options = &option_table,
     .check = check,
     .http = &http,

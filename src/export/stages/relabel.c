@@ -161,10 +161,30 @@ static bool make_alerts(struct relabel_sink *s, struct batch *from, struct batch
     return true;
 }
 
+static bool make_notes(struct relabel_sink *s, struct batch *from, struct batch *to, struct err *e)
+{
+    const struct notes *in = NULL;
+
+    if (!batch_notes(from, &in, e)) {
+        return false;
+    }
+    struct note *rows = arena_array(batch_arena(to), struct note, in->count);
+    for (uint32_t i = 0; i < in->count; i++) {
+        rows[i] = in->rows[i];
+        struct labels *labels = relabel_apply(s->rules, &s->work, in->rows[i].labels);
+        note_rows(s, 1, labels != NULL, true);
+        rows[i].labels = labels != NULL ? labels : labels_empty();
+    }
+    batch_set_notes(to, (struct notes){.rows = rows, .count = in->count});
+    return true;
+}
+
 static bool (*const makers[RECORD_KINDS])(struct relabel_sink *, struct batch *, struct batch *,
                                           struct err *) = {
     [RECORD_SAMPLE] = make_samples,
     [RECORD_ALERT] = make_alerts,
+    [RECORD_SPAN] = make_notes,
+    [RECORD_PROFILE] = make_notes,
 };
 
 static void forget_batch(struct relabel_sink *s)

@@ -74,6 +74,15 @@ static bool is_in(const struct sample_sink *s, const struct labels *labels, int6
     return mix(labels->hash ^ own) < s->below;
 }
 
+/* A trace is let through whole or not at all. */
+static bool is_trace_in(const struct sample_sink *s, const struct span_part *span)
+{
+    uint64_t id = 0;
+
+    memcpy(&id, span->trace_id + TRACE_ID_BYTES - sizeof(id), sizeof(id));
+    return mix(id) < s->below;
+}
+
 static bool choose_samples(struct sample_sink *s, struct view view, struct err *e)
 {
     const struct samples *in = NULL;
@@ -106,9 +115,27 @@ static bool choose_alerts(struct sample_sink *s, struct view view, struct err *e
     return true;
 }
 
+static bool choose_notes(struct sample_sink *s, struct view view, struct err *e)
+{
+    const struct notes *in = NULL;
+
+    if (!batch_notes(view.batch, &in, e)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < view.n; i++) {
+        const struct note *n = &in->rows[view_row(view, i)];
+        if (n->span != NULL ? is_trace_in(s, n->span) : is_in(s, n->labels, n->time_ns)) {
+            kept_rows_add(&s->kept, view, i);
+        }
+    }
+    return true;
+}
+
 static bool (*const choosers[RECORD_KINDS])(struct sample_sink *, struct view, struct err *) = {
     [RECORD_SAMPLE] = choose_samples,
     [RECORD_ALERT] = choose_alerts,
+    [RECORD_SPAN] = choose_notes,
+    [RECORD_PROFILE] = choose_notes,
 };
 
 static void deliver(struct sink *sink, struct view view, struct wait wait, struct outcome *ret)

@@ -50,11 +50,17 @@ static bool decodes(struct batch *b, uint32_t *ret_rows)
 {
     const struct alerts *alerts = NULL;
     const struct samples *samples = NULL;
+    const struct notes *notes = NULL;
     struct err e = ERR_INIT;
 
     if (batch_info(b)->kind == RECORD_ALERT) {
         bool ok = batch_alerts(b, &alerts, &e);
         *ret_rows = ok ? alerts->count : 0;
+        return ok;
+    }
+    if (record_kind_has_notes(batch_info(b)->kind)) {
+        bool ok = batch_notes(b, &notes, &e);
+        *ret_rows = ok ? notes->count : 0;
         return ok;
     }
     bool ok = batch_samples(b, &samples, &e);
@@ -92,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (batch_alerts(b, &alerts, &e)) {
             check_alerts(b, alerts);
         }
-    } else {
+    } else if (batch_info(b)->kind == RECORD_SAMPLE) {
         bool ok = batch_samples(b, &samples, &e);
         INVARIANT(!ok || samples->count == batch_rows(b));
     }

@@ -158,7 +158,7 @@ static void test_wrong_kind_or_no_codec(void **state)
     struct err e = ERR_INIT;
 
     assert_false(batch_alerts(b, &alerts, &e));
-    assert_string_equal(e.message, "a batch of kind sample has no rows of kind alert");
+    assert_string_equal(e.message, "a batch of kind sample has no rows that are alerts");
     assert_false(batch_encoded(b, &encoded, &e));
     assert_int_equal(e.code, ERR_INTERNAL);
     assert_false(batch_samples(bytes, &samples, &e));

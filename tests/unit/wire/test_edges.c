@@ -276,7 +276,9 @@ static void test_codecs(void **state)
     assert_string_equal(batch_codec_find(1)->name, "rw1");
     assert_string_equal(batch_codec_find(2)->name, "edges");
     assert_null(batch_codec_find(0));
-    assert_null(batch_codec_find(3));
+    assert_string_equal(batch_codec_find(3)->name, "profiles");
+    assert_string_equal(batch_codec_find(4)->name, "spans");
+    assert_null(batch_codec_find(5));
 }
 
 int main(void)
