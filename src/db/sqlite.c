@@ -156,6 +156,11 @@ bool db_is_null(struct db_query *q, int column)
     return sqlite3_column_type(q->statement, column) == SQLITE_NULL;
 }
 
+bool db_is_text(struct db_query *q, int column)
+{
+    return sqlite3_column_type(q->statement, column) == SQLITE_TEXT;
+}
+
 int64_t db_changes(struct db *db)
 {
     return sqlite3_changes64(db->handle);

@@ -54,6 +54,7 @@ int64_t db_i64(struct db_query *q, int column);
 double db_double(struct db_query *q, int column);
 struct str db_str(struct db_query *q, int column);
 bool db_is_null(struct db_query *q, int column);
+bool db_is_text(struct db_query *q, int column); /* ask before db_str() turns a number into one */
 
 /* Rows that the last statement changed. */
 int64_t db_changes(struct db *db);

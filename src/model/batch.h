@@ -89,7 +89,7 @@ struct alert {
     int64_t fired_at_ns;
     int64_t keep_since_ns;
     int64_t resolved_at_ns;
-    double value;
+    double value;                       /* the marker of staleness: nobody said one */
     const struct alert_export *exports; /* export_query's answer for this series; or none */
     size_t export_count;
 };

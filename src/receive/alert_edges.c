@@ -14,7 +14,6 @@
 #include "state/history.h"
 #include "wire/edges.h"
 
-#include <math.h>
 #include <xxhash.h>
 
 enum { RULE_ID_BYTES = 16 };
@@ -135,12 +134,12 @@ static struct str rule_id(struct str alertname, struct arena *a)
 /* Nobody sends the value but as an annotation of that name, which is what people write there. */
 static double value_of(const struct pushed_alert *a)
 {
-    double value = NAN;
+    double value = number_stale_nan();
 
     for (size_t i = 0; i < a->annotation_count; i++) {
         if (str_eq(a->annotations[i].name, STR("value")) &&
             !number_parse(str_trim(a->annotations[i].value), &value)) {
-            value = NAN;
+            value = number_stale_nan();
         }
     }
     return value;
@@ -158,7 +157,7 @@ static struct alert make_edge(const struct edge_giver *g, const struct news *n, 
         .labels = labels_ref(from->labels),
         .annotations = label_pairs_dup(a, from->annotations, from->annotation_count),
         .annotation_count = from->annotation_count,
-        .from = n->is_firing ? ALERT_PENDING : ALERT_ALERTING,
+        .from = n->is_firing ? ALERT_READY : ALERT_ALERTING, /* we saw no pending */
         .to = n->is_firing ? ALERT_ALERTING : ALERT_RESOLVED,
         .episode_ns = start_ns,
         .time_ns = n->is_firing ? start_ns : end_ns,

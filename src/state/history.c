@@ -9,10 +9,13 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/number.h"
 #include "base/thread.h"
 #include "base/trace.h"
 #include "db/sqlite.h"
 #include "state/history_int.h"
+
+#include <math.h>
 
 enum { BATCH_ITEMS = 256, PRUNE_EVERY = 1000 };
 
@@ -104,6 +107,18 @@ static void bind_edge(struct history *h, struct db_query *q, const struct alert 
     db_bind_str(q, 1, buf_str(&h->text));
 }
 
+/* NULL: nobody said one; what SQLite has no number for is text. */
+static void bind_value(struct db_query *q, int at, double value)
+{
+    if (number_is_stale_nan(value)) {
+        db_bind_null(q, at);
+    } else if (isnan(value)) {
+        db_bind_str(q, at, STR("NaN"));
+    } else {
+        db_bind_double(q, at, value);
+    }
+}
+
 static bool write_change(struct history *h, const struct item *item, const struct alert *a,
                          struct err *e)
 {
@@ -118,8 +133,8 @@ static bool write_change(struct history *h, const struct item *item, const struc
     db_bind_str(q, 6, history_labels(a, &h->text));
     db_bind_str(q, 7, str_of(history_state(a->from)));
     db_bind_str(q, 8, str_of(history_state(a->to)));
-    db_bind_double(q, 9, a->value);
-    db_bind_str(q, 10, str_of(history_cause(a)));
+    bind_value(q, 9, a->value);
+    db_bind_str(q, 10, str_of(history_cause(info, a)));
     db_bind_i64(q, 11, item->told);
     db_bind_i64(q, 12, a->active_at_ns);
     db_bind_i64(q, 13, a->fired_at_ns);

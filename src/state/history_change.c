@@ -23,7 +23,13 @@ static const char *cause_of_going_on(const struct alert *a)
                                                                    : "still true";
 }
 
-const char *history_cause(const struct alert *a)
+/* Of an alert that another engine decided, all that is known is that it was pushed. */
+static bool is_pushed(const struct batch_info *info)
+{
+    return str_eq(info->origin, STR("receive"));
+}
+
+const char *history_cause(const struct batch_info *info, const struct alert *a)
 {
     static const char *const causes[ALERT_STATES] = {
         [ALERT_READY] = "forgotten",
@@ -35,6 +41,9 @@ const char *history_cause(const struct alert *a)
     bool was_firing = a->from == ALERT_ALERTING || a->from == ALERT_SUPPRESSING;
     bool is_firing = a->to == ALERT_ALERTING || a->to == ALERT_SUPPRESSING;
 
+    if (is_pushed(info)) {
+        return is_firing ? "was pushed as firing" : "was pushed as resolved";
+    }
     if (was_firing && is_firing) {
         return cause_of_going_on(a);
     }

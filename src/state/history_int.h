@@ -13,7 +13,7 @@
 const char *history_state(enum alert_state state);
 
 /* Why it changed, in words. */
-const char *history_cause(const struct alert *a);
+const char *history_cause(const struct batch_info *info, const struct alert *a);
 
 /* Labels and annotations as JSON objects, in <text>. */
 struct str history_labels(const struct alert *a, struct buf *text);

@@ -83,11 +83,22 @@ static bool add_deliveries(struct db_query *deliveries, struct str edge, struct 
     return ok;
 }
 
+/* null where nobody said one, as of an alert that was pushed without. */
+static void add_value(struct db_query *q, struct json_writer *w)
+{
+    bool is_nan = db_is_text(q, VALUE);
+
+    json_key(w, STR("value"));
+    if (db_is_null(q, VALUE)) {
+        json_add_null(w);
+    } else {
+        json_add_double_or_text(w, is_nan ? (double)NAN : db_double(q, VALUE));
+    }
+}
+
 static bool add_change(struct db_query *q, struct db_query *deliveries, struct json_writer *w,
                        struct err *e)
 {
-    double value = db_is_null(q, VALUE) ? (double)NAN : db_double(q, VALUE);
-
     json_begin_object(w);
     json_key(w, STR("number"));
     json_add_i64(w, db_i64(q, ID));
@@ -99,8 +110,7 @@ static bool add_change(struct db_query *q, struct db_query *deliveries, struct j
     add_json(w, "labels", db_str(q, LABELS));
     add_text(w, "from", db_str(q, FROM));
     add_text(w, "to", db_str(q, TO));
-    json_key(w, STR("value"));
-    json_add_double_or_text(w, value);
+    add_value(q, w);
     add_text(w, "cause", db_str(q, CAUSE));
     json_key(w, STR("told"));
     json_add_bool(w, db_i64(q, TOLD) != 0);

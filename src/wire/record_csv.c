@@ -100,7 +100,9 @@ static void add_line(const struct record_csv *r, int64_t time_ns, struct str nam
     buf_add_byte(out, ',');
     add_field(out, name);
     buf_add_byte(out, ',');
-    buf_add_double(out, value);
+    if (!number_is_stale_nan(value)) { /* an alert of which nobody said one */
+        buf_add_double(out, value);
+    }
     buf_addf(out, ",%s,", state);
     if (r->info->has_threshold) {
         buf_add_double(out, r->info->threshold);

@@ -84,6 +84,16 @@ uint32_t record_json_objects(const struct alert *a)
     return a->export_count > 0 ? (uint32_t)a->export_count : 1;
 }
 
+/* Nobody said one of an alert that was pushed without. */
+static void add_value(struct json_writer *w, double value)
+{
+    if (number_is_stale_nan(value)) {
+        json_add_null(w);
+    } else {
+        json_add_double_or_text(w, value);
+    }
+}
+
 /* The eight members that webhook services know. */
 static void add_known(struct json_writer *w, const struct batch_info *info, const struct alert *a,
                       const struct alert_export *x)
@@ -96,7 +106,7 @@ static void add_known(struct json_writer *w, const struct batch_info *info, cons
     json_add_str(w, name.len > 0 ? name : info->rule);
     add_text_or_null(w, "instance", labels_get(a->labels, STR("instance")));
     json_key(w, STR("value"));
-    json_add_double_or_text(w, x != NULL ? x->value : a->value);
+    add_value(w, x != NULL ? x->value : a->value);
     json_key(w, STR("threshold"));
     if (info->has_threshold) {
         json_add_double_or_text(w, info->threshold);

@@ -322,6 +322,17 @@ static void release_alert(struct alert *a)
     }
 }
 
+/* An alert may have none. */
+static bool take_alert_value(struct json_records *r, const struct json_node *object,
+                             double *ret_value)
+{
+    if (member(object, "value") == NULL) {
+        *ret_value = number_stale_nan();
+        return true;
+    }
+    return take_value(r, object, "value", ret_value);
+}
+
 static bool take_alert(struct json_records *r, const struct json_node *object,
                        struct batch_info *info, struct alert *a)
 {
@@ -329,7 +340,7 @@ static bool take_alert(struct json_records *r, const struct json_node *object,
 
     return take_text(r, object, "alert_name", &name) && take_info(r, object, info) &&
            take_value(r, object, "threshold", &info->threshold) && take_state(r, object, a) &&
-           take_alert_times(r, object, a) && take_value(r, object, "value", &a->value) &&
+           take_alert_times(r, object, a) && take_alert_value(r, object, &a->value) &&
            take_annotations(r, object, &a->annotations, &a->annotation_count) &&
            take_id(r, object, name, a) && take_alert_labels(r, object, name, a) &&
            take_export(r, object, a);

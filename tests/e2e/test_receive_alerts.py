@@ -197,3 +197,22 @@ def test_a_url_of_an_allowed_host(start_telex, start_webhook, tmp_path):
     net.wait_until("a dead letter", lambda: any(
         "allowed_hosts" in line for line in program.process.log().splitlines()))
     assert [edge["alert_name"] for edge in hook.accepted()] == ["Allowed"]
+
+
+def test_the_history_invents_nothing(start_telex, tmp_path):
+    """What was pushed has no pending state here, no `for`, and no value unless its sender says one."""
+    archive = tmp_path / "out"
+    program = start_telex(config(archive))
+    said = {"annotations": {"value": "7"}}
+    assert post(program, [alert("Ext", **said)]).status == 200
+    assert post(program, [alert("Ext", endsAt="2026-01-01T00:01:00Z")]).status == 200
+    net.wait_until("both edges", lambda: len(edges(program, archive)) == 2)
+    assert [record["value"] for record in edges(program, archive)] == [7, None]
+
+    def changes():
+        return json.loads(program.get("/api/v1/history?rule=Ext").text)["data"]["changes"]
+
+    net.wait_until("both changes", lambda: len(changes()) == 2)
+    end, start = changes()
+    assert (start["from"], start["to"], start["cause"], start["value"]) == ("inactive", "firing", "was pushed as firing", 7)
+    assert (end["from"], end["to"], end["cause"], end["value"]) == ("firing", "resolved", "was pushed as resolved", None)

@@ -3,9 +3,11 @@
 
 #include "base/env.h"
 #include "base/metrics.h"
+#include "base/number.h"
 #include "fake/export_kit.h"
 #include "state/history_int.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,7 +51,7 @@ static void stop(struct kit *k)
 }
 
 /* A firing of the rule "A" at <time_ns>. */
-static struct batch *fired(int64_t time_ns)
+static struct batch *fired_with(int64_t time_ns, double value)
 {
     const struct batch_info info = {.kind = RECORD_ALERT, .rule = STR("A"), .group = STR("g")};
     struct batch *b = batch_new(NULL, &info);
@@ -61,17 +63,27 @@ static struct batch *fired(int64_t time_ns)
                           .to = ALERT_ALERTING,
                           .episode_ns = time_ns,
                           .time_ns = time_ns,
-                          .value = 2};
+                          .value = value};
     batch_set_alerts(b, (struct alerts){row, 1});
     return b;
 }
 
-static void fire(struct kit *k, int64_t time_ns)
+static struct batch *fired(int64_t time_ns)
 {
-    struct batch *b = fired(time_ns);
+    return fired_with(time_ns, 2);
+}
+
+static void fire_with(struct kit *k, int64_t time_ns, double value)
+{
+    struct batch *b = fired_with(time_ns, value);
 
     history_changes(k->history, b, true);
     batch_unref(b);
+}
+
+static void fire(struct kit *k, int64_t time_ns)
+{
+    fire_with(k, time_ns, 2);
 }
 
 static size_t count(struct kit *k, const struct history_filter *filter, struct buf *out)
@@ -156,8 +168,42 @@ static void causes(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const struct alert a = {
             .from = rows[i].from, .to = rows[i].to, .keep_since_ns = rows[i].keep_ns};
-        assert_string_equal(history_cause(&a), rows[i].want);
+        assert_string_equal(history_cause(&(struct batch_info){.origin = STR("rule")}, &a),
+                            rows[i].want);
     }
+}
+
+/* What another engine decided has no past here, and perhaps no value. */
+static void what_is_pushed_says_no_more(void **state)
+{
+    (void)state;
+    const struct batch_info pushed = {.origin = STR("receive")};
+    const struct alert fires = {.from = ALERT_READY, .to = ALERT_ALERTING};
+    const struct alert ends = {.from = ALERT_ALERTING, .to = ALERT_RESOLVED};
+
+    assert_string_equal(history_cause(&pushed, &fires), "was pushed as firing");
+    assert_string_equal(history_cause(&pushed, &ends), "was pushed as resolved");
+}
+
+static void values_that_are_no_numbers(void **state)
+{
+    (void)state;
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
+    const struct history_filter all = {0};
+    int64_t now_ns = clock_wall_ns(clock_system());
+    struct kit k;
+
+    start(&k, 10, NS_PER_S * 3600);
+    fire_with(&k, now_ns, number_stale_nan());
+    assert_int_equal(count(&k, &all, &out), 1);
+    assert_non_null(strstr(buf_text(&out), "\"value\":null"));
+    fire_with(&k, now_ns + 1, (double)NAN);
+    assert_int_equal(count(&k, &all, &out), 2);
+    assert_non_null(strstr(buf_text(&out), "\"value\":\"NaN\""));
+    fire_with(&k, now_ns + 2, (double)INFINITY);
+    assert_int_equal(count(&k, &all, &out), 3);
+    assert_non_null(strstr(buf_text(&out), "\"value\":\"+Inf\""));
+    stop(&k);
 }
 
 static void a_file_that_is_none_is_told(void **state)
@@ -179,6 +225,8 @@ int main(void)
         cmocka_unit_test(only_the_newest_stay),
         cmocka_unit_test(an_end_may_come_first),
         cmocka_unit_test(causes),
+        cmocka_unit_test(what_is_pushed_says_no_more),
+        cmocka_unit_test(values_that_are_no_numbers),
         cmocka_unit_test(a_file_that_is_none_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

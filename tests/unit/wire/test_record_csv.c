@@ -69,6 +69,8 @@ static void alerts_have_state_and_threshold(void **state)
     struct alert_export exports[] = {{.labels = make_labels(row), .value = 7, .time_ns = NS_PER_S}};
     const struct alert plain = {
         .labels = labels, .to = ALERT_RESOLVED, .value = 85.5, .time_ns = NS_PER_S};
+    const struct alert pushed = {
+        .labels = labels, .to = ALERT_ALERTING, .value = number_stale_nan(), .time_ns = NS_PER_S};
     const struct alert with_rows = {.labels = labels,
                                     .to = ALERT_ALERTING,
                                     .value = 85.5,
@@ -86,10 +88,12 @@ static void alerts_have_state_and_threshold(void **state)
     record_csv_head(&csv, &out);
     record_csv_alert(&csv, &plain, &out);
     record_csv_alert(&csv, &with_rows, &out);
+    record_csv_alert(&csv, &pushed, &out);
     assert_string_equal(buf_text(&out),
                         "timestamp,name,value,state,threshold,alertname,instance,job\r\n"
                         "1970-01-01T00:00:01Z,cpu,85.5,resolved,80,Hot,,node\r\n"
-                        "1970-01-01T00:00:01Z,cpu,7,firing,80,Hot,i1,other\r\n");
+                        "1970-01-01T00:00:01Z,cpu,7,firing,80,Hot,i1,other\r\n"
+                        "1970-01-01T00:00:01Z,cpu,,firing,80,Hot,,node\r\n");
     labels_unref(labels);
     labels_unref(exports[0].labels);
 }

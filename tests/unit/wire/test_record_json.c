@@ -110,6 +110,24 @@ static void test_alert_without_much(void **state)
                 "\"starts_at\":\"2024-01-15T10:30:00Z\",\"ends_at\":\"2024-01-15T10:30:00.5Z\"}");
 }
 
+/* An alert that was pushed without a value is not one whose value is no number. */
+static void test_alert_without_a_value(void **state)
+{
+    (void)state;
+    const struct batch_info info = {.kind = RECORD_ALERT, .rule = STR("R")};
+    const struct alert a = {.rule_id = STR("id"),
+                            .labels = labels_empty(),
+                            .to = ALERT_ALERTING,
+                            .time_ns = NOON * NS,
+                            .value = number_stale_nan()};
+    AUTO(record_json_release) struct record_json r;
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_SMALL);
+
+    record_json_init(&r, &info);
+    record_json_alert(&r, &a, 0, &out);
+    assert_non_null(strstr(buf_text(&out), ",\"value\":null,"));
+}
+
 static void test_one_object_per_exported_row(void **state)
 {
     (void)state;
@@ -218,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alert_as_services_know_it),
         cmocka_unit_test(test_alert_without_much),
+        cmocka_unit_test(test_alert_without_a_value),
         cmocka_unit_test(test_one_object_per_exported_row),
         cmocka_unit_test(test_samples),
         cmocka_unit_test(test_alertmanager),
