@@ -6,6 +6,7 @@
 #include "server/server_int.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 /* ---- parameters ---- */
 
@@ -39,16 +40,38 @@ static bool number_param(struct http_exchange *x, const char *name, int64_t *ret
            refuse(x, name, "a number");
 }
 
+static bool limit_param(struct http_exchange *x, int64_t *ret_limit)
+{
+    char what[64];
+
+    (void)snprintf(what, sizeof(what), "%d at most; 'next' leads on", HISTORY_PAGE_MAX);
+    return number_param(x, "limit", ret_limit) &&
+           (*ret_limit <= HISTORY_PAGE_MAX || refuse(x, "limit", what));
+}
+
+static bool state_param(struct http_exchange *x, struct str *ret_state)
+{
+    static const char *const states[] = {"pending", "firing", "resolved", "inactive"};
+
+    *ret_state = text_param(x, "state");
+    for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+        if (str_eq(*ret_state, str_of(states[i]))) {
+            return true;
+        }
+    }
+    return ret_state->len == 0 || refuse(x, "state", "pending, firing, resolved or inactive");
+}
+
 static bool read_filter(struct http_exchange *x, struct history_filter *f)
 {
     f->rule = text_param(x, "rule");
     f->rule_id = text_param(x, "rule_id");
     f->group = text_param(x, "group");
-    f->state = text_param(x, "state");
     f->labels = text_param(x, "labels");
     f->only_told = str_eq(text_param(x, "told"), STR("true"));
-    return time_param(x, "from", &f->from_ns) && time_param(x, "to", &f->to_ns) &&
-           number_param(x, "limit", &f->limit) && number_param(x, "before", &f->before);
+    return state_param(x, &f->state) && time_param(x, "from", &f->from_ns) &&
+           time_param(x, "to", &f->to_ns) && limit_param(x, &f->limit) &&
+           number_param(x, "before", &f->before);
 }
 
 /* ---- history ---- */
@@ -90,6 +113,18 @@ const struct http_handler resource_history = {.end = history};
 
 /* ---- why ---- */
 
+/* Who asks for a pushed alert is told where to look. */
+static void refuse_why(struct http_exchange *x, struct app *app, const struct err *e)
+{
+    AUTO(config_autounref) struct config *config = app_config(app);
+    bool receives = config->settings.receive.alerts;
+
+    (void)http_exchange_error(x, 404, "not_found", "%s%s", e->message,
+                              receives ? "; why an alert fires that others push, only they know: "
+                                         "/api/v1/history has when it was pushed"
+                                       : "");
+}
+
 static void why(struct http_exchange *x)
 {
     struct buf out = BUF_INIT(ANSWER_BYTES_MAX);
@@ -103,7 +138,7 @@ static void why(struct http_exchange *x)
     bool ok = engine_explain(app_view_begin(app), http_exchange_param(x, 0), &out, &e);
     app_view_end(app);
     if (!ok) {
-        (void)http_exchange_error(x, 404, "not_found", "%s", e.message);
+        refuse_why(x, app, &e);
         buf_release(&out);
         return;
     }

@@ -90,7 +90,9 @@ const struct resource server_resources[] = {
      .help =
          "Changes of alert state, newest first: `number`, `time`, `rule`, `group`, `labels`, `from`, `to`, `value`, "
          "`cause` in words, whether somebody was `told`, and in `deliveries` what became of it at each exporter "
-         "(`delivered`, `fallback`, `dead_letter`, with the reason). `next` is the `before` of the next page.",
+         "(`delivered`, `fallback`, `dead_letter`, with the reason). `next` is the `before` of the next page. "
+         "An alert that others push was never pending here, its causes say that it was pushed, its `rule` is its name "
+         "and its `rule_id` one made of that.",
      .params = "- `rule`, `group`, `rule_id`: only of these\n"
                "- `state`: only those that led to `pending`, `firing`, `resolved` or `inactive`\n"
                "- `labels`: only of alerts with these, as `{\"instance\": \"a\"}`\n"
@@ -101,7 +103,7 @@ const struct resource server_resources[] = {
     {.route = {.method = "GET", .pattern = "/api/v1/rules/{id}/why", .handler = &resource_why},
      .help =
          "Why a rule fires or does not: its last evaluation in words, each alert with what it waits for, and the "
-         "evaluations before. `id` is the rule's id, or its name where only one rule has it."},
+         "evaluations before. `id` is the rule's id, or its name where only one rule has it. Alerts that others push have no rule here."},
     {.route = {.method = "GET",
                .pattern = "/api/v1/status/exporters",
                .handler = &resource_exporters},

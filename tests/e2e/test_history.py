@@ -60,6 +60,11 @@ def test_it_is_asked_by_parts_and_pages(scene):
     assert program.get("/api/v1/history?limit=x").status == 400
     assert program.get("/api/v1/history?labels=x").status == 400
     assert program.get("/api/v1/history?from=noon").status == 400
+    wrong = program.get("/api/v1/history?state=frob")
+    assert wrong.status == 400 and "pending, firing, resolved or inactive" in wrong.text
+    assert program.get("/api/v1/history?limit=1000").status == 200
+    wrong = program.get("/api/v1/history?limit=1001")
+    assert wrong.status == 400 and "1000 at most" in wrong.text
 
 
 def test_dead_letters_are_told(scene):

@@ -216,3 +216,5 @@ def test_the_history_invents_nothing(start_telex, tmp_path):
     end, start = changes()
     assert (start["from"], start["to"], start["cause"], start["value"]) == ("inactive", "firing", "was pushed as firing", 7)
     assert (end["from"], end["to"], end["cause"], end["value"]) == ("firing", "resolved", "was pushed as resolved", None)
+    nobody = program.get("/api/v1/rules/Ext/why")
+    assert nobody.status == 404 and "/api/v1/history" in nobody.text
