@@ -331,6 +331,18 @@ void delivery_probe(struct delivery *d, struct cancel *cancel)
     }
 }
 
+int64_t delivery_breaker_due_ns(const struct delivery *d)
+{
+    return d->breaker.state == BREAKER_OPEN ? breaker_opens_ns(&d->breaker) : DEADLINE_NEVER;
+}
+
+void delivery_look_at_breaker(struct delivery *d)
+{
+    if (breaker_admits(&d->breaker, clock_mono_ns(d->env->clock))) {
+        delivery_note_breaker(d);
+    }
+}
+
 /* A leaf may hold what it took in a form that is not complete yet, such as a file without its
  * end. */
 static void flush_sink(struct delivery *d, struct sink *sink)

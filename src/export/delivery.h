@@ -93,6 +93,11 @@ int64_t delivery_probe_due_ns(const struct delivery *d);
 void delivery_probe(struct delivery *d, struct cancel *cancel);
 void delivery_skip_probe(struct delivery *d);
 
+/* When the time of an open breaker is over, monotonic, and making it half open then, though nothing is there
+ * to be delivered. */
+int64_t delivery_breaker_due_ns(const struct delivery *d);
+void delivery_look_at_breaker(struct delivery *d);
+
 /* Has the leaf complete what it took; at the end. */
 void delivery_flush(struct delivery *d);
 

@@ -3,6 +3,7 @@
 #include "export/delivery_int.h"
 
 #include <stdio.h>
+#include <string.h>
 
 void delivery_open_metrics(struct delivery *d)
 {
@@ -106,38 +107,72 @@ void delivery_note_retry(struct delivery *d, const struct outcome *out, int64_t 
                T_STR("exporter", d->place.name), T_I64("delay_ms", delay_ms), T_ERR(&out->err));
 }
 
+static const char open_words[] = "the circuit breaker is open: ";
+
+/* What the last failure said, without <open_words>, if they are there. */
+static void drop_open_words(char *text)
+{
+    size_t len = sizeof(open_words) - 1;
+
+    if (strncmp(text, open_words, len) == 0) {
+        memmove(text, text + len, strlen(text + len) + 1);
+    }
+}
+
+/* An output is healthy while its breaker is not open and not too many calls and questions failed in a row.
+ * <e>: the last failure; NULL: as it was. */
+static void judge_health(struct delivery *d, const struct err *e) REQUIRES(&d->lock)
+{
+    int64_t threshold = d->config->health.unhealthy_threshold;
+    bool is_open = d->breaker.state == BREAKER_OPEN;
+    bool is_healthy = !is_open && (threshold <= 0 || d->failures < threshold);
+    char *text = d->status.health_error;
+
+    metric_set(d->metrics[OUTPUT_HEALTHY], is_healthy);
+    d->status.is_healthy = is_healthy;
+    if (is_healthy) {
+        text[0] = '\0';
+    } else if (e != NULL && e->message[0] != '\0') {
+        const char *before = is_open ? open_words : "";
+        size_t len = strlen(before);
+        memcpy(text, before, len);
+        print_err(e, text + len, sizeof(d->status.health_error) - len);
+    } else if (!is_open) {
+        drop_open_words(text);
+    }
+}
+
 void delivery_note_breaker(struct delivery *d)
 {
     enum breaker_state state = d->breaker.state;
+    const char *name = breaker_state_name(state);
 
     if (d->config->breaker.failure_threshold <= 0) {
         return;
     }
     lock_take(&d->lock);
     const char *before = d->status.breaker;
-    d->status.breaker = breaker_state_name(state);
+    bool is_change = before != NULL && before != name;
+    d->status.breaker = name;
+    if (is_change && state == BREAKER_HALF_OPEN && strcmp(d->status.state, "open") == 0) {
+        d->status.state = "retrying";
+    }
+    if (is_change) {
+        judge_health(d, NULL);
+    }
     lock_give(&d->lock);
-    if (before != NULL && before != breaker_state_name(state)) {
+    if (is_change) {
         trace_warn(&d->trace, "circuit breaker", T_STR("exporter", d->place.name),
-                   T_TEXT("from", before), T_TEXT("to", breaker_state_name(state)));
+                   T_TEXT("from", before), T_TEXT("to", name));
     }
     metric_set(d->metrics[OUTPUT_BREAKER], (double)state);
 }
 
 void delivery_note_health(struct delivery *d, bool ok, const struct err *e)
 {
-    int64_t threshold = d->config->health.unhealthy_threshold;
-
     d->failures = ok ? 0 : d->failures + 1;
-    bool is_healthy = threshold <= 0 || d->failures < threshold;
-    metric_set(d->metrics[OUTPUT_HEALTHY], is_healthy);
     lock_take(&d->lock);
-    d->status.is_healthy = is_healthy;
-    if (is_healthy) {
-        d->status.health_error[0] = '\0';
-    } else {
-        print_err(e, d->status.health_error, sizeof(d->status.health_error));
-    }
+    judge_health(d, e);
     lock_give(&d->lock);
 }
 

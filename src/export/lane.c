@@ -141,14 +141,19 @@ static enum look nothing_came(struct lane *lane, bool ending, bool hurried)
     return due ? LOOK_SEND : LOOK_AGAIN;
 }
 
-/* When there is something to do though nothing comes: the group is due, or a question of health. */
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* When there is something to do though nothing comes: the group is due, a question of health, or the breaker. */
 static int64_t next_look_ns(const struct lane *lane)
 {
     const struct gather *g = &lane->gather;
-    int64_t probe_ns = delivery_probe_due_ns(lane->delivery);
     int64_t due_ns = gather_is_empty(g) ? DEADLINE_NEVER : gather_due_ns(g, lane->interval_ns);
 
-    return due_ns < probe_ns ? due_ns : probe_ns;
+    due_ns = sooner(due_ns, delivery_breaker_due_ns(lane->delivery));
+    return sooner(due_ns, delivery_probe_due_ns(lane->delivery));
 }
 
 /* Nothing waits for the end of a health check: what comes ends it (lane_appended()), and while
@@ -219,6 +224,7 @@ static bool collect(struct lane *lane)
             return false;
         }
         lane_shed(lane);
+        delivery_look_at_breaker(lane->delivery);
         probe_if_due(lane, token);
         if (lane_pauses(lane)) {
             if (cancel_is_set(lane->idle)) {
@@ -279,7 +285,12 @@ static const struct metric_desc ratio_desc = {
 
 static bool sleep_for_delivery(void *arg, int64_t deadline_ns)
 {
-    return lane_sleep_until(arg, deadline_ns);
+    struct lane *lane = arg;
+    int64_t began_ns = clock_mono_ns(lane->env->clock);
+    bool goes_on = lane_sleep_until(lane, deadline_ns);
+
+    lane->slept_ns += clock_mono_ns(lane->env->clock) - began_ns;
+    return goes_on;
 }
 
 static bool open_delivery(struct lane *lane, struct err *e)

@@ -40,6 +40,7 @@ struct lane {
     /* the lane's thread alone */
     struct gather gather;
     int64_t interval_ns; /* how long samples wait for company now */
+    int64_t slept_ns;    /* between tries, since the group was begun */
     bool sheds;          /* what is being delivered was given up to make room */
     bool read_all;       /* what comes now is beyond last_seq */
 

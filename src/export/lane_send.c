@@ -119,6 +119,7 @@ bool lane_send_group(struct lane *lane)
     if (buffer->compress_buffer && g->rows > (uint64_t)buffer->compression_threshold) {
         metric_set(lane->ratio, gather_ratio(g));
     }
+    lane->slept_ns = 0;
     bool goes_on = g->frames.len > 1 ? deliver_together(lane) : deliver_apart(lane);
     if (!goes_on) {
         return false;
@@ -127,7 +128,7 @@ bool lane_send_group(struct lane *lane)
     lane->interval_ns = flush_pace_next(buffer, lane->interval_ns, g->rows, early);
     gather_clear(g, ended_ns);
     lane_note_gathered(lane);
-    note_flush(lane, ended_ns - began_ns);
+    note_flush(lane, ended_ns - began_ns - lane->slept_ns);
     return true;
 }
 

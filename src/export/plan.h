@@ -260,12 +260,13 @@ struct output_status {
     char health_error[256]; /* why it is not */
     struct export_result last_result;
     uint64_t pending_frames;
-    uint64_t pending_bytes;   /* on disk */
-    int64_t oldest_ns;        /* when the oldest record owed was held, wall clock; 0: none */
-    uint64_t gathered_rows;   /* in memory, waiting for company or on their way */
-    uint64_t gathered_bytes;  /* without compression */
-    double usage_percent;     /* of buffer_size or of the quota, whichever is fuller */
-    double avg_flush_time_ms; /* smoothed over some eight flushes; of the slowest lane */
+    uint64_t pending_bytes;  /* on disk */
+    int64_t oldest_ns;       /* when the oldest record owed was held, wall clock; 0: none */
+    uint64_t gathered_rows;  /* in memory, waiting for company or on their way */
+    uint64_t gathered_bytes; /* without compression */
+    double usage_percent;    /* of buffer_size or of the quota, whichever is fuller */
+    double
+        avg_flush_time_ms; /* without waits between tries; smoothed over some eight flushes; of the slowest lane */
     uint64_t flushes;
     uint64_t delivered_rows;
     uint64_t rejected_rows;

@@ -116,7 +116,11 @@ const struct resource server_resources[] = {
          "they refuse us, `paused`), `circuit_breaker`, `health`, what waits in `queue` (on disk) and `buffer` "
          "(in memory), the `last_result`, and what was `dropped` and `filtered`, by reason. `orphans` is what "
          "removed exporters are still owed, `overrides` are the options that were changed over this API, "
-         "`performance` the time that steps took, where `debug.measure_performance` is on."},
+         "`performance` the time that steps took, where `debug.measure_performance` is on. `health.is_healthy` is "
+         "false while the breaker is open and after `health_check.unhealthy_threshold` calls or questions that "
+         "failed in a row; a breaker is `half_open` when its `recovery_timeout` is over, whether or not something "
+         "waits to be tried. `buffer.avg_flush_time_ms` is the time that a flush takes, without the waits between "
+         "tries, smoothed over some eight of them."},
     {.route = {.method = "GET",
                .pattern = "/api/v1/exporters/{name}",
                .handler = &resource_exporter},

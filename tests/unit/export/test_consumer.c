@@ -220,6 +220,24 @@ static void a_paused_one_delivers_nothing(void **state)
     assert_true(status.flushes == 2 && status.pending_frames == 0 && status.oldest_ns == 0);
 }
 
+/* Waiting for another try is no part of a flush. */
+static void a_flush_is_as_long_as_its_calls(void **state)
+{
+    struct plan_kit *k = *state;
+
+    slow_retries(k, 400 * NS_PER_MS);
+    destination_plan(&k->destinations[0], (struct destination_step){.rest = VERDICT_RETRY});
+    plan_kit_open(k);
+    int64_t began_ns = clock_mono_ns(clock_system());
+    assert_true(plan_kit_alerts(k, 0, 1));
+    assert_true(destination_wait(&k->destinations[0], 1));
+    assert_true(clock_mono_ns(clock_system()) - began_ns > 150 * NS_PER_MS);
+    while (status_of(k).flushes == 0) {
+        pause_ms(1);
+    }
+    assert_true(status_of(k).avg_flush_time_ms < 100);
+}
+
 static void a_paused_one_does_not_hold_up_a_stop(void **state)
 {
     struct plan_kit *k = *state;
@@ -596,6 +614,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_flush_ends_a_backoff, setup, teardown),
         cmocka_unit_test_setup_teardown(left_for_the_next_start_when_told_so, setup, teardown),
         cmocka_unit_test_setup_teardown(a_paused_one_delivers_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_flush_is_as_long_as_its_calls, setup, teardown),
         cmocka_unit_test_setup_teardown(a_paused_one_does_not_hold_up_a_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_output_may_refuse, setup, teardown),
         cmocka_unit_test_setup_teardown(a_health_check_delays_nothing, setup, teardown),

@@ -134,6 +134,32 @@ static void an_open_breaker_makes_no_calls(void **state)
     assert_dead(f, "");
 }
 
+/* Unhealthy for as long as it is open, and half open when its time is over, though nothing comes. */
+static void an_open_breaker_is_not_healthy(void **state)
+{
+    struct fixture *f = *state;
+
+    use_breaker(f, 1, 300);
+    use_fallback(f, FALLBACK_DIVERT);
+    fail_times(f, PRIMARY, 1);
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_samples(&f->kit, 0, 1));
+    wait_for_breaker(f, "open");
+    struct output_status status = status_of(f);
+    assert_false(status.is_healthy);
+    assert_string_equal(status.health_error, "the circuit breaker is open: down");
+    assert_true(destination_wait(&f->kit.destinations[FALLBACK], 1));
+    wait_for_breaker(f, "half_open");
+    status = status_of(f);
+    assert_true(status.is_healthy);
+    assert_string_equal(status.health_error, "");
+    assert_string_equal(status.state, "retrying");
+    assert_true(plan_kit_samples(&f->kit, 1, 1));
+    assert_true(destination_wait(&f->kit.destinations[PRIMARY], 1));
+    wait_for_breaker(f, "closed");
+    assert_string_equal(status_of(f).state, "ok");
+}
+
 /* Neither tries nor age are spent while it is open: the record outlives both. */
 static void an_open_breaker_spends_nothing(void **state)
 {
@@ -533,6 +559,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(calls_take_turns),
         CASE(an_open_breaker_makes_no_calls),
+        CASE(an_open_breaker_is_not_healthy),
         CASE(an_open_breaker_spends_nothing),
         CASE(what_waits_behind_rests_too),
         CASE(a_rejection_is_an_answer),
