@@ -191,10 +191,13 @@ static const struct stage_config *wrap(struct builder *b, const struct spot *spo
 
 /* ---- what stands above ---- */
 
+/* Kinds that whoever stands beside a destination must take if it does; others just stay with it. */
+#define MUST_FALL_BACK (TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_EVENT))
+
 /* Where dead letters go to, and what is called in place of the destination. */
 static bool build_beside(struct compiler *c, const struct output_config *o,
                          const struct tree_exporter *resilient, enum tree_role role,
-                         const struct stage_config **ret_stage, struct err *e)
+                         const struct stage_config **ret_stage, unsigned *ret_takes, struct err *e)
 {
     const struct tree_link *link = tree_link_of(resilient, role);
     const char *what = role == ROLE_FALLBACK ? "fallback" : "dead letters";
@@ -214,7 +217,8 @@ static bool build_beside(struct compiler *c, const struct output_config *o,
     if (*ret_stage == NULL) {
         return false;
     }
-    return (o->takes & ~b.takes) == 0 ||
+    *ret_takes = b.takes;
+    return (o->takes & ~b.takes & MUST_FALL_BACK) == 0 ||
            compile_err(&spot, e, ERR_CONFIG,
                        "'%.*s' does not take all the kinds of records that '%.*s' takes",
                        STR_FMT(link->to->name), STR_FMT(o->name));
@@ -228,8 +232,9 @@ static bool use_resilient(struct compiler *c, const struct tree_exporter *x,
     merge_resilient(x, end, &o->delivery);
     o->delivery.fallback_mode =
         tree_link_of(x, ROLE_FALLBACK) != NULL ? config->fallback_mode : FALLBACK_HOLD;
-    return build_beside(c, o, x, ROLE_FALLBACK, &o->delivery.fallback, e) &&
-           build_beside(c, o, x, ROLE_DLQ, &o->delivery.dlq, e);
+    return build_beside(c, o, x, ROLE_FALLBACK, &o->delivery.fallback, &o->delivery.fallback_takes,
+                        e) &&
+           build_beside(c, o, x, ROLE_DLQ, &o->delivery.dlq, &o->delivery.dlq_takes, e);
 }
 
 /* A leaf's own options; those of several leaves are what they are without being said. */

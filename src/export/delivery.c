@@ -172,10 +172,19 @@ static bool is_given_up(const struct delivery *d, const struct owed *owed,
            age_ns > retry->max_age_ns;
 }
 
+/* Is there a fallback that could take it? */
+static bool can_fall_back(const struct delivery *d, const struct owed *owed)
+{
+    enum record_kind kind = batch_info(owed->view.batch)->kind;
+
+    return d->fallback != NULL && (d->config->fallback_takes & TAKES(kind)) != 0 &&
+           !owed->is_copied;
+}
+
 /* Tries are used up: the fallback's turn, then the dead letters'. */
 static bool give_up(struct delivery *d, struct owed *owed, const struct outcome *out)
 {
-    if (d->fallback != NULL && !owed->is_copied) {
+    if (can_fall_back(d, owed)) {
         delivery_fall_back(d, owed);
         if (owed->view.n > 0 && is_cut_short(d)) {
             return false;
@@ -246,7 +255,7 @@ static bool wait_for_retry(struct delivery *d, const struct outcome *out, uint32
 static bool wait_for_breaker(struct delivery *d, struct owed *owed)
 {
     delivery_note_state(d, "open", NULL);
-    if (d->fallback != NULL && d->config->fallback_mode != FALLBACK_HOLD && !owed->is_copied) {
+    if (d->config->fallback_mode != FALLBACK_HOLD && can_fall_back(d, owed)) {
         delivery_fall_back(d, owed);
         if (owed->view.n == 0) {
             return true;

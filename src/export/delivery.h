@@ -36,8 +36,10 @@ struct delivery_config {
     struct exporter_breaker breaker;
     struct exporter_health health;
     const struct stage_config *fallback; /* or NULL */
+    unsigned fallback_takes;             /* TAKES() of kinds; others are never its turn */
     int fallback_mode;                   /* enum fallback_mode */
     const struct stage_config *dlq;      /* NULL: only the dead-letter folder */
+    unsigned dlq_takes;
     struct exporter_dead_letters dead;
     struct call_limit limits[DELIVERY_LIMITS_MAX]; /* by id */
     size_t limit_count;

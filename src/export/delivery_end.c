@@ -75,7 +75,7 @@ static void tell_dlq(struct delivery *d, struct view view, struct str reason)
     AUTO(batch_autounref) struct batch *labelled = NULL;
     struct outcome out;
 
-    if (d->dlq == NULL) {
+    if (d->dlq == NULL || (d->config->dlq_takes & TAKES(batch_info(view.batch)->kind)) == 0) {
         return;
     }
     outcome_init(&out);

@@ -36,7 +36,8 @@ static const struct option options[] = {
      .type = OPTION_NODE,
      .offset = offsetof(struct resilient_config, fallback_exporter),
      .help = "Who is called when tries are used up, and while the breaker is open: the name of an "
-             "exporter, or one."},
+             "exporter, or one. It must take alerts and samples where the other does; profiles and "
+             "spans that it does not take stay with the other."},
     {.name = "fallback_mode",
      .type = OPTION_ENUM,
      .offset = offsetof(struct resilient_config, fallback_mode),

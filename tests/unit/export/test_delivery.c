@@ -63,6 +63,7 @@ static void use_breaker(struct fixture *f, int64_t threshold, int64_t timeout_ms
 static void use_fallback(struct fixture *f, enum fallback_mode mode)
 {
     delivery_of(f)->fallback = stage_beside(f, FALLBACK, "spare");
+    delivery_of(f)->fallback_takes = ~0U;
     delivery_of(f)->fallback_mode = (int)mode;
 }
 
@@ -266,6 +267,22 @@ static void copy_is_still_owed(void **state)
     assert_got(f, FALLBACK, "0 1");
 }
 
+/* Kinds that the fallback does not take stay with the destination. */
+static void what_the_fallback_does_not_take_is_held(void **state)
+{
+    struct fixture *f = *state;
+
+    use_breaker(f, 1, 30);
+    use_fallback(f, FALLBACK_DIVERT);
+    delivery_of(f)->fallback_takes = TAKES(RECORD_ALERT);
+    fail_times(f, PRIMARY, 2);
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_samples(&f->kit, 0, 2));
+    assert_drained(f);
+    assert_got(f, PRIMARY, "0 1");
+    assert_got(f, FALLBACK, "");
+}
+
 static void hold_waits_behind_an_open_breaker(void **state)
 {
     struct fixture *f = *state;
@@ -320,6 +337,7 @@ static void the_dlq_exporter_gets_what_the_folder_keeps(void **state)
     struct fixture *f = *state;
 
     delivery_of(f)->dlq = stage_beside(f, DLQ, "letters");
+    delivery_of(f)->dlq_takes = ~0U;
     destination_plan(&f->kit.destinations[PRIMARY],
                      (struct destination_step){.settled = SETTLED_ALL,
                                                .except = {{1, VERDICT_REJECTED, "bad"}}});
@@ -566,6 +584,7 @@ int main(void)
         CASE(divert_is_done_once_the_fallback_has_it),
         CASE(after_recovery_the_first_gets_them_again),
         CASE(copy_is_still_owed),
+        CASE(what_the_fallback_does_not_take_is_held),
         CASE(hold_waits_behind_an_open_breaker),
         CASE(the_fallback_comes_before_the_dead_letters),
         CASE(a_fallback_that_is_down_loses_nothing),
