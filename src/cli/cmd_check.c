@@ -30,7 +30,7 @@ static const struct cli_option options[] = {
      .letter = 't',
      .offset = offsetof(struct check_values, tree),
      .help = "Print the delivery plan: routes, what exporters come to, and how each consumer "
-             "delivers."},
+             "delivers. A path or query of a URL may be a secret and is shown as `/\xe2\x80\xa6`."},
 };
 
 static const char *plural(size_t count)

@@ -81,16 +81,16 @@ static void tell_lost(struct telling *t, const struct output *o)
 
 static void tell_target(void *arg, const struct level_set_target *target)
 {
-    AUTO(buf_release) struct buf site = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf url = BUF_INIT(BUF_SMALL);
     struct telling *t = arg;
     uint64_t alerts = target->status->untold_alerts;
 
     if (alerts == 0) {
         return;
     }
-    url_add_site(&site, target->url);
+    url_add_redacted(&url, target->url);
     trace_warn(&t->plan->trace, "alerts were not told; the next start tells those that still stand",
-               T_STR("exporter", target->exporter), T_STR("target", buf_str(&site)),
+               T_STR("exporter", target->exporter), T_STR("target", buf_str(&url)),
                T_U64("alerts", alerts), T_TEXT("last_error", target->status->last_error));
     t->left->alerts += alerts;
 }

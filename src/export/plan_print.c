@@ -3,6 +3,7 @@
 
 #include "base/timetext.h"
 #include "export/stage.h"
+#include "net/url.h"
 
 enum { STEP = 2 };
 
@@ -117,15 +118,6 @@ static void print_targets(struct printer *p)
 
 /* ---- what a consumer delivers through ---- */
 
-/* Scheme and host: what stands behind may be a secret. */
-static struct str origin_of(struct str url)
-{
-    size_t scheme = str_find(url, STR("://"));
-    size_t host = scheme < url.len ? scheme + 3 : 0;
-
-    return str_slice(url, 0, host + str_find_byte(str_slice(url, host, url.len), '/'));
-}
-
 /* A URL, or a text that the kind cannot do without. */
 static bool says_where(const struct option *o)
 {
@@ -145,10 +137,8 @@ static void print_destination(struct printer *p, const struct stage_config *leaf
         if (says_where(o)) {
             const struct str *text =
                 (const struct str *)(const void *)((const char *)leaf->config + o->offset);
-            struct str shown = o->type == OPTION_URL ? origin_of(*text) : *text;
-            if (shown.len > 0) {
-                buf_addf(p->out, " -> %.*s", STR_FMT(shown));
-            }
+            buf_add_text(p->out, text->len > 0 ? " -> " : "");
+            (o->type == OPTION_URL ? url_add_site : buf_add_str)(p->out, *text);
             return;
         }
     }

@@ -269,7 +269,8 @@ bool transfer_fail(struct transfer *t, enum http_failure failure, const char *wh
 {
     struct buf AUTO(buf_release) shown = BUF_INIT(ERR_TEXT / 2);
 
-    url_add_site(&shown, str_slice(buf_str(&t->url), 0, ERR_TEXT / 4));
+    bool own = t->request->url.len > 0;
+    url_add_site(&shown, own ? t->request->url : t->client->config->url);
     url_add_redacted(&shown, str_slice(t->request->path, 0, ERR_TEXT / 4));
     t->response->failure = failure;
     return err_set(e, failure_codes[failure], "%s %s: %s",

@@ -50,7 +50,8 @@ void url_add_redacted(struct buf *out, struct str text);
 
 /*
  * Appends scheme, host and port of the URL <text>: what may always be shown, since a path can be a
- * secret (webhooks of chat services). What is no URL is redacted as above.
+ * secret (webhooks of chat services). A path or query shows as "/" and an ellipsis, so that nobody thinks
+ * it was lost. What is no URL is redacted as above.
  */
 void url_add_site(struct buf *out, struct str text);
 

@@ -127,4 +127,7 @@ void url_add_site(struct buf *out, struct str text)
     if (url.port != usual) {
         buf_addf(out, ":%u", url.port);
     }
+    if (url.query.len > 0 || (url.path.len > 0 && !str_eq(url.path, STR("/")))) {
+        buf_add_text(out, "/\xe2\x80\xa6"); /* an ellipsis: something stands there */
+    }
 }

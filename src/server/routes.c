@@ -136,7 +136,9 @@ const struct resource server_resources[] = {
          "`null` takes one back (a merge patch, RFC 7396; lists and mappings of names are replaced as a whole). "
          "Then config and rules are read again as by a reload: 200 with the exporter's overrides when they run, "
          "400 with every problem and its place when something is wrong and what ran goes on, 404 when there is no such "
-         "exporter. Overrides are kept in `overrides.json` of the state folder and outlive restarts. Exporters on "
+         "exporter. A path or query of a URL may be a secret: "
+         "answers show `http://host:port/\xe2\x80\xa6` in its place, and what was said is what is used. "
+         "Overrides are kept in `overrides.json` of the state folder and outlive restarts. Exporters on "
          "the spot in others are called `PARENT/NAME`, an only child without a name `PARENT/exporter`. `type` and what an "
          "exporter stands around cannot be changed, and secrets only by naming where they are."},
     {.route = {.method = "DELETE",

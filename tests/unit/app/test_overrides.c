@@ -98,7 +98,7 @@ static void what_may_be_secret_is_not_shown(void **state)
     json_write_init(&w, &out);
     overrides_print(str_of(text), STR("vm"), &w);
     assert_string_equal(buf_text(&out),
-                        "{\"url\":\"http://h:1\",\"headers\":{\"X\":\"[redacted]\"},"
+                        "{\"url\":\"http://h:1/\xe2\x80\xa6\",\"headers\":{\"X\":\"[redacted]\"},"
                         "\"api_key_file\":\"f\",\"token\":\"[redacted]\",\"n\":[1,\"x\"]}");
     assert_true(overrides_has(str_of(text), STR("vm")));
     assert_false(overrides_has(str_of(text), STR("v")));

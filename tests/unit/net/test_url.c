@@ -266,8 +266,10 @@ static void test_params(void **state)
 static void test_site(void **state)
 {
     static const char *const rows[][2] = {
-        {"https://hooks.example/services/T0/B0/s3cret?x=1", "https://hooks.example"},
-        {"http://[::1]:8080/x", "http://[::1]:8080"},
+        {"https://hooks.example/services/T0/B0/s3cret?x=1", "https://hooks.example/\xe2\x80\xa6"},
+        {"http://[::1]:8080/x", "http://[::1]:8080/\xe2\x80\xa6"},
+        {"http://h:81/", "http://h:81"},
+        {"http://h?token=x", "http://h/\xe2\x80\xa6"},
         {"http://h:80", "http://h"},
     };
 
