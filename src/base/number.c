@@ -97,6 +97,21 @@ static const struct byte_unit *byte_unit_of(struct str name)
     return NULL;
 }
 
+void buf_add_size(struct buf *b, int64_t bytes)
+{
+    size_t best = 1; /* "B" */
+
+    for (size_t i = best; bytes > 0 && i < sizeof(byte_units) / sizeof(byte_units[0]); i++) {
+        const struct byte_unit *u = &byte_units[i];
+        bool has_b = u->name.ptr[u->name.len - 1] == 'B'; /* "K" alone reads as either */
+        if (has_b && bytes % u->bytes == 0 && u->bytes > byte_units[best].bytes) {
+            best = i;
+        }
+    }
+    buf_addf(b, "%lld%.*s", (long long)(bytes / byte_units[best].bytes),
+             STR_FMT(byte_units[best].name));
+}
+
 /* Bytes of the decimal fraction <digits> of <unit>, cut; -1 when they are not digits. */
 static int64_t fraction_bytes(struct str digits, int64_t unit)
 {

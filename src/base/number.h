@@ -58,6 +58,10 @@ bool number_parse_u64(struct str s, uint64_t *ret_value);
  */
 bool number_parse_bytes(struct str s, int64_t *ret_bytes);
 
+/* Appends a size so that it reads back the same, in the largest unit that it is a multiple of: "8MB", "1GiB",
+ * "64KB", "1025B". */
+void buf_add_size(struct buf *b, int64_t bytes);
+
 /* The staleness marker of Prometheus, a NaN of one bit pattern, and whether <value> is exactly
  * that. */
 double number_stale_nan(void);

@@ -1,7 +1,7 @@
 /* The plan for a person: what `telex check --tree` prints. */
 #include "export/plan.h"
 
-#include "base/timetext.h"
+#include "export/plan_print.h"
 #include "export/stage.h"
 #include "net/url.h"
 
@@ -10,6 +10,7 @@ enum { STEP = 2 };
 struct printer {
     const struct plan_config *config;
     struct buf *out;
+    struct plan_habits habits; /* what most consumers do */
 };
 
 static void indent(struct printer *p, int depth)
@@ -157,116 +158,11 @@ static void print_stage(struct printer *p, const struct stage_config *stage, int
     }
 }
 
-/* ---- how it delivers ---- */
-
-/* "text 30s" */
-static void add_duration(struct printer *p, const char *text, int64_t ns)
-{
-    buf_add_text(p->out, text);
-    buf_add_duration(p->out, ns);
-}
-
-static void print_gathering(struct printer *p, const struct exporter_buffer *b)
-{
-    if (b->flush_interval_ns == 0) {
-        buf_addf(p->out, "sends what waits, up to %lld records", (long long)b->buffer_size);
-    } else {
-        buf_addf(p->out, "gathers %lld records or ", (long long)b->buffer_size);
-        buf_add_duration(p->out, b->flush_interval_ns);
-    }
-    if (b->adaptive_flushing) {
-        add_duration(p, " (between ", b->min_flush_interval_ns);
-        add_duration(p, " and ", b->max_flush_interval_ns);
-        buf_add_byte(p->out, ')');
-    }
-}
-
-static void print_buffer(struct printer *p, const struct exporter_buffer *b)
-{
-    indent(p, 1);
-    buf_add_text(p->out, "buffer: ");
-    print_gathering(p, b);
-    buf_addf(p->out, ", %lld bytes in memory; fsync %s", (long long)b->max_memory_bytes,
-             exporter_fsyncs[b->fsync]);
-    if (b->max_disk_bytes > 0) {
-        buf_addf(p->out, "; past %lld bytes on disk: %s", (long long)b->max_disk_bytes,
-                 exporter_overflows[exporter_overflow(b)]);
-    }
-    if (b->lanes > 1) {
-        buf_addf(p->out, "; %lld lanes", (long long)b->lanes);
-    }
-    buf_add_byte(p->out, '\n');
-}
-
-static void print_retry(struct printer *p, const struct exporter_retry *r)
-{
-    indent(p, 1);
-    add_duration(p, "retry: after ", r->backoff.initial_delay_ns);
-    add_duration(p, ", at most ", r->backoff.max_delay_ns);
-    if (r->max_retries > 0) {
-        buf_addf(p->out, "; %lld times", (long long)r->max_retries);
-    }
-    add_duration(p, "; for ", r->max_age_ns);
-    buf_add_byte(p->out, '\n');
-}
-
-static void print_breaker(struct printer *p, const struct exporter_breaker *b)
-{
-    if (b->failure_threshold > 0) {
-        indent(p, 1);
-        buf_addf(p->out, "breaker: opens after %lld failures", (long long)b->failure_threshold);
-        add_duration(p, " for ", b->recovery_timeout_ns);
-        buf_addf(p->out, "; %lld calls close it\n", (long long)b->half_open_max_calls);
-    }
-}
-
-static void print_health(struct printer *p, const struct exporter_health *h)
-{
-    if (h->interval_ns > 0) {
-        indent(p, 1);
-        add_duration(p, "health: asked every ", h->interval_ns);
-        buf_addf(p->out, "; unhealthy after %lld failures\n", (long long)h->unhealthy_threshold);
-    }
-}
-
-static void print_limits(struct printer *p, const struct delivery_config *d)
-{
-    for (size_t i = 0; i < d->limit_count; i++) {
-        const struct call_limit *l = &d->limits[i];
-        indent(p, 1);
-        buf_addf(p->out, "calls: %lld at a time of all of %.*s", (long long)l->max_concurrent,
-                 STR_FMT(l->name));
-        add_duration(p, ", each at most ", l->timeout_ns);
-        buf_add_byte(p->out, '\n');
-    }
-}
-
-static void print_dead(struct printer *p, const struct exporter_dead_letters *q)
-{
-    indent(p, 1);
-    buf_add_text(p->out, "dead letters: ");
-    if (q->max_disk_bytes > 0) {
-        buf_addf(p->out, "%lld bytes, then %s", (long long)q->max_disk_bytes,
-                 q->overflow == DEAD_LETTERS_BLOCK ? "block" : "drop_oldest");
-    } else {
-        buf_add_text(p->out, "as many as the disk holds");
-    }
-    if (q->max_age_ns > 0) {
-        add_duration(p, "; for ", q->max_age_ns);
-    }
-    buf_add_byte(p->out, '\n');
-}
-
-static void print_delivery(struct printer *p, const struct delivery_config *d)
+static void print_aside(struct printer *p, const struct delivery_config *d)
 {
     static const char *const modes[] = {
         [FALLBACK_HOLD] = "hold", [FALLBACK_DIVERT] = "divert", [FALLBACK_COPY] = "copy"};
 
-    print_retry(p, &d->retry);
-    print_breaker(p, &d->breaker);
-    print_health(p, &d->health);
-    print_limits(p, d);
-    print_dead(p, &d->dead);
     if (d->fallback != NULL) {
         indent(p, 1);
         buf_addf(p->out, "fallback (%s)\n", modes[d->fallback_mode]);
@@ -315,8 +211,8 @@ static void print_consumer(struct printer *p, const struct output_config *o, boo
     if ((o->caps & EXPORTER_LEVEL) != 0) {
         buf_add_text(p->out, "  told again while it lasts; no queue\n");
     } else {
-        print_buffer(p, &o->buffer);
-        print_delivery(p, &o->delivery);
+        plan_print_habits(&p->habits, o, p->out);
+        print_aside(p, &o->delivery);
     }
     buf_add_text(p->out, "  through\n");
     print_stage(p, o->delivery.stage, 2);
@@ -324,12 +220,15 @@ static void print_consumer(struct printer *p, const struct output_config *o, boo
 
 void plan_print(const struct plan_config *config, struct buf *out)
 {
-    struct printer p = {config, out};
+    struct printer p = {.config = config, .out = out};
     uint64_t outputs = reached(config);
 
     print_routes(&p);
     print_targets(&p);
+    plan_habits_init(&p.habits, config);
+    plan_print_common(&p.habits, out);
     for (size_t i = 0; i < config->output_count; i++) {
         print_consumer(&p, &config->outputs[i], (outputs >> i & 1) != 0);
     }
+    plan_habits_release(&p.habits);
 }

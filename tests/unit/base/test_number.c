@@ -560,6 +560,32 @@ static void buf_takes_numbers(void **state)
     assert_string_equal(buf_text(&b), "1.5 -Inf");
 }
 
+static void sizes_read_back(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t bytes;
+        const char *text;
+    } rows[] = {{0, "0B"},
+                {1, "1B"},
+                {1025, "1025B"},
+                {64000, "64KB"},
+                {65536, "64KiB"},
+                {8000000, "8MB"},
+                {INT64_C(1) << 30, "1GiB"},
+                {1000000000, "1GB"},
+                {1500000000, "1500MB"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+        int64_t bytes = -1;
+        buf_add_size(&text, rows[i].bytes);
+        assert_string_equal(buf_text(&text), rows[i].text);
+        assert_true(number_parse_bytes(buf_str(&text), &bytes));
+        assert_int_equal(bytes, rows[i].bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -575,6 +601,7 @@ int main(void)
         cmocka_unit_test(very_long_texts_parse),
         cmocka_unit_test(integers_parse),
         cmocka_unit_test(sizes_parse),
+        cmocka_unit_test(sizes_read_back),
         cmocka_unit_test(stale_marker_is_one_pattern),
         cmocka_unit_test(buf_takes_numbers),
     };
