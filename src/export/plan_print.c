@@ -1,7 +1,7 @@
 /* The plan for a person: what `telex check --tree` prints. */
 #include "export/plan.h"
 
-#include "export/plan_print.h"
+#include "export/plan_print_delivery.h"
 #include "export/stage.h"
 #include "net/url.h"
 

@@ -1,5 +1,5 @@
 /* How consumers deliver, for a person: what they have in common once, then where each differs. */
-#include "export/plan_print.h"
+#include "export/plan_print_delivery.h"
 
 #include "base/number.h"
 #include "base/timetext.h"

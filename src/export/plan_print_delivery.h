@@ -1,13 +1,13 @@
 /*
- * plan_print.h - how consumers deliver, as `telex check --tree` says it: what most of them do is said once.
+ * plan_print_delivery.h - how consumers deliver, as `telex check --tree` says it: what most of them do is said once.
  *
  * A setting (buffer, retry, ...) that two consumers or more have in common, and more than any other, is a habit:
  * it stands above all consumers, and each says only where it differs.
  *
  * Ownership: habits own their texts and borrow nothing. Threads: confined. Limits: none.
  */
-#ifndef TELEX_EXPORT_PLAN_PRINT_H
-#define TELEX_EXPORT_PLAN_PRINT_H
+#ifndef TELEX_EXPORT_PLAN_PRINT_DELIVERY_H
+#define TELEX_EXPORT_PLAN_PRINT_DELIVERY_H
 
 #include "base/buf.h"
 
