@@ -54,7 +54,8 @@ static struct batch *make_batch(void)
         value[i] = i * 1.25;
     }
     labels_builder_release(&labels);
-    batch_set_samples(b, (struct samples){series, SAMPLES, SAMPLES, series_of, time_ns, value});
+    batch_set_samples(b,
+                      (struct samples){series, SAMPLES, SAMPLES, series_of, time_ns, value, NULL});
     return b;
 }
 

@@ -134,7 +134,7 @@ static struct batch *make_batch(const struct gathering *g, int64_t slot_ns)
         time_ns[i] = slot_ns;
         value[i] = g->values.items[i];
     }
-    batch_set_samples(b, (struct samples){series, n, n, series_of, time_ns, value});
+    batch_set_samples(b, (struct samples){series, n, n, series_of, time_ns, value, NULL});
     return b;
 }
 

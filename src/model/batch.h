@@ -40,6 +40,14 @@ const char *record_kind_name(enum record_kind kind);
 /* Are the rows of a batch of this kind notes (note.h)? */
 bool record_kind_has_notes(enum record_kind kind);
 
+/* What somebody said of a series beside its labels; empty where nobody did. */
+enum series_type { SERIES_UNKNOWN, SERIES_GAUGE, SERIES_COUNTER, SERIES_RATE, SERIES_TYPES };
+struct series_meta {
+    enum series_type type;
+    struct str help;
+    struct str unit;
+};
+
 /* Samples: a table of series and three parallel arrays. */
 struct samples {
     struct labels **series; /* each referenced once; released with the batch */
@@ -48,6 +56,7 @@ struct samples {
     const uint32_t *series_of; /* row -> series */
     const int64_t *time_ns;
     const double *value;
+    const struct series_meta *const *meta; /* of each series; NULL: nothing is known of any */
 };
 
 enum alert_state {

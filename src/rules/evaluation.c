@@ -318,7 +318,7 @@ void sample_set_close(struct sample_set *set)
         series_of[i] = i;
         time_ns[i] = set->ev->slot_ns;
     }
-    batch_set_samples(b, (struct samples){series, count, count, series_of, time_ns, value});
+    batch_set_samples(b, (struct samples){series, count, count, series_of, time_ns, value, NULL});
     vec_push(&set->batches, b);
     vec_clear(&set->series);
     vec_clear(&set->values);

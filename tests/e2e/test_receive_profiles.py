@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import net
-from telex import BINARY, file_exporter, webhook_exporter
+from telex import BINARY, file_exporter, remote_write_exporter, webhook_exporter
 
 PROFILE = {"messages_per_second": 14000, "avg_latency_ms": 120.5, "error_rate": 0.06, "host": "a", "up": True,
            "labels": {"service": "api"}}
@@ -66,3 +66,18 @@ def test_what_makes_no_sense_is_refused_whole(tmp_path, start_telex):
 def test_off_unless_asked_for(tmp_path, start_telex):
     program = start_telex({"exporters": {"archive": file_exporter(tmp_path / "out")}})
     assert push(program, PROFILE).status == 404
+
+
+def test_profiles_become_metrics(tmp_path, start_prometheus, start_telex):
+    store = start_prometheus()
+    exporter = remote_write_exporter(store.url + "/api/v1/write", metrics_mapping={
+        "messages_per_second": {"name": "foundation_log_messages_per_second", "type": "gauge"}})
+    program = start_telex({"receive": {"profiles": True}, "exporters": {"store": exporter}})
+    assert push(program, [PROFILE, *SPANS]).status == 204
+    net.wait_until("the metric", lambda: store.query("foundation_log_messages_per_second"))
+    assert store.query("foundation_log_messages_per_second")[0]["metric"]["service"] == "api"
+    net.wait_until("the other", lambda: store.query("profiling_avg_latency_ms"))
+    assert float(store.query("profiling_avg_latency_ms")[0]["value"][1]) == 120.5
+    assert not store.query("profiling_host")
+    dropped = program.metrics()["telex_receive_dropped_total"]
+    assert dropped[("reason=no route",)] == len(SPANS)

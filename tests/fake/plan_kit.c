@@ -140,7 +140,7 @@ struct batch *sample_batch(double first, uint32_t rows)
         times[i] = 1000 * NS_PER_MS;
         values[i] = first + i;
     }
-    batch_set_samples(b, (struct samples){series, rows, rows, series_of, times, values});
+    batch_set_samples(b, (struct samples){series, rows, rows, series_of, times, values, NULL});
     return b;
 }
 

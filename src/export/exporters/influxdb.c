@@ -3,6 +3,7 @@
 
 #include "export/exporter_options.h"
 #include "export/http_sink.h"
+#include "export/measures.h"
 #include "net/http_options.h"
 #include "net/url.h"
 #include "wire/influx_line.h"
@@ -22,9 +23,13 @@ struct influxdb_config {
     struct str bucket;
     bool gzip;
     bool create_database;
+    struct measure_options measures;
 };
 
-enum { CLIENT = offsetof(struct influxdb_config, client) };
+enum {
+    CLIENT = offsetof(struct influxdb_config, client),
+    MEASURES = offsetof(struct influxdb_config, measures),
+};
 
 static const struct option options[] = {
     EXPORTER_COMMON_ROWS,
@@ -66,6 +71,7 @@ static const struct option options[] = {
      .fallback = "true",
      .help = "Compress requests."},
     HTTP_CLIENT_ROWS(CLIENT, "10s", "1MB"),
+    MEASURE_ROWS(MEASURES, "profiling_"),
 };
 
 static const struct option_table option_table = {
@@ -96,7 +102,7 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
                             "a token is for InfluxDB 2: add 'org' and 'bucket', or use 'username' "
                             "and 'password' for InfluxDB 1");
     }
-    return true;
+    return measures_check(&c->measures, e);
 }
 
 /* ---- requests ---- */
@@ -306,14 +312,16 @@ static const struct http_exporter http = {
 static bool open_sink(const struct exporter_place *place, const void *config,
                       struct sink **ret_sink, struct err *e)
 {
-    return http_sink_open(&http, place, config, ret_sink, e);
+    const struct influxdb_config *c = config;
+
+    return measure_http_open(&http, place, config, &c->measures, ret_sink, e);
 }
 
 const struct exporter_kind exporter_influxdb = {
     .name = "influxdb",
     .help = "Line protocol to InfluxDB 1 or 2, or to what takes it.",
     .example = "type: influxdb\nurl: http://127.0.0.1:8086\ndatabase: alerts_db\n",
-    .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT),
+    .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_PROFILE),
     .options = &option_table,
     .check = check,
     .http = &http,

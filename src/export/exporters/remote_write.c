@@ -4,6 +4,7 @@
 #include "base/varint.h"
 #include "export/exporter_options.h"
 #include "export/http_sink.h"
+#include "export/measures.h"
 #include "model/tenant.h"
 #include "net/http_options.h"
 #include "net/url.h"
@@ -19,9 +20,13 @@ struct remote_write_config {
     struct http_client_config client;
     bool is_cluster;
     struct str tenant;
+    struct measure_options measures;
 };
 
-enum { CLIENT = offsetof(struct remote_write_config, client) };
+enum {
+    CLIENT = offsetof(struct remote_write_config, client),
+    MEASURES = offsetof(struct remote_write_config, measures),
+};
 
 static const struct option options[] = {
     EXPORTER_COMMON_ROWS,
@@ -39,6 +44,7 @@ static const struct option options[] = {
      .fallback = "0",
      .help =
          "With `cluster`: the tenant of samples that have none, `ACCOUNT` or `ACCOUNT:PROJECT`."},
+    MEASURE_ROWS(MEASURES, "profiling_"),
 };
 
 static const struct option_table option_table = {
@@ -176,16 +182,25 @@ static bool open_sink(const struct exporter_place *place, const void *config,
                        "'tenant' is \"ACCOUNT\" or \"ACCOUNT:PROJECT\", two numbers, found '%.*s'",
                        STR_FMT(c->tenant));
     }
-    return http_sink_open(&http, place, config, ret_sink, e);
+    return measure_http_open(&http, place, config, &c->measures, ret_sink, e);
+}
+
+static bool check(const void *config, const struct yaml_node *node, struct err *e)
+{
+    const struct remote_write_config *c = config;
+
+    (void)node;
+    return measures_check(&c->measures, e);
 }
 
 const struct exporter_kind exporter_remote_write = {
     .name = "remote_write",
     .help = "Prometheus remote write 1.0: samples to any store that receives it.",
     .example = "type: remote_write\nurl: http://127.0.0.1:8428/api/v1/write\n",
-    .takes = TAKES(RECORD_SAMPLE),
+    .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE),
     .caps = EXPORTER_SERIES | EXPORTER_STALE,
     .options = &option_table,
+    .check = check,
     .http = &http,
     .open = open_sink,
 };

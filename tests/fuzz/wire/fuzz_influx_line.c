@@ -46,7 +46,7 @@ static void check_writer(struct str bytes)
     if (!labels_build(&b, &l, &e)) {
         return;
     }
-    const struct samples s = {&l, 1, 1, &series_of, &time_ns, &value};
+    const struct samples s = {&l, 1, 1, &series_of, &time_ns, &value, NULL};
     influx_writer_init(&w, &info);
     INVARIANT(influx_add_sample(&w, &s, 0, &out) == INFLUX_WRITTEN);
     INVARIANT(count_points(buf_str(&out), &ok) == 1 && ok);

@@ -86,7 +86,7 @@ static struct batch *make_samples(void)
     series_of[1] = 1;
     times[2] = 7;
     values[2] = 2.5;
-    batch_set_samples(b, (struct samples){series, 2, 3, series_of, times, values});
+    batch_set_samples(b, (struct samples){series, 2, 3, series_of, times, values, NULL});
     return b;
 }
 

@@ -133,7 +133,7 @@ static struct batch *make_batch(uint32_t rows)
     struct labels **series = arena_array(batch_arena(b), struct labels *, 1);
 
     series[0] = labels_ref(labels_empty());
-    batch_set_samples(b, (struct samples){series, 1, rows, series_of, times, values});
+    batch_set_samples(b, (struct samples){series, 1, rows, series_of, times, values, NULL});
     return b;
 }
 

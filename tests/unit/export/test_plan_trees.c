@@ -374,7 +374,7 @@ static struct batch *next_batch(uint32_t sequence)
         times[i] = (1000 + sequence) * NS_PER_MS;
         values[i] = (double)(i * STRIDE + sequence);
     }
-    batch_set_samples(b, (struct samples){series, SERIES, SERIES, series_of, times, values});
+    batch_set_samples(b, (struct samples){series, SERIES, SERIES, series_of, times, values, NULL});
     return b;
 }
 

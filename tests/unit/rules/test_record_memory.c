@@ -45,7 +45,7 @@ static struct batch *numbered_batch(uint32_t from, uint32_t count)
         times[i] = first_ns;
         values[i] = from + i;
     }
-    batch_set_samples(b, (struct samples){series, count, count, series_of, times, values});
+    batch_set_samples(b, (struct samples){series, count, count, series_of, times, values, NULL});
     return b;
 }
 

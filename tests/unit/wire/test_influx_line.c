@@ -32,7 +32,7 @@ static enum influx_result sample_line(struct labels *l, double value, const char
 {
     const uint32_t series_of = 0;
     const int64_t time_ns = 1705317000000000000;
-    const struct samples s = {&l, 1, 1, &series_of, &time_ns, &value};
+    const struct samples s = {&l, 1, 1, &series_of, &time_ns, &value, NULL};
     const struct batch_info info = {.measurement = str_of(measurement)};
     AUTO(influx_writer_release) struct influx_writer w;
 

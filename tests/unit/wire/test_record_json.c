@@ -173,7 +173,7 @@ static void test_samples(void **state)
     const uint32_t series_of[4] = {0};
     const int64_t times[4] = {NOON * NS, NOON * NS, NOON * NS, NOON * NS};
     const double values[4] = {0.1, (double)-INFINITY, number_stale_nan(), 1e21};
-    const struct samples s = {&set, 1, 4, series_of, times, values};
+    const struct samples s = {&set, 1, 4, series_of, times, values, NULL};
     const struct label notes[] = {{STR_INIT("metric_type"), STR_INIT("cpu_usage")}};
     const struct batch_info full = {.rule = STR("cpu"),
                                     .group = STR("G"),

@@ -44,7 +44,7 @@ static void encode(const double *values, uint32_t count, int64_t time_ns, struct
         series_of[i] = i;
         times[i] = time_ns;
     }
-    struct samples s = {series, count, count, series_of, times, values};
+    struct samples s = {series, count, count, series_of, times, values, NULL};
     batch_set_samples(b, s);
     assert_int_equal(rw1_encode(&s, view_all(b), 0, RW1_MESSAGE_MAX, out), count);
     batch_unref(b);

@@ -1,0 +1,216 @@
+/* Profiles as samples: what they are called, and what becomes of a profile whose samples end differently. */
+#include "export/measures.h"
+
+#include "base/mem.h"
+#include "base/yaml.h"
+#include "wire/notes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct mapped {
+    struct arena arena;
+    struct measure_options options;
+};
+
+/* <text>: the two mappings as keys of one. */
+static void read_options(struct mapped *m, const char *text)
+{
+    static struct yaml_source source;
+    const struct yaml_node *documents = NULL;
+    struct err e = ERR_INIT;
+
+    arena_init(&m->arena, ARENA_UNLIMITED);
+    source = (struct yaml_source){STR("t.yaml"), str_of(text)};
+    m->options = (struct measure_options){.metric_prefix = STR("p_")};
+    assert_true(yaml_parse(&m->arena, &source, &documents, &e));
+    m->options.metrics_mapping = yaml_get(documents->first, STR("metrics_mapping"));
+    m->options.custom_metrics = yaml_get(documents->first, STR("custom_metrics"));
+}
+
+static const struct note_field fields[] = {
+    {.name = STR_INIT("rate"), .type = NOTE_INTEGER, .integer = 14},
+    {.name = STR_INIT("host"), .type = NOTE_TEXT, .text = STR_INIT("a")},
+    {.name = STR_INIT("2 up"), .type = NOTE_FLAG, .integer = 1},
+};
+
+/* Three profiles: two samples, none, two. */
+static struct batch *make_profiles(void)
+{
+    const struct batch_info info = {.kind = RECORD_PROFILE};
+    struct batch *b = batch_new(&codec_profiles, &info);
+    struct note *rows = arena_array(batch_arena(b), struct note, 3);
+
+    for (int i = 0; i < 3; i++) {
+        rows[i] = (struct note){.time_ns = i + 1,
+                                .name = i == 2 ? STR("named") : STR(""),
+                                .labels = labels_empty(),
+                                .fields = fields,
+                                .field_count = ARRAY_LEN(fields)};
+    }
+    rows[1].fields = &fields[1];
+    rows[1].field_count = 1;
+    batch_set_notes(b, (struct notes){rows, 3});
+    return b;
+}
+
+static void print_samples(const struct samples *s, struct buf *out)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct labels *labels = s->series[s->series_of[i]];
+        buf_addf(out, "%.*s/%.*s/%d=%g@%lld;", STR_FMT(labels_get(labels, STR("__name__"))),
+                 STR_FMT(labels_get(labels, STR("profile"))), (int)s->meta[s->series_of[i]]->type,
+                 s->value[i], (long long)s->time_ns[i]);
+    }
+}
+
+static void assert_samples(const char *mapping, bool only_mapped, const char *want)
+{
+    struct mapped m;
+    struct measures *measures = NULL;
+    AUTO(batch_autounref) struct batch *profiles = make_profiles();
+    AUTO(batch_autounref) struct batch *samples = NULL;
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
+    const struct samples *s = NULL;
+    uint32_t *first = NULL;
+    struct err e = ERR_INIT;
+
+    read_options(&m, mapping);
+    m.options.only_mapped = only_mapped;
+    assert_true(measures_compile(&m.options, &measures, &e));
+    assert_true(measures_make(measures, view_all(profiles), &samples, &first, &e));
+    assert_true(batch_samples(samples, &s, &e));
+    print_samples(s, &out);
+    assert_string_equal(buf_text(&out), want);
+    assert_int_equal(first[1], first[2]);
+    assert_int_equal(first[3], s->count);
+    mem_free(first);
+    measures_free(measures);
+    arena_release(&m.arena);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    assert_samples("{}", false,
+                   "p_rate//1=14@1;p_2_up//1=1@1;p_rate/named/1=14@3;p_2_up/named/1=1@3;");
+    assert_samples("metrics_mapping: { rate: { name: n, type: counter } }", false,
+                   "n//2=14@1;p_2_up//1=1@1;n/named/2=14@3;p_2_up/named/1=1@3;");
+    assert_samples(
+        "metrics_mapping: { rate: n }\n"
+        "custom_metrics: { x: { metric_name: m.x, metric_type: rate, source_field: rate } }",
+        true, "n//0=14@1;m.x//3=14@1;n/named/0=14@3;m.x/named/3=14@3;");
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *says;
+    } cases[] = {
+        {"metrics_mapping: [a]", "expected a mapping"},
+        {"metrics_mapping: { a: [] }", "expected the name of a metric"},
+        {"metrics_mapping: { a: { typ: gauge } }", "'typ' is nothing that a metric has"},
+        {"custom_metrics: { a: { metric_type: sum } }", "'sum' is no type of a metric"},
+        {"metrics_mapping: { a: '' }", "need names"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct mapped m;
+        struct err e = ERR_INIT;
+        read_options(&m, cases[i].text);
+        assert_false(measures_check(&m.options, &e));
+        assert_non_null(strstr(e.message, cases[i].says));
+        assert_true(e.pos.line == 1);
+        arena_release(&m.arena);
+    }
+}
+
+/* ---- what becomes of them ---- */
+
+/* Ends each of the four samples as it is told. */
+struct spy {
+    struct sink sink;
+    enum verdict rest;
+    uint32_t settled;
+    uint32_t rejected; /* index; or UINT32_MAX */
+};
+
+static void spy_deliver(struct sink *sink, struct view view, struct wait wait, struct outcome *ret)
+{
+    struct spy *s = (struct spy *)sink;
+
+    (void)wait;
+    assert_int_equal(view.n, 4);
+    ret->rest = s->rest;
+    ret->settled = s->settled;
+    if (s->rejected < view.n) {
+        outcome_except(ret, s->rejected, VERDICT_REJECTED, "bad");
+    }
+}
+
+static void spy_close(struct sink *sink)
+{
+    (void)sink;
+}
+
+static const struct sink_ops spy_ops = {.deliver = spy_deliver, .close = spy_close};
+
+static void test_outcomes(void **state)
+{
+    (void)state;
+    static const struct {
+        enum verdict rest;
+        uint32_t settled;
+        uint32_t rejected;
+        uint32_t want_settled;
+        uint32_t want_rejected; /* profile */
+    } cases[] = {
+        {VERDICT_DELIVERED, 4, UINT32_MAX, 3, UINT32_MAX},
+        {VERDICT_RETRY, 0, UINT32_MAX, 0, UINT32_MAX},
+        {VERDICT_RETRY, 1, UINT32_MAX, 0, UINT32_MAX},
+        {VERDICT_RETRY, 2, UINT32_MAX, 2, UINT32_MAX},
+        {VERDICT_RETRY, 3, UINT32_MAX, 2, UINT32_MAX},
+        {VERDICT_DELIVERED, 4, 1, 3, 0},
+        {VERDICT_DELIVERED, 4, 2, 3, 2},
+        {VERDICT_RETRY, 2, 0, 2, 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct mapped m;
+        struct spy spy = {{&spy_ops}, cases[i].rest, cases[i].settled, cases[i].rejected};
+        AUTO(batch_autounref) struct batch *b = make_profiles();
+        struct sink *sink = &spy.sink;
+        struct outcome out;
+        struct err e = ERR_INIT;
+        read_options(&m, "{}");
+        assert_true(measure_sink_open(&m.options, &sink, &e));
+        outcome_init(&out);
+        sink->ops->deliver(sink, view_all(b), (struct wait){0, NULL}, &out);
+        assert_int_equal(out.settled, cases[i].want_settled);
+        assert_int_equal(out.except.list.len, cases[i].want_rejected != UINT32_MAX);
+        if (out.except.list.len > 0) {
+            assert_int_equal(out.except.list.items[0].index, cases[i].want_rejected);
+            assert_string_equal(out.except.list.items[0].reason, "bad");
+        }
+        outcome_release(&out);
+        sink_close(sink);
+        arena_release(&m.arena);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_outcomes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
