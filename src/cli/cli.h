@@ -86,4 +86,7 @@ int cli_write(const struct buf *out);
 /* Says what is wrong with the command line; CLI_USAGE. */
 int cli_usage_error(const struct cli_command *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* "s" behind a word of which there are <count>, unless there is one. */
+const char *cli_plural(uint64_t count);
+
 #endif

@@ -33,11 +33,6 @@ static const struct cli_option options[] = {
              "delivers. A path or query of a URL may be a secret and is shown as `/\xe2\x80\xa6`."},
 };
 
-static const char *plural(size_t count)
-{
-    return count == 1 ? "" : "s";
-}
-
 /* What was changed over the API and goes before the config. */
 static void add_overrides(const struct config *c, struct buf *out)
 {
@@ -66,15 +61,16 @@ static void summarize(const struct place *place, const struct loaded *l,
 
     if (place->config[0] != '\0') {
         buf_addf(&out, "%.*s: %zu exporter%s, %zu route%s, %s datasource\n",
-                 STR_FMT(place_shown(place, str_of(place->config))), exporters, plural(exporters),
-                 plan->route_count, plural(plan->route_count),
+                 STR_FMT(place_shown(place, str_of(place->config))), exporters,
+                 cli_plural(exporters), plan->route_count, cli_plural(plan->route_count),
                  l->config->datasource != NULL ? "a" : "no");
     }
     buf_addf(&out, "rules: %zu group%s, %zu rule%s\n", l->rules->group_count,
-             plural(l->rules->group_count), l->rules->rule_count, plural(l->rules->rule_count));
+             cli_plural(l->rules->group_count), l->rules->rule_count,
+             cli_plural(l->rules->rule_count));
     add_overrides(l->config, &out);
     if (problems->warnings > 0) {
-        buf_addf(&out, "%zu warning%s\n", problems->warnings, plural(problems->warnings));
+        buf_addf(&out, "%zu warning%s\n", problems->warnings, cli_plural(problems->warnings));
     }
     buf_add_text(&out, "OK\n");
     (void)cli_write(&out);
@@ -123,8 +119,8 @@ int cli_check(const struct place *place, struct load_input *input, bool tree)
 
     input->environment = config_process_environment();
     if (!load_all(input, &problems, &l, &e)) {
-        fprintf(stderr, "%zu error%s, %zu warning%s\n", problems.errors, plural(problems.errors),
-                problems.warnings, plural(problems.warnings));
+        fprintf(stderr, "%zu error%s, %zu warning%s\n", problems.errors,
+                cli_plural(problems.errors), problems.warnings, cli_plural(problems.warnings));
         return CLI_FAILED;
     }
     if (tree) {

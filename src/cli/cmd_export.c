@@ -170,10 +170,11 @@ static bool check_file(struct job *job, const char *path, struct err *e)
         (void)err_in_file(e, str_of(path));
         return err_wrap(e, "reading it as %s, nothing was sent", job->format->name);
     }
-    fprintf(stderr, "%" PRIu64 " records of format %s", counts.rows, job->format->name);
+    fprintf(stderr, "%" PRIu64 " record%s of format %s", counts.rows, cli_plural(counts.rows),
+            job->format->name);
     if (counts.no_numbers > 0) {
-        fprintf(stderr, "; %" PRIu64 " fields that are texts are no samples and are left out",
-                counts.no_numbers);
+        fprintf(stderr, "; %" PRIu64 " field%s with text instead of a number left out: no sample%s",
+                counts.no_numbers, cli_plural(counts.no_numbers), cli_plural(counts.no_numbers));
     }
     fprintf(stderr, "\n");
     return true;
@@ -222,7 +223,8 @@ static void tell(const struct job *job, bool ok)
 {
     struct one_shot_counts n = one_shot_counts(job->shot);
 
-    fprintf(stderr, "%" PRIu64 " records delivered, %" PRIu64 " refused", n.delivered, n.rejected);
+    fprintf(stderr, "%" PRIu64 " record%s delivered, %" PRIu64 " refused", n.delivered,
+            cli_plural(n.delivered), n.rejected);
     if (n.nobodys > 0) {
         fprintf(stderr, ", %" PRIu64 " that '%s' does not take", n.nobodys, job->values->to);
     }

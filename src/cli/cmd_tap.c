@@ -13,6 +13,7 @@
 #include "net/http_options.h"
 #include "net/net.h"
 #include "net/url.h"
+#include "wire/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -94,7 +95,20 @@ static bool open_client(struct tap_run *r, struct err *e)
 
 /* ---- asking ---- */
 
-static bool refused(const struct tap_run *r, const struct http_response *res, struct err *e)
+/* What the API says went wrong; the answer itself when it is none of the API. */
+static struct str answer_text(struct tap_run *r, struct str body)
+{
+    struct err ignored = ERR_INIT;
+    struct json_node *root = NULL;
+    struct str text = STR("");
+
+    if (json_parse(body, &r->arena, &root, &ignored)) {
+        text = json_get_str(root, STR("error"));
+    }
+    return str_slice(str_trim(text.len > 0 ? text : body), 0, 200);
+}
+
+static bool refused(struct tap_run *r, const struct http_response *res, struct err *e)
 {
     if (res->status == 401 || res->status == 403) {
         return err_set(
@@ -103,7 +117,7 @@ static bool refused(const struct tap_run *r, const struct http_response *res, st
             STR_FMT(r->http.url));
     }
     return err_set(e, ERR_NET, "%.*s answered %d: %.*s", STR_FMT(r->http.url), res->status,
-                   STR_FMT(str_slice(str_trim(buf_str(res->body)), 0, 200)));
+                   STR_FMT(answer_text(r, buf_str(res->body))));
 }
 
 static void show(struct tap_run *r, struct str lines)

@@ -8,17 +8,20 @@
 #include <stdio.h>
 
 const struct cli_command *const cli_commands[] = {
+    /* what runs */
     &command_run,
     &command_vmalert,
     &command_prometheus_rules,
+    /* what is looked at before */
     &command_check,
-    &command_export,
     &command_exporters,
     &command_replay,
+    &command_export,
+    /* what is looked at while it runs, and after */
+    &command_tap,
+    &command_queue,
     &command_help,
     &command_version,
-    &command_queue,
-    &command_tap,
     &command_docs,
     NULL,
 };

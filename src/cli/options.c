@@ -59,15 +59,34 @@ void cli_print_help(const struct cli_command *command, struct buf *out)
     print_option(&help, out);
 }
 
+/* Of the longest name, so that the helps stand in a column. */
+static size_t name_width(void)
+{
+    size_t width = 0;
+
+    for (size_t i = 0; cli_commands[i] != NULL; i++) {
+        size_t len = strlen(cli_commands[i]->name);
+        width = !cli_commands[i]->is_hidden && len > width ? len : width;
+    }
+    return width;
+}
+
 void cli_print_usage(struct buf *out)
 {
+    size_t width = name_width();
+
     buf_add_text(out, "usage: telex COMMAND [OPTION...]\n\n");
     for (size_t i = 0; cli_commands[i] != NULL; i++) {
         if (!cli_commands[i]->is_hidden) {
-            buf_addf(out, "  %-11s %s\n", cli_commands[i]->name, cli_commands[i]->help);
+            buf_addf(out, "  %-*s %s\n", (int)width, cli_commands[i]->name, cli_commands[i]->help);
         }
     }
     buf_add_text(out, "\n'telex COMMAND --help' says more.\n");
+}
+
+const char *cli_plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
 }
 
 int cli_write(const struct buf *out)

@@ -211,7 +211,8 @@ static int export_log(const char *path, const struct values *values, const struc
     if (ok) {
         job.is_dead = queue_is_dead(job.view);
         ok = walk(&job, &e);
-        fprintf(stderr, "%" PRIu64 " frames, %" PRIu64 " records", job.frames, job.rows);
+        fprintf(stderr, "%" PRIu64 " frame%s, %" PRIu64 " record%s", job.frames,
+                cli_plural(job.frames), job.rows, cli_plural(job.rows));
         fprintf(stderr, job.passed > 0 ? "; %" PRIu64 " frames have no such form\n" : "\n",
                 job.passed);
     }

@@ -293,8 +293,8 @@ static void tell(const struct replay *r)
 {
     struct one_shot_counts n = one_shot_counts(r->shot);
 
-    fprintf(stderr, "%" PRIu64 " frames: %" PRIu64 " records delivered, %" PRIu64 " refused",
-            r->frames, n.delivered, n.rejected);
+    fprintf(stderr, "%" PRIu64 " frame%s: %" PRIu64 " record%s delivered, %" PRIu64 " refused",
+            r->frames, cli_plural(r->frames), n.delivered, cli_plural(n.delivered), n.rejected);
     if (n.nobodys > 0) {
         fprintf(stderr, ", %" PRIu64 " that '%s' does not take", n.nobodys, r->values->to);
     }

@@ -162,3 +162,9 @@ def test_runs_without_a_config(tmp_path, start_telex):
     assert program.get("/api/v1/rules?type=both").status == 400
     assert program.sigterm() == 0
     assert (program.folder / "data").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_list_of_commands_stands_in_columns(tmp_path):
+    lines = [line for line in run("help", folder=tmp_path).stdout.splitlines() if line.startswith("  ")]
+    starts = {len(line) - len(line[2:].split(" ", 1)[1].lstrip()) for line in lines}
+    assert len(starts) == 1 and any("prometheus-rules" in line for line in lines), lines

@@ -29,12 +29,12 @@ def test_a_webhooks_json_reaches_a_webhook(tmp_path, webhook):
     config = write_config(tmp_path, hook=telex.webhook_exporter(webhook.url))
     records = tmp_path / "alerts.jsonl"
     records.write_text(json.dumps(ALERT) + "\n")
-    assert "1 records delivered, 0 refused" in export(config, "--to", "hook", records)
+    assert "1 record delivered, 0 refused" in export(config, "--to", "hook", records)
     got, = [record for record in webhook.accepted() if record["alert_name"] == "HighCPUUsage"]
     assert {key: got[key] for key in ALERT if key != "labels"} == {key: ALERT[key] for key in ALERT if key != "labels"}
     assert got["labels"] == {**ALERT["labels"], "alertname": "HighCPUUsage", "instance": "server-01",
                              "severity": "warning"}
-    assert "1 records delivered" in export(config, "--to", "hook", records)
+    assert "1 record delivered" in export(config, "--to", "hook", records)
     assert len({record["id"] for record in webhook.accepted()}) == 1, "given twice, it is the same record"
 
 
@@ -56,7 +56,7 @@ def test_a_mistake_sends_nothing(tmp_path, webhook):
     assert "is none of jsonl" in export(config, "--to", "hook", "--format", "xml", records, status=1)
     assert "nobody" in export(config, "--to", "nobody", records, status=1)
     export(config, records, status=2)
-    assert "1 records of format jsonl" in export(config, "--check", "-", text=json.dumps(ALERT))
+    assert "1 record of format jsonl" in export(config, "--check", "-", text=json.dumps(ALERT))
 
 
 def test_what_is_refused_is_kept(tmp_path, start_influx):
@@ -64,7 +64,7 @@ def test_what_is_refused_is_kept(tmp_path, start_influx):
     config = write_config(tmp_path, influx=telex.influx_exporter(influx_server.url))
     refused = tmp_path / "refused.jsonl"
     said = export(config, "--to", "influx", "--refused", refused, "-", status=1, text="good 1\nbad NaN\n")
-    assert "1 records delivered, 1 refused" in said
+    assert "1 record delivered, 1 refused" in said
     line, = refused.read_text().splitlines()
     assert json.loads(line)["name"] == "bad"
 

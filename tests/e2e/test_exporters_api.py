@@ -131,4 +131,5 @@ def test_tap_shows_what_is_sent(scene, start_telex):
     assert record["alert_name"] == "Plain" and record["labels"]["instance"] == "a"
     done = subprocess.run([telex.BINARY, "tap", "-c", program.config_path, "nobody"], capture_output=True, text=True,
                           timeout=20)
-    assert done.returncode == 1 and "nobody" in done.stderr
+    assert done.returncode == 1 and "answered 404: there is no exporter 'nobody'" in done.stderr
+    assert "{" not in done.stderr, "words, not the answer's JSON"

@@ -50,7 +50,7 @@ def test_run_delivers_within_a_minute_and_leaves_nothing(run_script, tmp_path):
 
     def text():
         return json.dumps(rows(tmp_path / "run" / "results"))
-    for name in ("cpu_usage", "memory_usage", "MemoryInUse"):
+    for name in ("node_cpu_usage_percent", "node_memory_used_percent", "MemoryInUse"):
         net.wait_until(f"rows of {name}", lambda name=name: name in text(), ROWS_DEADLINE)
 
     run_script.signal(signal.SIGTERM)
@@ -65,3 +65,4 @@ def test_examples_pass_their_check():
         how = ["-c", path] if path.parent.name == "examples" else [path]
         done = subprocess.run([telex.BINARY, "check", *how], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, f"{path}: {done.stdout}{done.stderr}"
+        assert "warning" not in done.stdout + done.stderr, f"{path}: {done.stderr}"

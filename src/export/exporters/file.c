@@ -34,7 +34,8 @@ static const struct option options[] = {
      .offset = offsetof(struct file_config, file_format),
      .fallback = "jsonl",
      .choices = formats,
-     .help = "What the file holds: `jsonl`, an object per line."},
+     .help =
+         "What the file holds: `jsonl`, an object per line. The others are not written yet and are refused."},
 };
 
 static const struct option_table option_table = {
