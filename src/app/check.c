@@ -212,6 +212,86 @@ static void check_shadowed(struct checker *k)
     }
 }
 
+/* A misspelt kind is the easiest way to lose data: the route never matches, and nobody is told. */
+static void check_kinds(struct checker *k, const struct yaml_node *node)
+{
+    const char *kinds[RECORD_KINDS + 1] = {NULL};
+    struct condition *condition = NULL;
+    struct str text = STR("");
+    struct err e = ERR_INIT;
+
+    for (unsigned i = 0; i < RECORD_KINDS; i++) {
+        kinds[i] = record_kind_name((enum record_kind)i);
+    }
+    if (node == NULL || !yaml_text(node, &text, &e) || !condition_compile(text, &condition, &e)) {
+        return; /* was told of where it was read */
+    }
+    if (!condition_check_field(condition, STR("kind"), kinds, &e)) {
+        yaml_err_inside(node, &e);
+        problems_warning(k->problems, &e);
+    }
+    condition_free(condition);
+}
+
+static void check_conditions(struct checker *k)
+{
+    const struct plan_config *plan = &k->config->plan;
+
+    for (size_t i = 0; i < plan->route_count; i++) {
+        check_kinds(k, yaml_get(plan->routes[i].node, STR("match")));
+    }
+    for (size_t i = 0; i < plan->exporter_count; i++) {
+        const struct yaml_node *list = yaml_get(plan->exporters[i].node, STR("conditions"));
+        bool is_list = list != NULL && list->kind == YAML_SEQUENCE;
+        for (const struct yaml_node *n = is_list ? list->first : NULL; n != NULL; n = n->next) {
+            check_kinds(k, yaml_get(n, STR("condition")));
+        }
+    }
+}
+
+static void add_own_place(const struct exporter_config *x, struct buf *out)
+{
+    if (x->kind->add_own_place != NULL) {
+        x->kind->add_own_place(x->config, x->name, out);
+    }
+}
+
+/* Is there one before <i> that writes to the same? */
+static const struct exporter_config *same_place(const struct plan_config *plan, size_t i,
+                                                struct str place)
+{
+    for (size_t before = 0; before < i; before++) {
+        AUTO(buf_release) struct buf other = BUF_INIT(BUF_UNLIMITED);
+        add_own_place(&plan->exporters[before], &other);
+        if (str_eq(buf_str(&other), place)) {
+            return &plan->exporters[before];
+        }
+    }
+    return NULL;
+}
+
+static void check_shared(struct checker *k)
+{
+    const struct plan_config *plan = &k->config->plan;
+
+    for (size_t i = 0; i < plan->exporter_count; i++) {
+        AUTO(buf_release) struct buf place = BUF_INIT(BUF_UNLIMITED);
+        const struct exporter_config *x = &plan->exporters[i];
+        struct err e = ERR_INIT;
+        add_own_place(x, &place);
+        const struct exporter_config *other =
+            place.len > 0 ? same_place(plan, i, buf_str(&place)) : NULL;
+        if (other != NULL) {
+            (x->node->key.len > 0 ? yaml_key_err : yaml_err)(
+                x->node, &e, ERR_CONFIG,
+                "exporters '%.*s' and '%.*s' write to the same file, %s: their records get mixed, and each "
+                "waits for the other; give one of them another filename",
+                STR_FMT(other->name), STR_FMT(x->name), buf_text(&place));
+            problems_warning(k->problems, &e);
+        }
+    }
+}
+
 static void check_unread(struct checker *k)
 {
     for (size_t i = 0; i < k->config->plan.warning_count; i++) {
@@ -299,6 +379,8 @@ void check_together(const struct config *c, const struct rule_set *rules, struct
     check_exports(&k, rules);
     check_reached(&k);
     check_shadowed(&k);
+    check_conditions(&k);
+    check_shared(&k);
     check_unread(&k);
     check_receive(&k);
 }

@@ -93,6 +93,8 @@ struct exporter_kind {
     const struct stage_kind *stage;
     /* For a kind that speaks HTTP: what its open() gives to http_sink_open(). */
     const struct http_exporter *http;
+    /* Appends what it writes to, of which no other should think that it is its own; NULL: nothing like that. */
+    void (*add_own_place)(const void *config, struct str name, struct buf *out);
     /* Opens a leaf; does not talk to the destination. */
     bool (*open)(const struct exporter_place *place, const void *config, struct sink **ret_sink,
                  struct err *e);

@@ -15,7 +15,8 @@ bool condition_compile(struct str text, struct condition **ret_condition, struct
     }
     struct condition *c = mem_new(struct condition);
     arena_init(&c->arena, ARENA_UNLIMITED);
-    if (!condition_parse(arena_dup(&c->arena, text), c, e)) {
+    c->text = arena_dup(&c->arena, text);
+    if (!condition_parse(c, e)) {
         condition_free(c);
         return false;
     }
@@ -181,4 +182,79 @@ bool condition_only_uses(const struct condition *c,
                          const void *arg)
 {
     return only_uses(c->root, &(struct asker){is_static, arg});
+}
+
+/* ---- what is the same for every value ---- */
+
+/* A record of which one field is known. */
+struct supposed {
+    struct str name;
+    struct str value;
+};
+
+static bool supposed_field(const void *record, enum field_scope scope, struct str name,
+                           struct field_value *ret_value)
+{
+    const struct supposed *s = record;
+
+    if (scope != FIELD_ANY || !str_eq(name, s->name)) {
+        return false;
+    }
+    ret_value->text = s->value;
+    return true;
+}
+
+static bool is_field(const struct operand *o, struct str name)
+{
+    return o->kind == OPERAND_FIELD && o->scope == FIELD_ANY && str_eq(o->text, name);
+}
+
+/* Is it decided by that field alone? */
+static bool is_about(const struct condition_node *node, struct str name)
+{
+    if (node->kind == NODE_MATCH) {
+        return is_field(&node->x, name);
+    }
+    return node->kind == NODE_COMPARE &&
+           ((is_field(&node->x, name) && node->y.kind != OPERAND_FIELD) ||
+            (is_field(&node->y, name) && node->x.kind != OPERAND_FIELD));
+}
+
+static bool check_leaf(const struct condition *c, const struct condition_node *node,
+                       struct str name, const char *const *values, struct err *e)
+{
+    AUTO(buf_release) struct buf all = BUF_INIT(BUF_SMALL);
+    size_t held = 0;
+    size_t count = 0;
+
+    for (; values[count] != NULL; count++) {
+        const struct supposed supposed = {name, str_of(values[count])};
+        const struct record_view view = {supposed_field, &supposed};
+        held += kinds[node->kind](node, &view);
+        buf_addf(&all, "%s%s", count > 0 ? ", " : "", values[count]);
+    }
+    return (held > 0 && held < count) ||
+           condition_fail(c->text, node->source, e, "this %s: %.*s is one of %s",
+                          held == 0 ? "never holds" : "always holds", STR_FMT(name),
+                          buf_text(&all));
+}
+
+static bool check_node(const struct condition *c, const struct condition_node *node,
+                       struct str name, const char *const *values, struct err *e)
+{
+    if (is_about(node, name)) {
+        return check_leaf(c, node, name, values, e);
+    }
+    for (const struct condition_node *child = node->first; child != NULL; child = child->next) {
+        if (!check_node(c, child, name, values, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool condition_check_field(const struct condition *c, struct str name, const char *const *values,
+                           struct err *e)
+{
+    return check_node(c, c->root, name, values, e);
 }

@@ -59,4 +59,11 @@ bool condition_only_uses(const struct condition *c,
                                            struct str name),
                          const void *arg);
 
+/*
+ * Does every comparison of the field <name> with a constant depend on which of <values> (NULL-terminated) the
+ * field has? False, with its place in the text, when one is the same for all of them: nobody means that.
+ */
+MUST_USE bool condition_check_field(const struct condition *c, struct str name,
+                                    const char *const *values, struct err *e);
+
 #endif

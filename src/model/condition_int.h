@@ -64,6 +64,7 @@ struct condition_node {
     bool deny;
     struct condition_node *first; /* child of ANY and ALL */
     struct condition_node *next;  /* sibling */
+    struct str source;            /* of COMPARE and MATCH, in the condition's text */
     struct operand x;
     struct operand y;
     unsigned accepts;    /* of COMPARE; of MATCH: must it match? of CONST: is it true? */
@@ -73,12 +74,13 @@ struct condition_node {
 
 struct condition {
     struct arena arena;
+    struct str text;
     struct condition_node *root;
     struct condition_node *regexes; /* nodes that own one */
 };
 
-/* Fills <c>'s root; regexes are listed even on failure. <text> lives as long as <c>. */
-bool condition_parse(struct str text, struct condition *c, struct err *e);
+/* Fills <c>'s root of its text; regexes are listed even on failure. */
+bool condition_parse(struct condition *c, struct err *e);
 
 /* Sets <e> with the place of <part> in <text>. Always false. */
 bool condition_fail(struct str text, struct str part, struct err *e, const char *fmt, ...)

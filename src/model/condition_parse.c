@@ -149,6 +149,12 @@ static bool parse_match(struct parser *p, struct condition_node *node)
     return advance(p);
 }
 
+static bool end_comparison(const struct parser *p, const char *start, struct condition_node *node)
+{
+    node->source = span_from(p, start);
+    return true;
+}
+
 static bool parse_comparison(struct parser *p, struct condition_node **ret_node)
 {
     const char *start = p->token.source.ptr;
@@ -159,14 +165,14 @@ static bool parse_comparison(struct parser *p, struct condition_node **ret_node)
     }
     *ret_node = node;
     if (p->token.kind == TOKEN_COMPARE) {
-        return parse_compare(p, start, node);
+        return parse_compare(p, start, node) && end_comparison(p, start, node);
     }
     if (p->token.kind == TOKEN_MATCH && node->x.kind == OPERAND_NUMBER) {
         return condition_fail(p->text, span_from(p, start), p->err,
                               "a number never matches a regular expression");
     }
     if (p->token.kind == TOKEN_MATCH) {
-        return parse_match(p, node);
+        return parse_match(p, node) && end_comparison(p, start, node);
     }
     return fail_at_token(p, "a comparison (== != < <= > >= =~ !~)");
 }
@@ -272,9 +278,9 @@ static bool parse_or(struct parser *p, struct condition_node **ret_node)
     return true;
 }
 
-bool condition_parse(struct str text, struct condition *c, struct err *e)
+bool condition_parse(struct condition *c, struct err *e)
 {
-    struct parser p = {.text = text, .c = c, .err = e};
+    struct parser p = {.text = c->text, .c = c, .err = e};
 
     if (!advance(&p) || !parse_or(&p, &c->root)) {
         return false;

@@ -109,18 +109,38 @@ static void add_name(struct buf *out, struct str name)
     }
 }
 
+static void add_file_name(const struct file_config *c, struct str exporter, struct buf *out)
+{
+    if (c->filename.len > 0) {
+        buf_add_str(out, c->filename);
+    } else {
+        add_name(out, exporter);
+        buf_add_text(out, ".jsonl");
+    }
+}
+
+static void add_own_place(const void *config, struct str name, struct buf *out)
+{
+    const struct file_config *c = config;
+    struct str folder = c->output_directory;
+
+    while (str_starts(folder, STR("./"))) {
+        folder = str_slice(folder, 2, folder.len);
+    }
+    while (folder.len > 1 && folder.ptr[folder.len - 1] == '/') {
+        folder.len--;
+    }
+    buf_addf(out, "%.*s/", STR_FMT(folder));
+    add_file_name(c, name, out);
+}
+
 static bool open_sink(const struct exporter_place *place, const void *config,
                       struct sink **ret_sink, struct err *e)
 {
     const struct file_config *c = config;
     AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
 
-    if (c->filename.len > 0) {
-        buf_add_str(&name, c->filename);
-    } else {
-        add_name(&name, place->name);
-        buf_add_text(&name, ".jsonl");
-    }
+    add_file_name(c, place->name, &name);
     const struct file_target target = {
         .fs = fs_system(), .folder = c->output_directory, .name = buf_str(&name)};
     return file_sink_open(&jsonl, &target, place, config, ret_sink, e);
@@ -134,5 +154,6 @@ const struct exporter_kind exporter_file = {
         TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
     .options = &option_table,
     .check = check,
+    .add_own_place = add_own_place,
     .open = open_sink,
 };

@@ -72,6 +72,26 @@ static const struct {
      "warning: t.yaml:3:3: exporter 'b' gets nothing: no route and no rule names it\n"
      "    - { name: b, type: webhook, url: 'http://127.0.0.1:9' }\n"
      "      ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~\n"},
+    {"exporters: { a: { type: webhook, url: 'http://127.0.0.1:9' } }\n"
+     "routes: [ { match: 'kind == \"alrt\"', to: [ a ] } ]\n",
+     NULL,
+     "warning: t.yaml:2:21: this never holds: kind is one of sample, alert, event, span, profile\n"
+     "    routes: [ { match: 'kind == \"alrt\"', to: [ a ] } ]\n"
+     "                        ^~~~~~~~~~~~~~\n"},
+    {"exporters:\n  a: { type: webhook, url: 'http://127.0.0.1:9' }\n"
+     "  c: { type: conditional, conditions: [ { condition: kind != \"alrt\", exporter: a } ] }\n",
+     NULL,
+     "warning: t.yaml:3:54: this always holds: kind is one of sample, alert, event, span, profile\n"
+     "      c: { type: conditional, conditions: [ { condition: kind != \"alrt\", exporter: a } ] }\n"
+     "                                                         ^~~~~~~~~~~~~~\n"},
+    {"exporters:\n  x: { type: file, output_directory: o }\n"
+     "  y: { type: file, output_directory: o }\n"
+     "  c: { type: file, output_directory: ./o/, filename: x.jsonl }\n",
+     NULL,
+     "warning: t.yaml:4:3: exporters 'x' and 'c' write to the same file, o/x.jsonl: their records get mixed, and each "
+     "waits for the other; give one of them another filename\n"
+     "      c: { type: file, output_directory: ./o/, filename: x.jsonl }\n"
+     "      ^\n"},
     {"state: { path: t.yaml/data }\n", NULL,
      "t.yaml:1:1: the state folder 't.yaml/data' cannot be made or written: 't.yaml': Not a directory\n"
      "    state: { path: t.yaml/data }\n"

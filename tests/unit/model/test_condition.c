@@ -266,6 +266,39 @@ static void test_only_uses(void **state)
     }
 }
 
+/* What is the same for each value of a field was not meant. */
+static void test_check_field(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"alert", "sample", NULL};
+    static const struct {
+        const char *text;
+        const char *message; /* NULL: it is fine */
+        uint32_t column;
+    } rows[] = {
+        {"true", NULL, 0},
+        {"kind == \"alert\" or kind != \"alert\"", NULL, 0},
+        {"kind =~ \"al.*\" and other == \"x\"", NULL, 0},
+        {"kind == labels.kind or labels.kind == \"alrt\"", NULL, 0},
+        {"kind == \"alrt\"", "this never holds: kind is one of alert, sample", 1},
+        {"severity == \"x\" and (true or not \"alrt\" == kind)", "this never holds", 34},
+        {"kind != \"alrt\"", "this always holds", 1},
+        {"kind =~ \"alert.+\"", "this never holds", 1},
+        {"kind > 5", "this never holds", 1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct condition *c = compile(rows[i].text);
+        struct err e = ERR_INIT;
+        assert_int_equal(condition_check_field(c, STR("kind"), values, &e),
+                         rows[i].message == NULL);
+        if (rows[i].message != NULL) {
+            assert_non_null(strstr(e.message, rows[i].message));
+            assert_int_equal(e.pos.column, rows[i].column);
+        }
+        condition_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_long_chain),
         cmocka_unit_test(test_only_uses),
+        cmocka_unit_test(test_check_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
