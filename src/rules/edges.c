@@ -110,19 +110,13 @@ static bool export_row(void *arg, struct str raw, int64_t time_ns, double value,
 static struct export_answer_set *ask(struct edge_builder *eb, struct str expr)
 {
     struct evaluation *ev = eb->ev;
-    const struct rule_group *group = ev->run->rule->group;
     struct export_answer_set *set = mem_new(struct export_answer_set);
-    struct query q = {.expr = expr,
-                      .time_ns = ev->slot_ns,
-                      .params = group->params,
-                      .param_count = group->param_count,
-                      .headers = group->headers,
-                      .header_count = group->header_count,
-                      .wait = ev->wait};
+    struct query q = rule_query(ev->run->rule, expr, ev->slot_ns);
     struct answer_sink sink = {export_row, eb};
     struct answer_info info;
     struct err e = ERR_INIT;
 
+    q.wait = ev->wait;
     set->expr = str_make(mem_dup_text(expr.ptr, expr.len), expr.len);
     eb->filling = set;
     if (!run_query(ev->run, &q, &sink, &info, &e)) {

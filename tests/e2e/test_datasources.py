@@ -76,16 +76,20 @@ def test_a_datasource_that_is_not_there_is_an_error_with_its_place(fake_prom, we
     assert answer.status >= 400 and "unknown datasource 'tow'; did you mean 'two'?" in answer.text, answer.text
 
 
-def test_tenants_of_a_cluster(start_telex):
+def test_tenants_of_a_cluster(start_telex, webhook):
     select, insert = Cluster().start(), ClusterSink().start()
     try:
         config = {"datasource": {"url": select.url, "cluster": True, "tenant": "7"},
                   "exporters": {"vm": telex.remote_write_exporter(insert.url, cluster=True, tenant="9:1")}}
-        groups = [group("mine", [recording("mine", "x"), alerting("Mine", "y")], tenant="1:2"),
+        config["exporters"]["hook"] = telex.webhook_exporter(webhook.url)
+        mine = alerting("Mine", "y", labels={"export_to_datastore": "true"},
+                        annotations={"export_query": "of_mine", "seen": '{{ query "seen" | len }}'})
+        groups = [group("mine", [recording("mine", "x"), mine], tenant="1:2"),
                   group("none", [recording("none", "z")])]
         start_telex(config, {"rules.yaml": groups})
         net.wait_until("series of both", lambda: {"mine", "none", "ALERTS"} <= set(insert.tenants))
-        assert select.asked == {("1:2", "x"), ("1:2", "y"), ("7", "z")}
+        net.wait_until("the alert", lambda: webhook.accepted())
+        assert select.asked == {("1:2", "x"), ("1:2", "y"), ("1:2", "of_mine"), ("1:2", "seen"), ("7", "z")}
         assert insert.tenants["mine"] == insert.tenants["ALERTS"] == "1:2"
         assert insert.tenants["none"] == "9:1"
     finally:
@@ -135,11 +139,10 @@ def test_a_real_graphite(start_graphite, fake_prom, start_rw_sink, start_telex):
     rules = [recording("errors", "web.*.errors"), recording("errors_sum", 'alias(sumSeries(web.{a,b}.errors), "s")'),
              alerting("Many", "removeBelowValue(web.*.errors, 3.5)")]
     program = start_telex(config, {"rules.yaml": [group("g", rules, interval="1s", type="graphite")]})
-    net.wait_until("the sum", lambda: sink.named("errors_sum"))
+    net.wait_until("the sum of both", lambda: [samples[-1].value for samples in sink.named("errors_sum").values()] == [7.0])
     net.wait_until("the alert", lambda: program.alert_states("Many"))
     values = {dict(key)["name"]: samples[-1].value for key, samples in sink.named("errors").items()}
     assert values == {"web.a.errors": 3.0, "web.b.errors": 4.0}
-    assert [samples[-1].value for samples in sink.named("errors_sum").values()] == [7.0]
     alerts = [alert["labels"] for alert in program.alerts() if alert["labels"]["alertname"] == "Many"]
     assert [labels["name"] for labels in alerts] == ["web.b.errors"], alerts
     assert abs(time.time() - max(s.time_ms for samples in sink.samples.values() for s in samples) / 1000) < 60
