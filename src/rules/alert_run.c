@@ -379,7 +379,7 @@ static bool write_series(struct evaluation *ev, struct err *e)
 
 /* ---- the evaluation ---- */
 
-/* Forgets alerts that are over. */
+/* Forgets alerts that are over, and those that an evaluation that failed met and made nothing of. */
 static void drop_over(struct evaluation *ev)
 {
     struct rule_run *run = ev->run;
@@ -412,9 +412,12 @@ bool alert_evaluate(struct evaluation *ev, struct err *e)
         step_all(&ae);
         ok = commit_edges(&ae, e);
     }
+    bool is_committed = ok;
     if (ok) {
         remote_done(ev->run);
         ok = write_series(ev, e);
+    }
+    if (is_committed || ev->run->owed.len == 0) { /* what is owed names items by their numbers */
         drop_over(ev);
     }
     data_seen_release(&ae.data);

@@ -3,6 +3,7 @@
  * slots of ten seconds.
  */
 #include "engine_bench.h"
+#include "rules/engine_int.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -299,6 +300,23 @@ static void a_breach_says_what_was_seen_and_wipes_nothing(void **state)
     bench_stop(&b);
 }
 
+/* What a refused answer made is not kept, however often labels change. */
+static void a_breach_leaves_nothing_behind(void **state)
+{
+    static const char text[] = "groups:\n- name: g\n  rules:\n"
+                               "  - {alert: A, expr: a, limit: 3}\n";
+    struct bench b;
+
+    (void)state;
+    bench_start(&b, text);
+    evaluate_group(&b, 0, 2, 1);
+    evaluate_group(&b, 0, 9, 2);
+    expect_error(&b, "the answer has 9 series, and 'limit' allows this rule 3");
+    const struct series_table *table = &engine_group(b.engine, 0)->runs[0]->table;
+    assert_int_equal(table->count - table->dropped, 2);
+    bench_stop(&b);
+}
+
 static void all_rules_together_have_a_limit(void **state)
 {
     struct bench b;
@@ -381,6 +399,7 @@ int main(void)
         cmocka_unit_test(a_failed_look_for_data_changes_nothing),
         cmocka_unit_test(partial_answers_do_as_the_rule_says),
         cmocka_unit_test(a_breach_says_what_was_seen_and_wipes_nothing),
+        cmocka_unit_test(a_breach_leaves_nothing_behind),
         cmocka_unit_test(all_rules_together_have_a_limit),
         cmocka_unit_test(a_reload_counts_anew),
         cmocka_unit_test(queries_have_the_deadline_of_their_rule),
