@@ -233,7 +233,8 @@ void graph_schedule(struct app *a)
         jobs[i] = (struct job){.next_slot = next_slot,
                                .run = run_group,
                                .missed = count_missed,
-                               .arg = engine_group(a->graph.engine, i)};
+                               .arg = engine_group(a->graph.engine, i),
+                               .rank = group_run_rank(engine_group(a->graph.engine, i))};
     }
     for (size_t i = 0; i < readings; i++) {
         jobs[count + i] = self_metrics_job(a->self_metrics, i);
@@ -242,4 +243,5 @@ void graph_schedule(struct app *a)
         jobs[count + readings + i] = rule_watch_job(a->rule_watch, i);
     }
     scheduler_set_jobs(a->scheduler, jobs, count + readings + places);
+    engine_begin_slots(a->graph.engine, clock_wall_ns(a->env->clock));
 }

@@ -49,12 +49,17 @@ static void heap_swap(struct entry *a, struct entry *b)
     *b = kept;
 }
 
+static bool comes_before(const struct entry *a, const struct entry *b)
+{
+    return a->slot_ns != b->slot_ns ? a->slot_ns < b->slot_ns : a->job.rank < b->job.rank;
+}
+
 static void heap_push(struct scheduler *s, struct entry entry) REQUIRES(s->lock)
 {
     size_t i = s->count++;
 
     s->heap[i] = entry;
-    while (i > 0 && s->heap[i].slot_ns < s->heap[(i - 1) / 2].slot_ns) {
+    while (i > 0 && comes_before(&s->heap[i], &s->heap[(i - 1) / 2])) {
         heap_swap(&s->heap[i], &s->heap[(i - 1) / 2]);
         i = (i - 1) / 2;
     }
@@ -69,7 +74,7 @@ static struct entry heap_pop(struct scheduler *s) REQUIRES(s->lock)
     for (;;) {
         size_t least = i;
         for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < s->count; child++) {
-            least = s->heap[child].slot_ns < s->heap[least].slot_ns ? child : least;
+            least = comes_before(&s->heap[child], &s->heap[least]) ? child : least;
         }
         if (least == i) {
             return top;

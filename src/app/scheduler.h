@@ -30,6 +30,7 @@ struct job {
     void (*run)(void *arg, int64_t slot_ns, struct wait wait); /* wait ends when stop is urgent */
     void (*missed)(void *arg, uint64_t slots);
     void *arg;
+    uint32_t rank; /* of jobs with one slot, those with lower ones begin first */
 };
 
 MUST_USE bool scheduler_new(const struct env *env, size_t workers_max,

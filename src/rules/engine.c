@@ -126,6 +126,7 @@ static void group_init(struct group_run *g, struct engine *en, const struct rule
 {
     *g = (struct group_run){.group = group, .engine = en};
     lock_init(&g->lock);
+    atomic_init(&g->settled_ns, INT64_MAX);
     g->runs = mem_alloc0(group->rule_count, sizeof(struct rule_run *));
     g->graph = rule_graph_new(group);
     g->iterations = metrics_get2(en->env->metrics, &iterations_desc, group->name, group->file);
@@ -265,6 +266,9 @@ void rule_run_take(struct rule_run *run, const struct rule *rule)
 {
     series_forget_raws(&run->table);
     run->memory.raws_hold = false;
+    lock_take(&run->lock);
+    run->given = (struct given_mark){0}; /* outputs may be others now */
+    lock_give(&run->lock);
     run->rule = rule;
     run->kept = true;
     rule_run_name(run, rule->name, rule->group->name);
@@ -423,15 +427,18 @@ const struct rule_group *group_run_rules(const struct group_run *g)
 
 /* ---- slots ---- */
 
-/* Where in its interval a group is evaluated: its eval_offset, or a place that its id spreads it
- * to. */
+/*
+ * Where in its interval a group is evaluated: its eval_offset, or a place that its id spreads it to; groups
+ * that read each other go by one of them. Where one interval divides the other their slots fall together.
+ */
 static int64_t group_phase(const struct rule_group *g)
 {
-    int64_t offset_ns = g->eval_offset_ns;
+    const struct rule_group *lead = g->has_eval_offset ? g : g->phase_of;
+    int64_t offset_ns = lead->eval_offset_ns;
 
-    if (!g->has_eval_offset) { /* whole milliseconds, as stores keep time */
+    if (!lead->has_eval_offset) { /* whole milliseconds, as stores keep time */
         uint64_t interval_ms = (uint64_t)(g->interval_ns / NS_PER_MS);
-        return interval_ms > 0 ? (int64_t)(str_hash(g->id, 0) % interval_ms) * NS_PER_MS : 0;
+        return interval_ms > 0 ? (int64_t)(str_hash(lead->id, 0) % interval_ms) * NS_PER_MS : 0;
     }
     return offset_ns - time_floor_div(offset_ns, g->interval_ns) * g->interval_ns;
 }
@@ -544,6 +551,7 @@ bool rule_evaluate(struct rule_run *run, int64_t slot_ns, struct wait wait, bool
     }
     debug_evaluation(run, &update, outcome.error);
     note_outcome(run, &outcome, &update);
+    note_given(run, slot_ns);
     *ret_refused = ev.refused;
     return ok;
 }

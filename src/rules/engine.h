@@ -95,7 +95,17 @@ size_t engine_group_count(struct engine *en);
 struct group_run *engine_group(struct engine *en, size_t i);
 const struct rule_group *group_run_rules(const struct group_run *g);
 
-/* First slot >= <after_ns> of a group: spread by hash over its interval, or its eval_offset. */
+/*
+ * From now on groups are evaluated at each of their slots, the first ones not before <from_ns>: so they wait for
+ * each other. Before this is called nobody does. Call after engine_set_rules(), before anything is evaluated.
+ */
+void engine_begin_slots(struct engine *en, int64_t from_ns);
+
+/* Of groups with one slot, those with lower ranks are read by others and are best begun first. */
+uint32_t group_run_rank(const struct group_run *g);
+
+/* First slot >= <after_ns> of a group: spread by hash over its interval, those that read each other alike,
+ * or its eval_offset. */
 int64_t group_next_slot(const struct rule_group *g, int64_t after_ns);
 
 /* Evaluates the group at <slot_ns>. Never fails as a whole: each rule's outcome is in its state and

@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "base/metrics.h"
 #include "base/trace.h"
+#include "rules/across.h"
 #include "rules/engine.h"
 #include "rules/record_memory.h"
 #include "rules/rule_batch.h"
@@ -65,6 +66,9 @@ struct rule_run {
     struct rule_outcome outcome GUARDED_BY(lock);
     struct updates updates GUARDED_BY(lock);
     uint64_t failures GUARDED_BY(lock);
+    int64_t given_slot_ns GUARDED_BY(lock);   /* the slot of its last evaluation; */
+    struct given_mark given GUARDED_BY(lock); /* what that gave, for other groups */
+    bool was_hurried GUARDED_BY(lock);        /* somebody waits for that */
     VEC(struct pending_edge) owed; /* given, not known to be durable; for alerting rules */
     uint64_t owed_seq;
     uint64_t commit_floor;  /* is_committing: their frames come after this one; likewise */
@@ -88,10 +92,11 @@ struct group_run {
     struct engine *engine;
     struct rule_run **runs;
     struct rule_graph *graph;
-    bool is_late;             /* what its rules read was not delivered in time */
-    uint32_t batch_max;       /* rules in one request; 0: as many as there is room for */
-    int64_t batch_max_due_ns; /* monotonic: until then */
-    _Atomic int64_t held;     /* series of its rules */
+    bool is_late;               /* what its rules read was not delivered in time */
+    uint32_t batch_max;         /* rules in one request; 0: as many as there is room for */
+    int64_t batch_max_due_ns;   /* monotonic: until then */
+    _Atomic int64_t held;       /* series of its rules */
+    _Atomic int64_t settled_ns; /* slots before it are over; INT64_MAX: nobody schedules */
     struct lock lock;
     int64_t last_slot_ns GUARDED_BY(lock);
     int64_t last_duration_ns GUARDED_BY(lock);
@@ -306,6 +311,17 @@ void carry_slots(struct engine *en, struct group_run *groups, size_t count);
 
 /* Before the first evaluation after a restart: its rules are told how long nobody watched. */
 void credit_absence(struct group_run *g, int64_t slot_ns);
+
+/* ---- what groups read of each other ---- */
+
+/* Is what the rule reads of other groups, as of its slot, where it can be asked for? */
+bool across_is_delivered(struct group_run *g, size_t rule, int64_t slot_ns);
+
+/* The rule was evaluated; others may see what it gave. */
+void note_given(struct rule_run *run, int64_t slot_ns);
+
+/* The group's slots before that time are over. */
+void slots_settle(struct group_run *g, int64_t before_ns);
 
 /* ---- edges ---- */
 

@@ -1,5 +1,6 @@
 /*
- * The evaluation of a group at a slot: which rule is next, and which go together in one request.
+ * The evaluation of a group at a slot: which rule is next, and which go together in one request. What is read of
+ * other groups is the business of group_across.c.
  *
  * Invariants
  *   1. A rule is evaluated once in a pass, after all earlier rules that it reads.
@@ -33,6 +34,7 @@ struct pass {
     int64_t slot_ns;
     struct wait wait;
     uint8_t *done; /* by rule */
+    uint8_t *sees; /* by rule: what it reads of other groups is there */
     size_t first;  /* all before it are done */
     bool had_room;
     bool is_late;          /* a delivery took too long: nobody waits for one any more */
@@ -58,16 +60,12 @@ static bool has_givers(const struct pass *p, size_t rule)
     return true;
 }
 
-/* Is what the rules that it reads gave where it can be asked for? */
-static bool are_delivered(const struct pass *p, size_t rule, bool hurry)
+/* Is what it reads of its own group where it can be asked for? */
+static bool own_are_delivered(const struct pass *p, size_t rule, bool hurry)
 {
     const struct engine_output *output = &p->g->engine->output;
     struct rule_reads reads = rule_graph_reads(p->g->graph, rule);
 
-    if (output->delivered == NULL || p->is_late ||
-        p->g->group->rules[rule].source == RULE_SOURCE_SELF) {
-        return true;
-    }
     for (uint32_t i = 0; i < reads.count; i++) {
         struct given_mark *mark = &p->g->runs[rule_reads_at(&reads, i)]->mark;
         if (mark->seq == 0) {
@@ -79,6 +77,20 @@ static bool are_delivered(const struct pass *p, size_t rule, bool hurry)
         *mark = (struct given_mark){0}; /* and nobody has to ask again */
     }
     return true;
+}
+
+static bool sees_others(const struct pass *p, size_t rule)
+{
+    p->sees[rule] = p->sees[rule] != 0 || across_is_delivered(p->g, rule, p->slot_ns);
+    return p->sees[rule] != 0;
+}
+
+static bool are_delivered(const struct pass *p, size_t rule, bool hurry)
+{
+    bool asks_nobody = p->g->engine->output.delivered == NULL || p->is_late ||
+                       p->g->group->rules[rule].source == RULE_SOURCE_SELF;
+
+    return asks_nobody || (own_are_delivered(p, rule, hurry) && sees_others(p, rule));
 }
 
 static bool is_ready(const struct pass *p, size_t rule)
@@ -320,7 +332,15 @@ static void tell_late(struct pass *p)
     g->is_late = true;
 }
 
-/* Nothing is ready: waits until the first rule is. When that takes too long it goes on with the values of before. */
+static bool some_is_ready(const struct pass *p)
+{
+    return first_ready(p) < p->g->group->rule_count;
+}
+
+/*
+ * Nothing is ready: waits until something is, which need not be the first: that one may wait for a group that
+ * waits for a later one of ours. When it takes too long the first goes on with the values of before.
+ */
 static void wait_delivered(struct pass *p)
 {
     struct engine *en = p->g->engine;
@@ -334,7 +354,7 @@ static void wait_delivered(struct pass *p)
             break;
         }
         look_ms = look_ms * 2 < LOOK_LAST_MS ? look_ms * 2 : LOOK_LAST_MS;
-        ok = are_delivered(p, p->first, false);
+        ok = some_is_ready(p);
     }
     p->chain_left_ms -= (now_ns(p) - start_ns) / NS_PER_MS;
     metric_add(ok ? en->chain_waits : en->chain_late, 1);
@@ -358,8 +378,8 @@ static void evaluate_next(struct pass *p)
 
     if (next == p->g->group->rule_count) {
         wait_delivered(p);
-        next = p->first;
-        if (wait_is_over(p->wait, p->g->engine->env->clock)) {
+        next = first_ready(p);
+        if (next == p->g->group->rule_count || wait_is_over(p->wait, p->g->engine->env->clock)) {
             return;
         }
     }
@@ -392,14 +412,17 @@ void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait)
                      .chain_left_ms = chain_wait_ms(g->group)};
     int64_t start_ns = now_ns(&p);
 
+    slots_settle(g, slot_ns);
     credit_absence(g, slot_ns);
-    p.done = mem_alloc0(g->group->rule_count, 1);
+    p.done = mem_alloc0((size_t)2 * g->group->rule_count, 1);
+    p.sees = p.done + g->group->rule_count;
     rule_batch_init(&p.batch, en->env->budget);
     while (p.first < g->group->rule_count && !wait_is_over(wait, en->env->clock)) {
         evaluate_next(&p);
     }
     rule_batch_release(&p.batch);
     mem_free(p.done);
+    slots_settle(g, slot_ns + 1);
     note_pass(&p, start_ns);
     en->output.changed(en->output.arg);
 }

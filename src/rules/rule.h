@@ -86,6 +86,7 @@ struct rule_target {
     struct pos pos;
 };
 
+struct across;
 struct rule_group;
 
 struct rule {
@@ -130,8 +131,9 @@ struct rule_group {
     int64_t query_offset_ns;
     int64_t eval_offset_ns; /* with has_eval_offset: the slot inside the interval, [0, interval) */
     bool has_eval_offset;
-    int64_t limit;        /* series or alerts of one rule; 0: none */
-    int64_t series_limit; /* of all rules together; 0: none */
+    const struct rule_group *phase_of; /* whose place in the interval it shares, or itself */
+    int64_t limit;                     /* series or alerts of one rule; 0: none */
+    int64_t series_limit;              /* of all rules together; 0: none */
     int64_t concurrency;
     int source; /* of its rules, as rule.source */
     enum rule_language language;
@@ -151,6 +153,7 @@ struct rule_set {
     const struct rule_group *groups;
     size_t group_count;
     size_t rule_count;
+    const struct across *across; /* see rules/across.h */
 };
 
 /* Receives what a fetcher found. */

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 
-static const struct str alert_series[] = {STR_INIT("ALERTS"), STR_INIT("ALERTS_FOR_STATE")};
+const struct str alert_series_names[2] = {STR_INIT("ALERTS"), STR_INIT("ALERTS_FOR_STATE")};
 
 struct rule_graph {
     struct arena arena;
@@ -30,37 +30,36 @@ struct maker {
 
 static bool selects_alert(const struct promql_node *selector, const struct rule *giver)
 {
-    for (size_t i = 0; i < ARRAY_LEN(alert_series); i++) {
-        if (promql_may_select(selector, STR("__name__"), alert_series[i])) {
+    for (size_t i = 0; i < ARRAY_LEN(alert_series_names); i++) {
+        if (promql_may_select(selector, STR("__name__"), alert_series_names[i])) {
             return promql_may_select(selector, STR("alertname"), giver->name);
         }
     }
     return false;
 }
 
-static bool may_read(const struct promql_node *selector, const struct rule *giver)
+bool rule_may_read(const struct promql_node *selector, const struct rule *giver)
 {
     return giver->kind == RULE_RECORD ? promql_may_select(selector, STR("__name__"), giver->name)
                                       : selects_alert(selector, giver);
 }
 
-static bool says_name(const struct promql_filter *filter)
+static bool filter_says(const struct promql_filter *filter, struct str label)
 {
     for (uint32_t i = 0; i < filter->count; i++) {
-        if (str_eq(filter->matchers[i].label, STR("__name__"))) {
+        if (str_eq(filter->matchers[i].label, label)) {
             return true;
         }
     }
     return false;
 }
 
-/* Does every alternative of the selector say something of the metric's name? */
-static bool says_names(const struct promql_node *selector)
+bool selector_says(const struct promql_node *selector, struct str label)
 {
     const struct promql_vector *vector = &selector->vector;
 
     for (uint32_t i = 0; i < vector->filter_count; i++) {
-        if (!says_name(&vector->filters[i])) {
+        if (!filter_says(&vector->filters[i], label)) {
             return false;
         }
     }
@@ -72,7 +71,7 @@ static void look_up(struct maker *m, const struct promql_node *selector, struct 
     const struct giver *giver = map_get(&m->givers, metric);
 
     for (; giver != NULL; giver = giver->same) {
-        m->is_read[giver->rule] |= may_read(selector, &m->group->rules[giver->rule]);
+        m->is_read[giver->rule] |= rule_may_read(selector, &m->group->rules[giver->rule]);
     }
 }
 
@@ -85,11 +84,11 @@ static bool mark(struct maker *m, const struct promql_node *selector, uint32_t n
         look_up(m, selector, metric);
         return true;
     }
-    if (!says_names(selector) || n > GRAPH_MATCHED_MAX) {
+    if (!selector_says(selector, STR("__name__")) || n > GRAPH_MATCHED_MAX) {
         return false;
     }
     for (uint32_t i = 0; i < n; i++) {
-        m->is_read[i] |= m->is_read[i] == 0 && may_read(selector, &m->group->rules[i]);
+        m->is_read[i] |= m->is_read[i] == 0 && rule_may_read(selector, &m->group->rules[i]);
     }
     return true;
 }
@@ -149,8 +148,8 @@ static void add_rule(struct maker *m, uint32_t n)
         add_giver(m, rule->name, n);
         return;
     }
-    for (size_t i = 0; i < ARRAY_LEN(alert_series); i++) {
-        add_giver(m, alert_series[i], n);
+    for (size_t i = 0; i < ARRAY_LEN(alert_series_names); i++) {
+        add_giver(m, alert_series_names[i], n);
     }
 }
 

@@ -25,6 +25,15 @@ struct rule_reads {
 
 struct rule_graph;
 
+/* What alerting rules write beside their edges. */
+extern const struct str alert_series_names[2];
+
+/* Could <selector> select what <giver> gives, as far as names go? */
+bool rule_may_read(const struct promql_node *selector, const struct rule *giver);
+
+/* Does every alternative of <selector> say something of <label>? */
+bool selector_says(const struct promql_node *selector, struct str label);
+
 struct rule_graph *rule_graph_new(const struct rule_group *group);
 void rule_graph_free(struct rule_graph *g); /* NULL is fine */
 

@@ -8,6 +8,8 @@
  */
 #include "rules/rule_int.h"
 
+#include "rules/across.h"
+
 void rule_loader_init(struct rule_loader *l, const struct rule_options *options,
                       const struct rule_problems *problems)
 {
@@ -186,7 +188,11 @@ static void publish(struct rule_loader *l, struct rule_set *set)
             draft->rules[r].group = &groups[i];
         }
     }
-    *set = (struct rule_set){groups, l->groups.len, l->rule_count};
+    *set = (struct rule_set){groups, l->groups.len, l->rule_count, NULL};
+    set->across = across_make(set, l->arena);
+    for (size_t i = 0; i < l->groups.len; i++) {
+        groups[i].phase_of = &groups[across_lead(set->across, i)];
+    }
 }
 
 bool rule_loader_finish(struct rule_loader *l, struct rule_set **ret_set, struct err *e)

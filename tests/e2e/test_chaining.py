@@ -2,6 +2,7 @@
 
 import time
 
+import fakes
 import net
 import telex
 from telex import alerting, group, recording
@@ -50,6 +51,54 @@ def test_rules_see_what_earlier_ones_gave_in_the_same_slot(start_prometheus, sta
     assert min(firsts) == min(seen), "ALERTS was there in the first slot"
     counts = program.metrics()["telex_rule_chain_waits_total"]
     assert counts[("result=late",)] == 0
+
+
+def test_groups_see_what_other_groups_gave_in_the_same_slot(start_prometheus, start_telex):
+    """Readers before givers in the file, in three groups, without a word about offsets."""
+    store = start_prometheus()
+    program = start_telex(setting(store), {"a.yaml": [
+        group("alerts", [alerting("Chained", "second == time()"), recording("alone", "vector(time())")], interval="1s"),
+        group("second", [recording("second", "first + 0")], interval="1s")], "b.yaml": [
+        group("first", [recording("first", "vector(time())")], interval="1s"),
+        group("slow", [recording("third", "second + 0"), recording("count", 'count(ALERTS{alertname="Chained"})')],
+              interval="2s")]})
+    net.wait_until("some slots", lambda: len(stored(store, "third")) >= 4 and store.query("count"))
+    for name in ("first", "second", "third"):
+        for at, value in stored(store, name).items():
+            assert abs(at - value) < 0.001, f"{name} is not of its slot"
+    seconds = sorted(stored(store, "second"))
+    assert set(stored(store, "third")) <= set(stored(store, "first")), "their slots fall together"
+    assert all(later - sooner < 1.5 for sooner, later in zip(seconds, seconds[1:])), "no slot was missed"
+    counts = program.metrics()["telex_rule_chain_waits_total"]
+    assert counts[("result=late",)] == 0 and counts[("result=delivered",)] > 0
+
+
+def test_groups_in_a_circle_see_the_values_of_before(start_prometheus, start_telex):
+    store = start_prometheus()
+    program = start_telex(setting(store), {"rules.yaml": [
+        group("a", [recording("a", "b or vector(time())")], interval="1s", eval_offset="0s"),
+        group("b", [recording("b", "a")], interval="1s", eval_offset="0s")]})
+    net.wait_until("some slots", lambda: len(stored(store, "b")) >= 5)
+    counts = program.metrics()["telex_rule_chain_waits_total"]
+    assert counts[("result=late",)] == 0 and counts[("result=delivered",)] == 0
+
+
+def test_a_group_that_hangs_holds_its_readers_up_for_a_while(scene, start_telex):
+    """A quarter of the interval; who does not read it goes on at once."""
+    def answer(text, time_ns):
+        found = fakes.vector_answer([({}, 1.0)], time_ns)
+        found.delay = 5 if text == "hangs" else None
+        return found
+    scene.prom.respond = answer
+    program = start_telex(scene.config(), {"scene.yaml": [
+        group("reads", [recording("b", "a"), recording("c", "free")], interval="2s"),
+        group("gives", [recording("a", "hangs")], interval="2s")]})
+    net.wait_until("three slots", lambda: len(scene.slots("a")) >= 3)
+    assert program.metrics()["telex_rule_chain_waits_total"][("result=late",)] >= 2
+    asked = {text: {query.time_ns: query.when for query in list(scene.prom.queries) if query.text == text}
+             for text in ("a", "free")}
+    waits = [asked["a"][at] - asked["free"][at] for at in asked["a"]]
+    assert all(0.3 < waited < 1.5 for waited in waits), waits
 
 
 def test_an_output_that_is_down_holds_no_alert_up(start_prometheus, start_telex, webhook):

@@ -54,7 +54,8 @@ static void probe_missed(void *arg, uint64_t slots)
 
 static struct job probe_job(struct probe *p)
 {
-    return (struct job){probe_next, probe_run, probe_missed, p};
+    return (struct job){
+        .next_slot = probe_next, .run = probe_run, .missed = probe_missed, .arg = p};
 }
 
 static struct scheduler *start(const struct env *env, struct probe *probes, size_t count)
@@ -150,6 +151,67 @@ static void pause_gives_up_when_its_wait_is_over(void **state)
     scheduler_free(s);
 }
 
+/* Of jobs with one slot the lower ranks begin first, wherever they stand in the list. */
+struct turn {
+    _Atomic int *turns;
+    int taken;
+};
+
+static int64_t turn_next(const void *arg, int64_t after_ns)
+{
+    const int64_t interval_ns = 300 * NS_PER_MS;
+
+    (void)arg;
+    return (time_floor_div(after_ns - 1, interval_ns) + 1) * interval_ns;
+}
+
+static void turn_run(void *arg, int64_t slot_ns, struct wait wait)
+{
+    struct turn *turn = arg;
+
+    (void)slot_ns;
+    (void)wait;
+    turn->taken = atomic_fetch_add(turn->turns, 1) + 1;
+}
+
+static void turn_missed(void *arg, uint64_t slots)
+{
+    (void)arg;
+    (void)slots;
+}
+
+static void lower_ranks_begin_first(void **state)
+{
+    struct env env = {.clock = clock_system()};
+    static const uint32_t ranks[] = {2, 0, 3, 1, 5, 4};
+    struct turn turns[ARRAY_LEN(ranks)] = {0};
+    struct job jobs[ARRAY_LEN(ranks)];
+    struct scheduler *s = NULL;
+    struct err e = ERR_INIT;
+    _Atomic int taken = 0;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ranks); i++) {
+        turns[i].turns = &taken;
+        jobs[i] = (struct job){.next_slot = turn_next,
+                               .run = turn_run,
+                               .missed = turn_missed,
+                               .arg = &turns[i],
+                               .rank = ranks[i]};
+    }
+    assert_true(scheduler_new(&env, 1, &s, &e));
+    scheduler_set_jobs(s, jobs, ARRAY_LEN(ranks));
+    scheduler_resume(s);
+    while (taken < (int)ARRAY_LEN(ranks)) {
+        (void)usleep(1000);
+    }
+    pause_all(s);
+    for (size_t i = 0; i < ARRAY_LEN(ranks); i++) {
+        assert_int_equal((uint32_t)(turns[i].taken - 1) % ARRAY_LEN(ranks), ranks[i]);
+    }
+    scheduler_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +219,7 @@ int main(void)
         cmocka_unit_test(runs_and_missed_slots_add_up),
         cmocka_unit_test(nothing_runs_while_paused),
         cmocka_unit_test(pause_gives_up_when_its_wait_is_over),
+        cmocka_unit_test(lower_ranks_begin_first),
     };
 
     return cmocka_run_group_tests_name("app/scheduler", tests, NULL, NULL);
