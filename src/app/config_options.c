@@ -130,7 +130,7 @@ static const struct option_table restore_options = {
     .help =
         "Alerts that another engine left (vmalert, Prometheus, or a Telex whose disk was lost), for rules that "
         "have no state of their own yet. They go on where they were: an alert that was firing is not told again, one that was "
-        "pending keeps its time. Asked until there is an answer; rules are evaluated meanwhile.",
+        "pending keeps its time. Asked until there is an answer; rules are evaluated meanwhile, and what fires before there is one is told as new.",
     .options = restore_rows,
     .count = ARRAY_LEN(restore_rows),
     .config_size = sizeof(struct restore_config),

@@ -288,6 +288,7 @@ static struct rule_run *adopt(struct engine *en, const struct rule *rule)
         run = rule_run_new(en, rule->id, rule->kind);
         run->is_new = true;
         run->remote_phase = en->options.restore != NULL ? REMOTE_ASKS : REMOTE_NONE;
+        run->loaded_ns = clock_wall_ns(en->env->clock);
         (void)map_put(&en->runs, run->id, run);
     }
     rule_run_take(run, rule);

@@ -73,6 +73,7 @@ struct rule_run {
     uint64_t owed_seq;
     uint64_t commit_floor;  /* is_committing: their frames come after this one; likewise */
     int64_t shift_ns;       /* time that nobody watched, which alerts are still to be credited */
+    int64_t loaded_ns;      /* wall clock: it was made for its rule */
     struct remote *remote;  /* what another engine left of its alerts; or NULL */
     struct given_mark mark; /* what its last evaluation gave */
     const struct rule_batch *batch; /* has the answer of this evaluation; or NULL */

@@ -1,7 +1,8 @@
 /*
  * Three questions, so that answers stay small: when was the last of the rule's ALERTS_FOR_STATE written; what
  * did they say two intervals after that, when an alert that had ended has its stale marker and one whose
- * engine had died has not; and which of them were firing.
+ * engine had died has not; and which of them were firing. All three are about the time before the rule was
+ * loaded: what was written since is ours. Rules that share a name are told apart by their constant labels.
  *
  * Invariants
  *   1. Where the two intervals are longer than stores look back, a firing alert cannot be told from one that
@@ -14,8 +15,11 @@
 #include "base/mem.h"
 #include "wire/json.h"
 
+#include <math.h>
+
 #define LOOKBACK_NS (4 * 60 * NS_PER_S) /* stores look back five minutes; a bit less is safe */
 #define STEP_MAX_NS (60 * NS_PER_S)
+#define MS_PER_S 1e3
 
 struct remote_alert {
     struct labels *labels;
@@ -36,13 +40,46 @@ static struct datasource *source(const struct evaluation *ev)
     return ev->run->engine->options.restore;
 }
 
-/* NAME{alertname="...",MORE}: the rule's alerts. */
+/* Is it the same for all alerts of the rule, and of a name that every store's selectors take? */
+static bool is_constant(const struct rule_text *label)
+{
+    struct str name = label->name;
+    bool is_plain = name.len > 0 && !(name.ptr[0] >= '0' && name.ptr[0] <= '9') &&
+                    !str_eq(name, STR("alertname")) && !str_eq(name, STR("alertstate"));
+
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        is_plain = is_plain && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+                                (c >= '0' && c <= '9'));
+    }
+    return is_plain && str_find(label->source, STR("{{")) == label->source.len;
+}
+
+/* NAME{alertname="...",CONSTANT="LABELS",MORE}: the rule's alerts. */
 static void add_selector(const struct evaluation *ev, const char *name, const char *more,
                          struct buf *out)
 {
+    const struct rule *rule = ev->run->rule;
+
     buf_addf(out, "%s{alertname=", name);
-    json_print_str(out, ev->run->rule->name);
+    json_print_str(out, rule->name);
+    for (size_t i = 0; i < rule->label_count; i++) {
+        const struct rule_text *label = &rule->labels[i];
+        if (is_constant(label)) {
+            buf_addf(out, ",%.*s=", STR_FMT(label->name));
+            json_print_str(out, label->source);
+        }
+    }
     buf_addf(out, "%s}", more);
+}
+
+/* The last moment that cannot be ours: samples of the first evaluation bear its slot. */
+static int64_t before_us_ns(const struct evaluation *ev)
+{
+    const struct rule_run *run = ev->run;
+    int64_t loaded_ns = run->loaded_ns - run->rule->group->query_offset_ns;
+
+    return (loaded_ns < ev->slot_ns ? loaded_ns : ev->slot_ns) - NS_PER_MS;
 }
 
 static bool ask(struct evaluation *ev, struct str expr, int64_t at_ns,
@@ -63,7 +100,7 @@ static bool take_died(void *arg, struct str raw, int64_t time_ns, double value, 
     (void)raw;
     (void)time_ns;
     (void)e;
-    *(int64_t *)arg = (int64_t)(value * (double)NS_PER_S);
+    *(int64_t *)arg = llround(value * MS_PER_S) * NS_PER_MS; /* a double has no ns of our times */
     return true;
 }
 
@@ -80,7 +117,7 @@ static bool ask_died(struct evaluation *ev, int64_t *ret_ns, struct err *e)
              (long long)(ev->run->engine->options.restore_lookback_ns / NS_PER_S),
              (long long)(step_ns / NS_PER_MS));
     *ret_ns = 0;
-    return ask(ev, buf_str(&expr), ev->slot_ns, take_died, ret_ns, e);
+    return ask(ev, buf_str(&expr), before_us_ns(ev), take_died, ret_ns, e);
 }
 
 /* ---- what was found ---- */
@@ -163,7 +200,7 @@ static bool ask_alerts(struct evaluation *ev, struct err *e)
     bool can_tell = later_ns <= LOOKBACK_NS;
     int64_t at_ns = remote->died_ns + (can_tell ? later_ns : LOOKBACK_NS);
 
-    at_ns = at_ns < ev->slot_ns ? at_ns : ev->slot_ns;
+    at_ns = at_ns < before_us_ns(ev) ? at_ns : before_us_ns(ev);
     add_selector(ev, "ALERTS_FOR_STATE", "", &expr);
     if (!ask(ev, buf_str(&expr), at_ns, take_pending, ev, e)) {
         return false;

@@ -80,3 +80,50 @@ def test_an_unknown_datasource_is_refused(start_telex, tmp_path):
     config.write_text("restore: { datasource: nobody }\n")
     done = subprocess.run([telex.BINARY, "check", "-c", config], capture_output=True, text=True, timeout=20)
     assert done.returncode == 1 and "telex.yaml:1:24" in done.stderr and "no datasource 'nobody'" in done.stderr
+
+
+def test_what_we_write_meanwhile_is_not_taken_for_what_was(start_prometheus, start_fake_prom, start_telex):
+    """Who is asked does not answer at first, and has our own series when it does."""
+    store = start_prometheus()
+    now = int(time.time())
+    labels = [("alertname", "Waits"), ("instance", "a")]
+    at = [second * 1000 for second in range(now - 60, now - 1)]
+    push(store, [([("__name__", "ALERTS_FOR_STATE"), *labels], [(float(now - 600), ms) for ms in at])])
+    other = start_fake_prom(lambda text, time_ns: [(row["metric"], float(row["value"][1]))
+                                                   for row in store.query(text, time_ns / 1e9)])
+    other.down()
+    program = start_telex({"datasource": {"url": store.url}, "datasources": {"other": {"url": other.url}},
+                           "restore": {"datasource": "other"},
+                           "exporters": {"store": telex.remote_write_exporter(store.url + "/api/v1/write")}},
+                          {"scene.yaml": [group("scene", [alerting("Waits", ONE % "a", for_="1h")], interval="1s")]})
+    net.wait_until("our own time to be there",
+                   lambda: [row for row in store.query('ALERTS_FOR_STATE{alertname="Waits"}')
+                            if float(row["value"][1]) >= now])
+    net.wait_until("failures", lambda: program.metrics()["telex_rule_restore_failures_total"][()] > 1)
+    other.up()
+
+    def active():
+        return net.parse_rfc3339(program.alerts()[0]["activeAt"]) / 1e9
+    net.wait_until("the earlier time", lambda: active() < now - 500)
+    assert active() * 1000 % 1 == 0, "no more than milliseconds are known"
+
+
+def test_rules_of_one_name_are_told_apart(start_prometheus, start_telex):
+    """Each asks for its own series: what the other has written since is no sign of life."""
+    store = start_prometheus()
+    config = {"datasource": {"url": store.url}, "restore": {"datasource": "datasource"},
+              "exporters": {"store": telex.remote_write_exporter(store.url + "/api/v1/write")}}
+    rules = {"scene.yaml": [group(name, [alerting("X", ONE % "a", for_="1h", labels={"severity": name})], interval="1s")
+                            for name in ("a", "b")]}
+    first = start_telex(config, rules)
+    net.wait_until("both in the store", lambda: len(store.query('ALERTS_FOR_STATE{alertname="X"}')) == 2)
+    was = {alert["labels"]["severity"]: net.parse_rfc3339(alert["activeAt"]) for alert in first.alerts()}
+    first.sigkill()
+    down = time.time()
+    time.sleep(5)
+    second = start_telex(config, rules)
+    net.wait_until("both restored", lambda: len(second.alerts()) == 2)
+    unwatched = time.time() - down
+    for alert in second.alerts():
+        moved = (net.parse_rfc3339(alert["activeAt"]) - was[alert["labels"]["severity"]]) / 1e9
+        assert 2.5 < moved < unwatched + 2, f"{alert['labels']['severity']}: {moved} s of {unwatched} are not credited"
