@@ -147,6 +147,31 @@ static void every_rule_has_its_state_after_a_restart(void **state)
     bench_stop(&b);
 }
 
+/* A store that takes no samples when an alert fires: the alert is known all the same, over a restart too, and its
+ * series are written by the next evaluation. */
+static void alerts_do_not_hang_on_their_series(void **state)
+{
+    static const char rules[] =
+        "groups:\n- name: g\n  rules:\n  - {alert: A, expr: x, keep_firing_for: 1h}\n";
+    static const char series[] = "ALERTS{alertname=\"A\", alertstate=\"firing\"} 1\n"
+                                 "ALERTS_FOR_STATE{alertname=\"A\"} 1700000010\n";
+    struct bench b;
+
+    (void)state;
+    bench_start(&b, rules);
+    answer_one(&b, "{}", 1);
+    b.given.refuses_samples = true;
+    evaluate(&b, 1);
+    expect_given(&b.given.edges, "told {alertname=\"A\"} ready>alerting 1\n");
+    expect_given(&b.given.samples, "");
+    b.given.refuses_samples = false;
+    bench_restart(&b, rules);
+    evaluate(&b, 2);
+    expect_given(&b.given.edges, "");
+    expect_given(&b.given.samples, series);
+    bench_stop(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +180,7 @@ int main(void)
         cmocka_unit_test(rules_keep_the_order_of_the_file_over_a_reload),
         cmocka_unit_test(values_keep_their_64_bits),
         cmocka_unit_test(every_rule_has_its_state_after_a_restart),
+        cmocka_unit_test(alerts_do_not_hang_on_their_series),
     };
 
     return cmocka_run_group_tests_name("rules/engine_defects", tests, NULL, NULL);
