@@ -17,7 +17,7 @@
 
 #include <math.h>
 
-#define LOOKBACK_NS (4 * 60 * NS_PER_S) /* stores look back five minutes; a bit less is safe */
+#define LOOKBACK_NS (240 * NS_PER_S) /* stores look back five minutes; a bit less is safe */
 #define STEP_MAX_NS (60 * NS_PER_S)
 #define MS_PER_S 1e3
 
