@@ -64,7 +64,7 @@ static bool save_record(struct batch *b, struct buf *out, struct err *e)
     return true;
 }
 
-/* Up to SNAPSHOT_ROWS alerts from item *at on. */
+/* Up to SNAPSHOT_ROWS alerts from item *at on; called with the rule's lock. */
 static struct batch *collect(struct rule_run *run, uint32_t *at)
 {
     struct batch_info info = {.kind = RECORD_ALERT, .rule = run->name, .group = run->group};
@@ -72,7 +72,6 @@ static struct batch *collect(struct rule_run *run, uint32_t *at)
     struct alert *rows = arena_array(batch_arena(b), struct alert, SNAPSHOT_ROWS);
     uint32_t count = 0;
 
-    lock_take(&run->lock);
     for (; *at < run->table.count && count < SNAPSHOT_ROWS; (*at)++) {
         const struct alert_item *item =
             (const struct alert_item *)(const void *)series_at(&run->table, *at);
@@ -80,20 +79,28 @@ static struct batch *collect(struct rule_run *run, uint32_t *at)
             rows[count++] = alert_of(run, item, batch_arena(b));
         }
     }
-    lock_give(&run->lock);
     batch_set_alerts(b, (struct alerts){rows, count});
     return b;
 }
 
+/* All at one time: between two looks an evaluation may move alerts to where was looked already. */
 static bool save_run(struct rule_run *run, struct buf *out, struct err *e)
 {
+    VEC(struct batch *) pieces = {0};
+    uint32_t at = 0;
     bool ok = true;
 
-    for (uint32_t at = 0; ok && at < run->table.count;) {
+    lock_take(&run->lock);
+    while (at < run->table.count) {
         struct batch *b = collect(run, &at);
-        ok = batch_rows(b) == 0 || save_record(b, out, e);
-        batch_unref(b);
+        vec_push(&pieces, b);
     }
+    lock_give(&run->lock);
+    for (size_t i = 0; i < pieces.len; i++) {
+        ok = ok && (batch_rows(pieces.items[i]) == 0 || save_record(pieces.items[i], out, e));
+        batch_unref(pieces.items[i]);
+    }
+    vec_release(&pieces);
     return ok;
 }
 
