@@ -6,6 +6,7 @@
  */
 #include "app/replay.h"
 
+#include "app/app_int.h"
 #include "app/replay_order.h"
 #include "base/fs.h"
 #include "base/map.h"
@@ -530,8 +531,8 @@ bool replay_run(const struct env *env, const struct loaded *l, const struct repl
     map_init(&r.notes, 0);
     record_gather_init(&r.gather, &r.taker, &r.counts);
     name_notes(&r);
-    bool ok = check_sources(&r, e) && read_notes(&r, e) && open_engine(&r, e) &&
-              open_exporter(&r, e) && replay_all(&r, e);
+    bool ok = check_sources(&r, e) && (options->dry || state_folder_make(l->config, e)) &&
+              read_notes(&r, e) && open_engine(&r, e) && open_exporter(&r, e) && replay_all(&r, e);
     *ret_progress = r.progress;
     record_gather_release(&r.gather);
     engine_free(r.engine);

@@ -27,7 +27,6 @@ def past(tmp_path, start_prometheus):
     config.write_text(yaml.safe_dump({
         "state": {"path": str(tmp_path / "data")}, "datasource": {"url": server.url}, "rules": ["rules.yaml"],
         "exporters": {"prom": telex.remote_write_exporter(server.url)}}))
-    (tmp_path / "data").mkdir()
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [
         {"name": "late", "interval": "10s", "eval_offset": "0s", "rules": [{"record": "load:twice", "expr": "load:sum * 2"}]},
         {"name": "g", "interval": "10s", "eval_offset": "0s", "rules": [
