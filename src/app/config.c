@@ -1,6 +1,6 @@
 /*
- * Reading telex.yaml. The reader goes on behind a mistake: the top-level key (or the exporter) that
- * it stands in is left out and the rest is read again, so that one look shows one mistake of each.
+ * Reading telex.yaml. The reader goes on behind a mistake: the option that is wrong is left out and the rest
+ * is read again (left_out.h), so that one look shows all of them.
  *
  * Invariants
  *   1. A config that is handed out is complete and right as far as one file can tell; what needs the
@@ -11,6 +11,7 @@
 
 #include "export/notifiers.h"
 
+#include "app/left_out.h"
 #include "app/overrides.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -29,84 +30,32 @@ struct reader {
     const struct config_environment *environment;
     struct problems *problems;
     struct option_source source;
+    const struct yaml_node *right_exporters; /* without what is wrong */
 };
 
 /* ---- leaving out what is wrong ---- */
 
-static bool is_before(struct pos a, struct pos b)
-{
-    return a.line < b.line || (a.line == b.line && a.column < b.column);
-}
-
-/* The child of <node> that the place of <e> is in; NULL when it is in none. */
-static const struct yaml_node *child_at(const struct yaml_node *node, const struct err *e)
-{
-    const struct yaml_node *found = NULL;
-
-    if (node == NULL || e->pos.line == 0) {
-        return NULL;
-    }
-    for (const struct yaml_node *n = node->first; n != NULL; n = n->next) {
-        struct pos start = node->kind == YAML_MAPPING ? n->key_pos : n->pos;
-        if (is_before(e->pos, start)) {
-            break;
-        }
-        found = n;
-    }
-    return found;
-}
-
-/* Is the place of <e> in the text that <node> is from? */
-static bool is_in_file_of(const struct yaml_node *node, const struct err *e)
-{
-    return node != NULL && str_starts(node->source->file, str_of(e->file)); /* it may be cut */
-}
-
-/* <node> without <child>. */
-static const struct yaml_node *without(struct arena *a, const struct yaml_node *node,
-                                       const struct yaml_node *child)
-{
-    struct yaml_node *copy = arena_new(a, struct yaml_node);
-    const struct yaml_node **tail = &copy->first;
-
-    *copy = *node;
-    copy->count = 0;
-    for (const struct yaml_node *n = node->first; n != NULL; n = n->next) {
-        if (n->key_offset != child->key_offset || n->offset != child->offset) {
-            struct yaml_node *kept = arena_new(a, struct yaml_node);
-            *kept = *n;
-            *tail = kept;
-            tail = &kept->next;
-            copy->count++;
-        }
-    }
-    *tail = NULL;
-    return copy;
-}
-
 /*
  * Reads <node> with <read> until nothing is wrong with what is left of it; gives what is left, or
- * NULL when a mistake has no place in it.
+ * NULL when a mistake has no place in it. <l> knows what was left out.
  */
-static const struct yaml_node *read_what_is_right(struct reader *r, const struct yaml_node *node,
-                                                  bool (*read)(struct reader *,
-                                                               const struct yaml_node *,
-                                                               struct err *))
+static const struct yaml_node *read_what_is_right(
+    struct reader *r, const struct yaml_node *node, struct left_out *l,
+    bool (*read)(struct reader *, const struct yaml_node *, struct err *))
 {
-    for (bool is_whole = true;; is_whole = false) {
+    l->arena = &r->config->arena;
+    while (true) {
         struct err e = ERR_INIT;
         if (read(r, node, &e)) {
             return node;
         }
-        /* What names something that was left out is not wrong itself, perhaps. */
-        if (is_whole || e.code != ERR_CONFLICT) {
+        if (!left_out_explains(l, node, &e)) {
             problems_error(r->problems, &e);
         }
-        const struct yaml_node *wrong = is_in_file_of(node, &e) ? child_at(node, &e) : NULL;
-        if (wrong == NULL) {
+        node = left_out_without(l, node, &e);
+        if (node == NULL) {
             return NULL;
         }
-        node = without(&r->config->arena, node, wrong);
     }
 }
 
@@ -153,13 +102,13 @@ static void read_datasource_section(struct reader *r)
 {
     const struct yaml_node *node = r->config->settings.datasource;
     bool is_named = r->environment->lookup(r->environment->arg, "TELEX_DATASOURCE_URL") != NULL;
-    struct err e = ERR_INIT;
+    struct left_out l = {.is_list = false};
 
     if (node != NULL && yaml_is_null(node)) {
         node = NULL;
     }
-    if ((node != NULL || is_named) && !read_datasource(r, node, &e)) {
-        problems_error(r->problems, &e);
+    if (node != NULL || is_named) {
+        (void)read_what_is_right(r, node, &l, read_datasource);
     }
 }
 
@@ -324,7 +273,7 @@ static bool read_exporters(struct reader *r, const struct yaml_node *node, struc
 
 static bool read_plan(struct reader *r, const struct yaml_node *routes, struct err *e)
 {
-    return parse_plan(r, r->config->settings.exporters, routes, e);
+    return parse_plan(r, r->right_exporters, routes, e);
 }
 
 void config_add_overrides_path(const struct config *c, struct buf *out)
@@ -458,6 +407,7 @@ static void read_plan_sections(struct reader *r)
 {
     const struct settings *s = &r->config->settings;
     size_t before = r->problems->errors;
+    struct left_out left = {.is_list = true};
     struct err e = ERR_INIT;
 
     if (!read_overrides(r, &e)) {
@@ -470,10 +420,13 @@ static void read_plan_sections(struct reader *r)
     if (r->environment->has_rule_webhooks) {
         read_built_in(r);
     }
-    (void)read_what_is_right(r, s->exporters, read_exporters);
+    r->right_exporters = read_what_is_right(r, s->exporters, &left, read_exporters);
     plan_config_release(&r->config->plan);
+    bool all_there = r->right_exporters != NULL || s->exporters == NULL;
+    if (all_there) { /* what was left out is known, so that routes may name it */
+        (void)read_what_is_right(r, s->routes, &left, read_plan);
+    }
     if (r->problems->errors == before) {
-        (void)read_what_is_right(r, s->routes, read_plan);
         warn_of_strangers(r);
     }
     r->config->plan.state_path = s->state.path;
@@ -529,19 +482,24 @@ static void check_rest(struct reader *r)
 
 static void read_sections(struct reader *r)
 {
+    struct left_out left = {.is_list = true};
     struct err e = ERR_INIT;
 
     if (!read_secrets_path(r, &e)) {
         problems_error(r->problems, &e);
         return;
     }
-    if (read_what_is_right(r, r->config->root, read_root) == NULL && r->config->root != NULL) {
+    if (read_what_is_right(r, r->config->root, &left, read_root) == NULL &&
+        r->config->root != NULL) {
         return;
     }
+    size_t before =
+        r->problems->errors; /* what is wrong in a setting is left out, and names nothing */
     read_datasource_section(r);
     read_datasources_section(r);
     list_sources(r->config);
     read_rule_servers(r);
+    r->config->has_settings = r->problems->errors == before;
     find_restore_source(r);
     read_plan_sections(r);
     check_rest(r);
@@ -631,11 +589,11 @@ bool config_parse(struct str file, struct str text, const struct config_environm
 
     c->source.file = arena_dup(&c->arena, file);
     c->source.text = arena_dup(&c->arena, text);
-    if (!read_config(c, environment, problems, e)) {
-        return false;
+    bool ok = read_config(c, environment, problems, e);
+    if (ok || (environment->keeps_wrong && c->has_settings)) {
+        *ret_config = TAKE(c);
     }
-    *ret_config = TAKE(c);
-    return true;
+    return ok;
 }
 
 bool config_load(struct str path, const struct config_environment *environment,

@@ -113,6 +113,7 @@ struct config {
     const struct rule_source *rule_sources; /* the one without a name, then these */
     struct rule_servers rule_servers;
     struct plan_config plan;
+    bool has_settings; /* these and datasources are right, whatever the rest is */
     struct labels *external_labels;
     struct yaml_source overrides_source; /* what was changed at run time; text empty: nothing */
     const struct yaml_node *overrides;   /* exporters with options, or NULL */
@@ -127,6 +128,7 @@ struct config_environment {
     void *arg;
     const struct str *overrides; /* a text in place of the state folder's file (overrides.h) */
     bool has_rule_webhooks;      /* rules name URLs of their own: who delivers there is added */
+    bool keeps_wrong; /* a config with mistakes is given too, where its settings can be read */
 };
 
 /* The environment of this process. */

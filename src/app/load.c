@@ -76,14 +76,17 @@ static bool too_many(const struct problems *problems, size_t before, struct err 
     return err_set(e, ERR_CONFIG, "%zu problem%s", found, found == 1 ? "" : "s");
 }
 
-static bool read_config(const struct load_input *input, struct problems *problems,
+static bool read_config(const struct load_input *input, bool keeps_wrong, struct problems *problems,
                         struct config **ret_config, struct err *e)
 {
+    struct config_environment environment = input->environment;
+
+    environment.keeps_wrong = keeps_wrong;
     if (input->config_text.ptr == NULL) {
-        return config_load(input->config_path, &input->environment, problems, ret_config, e);
+        return config_load(input->config_path, &environment, problems, ret_config, e);
     }
-    return config_parse(input->config_path, input->config_text, &input->environment, problems,
-                        ret_config, e);
+    return config_parse(input->config_path, input->config_text, &environment, problems, ret_config,
+                        e);
 }
 
 static bool names_webhooks(const struct rule_set *set)
@@ -115,12 +118,25 @@ static bool add_rule_webhooks(const struct load_input *input, struct loaded *l, 
     struct config *with = NULL;
 
     again.environment.has_rule_webhooks = true;
-    if (!read_config(&again, &told, &with, e)) {
+    if (!read_config(&again, false, &told, &with, e)) {
         return false;
     }
     config_unref(l->config);
     l->config = with;
     return true;
+}
+
+/* The config is wrong; its rules may be so too, and then one look shows both. */
+static bool look_at_rules_too(const struct load_input *input, struct loaded *l,
+                              struct problems *problems, size_t before, struct err *e)
+{
+    struct err ignored = ERR_INIT;
+
+    if (l->config != NULL) {
+        (void)load_rules(input, l->config, problems, &l->rules, &ignored);
+    }
+    loaded_release(l);
+    return too_many(problems, before, e);
 }
 
 bool load_all(const struct load_input *input, struct problems *problems, struct loaded *ret_loaded,
@@ -129,8 +145,8 @@ bool load_all(const struct load_input *input, struct problems *problems, struct 
     struct loaded l = {0};
     size_t before = problems->errors;
 
-    if (!read_config(input, problems, &l.config, e)) {
-        return false;
+    if (!read_config(input, true, problems, &l.config, e)) {
+        return look_at_rules_too(input, &l, problems, before, e);
     }
     bool ok = load_rules(input, l.config, problems, &l.rules, e);
     if (ok && problems->errors == before && names_webhooks(l.rules) &&

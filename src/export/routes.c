@@ -77,8 +77,7 @@ static bool read_route_key(struct reader *r, struct route_config *route, const s
             return route_keys[i].read(r, route, n, e);
         }
     }
-    return yaml_key_err(n, e, ERR_CONFIG,
-                        "unknown key '%.*s' in a route; expected match, to or continue",
+    return yaml_key_err(n, e, ERR_CONFIG, "unknown key '%.*s'; expected match, to or continue",
                         STR_FMT(n->key));
 }
 
@@ -93,7 +92,7 @@ static bool read_route(struct reader *r, const struct yaml_node *node, struct er
     }
     for (const struct yaml_node *n = node->first; n != NULL; n = n->next) {
         if (!read_route_key(r, route, n, e)) {
-            return err_wrap(e, "route %zu", r->config->route_count);
+            return err_wrap(e, "in a route");
         }
     }
     if (route->to == 0) {

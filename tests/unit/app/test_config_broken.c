@@ -66,6 +66,61 @@ static const struct {
      "t.yaml:2:14: unknown exporter type 'fiel'; did you mean 'file'?\n"
      "      a: { type: fiel }\n"
      "                 ^~~~\n"},
+    /* One look shows all, and not what only follows. */
+    {"server: { threads: 0, threds: 1 }\n"
+     "datasource: { url: nohttp, timeout: never }\n"
+     "exporters:\n"
+     "  y: { type: webhook, url: 'http://h', retry: { max_retries: -1, max_age: x } }\n"
+     "  z: { type: influxdb, timeout: never, database: d }\n",
+     "t.yaml:1:23: unknown option 'threds' of server: did you mean 'threads'?\n"
+     "    server: { threads: 0, threds: 1 }\n"
+     "                          ^~~~~~\n"
+     "t.yaml:1:20: threads: must be at least 1\n"
+     "    server: { threads: 0, threds: 1 }\n"
+     "                       ^\n"
+     "t.yaml:2:20: url: expected a URL that begins with http:// or https://\n"
+     "t.yaml:2:37: timeout: 'never' is no duration: expected a number and a unit, like 30s, 5m or 1h30m, or seconds\n"
+     "    datasource: { url: nohttp, timeout: never }\n"
+     "                                        ^~~~~\n"
+     "t.yaml:4:62: exporter 'y': max_retries: must not be negative\n"
+     "      y: { type: webhook, url: 'http://h', retry: { max_retries: -1, max_age: x } }\n"
+     "                                                                 ^~\n"
+     "t.yaml:4:75: exporter 'y': max_age: 'x' is no duration: expected a number and a unit, like 30s, 5m or 1h30m, or seconds\n"
+     "      y: { type: webhook, url: 'http://h', retry: { max_retries: -1, max_age: x } }\n"
+     "                                                                              ^\n"
+     "t.yaml:5:33: exporter 'z': timeout: 'never' is no duration: expected a number and a unit, like 30s, 5m or 1h30m, or seconds\n"
+     "      z: { type: influxdb, timeout: never, database: d }\n"
+     "                                    ^~~~~\n"
+     "t.yaml:5:3: exporter 'z': exporter influxdb needs 'url': add it here, or set TELEX_EXPORTER_Z_URL\n"
+     "      z: { type: influxdb, timeout: never, database: d }\n"
+     "      ^\n"},
+    {"exporters:\n"
+     "  y: { type: webhook, url: 'http://h', headers: 5 }\n"
+     "  n: { type: multi, exporters: [ y, nobody ] }\n"
+     "  m: { type: multi, exporters: [ y ], min_success_count: 5 }\n"
+     "  l: { type: resilient, exporter: n }\n"
+     "routes:\n"
+     "  - { to: [ nobody ] }\n"
+     "  - { match: 'a ==', to: [ n ], bogus: 2 }\n"
+     "  - { to: [ y, l ] }\n",
+     "t.yaml:2:49: exporter 'y': headers: expected a mapping of names to texts, found '5'\n"
+     "      y: { type: webhook, url: 'http://h', headers: 5 }\n"
+     "                                                    ^\n"
+     "t.yaml:3:37: exporter 'n': there is no exporter named 'nobody'\n"
+     "      n: { type: multi, exporters: [ y, nobody ] }\n"
+     "                                        ^~~~~~\n"
+     "t.yaml:4:58: exporter 'm': 'm' wants 5 of its exporters to have a record, but has 1\n"
+     "      m: { type: multi, exporters: [ y ], min_success_count: 5 }\n"
+     "                                                             ^\n"
+     "t.yaml:7:13: in a route: there is no exporter named 'nobody'\n"
+     "      - { to: [ nobody ] }\n"
+     "                ^~~~~~\n"
+     "t.yaml:8:19: in a route: expected a field, a text or a number, found the end\n"
+     "      - { match: 'a ==', to: [ n ], bogus: 2 }\n"
+     "                      ^\n"
+     "t.yaml:8:33: in a route: unknown key 'bogus'; expected match, to or continue\n"
+     "      - { match: 'a ==', to: [ n ], bogus: 2 }\n"
+     "                                    ^~~~~\n"},
     {"datasource: { type: prometeus, url: 'http://a' }\n",
      "t.yaml:1:21: unknown datasource type 'prometeus'; did you mean 'prometheus'?\n"
      "    datasource: { type: prometeus, url: 'http://a' }\n"
@@ -176,13 +231,13 @@ static const struct {
                       "            ^~~\n"},
     {"routes:\n"
      "- { to: [ hook ] }\n",
-     "t.yaml:2:11: route 1: there is no exporter named 'hook'\n"
+     "t.yaml:2:11: in a route: there is no exporter named 'hook'\n"
      "    - { to: [ hook ] }\n"
      "              ^~~~\n"},
     {"exporters: { hook: { type: webhook, url: 'http://a' } }\n"
      "routes:\n"
      "- { to: [ hok ] }\n",
-     "t.yaml:3:11: route 1: there is no exporter named 'hok'; did you mean 'hook'?\n"
+     "t.yaml:3:11: in a route: there is no exporter named 'hok'; did you mean 'hook'?\n"
      "    - { to: [ hok ] }\n"
      "              ^~~\n"},
     {"exporters: { hook: { type: webhook, url: 'http://a' } }\n"
@@ -194,20 +249,20 @@ static const struct {
     {"exporters: { hook: { type: webhook, url: 'http://a' } }\n"
      "routes:\n"
      "- { macth: 'x', to: [ hook ] }\n",
-     "t.yaml:3:5: route 1: unknown key 'macth' in a route; expected match, to or continue\n"
+     "t.yaml:3:5: in a route: unknown key 'macth'; expected match, to or continue\n"
      "    - { macth: 'x', to: [ hook ] }\n"
      "        ^~~~~\n"},
     {"exporters: { hook: { type: webhook, url: 'http://a' } }\n"
      "routes:\n"
      "- { to: [ hook ], continue: sometimes }\n",
-     "t.yaml:3:29: route 1: expected true or false, found 'sometimes'\n"
+     "t.yaml:3:29: in a route: expected true or false, found 'sometimes'\n"
      "    - { to: [ hook ], continue: sometimes }\n"
      "                                ^~~~~~~~~\n"},
     {"exporters: { hook: { type: webhook, url: 'http://a' } }\n"
      "routes:\n"
      "- match: kind == \"alert\" and\n"
      "  to: [ hook ]\n",
-     "t.yaml:3:29: route 1: expected a field, a text or a number, found the end\n"
+     "t.yaml:3:29: in a route: expected a field, a text or a number, found the end\n"
      "    - match: kind == \"alert\" and\n"
      "                                ^\n"},
     {"secrets: { path: [ a ] }\n", "t.yaml:1:18: expected a text, found a list\n"
@@ -273,7 +328,10 @@ static const struct {
      "      ^\n"
      "t.yaml:4:14: unknown exporter type 'webhok'; did you mean 'webhook'?\n"
      "      c: { type: webhok }\n"
-     "                 ^~~~~~\n"},
+     "                 ^~~~~~\n"
+     "t.yaml:6:11: in a route: there is no exporter named 'nowhere'\n"
+     "    - { to: [ nowhere ] }\n"
+     "              ^~~~~~~\n"},
     {"datasource: { url: 'http://a', usrname: x }\n"
      "exporters: { a: { type: file2 } }\n"
      "log: { levels: { a: b } }\n",

@@ -72,6 +72,12 @@ static const struct {
      "warning: t.yaml:3:3: exporter 'b' gets nothing: no route and no rule names it\n"
      "    - { name: b, type: webhook, url: 'http://127.0.0.1:9' }\n"
      "      ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~\n"},
+    /* A wrong config does not hide what is wrong in the rules. */
+    {PROM "exporters: { hook: { type: webhook, url: 5 } }\n", "groups: 5\n",
+     "t.yaml:3:42: exporter 'hook': url: expected a URL that begins with http:// or https://\n"
+     "r.yaml:1:9: expected a list of groups, found the text '5'\n"
+     "    groups: 5\n"
+     "            ^\n"},
     {"exporters: { a: { type: webhook, url: 'http://127.0.0.1:9' } }\n"
      "routes: [ { match: 'kind == \"alrt\"', to: [ a ] } ]\n",
      NULL,
