@@ -628,6 +628,7 @@ struct rule_options config_rule_options(const struct config *c)
         .update_entries_limit = c->settings.update_entries_limit,
         .limit = c->settings.limits.default_limit,
         .query_offset_ns = c->settings.query_offset_ns,
+        .eval_alignment = c->settings.eval_alignment,
         .dialect = c->rule_sources[0].dialect,
         .sources = c->rule_sources,
         .source_count = c->datasource_count + 1,

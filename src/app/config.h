@@ -82,6 +82,7 @@ struct settings {
     int64_t evaluation_interval_ns;
     int64_t update_entries_limit;
     int64_t query_offset_ns;
+    bool eval_alignment;
     bool alertgroup_label;
     bool vmalert_metrics;
     int64_t reload_interval_ns; /* 0: only when told to */

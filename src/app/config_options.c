@@ -283,6 +283,13 @@ static const struct option rows[] = {
      .unit = "s",
      .help = "How long before its slot a rule group asks, when it says nothing (`query_offset`, "
              "`eval_delay`): for stores that show samples late."},
+    {.name = "eval_alignment",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct settings, eval_alignment),
+     .fallback = "false",
+     .help =
+         "Rule groups that do not say it themselves (`eval_alignment`, `eval_offset`) ask for times that are "
+         "multiples of their interval, as vmalert's do, and so all of one interval at once."},
     {.name = "alertgroup_label",
      .type = OPTION_BOOL,
      .offset = offsetof(struct settings, alertgroup_label),

@@ -174,6 +174,7 @@ struct rule_fetcher {
 struct rule_options {
     int64_t interval_ns;               /* for groups that name none; 0: a minute */
     int64_t query_offset_ns;           /* likewise */
+    bool eval_alignment;               /* likewise */
     int64_t limit;                     /* of groups that say nothing; 0: none */
     int64_t update_entries_limit;      /* for rules that say nothing; 0: 20 */
     enum promql_dialect dialect;       /* what the datasource speaks when there are no <sources> */

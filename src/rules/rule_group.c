@@ -119,7 +119,7 @@ static void read_eval_offset(struct rule_loader *l, const struct yaml_node *node
 static void read_slot(struct rule_loader *l, const struct yaml_node *const *at,
                       struct rule_group *group)
 {
-    bool is_aligned = false;
+    bool is_aligned = l->options->eval_alignment;
 
     field_bool(l, at[GROUP_EVAL_ALIGNMENT], &is_aligned);
     if (at[GROUP_EVAL_OFFSET] != NULL) {

@@ -116,6 +116,7 @@ def test_flags_become_a_config_that_check_takes(tmp_path):
     assert [line for line in values if "  # " not in line] == [], "each value says where it comes from"
     config = yaml.safe_load(said)
     assert config["exporters"]["remote_write"]["url"] == "http://vm:8428/api/v1/write"
+    assert (config["eval_alignment"], config["query_offset"]) == (True, "30s")
     assert config["restore"] == {"datasource": "remote_read"}
     assert config["datasource"]["headers"] == {"X-A": "1", "X-B": "2"}
     assert [config["exporters"][f"alertmanager_{n}"]["tls"]["insecure_skip_verify"] for n in (1, 2)] == [True, False]
@@ -123,6 +124,12 @@ def test_flags_become_a_config_that_check_takes(tmp_path):
     path.write_text(said)
     done = subprocess.run([telex.BINARY, "check", "-c", path], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_older_names_of_times():
+    said = yaml.safe_load(flags("-rule=x", "-datasource.url=http://a", "-datasource.lookback=5s",
+                                "-datasource.queryTimeAlignment=false", "-telex.printConfig").stdout)
+    assert (said["eval_alignment"], said["query_offset"]) == (False, "5s")
 
 
 def test_a_cluster_with_tenants_needs_no_licence():

@@ -70,13 +70,21 @@ static const struct timing timings[] = {
     {"  interval: 1m\n  eval_alignment: true\n  eval_offset: 7s\n", 60 * S, 2 * S, 7 * S},
 };
 
-static void times_of_a_group(void **state)
-{
-    const struct rule_options options = {.interval_ns = 15 * S, .query_offset_ns = 2 * S};
+/* With the config's eval_alignment: where groups say nothing else. */
+static const struct timing aligned_timings[] = {
+    {"", 15 * S, 2 * S, 2 * S},
+    {"  interval: 1m\n  eval_delay: 90s\n", 60 * S, 90 * S, 30 * S},
+    {"  interval: 1m\n  eval_offset: 7s\n", 60 * S, 2 * S, 7 * S},
+    {"  eval_alignment: false\n", 15 * S, 2 * S, -1},
+};
 
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(timings); i++) {
-        const struct timing *t = &timings[i];
+static void check_times(const struct timing *rows, size_t count, bool eval_alignment)
+{
+    const struct rule_options options = {
+        .interval_ns = 15 * S, .query_offset_ns = 2 * S, .eval_alignment = eval_alignment};
+
+    for (size_t i = 0; i < count; i++) {
+        const struct timing *t = &rows[i];
         char text[256];
         (void)snprintf(text, sizeof(text), "groups:\n- name: g\n%s  rules: []\n", t->fields);
         struct rule_set *set = load_with(text, &options);
@@ -89,6 +97,13 @@ static void times_of_a_group(void **state)
         }
         rule_set_unref(set);
     }
+}
+
+static void times_of_a_group(void **state)
+{
+    (void)state;
+    check_times(timings, ARRAY_LEN(timings), false);
+    check_times(aligned_timings, ARRAY_LEN(aligned_timings), true);
 }
 
 static void groups_that_say_nothing_have_the_default_limit(void **state)
