@@ -135,6 +135,12 @@ static void add_bool(struct buf *out, bool value)
     buf_add_str(out, value ? STR("true") : STR("false"));
 }
 
+/* Alerts are active from the time that was asked for, which lies before the evaluation. */
+static bool is_restored(const struct rule_run *run, const struct alert_status *s)
+{
+    return s->active_at_ns + run->rule->group->query_offset_ns < run->engine->started_ns;
+}
+
 /* The members behind labels and annotations, which need no escapes. */
 static void add_status(struct alert_printer *p, struct buf *out, const struct alert_item *item)
 {
@@ -154,7 +160,7 @@ static void add_status(struct alert_printer *p, struct buf *out, const struct al
     buf_add_str(out, STR("\",\"id\":\""));
     buf_add_u64(out, alert_id(p->run, item));
     buf_add_str(out, STR("\",\"restored\":"));
-    add_bool(out, s->active_at_ns < p->run->engine->started_ns);
+    add_bool(out, is_restored(p->run, s));
     buf_add_str(out, STR(",\"stabilizing\":"));
     add_bool(out, s->state == ALERT_SUPPRESSING);
 }

@@ -59,5 +59,19 @@ static void ping(struct http_exchange *x)
     answer_text(x, 204, STR(""));
 }
 
+/* Grafana asks for it to learn what answers rules: without one it takes us for something else. */
+static void build_info(struct http_exchange *x)
+{
+    (void)http_exchange_answer(
+        x,
+        &(struct http_answer){
+            .status = 200,
+            .content_type = "application/json",
+            .constant = STR("{\"status\":\"success\",\"data\":{\"version\":\"" TELEX_VERSION
+                            "\",\"revision\":\"\",\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":"
+                            "\"\",\"goVersion\":\"\"}}\n")});
+}
+
+const struct http_handler resource_build_info = {.end = build_info};
 const struct http_handler resource_health = {.end = health};
 const struct http_handler resource_ping = {.end = ping};

@@ -50,7 +50,7 @@ const struct resource server_resources[] = {
             "Groups with their rules and alerts, in file order, with the fields that Prometheus's API has and "
             "those of vmalert: `{\"status\": \"success\", \"data\": {\"groups\": [...]}}`. It is made while it "
             "is sent, and breaks off when the rules are replaced meanwhile. Annotations that `query` are as "
-            "they were written: reading asks nobody. This and the next six are also there below `/vmalert` and "
+            "they were written: reading asks nobody. This and the next seven are also there below `/vmalert` and "
             "`/prometheus`.",
         .params = RULE_FILTERS),
     PEER_API("/api/v1/alerts", &resource_alerts,
@@ -77,6 +77,8 @@ const struct resource server_resources[] = {
     PEER_API(
         "/api/v1/alertmanagers", &resource_alertmanagers,
         .help = "The same as Prometheus has it: `activeAlertmanagers` and `droppedAlertmanagers`."),
+    PEER_API("/api/v1/status/buildinfo", &resource_build_info,
+             .help = "The version, as Prometheus says it: Grafana asks for it."),
     PEER_PAGE("/vmalert", &resource_peer_page),
     PEER_PAGE("/vmalert/", &resource_peer_page),
     PEER_PAGE("/vmalert/groups", &resource_peer_page),

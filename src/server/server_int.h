@@ -35,6 +35,7 @@ struct resource {
 extern const struct http_handler resource_alert;
 extern const struct http_handler resource_alertmanagers;
 extern const struct http_handler resource_alerts;
+extern const struct http_handler resource_build_info;
 extern const struct http_handler resource_exporter;
 extern const struct http_handler resource_exporter_change;
 extern const struct http_handler resource_exporter_list;
