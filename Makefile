@@ -5,7 +5,7 @@ FUZZ_SECONDS ?= 30
 CC = gcc
 
 .DEFAULT_GOAL := build
-.PHONY: help build test lint format asan tsan docs fuzz fault bench clean
+.PHONY: help build test lint format asan tsan docs fuzz fault compare bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -41,6 +41,10 @@ fuzz: ## every fuzz harness for FUZZ_SECONDS; HARNESS=name for one
 fault: build ## kill, cut and corrupt; SHORT=1 for the form that ./test runs
 	tools/deps.sh test
 	tests/fault/run $(if $(SHORT),--short)
+
+compare: build ## Telex and Debian's vmalert on one Prometheus for ten minutes, every sample compared; SHORT=1
+	tools/deps.sh test
+	tests/sidebyside/run $(if $(SHORT),--short)
 
 bench: build ## measure side by side with the peers: rules, then delivery
 	bench/run rules
