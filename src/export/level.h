@@ -33,9 +33,11 @@ struct status_rule;
 /* One alert as it stands. */
 struct level_alert {
     char rule_id[40];      /* the source's own mark */
-    uint64_t key;          /* identity of (rule, labels, episode) while the process runs */
+    uint64_t key;          /* identity of (labels, episode), in every process */
+    uint64_t old_key;      /* what it was in files of earlier versions; 0: nothing */
     struct labels *labels; /* borrowed: ref to keep */
     bool firing;           /* false: resolved */
+    bool asks;             /* its texts may take a query */
     int64_t starts_at_ns;  /* when it fired */
     int64_t ends_at_ns;    /* when it resolved; for a firing one 0 */
     int64_t interval_ns;   /* of its group, for endsAt */
@@ -57,9 +59,9 @@ struct level_source {
     void (*walk)(void *arg, void (*visit)(void *visit_arg, const struct level_alert *alert),
                  void *visit_arg);
     /* Appends the annotations of an alert as a JSON object and its generator URL; false when it is
-     * gone. */
-    bool (*describe)(void *arg, const struct level_alert *alert, struct buf *annotations,
-                     struct buf *generator_url);
+     * gone. A text that would take longer than <wait> says so in its place. */
+    bool (*describe)(void *arg, const struct level_alert *alert, struct wait wait,
+                     struct buf *annotations, struct buf *generator_url);
     void *arg;
 };
 

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "base/trace.h"
+#include "base/vec.h"
 #include "export/backoff.h"
 #include "export/debug.h"
 #include "export/exporter.h"
@@ -56,7 +57,6 @@ struct level_output {
 
     /* The thread's own. */
     struct level_memory *memory;
-    uint32_t walks;
     int64_t probe_due_ns; /* monotonic */
     struct backoff backoff;
     struct arena arena;
@@ -67,14 +67,18 @@ struct level_output {
 /* What the destination last accepted of one alert. */
 struct confirmed {
     uint64_t key;
-    int64_t at_ns; /* monotonic */
-    bool firing;
-    bool refused;  /* the destination would not have it */
+    int64_t at_ns; /* monotonic: when it accepted it; while it is not told: when it was met first */
     uint32_t walk; /* the last walk that met it */
+    uint32_t chosen; /* the last walk that told it, where several alerts have the key */
+    bool is_told;    /* what follows says something */
+    bool firing;
+    bool refused; /* the destination would not have it */
+    bool fires;   /* in the last walk: one with the key did */
 };
 
 struct level_memory {
     struct map confirmed;
+    uint32_t walks; /* of whoever has it */
 };
 
 /* What came of telling. */
@@ -86,6 +90,38 @@ struct level_told {
     int64_t retry_after_ms; /* what the destination asked for */
     uint64_t untold; /* alerts that the destination was to hear of, and did not or would not */
 };
+
+/* One that the destination is to be told of. */
+struct due_alert {
+    struct level_alert alert; /* with a reference to its labels */
+    bool may_wait;            /* for its texts: they take a query, and it has the time */
+    int64_t told_ns;          /* monotonic; 0: never */
+    uint32_t place;           /* in the walk */
+};
+
+/* What a walk found. */
+struct due {
+    struct level_output *output;
+    struct level_told *told;
+    int64_t now_ns; /* monotonic: of the walk */
+    VEC(struct due_alert) alerts;
+    bool has_doubles; /* some have the same key */
+    bool has_waiting; /* some may wait */
+    uint64_t source_number;
+    VEC(uint64_t) slow;          /* rules whose texts took too long, as hashes of their ids */
+    int64_t waited_ns;           /* for those */
+    struct arena words;          /* headers of groups, which the source lends for the walk only */
+    const struct label *lent;    /* those copied last */
+    const struct label *headers; /* and their copy */
+};
+
+/* Walks the source: what is due, in the order in which it is to be told. False when there is no source; to be
+ * released in either case. */
+bool level_due_find(struct due *due, struct level_output *o, struct level_told *told);
+void level_due_release(struct due *due);
+
+/* The destination, or whoever decides for it, is done with the alert until it is due again. */
+void level_confirm(struct due *due, const struct level_alert *a, bool refused);
 
 /* One walk, and what it found due is sent. */
 void level_tell(struct level_output *o, struct wait wait, struct level_told *ret);
@@ -99,9 +135,17 @@ void level_source_give(struct level_output *o);
  * below resend_delay. */
 int64_t level_period_ns(const struct level_output *o, const struct level_alert *a);
 
-/* The alert as it goes out, with a reference to its labels, its texts in the output's arena. */
+/* How long a destination that is told that it fires takes it to, when it hears nothing more. */
+int64_t level_lasts_ns(const struct level_output *o, const struct level_alert *a);
+
+/* When it may take it as resolved, if it is told of it now. */
+int64_t level_ends_at(const struct level_output *o, const struct level_alert *a);
+
+/* The alert as it goes out, with a reference to its labels, its texts in the output's arena; they may take
+ * until <wait> is over. When it ends is not said yet. */
 enum level_words { LEVEL_WORDS_READY, LEVEL_WORDS_DROPPED, LEVEL_WORDS_GONE };
 enum level_words level_describe(struct level_output *o, uint64_t *source_number,
-                                const struct level_alert *a, struct level_item *ret_item);
+                                const struct level_alert *a, struct wait wait,
+                                struct level_item *ret_item);
 
 #endif

@@ -17,6 +17,8 @@ struct level_meter {
     struct call_meter *calls;
     struct metric *metrics[OUTPUT_METRICS]; /* those that mean something here */
     struct metric *refused;
+    struct metric *never_told;
+    struct metric *end_not_told;
     struct lock lock;
     int64_t failures GUARDED_BY(lock); /* in a row */
     struct output_status status GUARDED_BY(lock);
@@ -27,6 +29,15 @@ static const struct metric_desc refused_desc = {
     .help = "Alerts that a destination of levels refused; they are told again when they are due.",
     .type = METRIC_COUNTER,
     .labels = {"exporter"},
+};
+
+static const struct metric_desc forgotten_desc = {
+    .name = "telex_exporter_forgotten_total",
+    .help =
+        "Alerts that ended, and that a destination of levels could not be told of for so long that "
+        "they were forgotten: it heard nothing of them, or only that they fire.",
+    .type = METRIC_COUNTER,
+    .labels = {"exporter", "reason"},
 };
 
 static const enum output_metric shown[] = {OUTPUT_DELIVERED, OUTPUT_RETRIED, OUTPUT_UNKNOWN,
@@ -52,6 +63,8 @@ struct level_meter *level_meter_new(const struct exporter_place *place,
         m->metrics[shown[i]] = metrics_get1(metrics, &output_metric_descs[shown[i]], place->name);
     }
     m->refused = metrics_get1(metrics, &refused_desc, place->name);
+    m->never_told = metrics_get2(metrics, &forgotten_desc, place->name, STR("never_told"));
+    m->end_not_told = metrics_get2(metrics, &forgotten_desc, place->name, STR("end_not_told"));
     metric_set(m->metrics[OUTPUT_HEALTHY], 1);
     return m;
 }
@@ -125,6 +138,12 @@ void level_meter_note(struct level_meter *m, const struct outcome *out, size_t a
     lock_give(&m->lock);
 }
 
+void level_meter_forgot(struct level_meter *m, const struct level_forgotten *f)
+{
+    metric_add(m->never_told, f->never_told);
+    metric_add(m->end_not_told, f->end_not_told);
+}
+
 void level_meter_probed(struct level_meter *m, bool is_there, const struct err *e)
 {
     call_meter_show(m->calls);
@@ -158,6 +177,8 @@ void level_meter_free(struct level_meter *m)
         metric_drop(m->metrics[i]);
     }
     metric_drop(m->refused);
+    metric_drop(m->never_told);
+    metric_drop(m->end_not_told);
     call_meter_put(m->calls);
     call_meters_free(m->own);
     lock_release(&m->lock);

@@ -27,6 +27,13 @@ struct level_meter *level_meter_new(const struct exporter_place *place,
 void level_meter_note(struct level_meter *m, const struct outcome *out, size_t alerts,
                       int64_t took_ns);
 
+/* Alerts that are over for so long that nobody shows them any more. */
+struct level_forgotten {
+    uint64_t never_told;   /* the destination heard nothing of them */
+    uint64_t end_not_told; /* it heard that they fire, and not that they ended */
+};
+void level_meter_forgot(struct level_meter *m, const struct level_forgotten *f);
+
 /* A health check was answered, or not, for the reason in <e>. */
 void level_meter_probed(struct level_meter *m, bool is_there, const struct err *e);
 

@@ -34,6 +34,18 @@ void level_store_begin(struct buf *out, uint64_t words)
     add64(out, words);
 }
 
+static uint32_t told_count(const struct level_memory *memory)
+{
+    uint32_t at = 0;
+    uint32_t count = 0;
+    void *value = NULL;
+
+    while (map_next(&memory->confirmed, &at, NULL, &value)) {
+        count += ((const struct confirmed *)value)->is_told;
+    }
+    return count;
+}
+
 void level_store_add(struct buf *out, struct str url, const struct level_memory *memory,
                      struct level_store_time now)
 {
@@ -42,9 +54,12 @@ void level_store_add(struct buf *out, struct str url, const struct level_memory 
 
     add32(out, (uint32_t)url.len);
     buf_add_str(out, url);
-    add32(out, memory->confirmed.len);
+    add32(out, told_count(memory));
     while (map_next(&memory->confirmed, &at, NULL, &value)) {
         const struct confirmed *c = value;
+        if (!c->is_told) {
+            continue;
+        }
         add64(out, c->key);
         add64(out, (uint64_t)(now.wall_ns - (now.mono_ns - c->at_ns)));
         buf_add_byte(out, c->firing ? 1 : 0);
@@ -94,6 +109,7 @@ static void remember(struct level_memory *m, const unsigned char *entry,
 
     c->key = le_get64(entry);
     c->at_ns = now.mono_ns - (age_ns > 0 ? age_ns : 0);
+    c->is_told = true;
     c->firing = entry[16] != 0;
     mem_free(map_put(&m->confirmed, str_make((const char *)&c->key, sizeof(c->key)), c));
 }

@@ -1,13 +1,10 @@
 /*
  * Invariants
- *   1. confirmed[key] says what the destination last accepted: firing or resolved, and when.
- *   2. An alert is due when it was never confirmed, when its state differs from the confirmed one, or
- *      when its period (level_words.c) has passed since.
- *   3. Keys that a whole walk did not meet are forgotten after it: memory follows the number of
- *      alerts.
- *   4. The source is held for a walk and for each description, never while sending.
- *   5. What is untold is due, or the destination refused it when it was told last.
- *   6. All alerts of a request have the same headers.
+ *   1. The source is held for each description, never while sending.
+ *   2. What is untold is due, or the destination refused it when it was told last.
+ *   3. All alerts of a request have the same headers.
+ *   4. Alerts whose texts take no query wait for no query: they go first, and a telling ends soon after
+ *      TELLING_MS. A rule whose query hangs is waited for once in it.
  */
 #include "export/level_int.h"
 
@@ -17,119 +14,12 @@
 #include "export/outcome_rows.h"
 #include "net/http_client.h"
 
-static struct str key_bytes(const uint64_t *key)
-{
-    return str_make((const char *)key, sizeof(*key));
-}
-
-/* ---- what is due ---- */
-
-struct due {
-    struct level_output *output;
-    VEC(struct level_alert) alerts; /* each with a reference to its labels */
-    struct level_told *told;
-    int64_t now_ns; /* monotonic */
-    uint64_t source_number;
-    struct arena words;          /* headers of groups, which the source lends for the walk only */
-    const struct label *lent;    /* those copied last */
-    const struct label *headers; /* and their copy */
+enum {
+    TEXTS_MS = 2000,     /* for the texts of a request; what is described by then is sent */
+    TEXT_MIN_MS = 100,   /* for those of one alert, however many took too long before */
+    TELLING_MS = 10000,  /* then the source is walked again: something else may have begun */
+    WAITED_MAX_MS = 6000 /* in one telling for what gave no answer */
 };
-
-static void due_at(struct due *due, int64_t at_ns)
-{
-    if (at_ns < due->told->next_mono_ns) {
-        due->told->next_mono_ns = at_ns;
-    }
-}
-
-/* Groups stand together in a walk, so the last copy is nearly always the one. */
-static const struct label *keep_headers(struct due *due, const struct level_alert *a)
-{
-    if (a->header_count == 0) {
-        return NULL;
-    }
-    if (a->headers != due->lent) {
-        due->lent = a->headers;
-        due->headers = label_pairs_dup(&due->words, a->headers, a->header_count);
-    }
-    return due->headers;
-}
-
-static void collect(void *arg, const struct level_alert *alert)
-{
-    struct due *due = arg;
-    struct level_output *o = due->output;
-    struct confirmed *c = map_get(&o->memory->confirmed, key_bytes(&alert->key));
-
-    if (c != NULL) {
-        int64_t again_ns = c->at_ns + level_period_ns(o, alert);
-        c->walk = o->walks;
-        if (c->firing == alert->firing && due->now_ns < again_ns) {
-            due_at(due, again_ns);
-            due->told->untold += c->refused;
-            return;
-        }
-    } else if (o->filter.wants != NULL && !o->filter.wants(o->filter.arg, alert)) {
-        return;
-    }
-    due->told->untold++;
-    if (due->alerts.len == LEVEL_WALK_MAX) {
-        due->told->more = true;
-        return;
-    }
-    vec_push(&due->alerts, *alert);
-    vec_last(&due->alerts)->headers = keep_headers(due, alert);
-    (void)labels_ref(alert->labels);
-}
-
-/* Forgets alerts that the last whole walk did not meet. */
-static void forget_gone(struct level_output *o)
-{
-    uint32_t at = 0;
-    void *value = NULL;
-
-    while (map_next(&o->memory->confirmed, &at, NULL, &value)) {
-        struct confirmed *c = value;
-        if (c->walk != o->walks) {
-            (void)map_del(&o->memory->confirmed, key_bytes(&c->key));
-            mem_free(c);
-        }
-    }
-}
-
-void level_memory_free(struct level_memory *m)
-{
-    uint32_t at = 0;
-    void *value = NULL;
-
-    if (m == NULL) {
-        return;
-    }
-    while (map_next(&m->confirmed, &at, NULL, &value)) {
-        mem_free(value);
-    }
-    map_release(&m->confirmed);
-    mem_free(m);
-}
-
-/* false when there is no source. */
-static bool walk(struct due *due)
-{
-    struct level_output *o = due->output;
-    const struct level_source *source = level_source_take(o, &due->source_number);
-
-    if (source == NULL) {
-        return false;
-    }
-    o->walks++;
-    source->walk(source->arg, collect, due);
-    due->told->walk_ns = clock_mono_ns(o->env->clock) - due->now_ns;
-    level_source_give(o);
-    if (!due->told->more) {
-        forget_gone(o);
-    }
-    return true;
-}
 
 /* ---- requests ---- */
 
@@ -137,25 +27,6 @@ struct told_items {
     struct level_item items[LEVEL_BATCH];
     size_t count;
 };
-
-/* The destination, or whoever decides for it, is done with the alert until it is due again. */
-static void confirm(struct due *due, const struct level_alert *a, bool refused)
-{
-    struct level_output *o = due->output;
-    struct confirmed *c = map_get(&o->memory->confirmed, key_bytes(&a->key));
-
-    if (c == NULL) {
-        c = mem_new(struct confirmed);
-        c->key = a->key;
-        (void)map_put(&o->memory->confirmed, key_bytes(&c->key), c);
-    }
-    c->at_ns = due->now_ns;
-    c->firing = a->firing;
-    c->refused = refused;
-    due->told->untold -= !refused;
-    c->walk = o->walks;
-    due_at(due, due->now_ns + level_period_ns(o, a));
-}
 
 static void judge(struct level_output *o, const struct http_response *res, struct level_told *told,
                   struct outcome *out)
@@ -247,13 +118,17 @@ static bool passes(struct level_output *o, const struct level_item *items, size_
     return err_wrap(&out->err, "refused by debug.refuse_invalid");
 }
 
-static void send_items(struct due *due, const struct level_item *items, size_t count,
-                       struct wait wait, struct outcome *out)
+/* When they end is said as late as this: texts and earlier requests may have taken their time. */
+static void send_items(struct due *due, struct level_item *items, size_t count, struct wait wait,
+                       struct outcome *out)
 {
     struct level_output *o = due->output;
     struct export_request req = {.arena = &o->arena, .body = o->body};
 
     buf_clear(&req.body);
+    for (size_t i = 0; i < count; i++) {
+        items[i].ends_at_ns = level_ends_at(o, &items[i].alert);
+    }
     int64_t began_ns = debug_now_ns(&o->debug);
     bool made = o->exporter->request(o->config, items, count, &req, &out->err);
     debug_measure(&o->debug, DEBUG_ENCODE, began_ns);
@@ -278,7 +153,7 @@ static void tell_failed(struct level_output *o, const struct outcome *out)
  * Sends all, and when the destination refuses a request halves it until the alert that it will not
  * have is alone; that one is told again only when it is due. false when nothing is taken now.
  */
-static bool send_all(struct due *due, const struct told_items *all, struct wait wait)
+static bool send_all(struct due *due, struct told_items *all, struct wait wait)
 {
     size_t at = 0;
     size_t step = all->count;
@@ -298,7 +173,7 @@ static bool send_all(struct due *due, const struct told_items *all, struct wait 
             return false;
         }
         for (size_t end = at + step; at < end; at++) {
-            confirm(due, &all->items[at].alert, out.rest == VERDICT_REJECTED);
+            level_confirm(due, &all->items[at].alert, out.rest == VERDICT_REJECTED);
         }
         step *= 2;
     }
@@ -316,34 +191,83 @@ static bool same_headers(const struct level_alert *a, const struct level_alert *
     return same;
 }
 
+/* ---- texts ---- */
+
+static bool is_slow(const struct due *due, uint64_t rule)
+{
+    bool found = false;
+
+    for (size_t i = 0; !found && i < due->slow.len; i++) {
+        found = due->slow.items[i] == rule;
+    }
+    return found;
+}
+
+/* How long the texts of an alert may take: no time is left for a rule that took too long, or where the
+ * alert itself has none left. */
+static int64_t text_ms(const struct due *due, const struct due_alert *d, uint64_t rule)
+{
+    int64_t left_ms = WAITED_MAX_MS - due->waited_ns / NS_PER_MS;
+
+    left_ms = left_ms < TEXTS_MS ? left_ms : TEXTS_MS;
+    left_ms = left_ms > TEXT_MIN_MS ? left_ms : TEXT_MIN_MS;
+    return d->alert.asks && (!d->may_wait || is_slow(due, rule)) ? 0 : left_ms;
+}
+
+static enum level_words find_words(struct due *due, const struct due_alert *d, struct wait wait,
+                                   struct level_item *ret_item)
+{
+    struct level_output *o = due->output;
+    const struct clock *clock = o->env->clock;
+    uint64_t rule = str_hash(str_of(d->alert.rule_id), 0);
+    int64_t began_ns = clock_mono_ns(clock);
+    struct wait texts = wait_limit_ms(wait, clock, text_ms(due, d, rule));
+    enum level_words words = level_describe(o, &due->source_number, &d->alert, texts, ret_item);
+
+    if (d->may_wait && wait_is_over(texts, clock) && !is_slow(due, rule)) {
+        vec_push(&due->slow, rule);
+        due->waited_ns += clock_mono_ns(clock) - began_ns;
+    }
+    return words;
+}
+
 /* What the target's rules drop is done with until it is due again. */
-static void describe(struct due *due, const struct level_alert *a, struct told_items *batch)
+static void describe(struct due *due, const struct due_alert *d, struct wait wait,
+                     struct told_items *batch)
 {
     struct level_item *item = &batch->items[batch->count];
-    enum level_words words = level_describe(due->output, &due->source_number, a, item);
+    enum level_words words = find_words(due, d, wait, item);
 
     batch->count += words == LEVEL_WORDS_READY ? 1 : 0;
     due->told->untold -= words == LEVEL_WORDS_GONE;
     if (words == LEVEL_WORDS_DROPPED) {
-        confirm(due, a, false);
+        level_confirm(due, &d->alert, false);
     }
 }
 
-/* The alerts from *at on, as many as make a request; moves *at behind them. false when nothing is taken
- * now. */
+static bool fits(const struct due_alert *first, const struct due_alert *next)
+{
+    return first->may_wait == next->may_wait && same_headers(&first->alert, &next->alert);
+}
+
+/* The alerts from *at on, as many as make a request or are described in time; moves *at behind them. false
+ * when nothing is taken now. */
 static bool tell_batch(struct due *due, size_t *at, struct wait wait)
 {
+    const struct clock *clock = due->output->env->clock;
     struct told_items *batch = mem_new(struct told_items);
-    const struct level_alert *first = &due->alerts.items[*at];
+    const struct due_alert *first = &due->alerts.items[*at];
     size_t end = *at + LEVEL_BATCH < due->alerts.len ? *at + LEVEL_BATCH : due->alerts.len;
+    struct wait texts = wait_limit_ms(wait, clock, TEXTS_MS);
 
     arena_reset(&due->output->arena);
-    while (*at < end && same_headers(first, &due->alerts.items[*at])) {
-        if (!wait_is_over(wait, due->output->env->clock)) {
-            describe(due, &due->alerts.items[*at], batch);
+    do {
+        if (!wait_is_over(wait, clock)) {
+            describe(due, &due->alerts.items[*at], wait, batch);
         }
         *at += 1;
-    }
+    } while (*at < end && fits(first, &due->alerts.items[*at]) &&
+             !(first->may_wait && wait_is_over(texts, clock)));
     bool ok = send_all(due, batch, wait);
     for (size_t i = 0; i < batch->count; i++) {
         labels_unref(batch->items[i].alert.labels);
@@ -352,20 +276,28 @@ static bool tell_batch(struct due *due, size_t *at, struct wait wait)
     return ok;
 }
 
+static void tell_all(struct due *due, struct wait wait)
+{
+    const struct clock *clock = due->output->env->clock;
+    int64_t until_ns = clock_deadline_ms(clock, TELLING_MS);
+    size_t at = 0;
+
+    while (at < due->alerts.len && !due->told->failed) {
+        if (due->alerts.items[at].may_wait && clock_mono_ns(clock) > until_ns) {
+            due->told->more = true;
+            return;
+        }
+        due->told->failed = !tell_batch(due, &at, wait);
+    }
+}
+
 void level_tell(struct level_output *o, struct wait wait, struct level_told *ret)
 {
-    struct due due = {.output = o, .told = ret, .now_ns = clock_mono_ns(o->env->clock)};
+    struct due due;
 
     *ret = (struct level_told){.next_mono_ns = DEADLINE_NEVER};
-    arena_init(&due.words, ARENA_UNLIMITED);
-    if (walk(&due)) {
-        for (size_t at = 0; at < due.alerts.len && !ret->failed;) {
-            ret->failed = !tell_batch(&due, &at, wait);
-        }
+    if (level_due_find(&due, o, ret)) {
+        tell_all(&due, wait);
     }
-    for (size_t i = 0; i < due.alerts.len; i++) {
-        labels_unref(due.alerts.items[i].labels);
-    }
-    vec_release(&due.alerts);
-    arena_release(&due.words);
+    level_due_release(&due);
 }

@@ -17,17 +17,20 @@ int64_t level_period_ns(const struct level_output *o, const struct level_alert *
     return (slots > 1 ? slots : 1) * a->interval_ns;
 }
 
-/* For a firing alert: four times the longer of interval and resend delay from now, as Prometheus
- * says it. */
-static int64_t ends_at(const struct level_output *o, const struct level_alert *a)
+/* Four times the longer of interval and resend delay, as Prometheus says it. */
+int64_t level_lasts_ns(const struct level_output *o, const struct level_alert *a)
 {
     int64_t max = o->options->max_resolve_ns;
     int64_t lasts =
         4 * (a->interval_ns > o->options->resend_delay_ns ? a->interval_ns
                                                           : o->options->resend_delay_ns);
 
-    lasts = max > 0 && max < lasts ? max : lasts;
-    return a->firing ? clock_wall_ns(o->env->clock) + lasts : a->ends_at_ns;
+    return max > 0 && max < lasts ? max : lasts;
+}
+
+int64_t level_ends_at(const struct level_output *o, const struct level_alert *a)
+{
+    return a->firing ? clock_wall_ns(o->env->clock) + level_lasts_ns(o, a) : a->ends_at_ns;
 }
 
 /* ---- labels ---- */
@@ -106,20 +109,21 @@ static struct labels *labels_of(struct level_output *o, const struct level_alert
 /* ---- all of it ---- */
 
 static bool ask_source(struct level_output *o, uint64_t *number, const struct level_alert *a,
-                       struct buf *annotations, struct buf *url)
+                       struct wait wait, struct buf *annotations, struct buf *url)
 {
     const struct level_source *source = level_source_take(o, number);
 
     if (source == NULL) {
         return false;
     }
-    bool there = source->describe(source->arg, a, annotations, url);
+    bool there = source->describe(source->arg, a, wait, annotations, url);
     level_source_give(o);
     return there;
 }
 
 enum level_words level_describe(struct level_output *o, uint64_t *source_number,
-                                const struct level_alert *a, struct level_item *ret_item)
+                                const struct level_alert *a, struct wait wait,
+                                struct level_item *ret_item)
 {
     AUTO(buf_release) struct buf annotations = BUF_INIT(ANNOTATIONS_MAX);
     AUTO(buf_release) struct buf url = BUF_INIT(BUF_SMALL);
@@ -128,10 +132,10 @@ enum level_words level_describe(struct level_output *o, uint64_t *source_number,
     if (labels == NULL) {
         return LEVEL_WORDS_DROPPED;
     }
-    if (!ask_source(o, source_number, a, &annotations, &url)) {
+    if (!ask_source(o, source_number, a, wait, &annotations, &url)) {
         return LEVEL_WORDS_GONE;
     }
-    *ret_item = (struct level_item){.alert = *a, .ends_at_ns = ends_at(o, a)};
+    *ret_item = (struct level_item){.alert = *a};
     ret_item->alert.labels = TAKE(labels);
     ret_item->annotations =
         buf_ok(&annotations) ? arena_dup(&o->arena, buf_str(&annotations)) : STR("{}");

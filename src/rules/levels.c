@@ -9,10 +9,17 @@
 
 #include <stdio.h>
 
-enum { DESCRIBE_TIMEOUT_MS = 5000 };
+/* Identity of an alert's episode. The rule has no part in it, since a group that moves gives its rules other
+ * ids. */
+static uint64_t level_key(const struct alert_item *item)
+{
+    uint64_t parts[2] = {item->head.labels->hash, (uint64_t)item->status.episode_ns};
 
-/* Identity of an alert's episode while the process runs. */
-static uint64_t level_key(const struct rule_run *run, const struct alert_item *item)
+    return str_hash(str_make((const char *)parts, sizeof(parts)), 0);
+}
+
+/* As it was before groups could move. */
+static uint64_t old_key(const struct rule_run *run, const struct alert_item *item)
 {
     uint64_t parts[3] = {str_hash(run->id, 0), item->head.labels->hash,
                          (uint64_t)item->status.episode_ns};
@@ -27,9 +34,11 @@ static bool level_of(const struct rule_run *run, const struct alert_item *item,
     bool firing = s->state == ALERT_ALERTING || s->state == ALERT_SUPPRESSING;
     bool resolved = s->state == ALERT_RESOLVED && s->fired_at_ns != 0;
 
-    *ret = (struct level_alert){.key = level_key(run, item),
+    *ret = (struct level_alert){.key = level_key(item),
+                                .old_key = old_key(run, item),
                                 .labels = item->head.labels,
                                 .firing = firing,
+                                .asks = (run->rule->annotation_uses & USES_QUERY) != 0,
                                 .starts_at_ns = s->fired_at_ns,
                                 .ends_at_ns = firing ? 0 : s->resolved_at_ns,
                                 .interval_ns = run->rule->group->interval_ns,
@@ -73,10 +82,12 @@ static void walk(void *arg, void (*visit)(void *visit_arg, const struct level_al
     engine_view_end(en);
 }
 
-/* A copy of the item, with references of its own; false when it is gone. */
-static bool copy_item(struct rule_run *run, const struct labels *labels, struct alert_item *ret)
+/* A copy of the item, with references of its own, and the slot that decided it; false when it is gone. */
+static bool copy_item(struct rule_run *run, const struct labels *labels, struct alert_item *ret,
+                      int64_t *ret_slot_ns)
 {
     lock_take(&run->lock);
+    *ret_slot_ns = run->outcome.time_ns;
     uint32_t id = series_find(&run->table, labels);
     if (id != HINDEX_NONE) {
         *ret = alert_item_copy((const struct alert_item *)(const void *)series_at(&run->table, id));
@@ -90,17 +101,17 @@ void rule_add_page_url(const struct engine *en, const struct rule *rule, struct 
     buf_addf(out, "%.*s/?rule=%.*s", STR_FMT(en->options.external_url), STR_FMT(rule->id));
 }
 
-/* Texts of the alert, from a copy of its item; releases the copy. */
-static void describe_item(struct rule_run *run, struct alert_item *item, struct buf *annotations,
-                          struct buf *generator_url)
+/* Texts of the alert, from a copy of its item; releases the copy. What they ask is asked for <slot_ns>, since
+ * what decided is what they are to tell. */
+static void describe_item(struct rule_run *run, struct alert_item *item, int64_t slot_ns,
+                          struct wait wait, struct buf *annotations, struct buf *generator_url)
 {
     const struct engine *en = run->engine;
-    struct wait wait = {clock_deadline_ms(en->env->clock, DESCRIBE_TIMEOUT_MS), NULL};
     struct evaluation ev;
     struct json_writer w;
     size_t count = 0;
 
-    evaluation_begin(&ev, run, clock_wall_ns(en->env->clock), wait);
+    evaluation_begin(&ev, run, slot_ns - run->rule->group->query_offset_ns, wait);
     const struct label *pairs = alert_annotations(&ev, item, &item->status, &ev.arena, &count);
     json_write_init(&w, annotations);
     json_begin_object(&w);
@@ -115,17 +126,20 @@ static void describe_item(struct rule_run *run, struct alert_item *item, struct 
     labels_unref(item->series);
 }
 
-static bool describe(void *arg, const struct level_alert *alert, struct buf *annotations,
-                     struct buf *generator_url)
+static bool describe(void *arg, const struct level_alert *alert, struct wait wait,
+                     struct buf *annotations, struct buf *generator_url)
 {
     struct engine *en = arg;
     struct alert_item item;
+    int64_t slot_ns = 0;
 
     engine_view_begin(en);
     struct rule_run *run = map_get(&en->runs, str_of(alert->rule_id));
-    bool found = run != NULL && run->rule != NULL && copy_item(run, alert->labels, &item);
+    bool found = run != NULL && run->rule != NULL && copy_item(run, alert->labels, &item, &slot_ns);
     if (found) {
-        describe_item(run, &item, annotations, generator_url);
+        bool was_evaluated = slot_ns != 0; /* since the start */
+        describe_item(run, &item, was_evaluated ? slot_ns : clock_wall_ns(en->env->clock), wait,
+                      annotations, generator_url);
     }
     engine_view_end(en);
     return found;

@@ -2,7 +2,7 @@
 
 import fakes
 import net
-from telex import alerting, alertmanager_exporter, webhook_exporter
+from telex import alerting, alertmanager_exporter, group, webhook_exporter
 
 UP = [({"instance": "a", "job": "n"}, 1.0)]
 
@@ -102,3 +102,56 @@ def test_a_stop_names_who_was_not_told(scene, start_alertmanager, start_webhook)
     assert 'stopped; not everything was delivered' in last
     assert 'left="am: 1 alert not told; refuser: 1 dead letter"' in last, last
     assert 'alerts_not_told=1' in last and 'dead_letters=1' in last
+
+
+def test_a_query_that_hangs_delays_nobody(scene, start_webhook):
+    """Its alerts are told too, and none of them as already over."""
+    receiver = start_webhook()
+    scene.vectors["slowq"] = fakes.Answer(hang=True)
+    scene.vectors["slow"] = [({"instance": str(i)}, 1.0) for i in range(8)]
+    scene.vectors["plain"] = UP
+    slow = alerting("Slow", "slow", annotations={"n": '{{ query "slowq" | len }}'})
+    exporters = {"am": alertmanager_exporter(receiver.url, resend_delay="2s"),
+                 "hook": scene.config()["exporters"]["hook"]}
+    scene.play(alerting("Plain", "plain"), exporters=exporters,
+               datasource={"url": scene.prom.url, "query_timeout": "500ms"},
+               routes=[{"match": 'kind == "alert"', "to": ["hook", "am"]}])
+    scene.program.write_rules({"slow.yaml": [group("slow", [slow], interval="1s")], "scene.yaml": [
+        group("scene", [alerting("Plain", "plain")], interval="200ms")]})
+    assert scene.program.reload().status == 200
+    told = {}
+
+    def all_told():
+        for post in list(receiver.requests):
+            for alert in post.json():
+                key = alert["labels"]["alertname"], alert["labels"]["instance"]
+                told.setdefault(key, (post.when, alert))
+        return len(told) == 9
+    net.wait_until("all alerts", all_told, 20)
+    net.wait_until("some resends", lambda: len(receiver.requests) > 8, 20)
+    left = [net.parse_rfc3339(alert["endsAt"]) / 1e9 - post.when
+            for post in receiver.requests for alert in post.json()]
+    assert min(left) > 7, "endsAt is four times resend_delay away when it is sent"
+
+
+def test_a_moved_group_is_not_told_again(scene, start_webhook):
+    """Neither over a reload nor over a restart that renames it."""
+    receiver = start_webhook()
+    program = play(scene, receiver, alerting("Plain", "plain"), resend_delay="1h")
+    scene.vectors["plain"] = UP
+    net.wait_until("the alert", lambda: receiver.requests)
+    program.write_rules({"moved.yaml": [group("renamed", [alerting("Plain", "plain")])], "scene.yaml": []})
+    assert program.reload().status == 200
+    scene.wait_evaluations("plain", 8)
+    assert len(receiver.requests) == 1, [post.raw for post in receiver.requests]
+    assert program.sigterm() == 0
+    program.write_rules({"moved.yaml": [], "again.yaml": [group("again", [alerting("Plain", "plain")])]})
+    program.start()
+    program.wait_ready()
+    scene.wait_evaluations("plain", 8)
+    assert len(receiver.requests) == 1, [post.raw for post in receiver.requests]
+    scene.vectors["plain"] = []
+    net.wait_until("the end", lambda: len(receiver.requests) == 2)
+    first, last = (post.json()[0] for post in receiver.requests)
+    assert first["startsAt"] == last["startsAt"]
+    assert net.parse_rfc3339(last["endsAt"]) <= receiver.requests[1].when * 1e9

@@ -15,7 +15,8 @@ static struct level_memory *memory_of(size_t count)
     map_init(&m->confirmed, 0);
     for (size_t i = 0; i < count; i++) {
         struct confirmed *c = mem_new(struct confirmed);
-        *c = (struct confirmed){.key = 7 * i + 1, .at_ns = (int64_t)(1000 + i), .firing = i % 2};
+        *c = (struct confirmed){
+            .key = 7 * i + 1, .at_ns = (int64_t)(1000 + i), .is_told = true, .firing = i % 2};
         (void)map_put(&m->confirmed, str_make((const char *)&c->key, sizeof(c->key)), c);
     }
     return m;

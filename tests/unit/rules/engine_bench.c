@@ -32,6 +32,7 @@ static bool scripted_query(struct datasource *d, const struct query *q,
     lock_take(&s->lock);
     s->queries++;
     (void)snprintf(s->last_expr, sizeof(s->last_expr), "%.*s", STR_FMT(q->expr));
+    s->last_time_ns = q->time_ns;
     if (q->wait.deadline_mono_ns != DEADLINE_NEVER) {
         s->last_timeout_ms =
             (q->wait.deadline_mono_ns - clock_mono_ns(clock_system()) + NS_PER_MS) / NS_PER_MS;

@@ -41,6 +41,7 @@ struct scripted {
     size_t data_count;
     bool data_fails;
     int64_t last_timeout_ms; /* that the query had */
+    int64_t last_time_ns;    /* that it asked for */
     struct lock lock;
 };
 

@@ -349,6 +349,13 @@ static void export_query_runs_once_and_joins_by_labels(void **state)
 
 /* ---- levels ---- */
 
+static const char asking_rules[] = "groups:\n"
+                                   "- name: g\n"
+                                   "  rules:\n"
+                                   "  - alert: Plain\n"
+                                   "    expr: up == 0\n"
+                                   "    annotations: {n: '{{ query \"lookup\" | len }}'}\n";
+
 struct seen_level {
     size_t firing;
     size_t resolved;
@@ -362,6 +369,32 @@ static void see_level(void *arg, const struct level_alert *alert)
     seen->firing += alert->firing;
     seen->resolved += !alert->firing;
     seen->last = *alert;
+}
+
+/* What the texts ask is asked for the slot that decided, and no longer than the caller waits. */
+static void levels_ask_for_the_slot(void **state)
+{
+    AUTO(buf_release) struct buf annotations = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf url = BUF_INIT(BUF_SMALL);
+    struct seen_level seen = {0};
+    struct bench b;
+
+    (void)state;
+    bench_start(&b, asking_rules);
+    struct level_source levels = engine_levels(b.engine);
+    answer_one(&b, "{\"i\":\"a\"}", 0);
+    evaluate(&b, 1);
+    levels.walk(levels.arg, see_level, &seen);
+    assert_int_equal(seen.firing, 1);
+    assert_true(seen.last.asks);
+    assert_true(levels.describe(levels.arg, &seen.last,
+                                (struct wait){clock_deadline_ms(b.env.clock, 700), NULL},
+                                &annotations, &url));
+    assert_string_equal(buf_text(&annotations), "{\"n\":\"1\"}");
+    assert_string_equal(b.source.last_expr, "lookup");
+    assert_true(b.source.last_time_ns == START_NS + SLOT_NS);
+    assert_in_range(b.source.last_timeout_ms, 1, 700);
+    bench_stop(&b);
 }
 
 static void levels_show_firing_and_lately_resolved(void **state)
@@ -384,7 +417,8 @@ static void levels_show_firing_and_lately_resolved(void **state)
     assert_true(seen.last.starts_at_ns == START_NS + 3 * SLOT_NS);
     assert_int_equal(seen.last.header_count, 1);
     assert_true(str_eq(seen.last.headers[0].name, STR("X-Team")));
-    assert_true(levels.describe(levels.arg, &seen.last, &annotations, &url));
+    assert_true(levels.describe(levels.arg, &seen.last, (struct wait){DEADLINE_NEVER, NULL},
+                                &annotations, &url));
     assert_string_equal(buf_text(&annotations), "{\"summary\":\"a at 90\"}");
     assert_true(str_starts(buf_str(&url), STR("http://telex/")));
     b.source.count = 0;
@@ -429,6 +463,7 @@ int main(void)
         cmocka_unit_test(errors_and_partial_answers_keep_alerts),
         cmocka_unit_test(export_query_runs_once_and_joins_by_labels),
         cmocka_unit_test(levels_show_firing_and_lately_resolved),
+        cmocka_unit_test(levels_ask_for_the_slot),
         cmocka_unit_test(slots_are_spread_and_never_skip),
     };
 
