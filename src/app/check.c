@@ -425,10 +425,14 @@ static void check_state_path(const struct config *c, struct problems *problems)
 
 static void check_server(const struct config *c, struct problems *problems)
 {
+    const struct yaml_node *listen = yaml_get(yaml_get(c->root, STR("server")), STR("listen"));
     struct err why = ERR_INIT;
     struct err e = ERR_INIT;
 
-    if (!http_server_check(&c->settings.server, &why)) {
+    if (listen != NULL && !http_listen_check(c->settings.server.listen, &why)) {
+        (void)yaml_err(listen, &e, ERR_CONFIG, "%s", why.message);
+        problems_error(problems, &e);
+    } else if (!http_server_check(&c->settings.server, &why)) {
         (void)config_err(c, STR("server"), &e, "%s", why.message);
         problems_error(problems, &e);
     }

@@ -316,6 +316,17 @@ static const char *url_problem(struct str url)
     return host.len == 0 || host.ptr[0] == ':' ? "expected a host after http:// or https://" : NULL;
 }
 
+/* A password, or a token in the path; what is no more than host:port has none. */
+static bool may_hold_secret(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (strchr("@/?#", text.ptr[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool options_set_url(const struct options_run *r, const struct option *o, struct option_value v,
                      void *field)
 {
@@ -328,7 +339,9 @@ bool options_set_url(const struct options_run *r, const struct option *o, struct
     const char *problem = text.len > 0 ? url_problem(text) : NULL;
     if (problem != NULL) {
         (void)yaml_err(v.node, r->e, ERR_CONFIG, "%s: %s", v.name, problem);
-        r->e->source[0] = '\0'; /* it may hold a password */
+        if (may_hold_secret(text)) {
+            r->e->source[0] = '\0';
+        }
         return false;
     }
     *(struct str *)field = text;

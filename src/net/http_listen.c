@@ -57,17 +57,24 @@ static uint16_t port_of(int fd)
     return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
-static bool is_port(struct str text)
+static bool is_number(struct str text)
 {
-    uint32_t port = 0;
-
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] < '0' || text.ptr[i] > '9') {
             return false;
         }
-        port = port * 10 + (uint32_t)(text.ptr[i] - '0');
     }
-    return text.len > 0 && text.len <= 5 && port <= UINT16_MAX;
+    return text.len > 0;
+}
+
+static bool is_port(struct str digits)
+{
+    uint32_t port = 0;
+
+    for (size_t i = 0; i < digits.len && port <= UINT16_MAX; i++) {
+        port = port * 10 + (uint32_t)(digits.ptr[i] - '0');
+    }
+    return port <= UINT16_MAX;
 }
 
 static bool split_listen(struct str listen, struct buf *host, struct buf *port, struct err *e)
@@ -81,7 +88,11 @@ static bool split_listen(struct str listen, struct buf *host, struct buf *port, 
     } else if (!host_split(listen, &host_part, &port_part)) {
         port_part = STR("");
     }
-    if (!is_port(port_part)) {
+    if (is_number(port_part) && !is_port(port_part)) {
+        return err_set(e, ERR_CONFIG, "cannot listen on '%.*s': the port is above %d",
+                       STR_FMT(listen), UINT16_MAX);
+    }
+    if (!is_number(port_part)) {
         return err_set(e, ERR_CONFIG,
                        "cannot listen on '%.*s': expected host:port, [address]:port or :port",
                        STR_FMT(listen));

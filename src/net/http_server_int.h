@@ -118,9 +118,6 @@ struct http_server {
 struct http_server *http_server_ref(struct http_server *s);
 void http_server_unref(struct http_server *s);
 
-/* Is <listen> an address and a port? */
-MUST_USE bool http_listen_check(struct str listen, struct err *e);
-
 /* Opens the listening socket; *ret_host is the host as configured. */
 MUST_USE bool http_listen(struct str listen, int *ret_fd, uint16_t *ret_port, struct buf *ret_host,
                           struct err *e);

@@ -79,6 +79,8 @@ static const struct {
      "    server: { threads: 0, threds: 1 }\n"
      "                       ^\n"
      "t.yaml:2:20: url: expected a URL that begins with http:// or https://\n"
+     "    datasource: { url: nohttp, timeout: never }\n"
+     "                       ^~~~~~\n"
      "t.yaml:2:37: timeout: 'never' is no duration: expected a number and a unit, like 30s, 5m or 1h30m, or seconds\n"
      "    datasource: { url: nohttp, timeout: never }\n"
      "                                        ^~~~~\n"
@@ -181,7 +183,9 @@ static const struct {
      "      9x: 2\n"
      "      ^~\n"},
     {"external_url: telex.example\n",
-     "t.yaml:1:15: external_url: expected a URL that begins with http:// or https://\n"},
+     "t.yaml:1:15: external_url: expected a URL that begins with http:// or https://\n"
+     "    external_url: telex.example\n"
+     "                  ^~~~~~~~~~~~~\n"},
     {"exporters: hook\n",
      "t.yaml:1:12: expected exporters by name, such as 'archive: {type: file}', or a list\n"
      "    exporters: hook\n"

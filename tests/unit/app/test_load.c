@@ -75,6 +75,8 @@ static const struct {
     /* A wrong config does not hide what is wrong in the rules. */
     {PROM "exporters: { hook: { type: webhook, url: 5 } }\n", "groups: 5\n",
      "t.yaml:3:42: exporter 'hook': url: expected a URL that begins with http:// or https://\n"
+     "    exporters: { hook: { type: webhook, url: 5 } }\n"
+     "                                             ^\n"
      "r.yaml:1:9: expected a list of groups, found the text '5'\n"
      "    groups: 5\n"
      "            ^\n"},
@@ -103,9 +105,13 @@ static const struct {
      "    state: { path: t.yaml/data }\n"
      "    ^~~~~\n"},
     {"server: { listen: everywhere }\n", NULL,
-     "t.yaml:1:1: cannot listen on 'everywhere': expected host:port, [address]:port or :port\n"
+     "t.yaml:1:19: cannot listen on 'everywhere': expected host:port, [address]:port or :port\n"
      "    server: { listen: everywhere }\n"
-     "    ^~~~~~\n"},
+     "                      ^~~~~~~~~~\n"},
+    {"server: { listen: 127.0.0.1:99999 }\n", NULL,
+     "t.yaml:1:19: cannot listen on '127.0.0.1:99999': the port is above 65535\n"
+     "    server: { listen: 127.0.0.1:99999 }\n"
+     "                      ^~~~~~~~~~~~~~~\n"},
     {"server: { tls: { cert_file: a.pem } }\n", NULL,
      "t.yaml:1:1: tls: 'cert_file' and 'key_file' belong together\n"
      "    server: { tls: { cert_file: a.pem } }\n"
