@@ -98,11 +98,26 @@ void override_asker_release(struct override_asker *o)
 struct collector {
     struct app *app;
     struct buf text;
+    struct str
+        unseen; /* a file as it would be, which nobody can look into: places there mean nothing */
 };
 
-static void collect(void *arg, bool is_warning, const struct err *e)
+/* What is said names the exporter and the option. */
+static struct err without_place(const struct err *e)
+{
+    struct err ret = *e;
+
+    ret.file[0] = '\0';
+    ret.pos = (struct pos){0, 0};
+    return ret;
+}
+
+static void collect(void *arg, bool is_warning, const struct err *problem)
 {
     struct collector *c = arg;
+    bool is_unseen = c->unseen.len > 0 && str_eq(str_of(problem->file), c->unseen);
+    struct err shown = is_unseen ? without_place(problem) : *problem;
+    const struct err *e = &shown;
 
     if (is_warning) {
         buf_add_text(&c->text, "warning: ");
@@ -340,6 +355,7 @@ static bool override(struct app *a, const struct override_asker *o, struct colle
     struct err e = ERR_INIT;
 
     config_add_overrides_path(a->now.config, &path);
+    collector->unseen = buf_str(&path);
     if (!overrides_load(buf_str(&path), &before, &e) ||
         !overrides_patch(buf_str(&before), o->exporter, o->patch, &text, &e)) {
         collect_error(collector, &e);
@@ -363,6 +379,7 @@ void app_override(struct app *a)
         struct collector collector = {.app = a, .text = BUF_INIT(PROBLEM_TEXT_MAX)};
         struct problems problems = {.report = collect, .arg = &collector};
         bool ok = override(a, &o, &collector, &problems);
+        collector.unseen = STR("");
         struct reload_result result = result_of(a, ok, &problems, &collector);
         trace_info(&a->trace, ok ? "options were overridden" : "options were not overridden",
                    T_STR("exporter", o.exporter));

@@ -137,7 +137,7 @@ const struct resource server_resources[] = {
          "such as `{\"retry\": {\"max_retries\": 3}}`; they go before what the config and the environment say, "
          "`null` takes one back (a merge patch, RFC 7396; lists and mappings of names are replaced as a whole). "
          "Then config and rules are read again as by a reload: 200 with the exporter's overrides when they run, "
-         "400 with every problem and its place when something is wrong and what ran goes on, 404 when there is no such "
+         "400 with every problem, the exporter and the option it is about, when something is wrong and what ran goes on, 404 when there is no such "
          "exporter. A path or query of a URL may be a secret: "
          "answers show `http://host:port/\xe2\x80\xa6` in its place, and what was said is what is used. "
          "Overrides are kept in `overrides.json` of the state folder and outlive restarts. Exporters on "
