@@ -110,9 +110,8 @@ static bool ask(struct evaluation *ev, struct data_seen *seen, struct err *e)
     struct look look = {ev, seen};
     struct answer_sink sink = {data_row, &look};
     struct answer_info info;
-    struct query q = rule_query(ev->run->rule, ev->run->rule->data_expr, ev->slot_ns);
+    struct query q = evaluation_make_query(ev, ev->run->rule->data_expr);
 
-    q.wait = ev->wait;
     if (ev->run->rule->data_expr.len == 0) {
         seen->rows = ev->rows; /* the answer is all the data that there is */
         return true;

@@ -111,12 +111,11 @@ static struct export_answer_set *ask(struct edge_builder *eb, struct str expr)
 {
     struct evaluation *ev = eb->ev;
     struct export_answer_set *set = mem_new(struct export_answer_set);
-    struct query q = rule_query(ev->run->rule, expr, ev->slot_ns);
+    struct query q = evaluation_make_query(ev, expr);
     struct answer_sink sink = {export_row, eb};
     struct answer_info info;
     struct err e = ERR_INIT;
 
-    q.wait = ev->wait;
     set->expr = str_make(mem_dup_text(expr.ptr, expr.len), expr.len);
     eb->filling = set;
     if (!run_query(ev->run, &q, &sink, &info, &e)) {

@@ -520,6 +520,15 @@ int64_t rule_query_timeout_ns(const struct rule_run *run)
     return own_ns > 0 && own_ns < most_ns ? own_ns : most_ns;
 }
 
+/* All queries of an evaluation together: the rule's own, and those of its templates. */
+static int64_t evaluation_most_ns(const struct rule_run *run)
+{
+    int64_t one_ns = rule_query_timeout_ns(run);
+    int64_t interval_ns = run->rule->group->interval_ns;
+
+    return one_ns > interval_ns ? one_ns : interval_ns;
+}
+
 bool rule_evaluate(struct rule_run *run, int64_t slot_ns, struct wait wait, bool *ret_refused,
                    struct err *e)
 {
@@ -527,7 +536,7 @@ bool rule_evaluate(struct rule_run *run, int64_t slot_ns, struct wait wait, bool
     int64_t start_ns = clock_mono_ns(en->env->clock);
     struct evaluation ev;
 
-    wait = wait_limit_ms(wait, en->env->clock, rule_query_timeout_ns(run) / NS_PER_MS);
+    wait = wait_limit_ms(wait, en->env->clock, evaluation_most_ns(run) / NS_PER_MS);
     run->evaluation++;
     run->mark = (struct given_mark){0};
     evaluation_begin(&ev, run, slot_ns - run->rule->group->query_offset_ns, wait);

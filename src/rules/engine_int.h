@@ -156,6 +156,8 @@ struct evaluation {
     struct arena arena;
     struct labels_builder builder;
     struct labels_builder query_builder; /* of templates' own queries */
+    struct map answers;                  /* to those, by their text: each is asked once */
+    struct arena answer_arena;
     struct answer_info info;
     uint64_t rows;   /* of the answer so far */
     int64_t allowed; /* of them, by the tightest limit */
@@ -175,6 +177,9 @@ struct datasource *run_datasource(const struct rule_run *run);
 
 /* A query of the rule at a time; without an end to its wait. */
 struct query rule_query(const struct rule *rule, struct str expr, int64_t at_ns);
+
+/* A query of an evaluation at its slot, which may take as long as the rule's own. */
+struct query evaluation_make_query(const struct evaluation *ev, struct str expr);
 
 /* Asks it. */
 MUST_USE bool run_query(const struct rule_run *run, const struct query *q,

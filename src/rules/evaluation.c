@@ -15,12 +15,16 @@ void evaluation_begin(struct evaluation *ev, struct rule_run *run, int64_t slot_
     arena_init(&ev->arena, ARENA_UNLIMITED);
     labels_builder_init(&ev->builder);
     labels_builder_init(&ev->query_builder);
+    map_init(&ev->answers, 0);
+    arena_init(&ev->answer_arena, ARENA_UNLIMITED);
 }
 
 void evaluation_end(struct evaluation *ev)
 {
     labels_builder_release(&ev->builder);
     labels_builder_release(&ev->query_builder);
+    map_release(&ev->answers);
+    arena_release(&ev->answer_arena);
     arena_release(&ev->arena);
 }
 
@@ -57,11 +61,13 @@ struct query rule_query(const struct rule *rule, struct str expr, int64_t at_ns)
                           .header_count = group->header_count};
 }
 
-static struct query query_within(const struct evaluation *ev, struct str expr)
+struct query evaluation_make_query(const struct evaluation *ev, struct str expr)
 {
-    struct query q = rule_query(ev->run->rule, expr, ev->slot_ns);
+    const struct rule_run *run = ev->run;
+    struct query q = rule_query(run->rule, expr, ev->slot_ns);
 
-    q.wait = ev->wait;
+    q.wait =
+        wait_limit_ms(ev->wait, run->engine->env->clock, rule_query_timeout_ns(run) / NS_PER_MS);
     return q;
 }
 
@@ -79,7 +85,7 @@ static bool check_complete(const struct evaluation *ev, struct err *e)
 /* Asks for the rule alone, or takes what was asked for together with others. */
 static bool ask(struct evaluation *ev, const struct answer_sink *sink, struct err *e)
 {
-    struct query q = query_within(ev, ev->run->rule->expr);
+    struct query q = evaluation_make_query(ev, ev->run->rule->expr);
 
     return ev->run->batch != NULL
                ? rule_batch_replay(ev->run->batch, ev->run->part, sink, &ev->info, e)
@@ -117,7 +123,7 @@ bool rule_fail_duplicate(const struct labels *labels, struct err *e)
 
 /* ---- `query` in templates ---- */
 
-enum { TEMPLATE_QUERY_ROWS_MAX = 100000 };
+enum { TEMPLATE_QUERY_ROWS_MAX = 100000, ANSWERS_KEPT_BYTES = 8 << 20 };
 
 struct template_rows {
     struct evaluation *ev;
@@ -158,27 +164,59 @@ static bool template_row(void *arg, struct str raw, int64_t time_ns, double valu
     return true;
 }
 
+/* An answer that is kept while the evaluation lasts, or why there was none. */
+struct template_answer {
+    const struct template_sample *samples;
+    size_t count;
+    const struct err *failed; /* or NULL */
+};
+
+static struct template_answer *ask_template(struct evaluation *ev, struct str expr, struct arena *a)
+{
+    struct template_answer *answer = arena_new(a, struct template_answer);
+    struct template_rows rows = {.ev = ev, .arena = a};
+    struct query q = evaluation_make_query(ev, expr);
+    struct answer_sink sink = {template_row, &rows};
+    struct answer_info info;
+    struct err e = ERR_INIT;
+
+    if (run_query(ev->run, &q, &sink, &info, &e)) {
+        struct template_sample *samples = arena_array(a, struct template_sample, rows.samples.len);
+        if (rows.samples.len > 0) {
+            memcpy(samples, rows.samples.items, rows.samples.len * sizeof(*samples));
+        }
+        *answer = (struct template_answer){samples, rows.samples.len, NULL};
+    } else {
+        struct err *failed = arena_new(a, struct err);
+        *failed = e;
+        answer->failed = failed;
+    }
+    vec_release(&rows.samples);
+    return answer;
+}
+
+/* Alerts of one rule mostly ask the same: an answer, and that there is none, holds for all of them. */
 static bool template_query(void *arg, struct str expr, struct arena *a,
                            const struct template_sample **ret_samples, size_t *ret_count,
                            struct err *e)
 {
     struct evaluation *ev = arg;
-    struct template_rows rows = {.ev = ev, .arena = a};
-    struct query q = query_within(ev, expr);
-    struct answer_sink sink = {template_row, &rows};
-    struct answer_info info;
+    struct template_answer *answer = map_get(&ev->answers, expr);
 
-    bool ok = run_query(ev->run, &q, &sink, &info, e);
-    if (ok) {
-        struct template_sample *samples = arena_array(a, struct template_sample, rows.samples.len);
-        if (rows.samples.len > 0) {
-            memcpy(samples, rows.samples.items, rows.samples.len * sizeof(*samples));
+    if (answer == NULL) {
+        bool is_kept = arena_bytes(&ev->answer_arena) < ANSWERS_KEPT_BYTES;
+        answer = ask_template(ev, expr, is_kept ? &ev->answer_arena : a);
+        if (is_kept) {
+            (void)map_put(&ev->answers, arena_dup(&ev->answer_arena, expr), answer);
         }
-        *ret_samples = samples;
-        *ret_count = rows.samples.len;
     }
-    vec_release(&rows.samples);
-    return ok;
+    if (answer->failed != NULL) {
+        *e = *answer->failed;
+        return false;
+    }
+    *ret_samples = answer->samples;
+    *ret_count = answer->count;
+    return true;
 }
 
 struct template_world evaluation_world(struct evaluation *ev)

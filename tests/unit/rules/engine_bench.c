@@ -38,6 +38,9 @@ static bool scripted_query(struct datasource *d, const struct query *q,
             (q->wait.deadline_mono_ns - clock_mono_ns(clock_system()) + NS_PER_MS) / NS_PER_MS;
     }
     lock_give(&s->lock);
+    if (s->takes_ms > 0) {
+        (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), s->takes_ms), NULL});
+    }
     if (s->fails) {
         return err_set(e, ERR_NET, "connection refused");
     }

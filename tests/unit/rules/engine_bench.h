@@ -42,6 +42,7 @@ struct scripted {
     bool data_fails;
     int64_t last_timeout_ms; /* that the query had */
     int64_t last_time_ns;    /* that it asked for */
+    int64_t takes_ms;        /* before it answers */
     struct lock lock;
 };
 

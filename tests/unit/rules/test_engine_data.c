@@ -388,10 +388,42 @@ static void queries_have_the_deadline_of_their_rule(void **state)
     bench_stop(&b);
 }
 
+static const char asks_in_text[] = "groups:\n- name: g\n  query_timeout: 700ms\n  rules:\n"
+                                   "  - alert: A\n    expr: a\n    annotations:\n"
+                                   "      seen: '{{ query \"x\" | len }}'\n";
+
+/* What the rule's own query took is not taken off what its texts may ask. */
+static void each_query_has_its_own_time(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_start(&b, asks_in_text);
+    b.source.takes_ms = 400;
+    evaluate_group(&b, 0, 1, 1);
+    assert_int_equal(b.source.queries, 2);
+    assert_in_range(b.source.last_timeout_ms, 500, 701);
+    bench_stop(&b);
+}
+
+static void alerts_that_ask_the_same_ask_once(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_start(&b, asks_in_text);
+    evaluate_group(&b, 0, 3, 1);
+    assert_int_equal(count_lines(&b.given.edges), 3);
+    assert_int_equal(b.source.queries, 2);
+    bench_stop(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_asked_for_data),
+        cmocka_unit_test(each_query_has_its_own_time),
+        cmocka_unit_test(alerts_that_ask_the_same_ask_once),
         cmocka_unit_test(a_series_that_is_fine_resolves_whatever_the_policy),
         cmocka_unit_test(a_series_without_data_does_as_the_policy_says),
         cmocka_unit_test(a_restored_alert_is_known_by_its_labels),
