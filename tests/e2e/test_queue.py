@@ -213,6 +213,8 @@ def test_dead_letters_are_given_again(owing, tmp_path):
     net.wait_until("all of them", lambda: inspect(dead, "--frames")["frames"] >= 1, 20)
     net.wait_until("their size", lambda: dead_bytes(owing.program, "hook") > 128)
     net.wait_until("nothing owed", lambda: consumer(inspect(owing.ledger), "hook")["owed_frames"] == 0, 20)
+    said = run("replay", "-c", config, "--to", "hook", "--remove", dead, status=1).stderr
+    assert f"in use by process {owing.program.process.pid}" in said
     owing.program.sigterm()
     found = inspect(dead, "--frames")
     assert found["dead_letters"] and "400" in found["frames_listed"][0]["reason"]
@@ -225,6 +227,8 @@ def test_dead_letters_are_given_again(owing, tmp_path):
     assert "1 refused" in said
     left = inspect(dead, "--frames", "--consumer", "kept")["frames_listed"]
     assert sum(frame["rows"] for frame in left) == 1 and "422" in left[0]["reason"]
+    owing.program.start().wait_ready()
+    assert inspect(dead)["used_by"] in (0, None), "a program that made no letter since its start leaves the folder alone"
     run("replay", "-c", config, "--to", "hook", "--remove", dead)
     assert consumer(inspect(dead), "kept")["owed_frames"] == 0
     assert {edge["labels"]["instance"] for edge in owing.edges("Plain")} == {labels["instance"] for labels, _ in SERIES}
