@@ -50,7 +50,7 @@ static size_t buf_next_cap(size_t cap, size_t need)
     return next > need ? next : need + 1;
 }
 
-char *buf_reserve(struct buf *b, size_t len)
+char *buf_grow(struct buf *b, size_t len)
 {
     if (unlikely(b->over || len > b->max || b->len > b->max - len)) {
         b->over = true;
@@ -83,11 +83,6 @@ void buf_add_str(struct buf *b, struct str s)
 void buf_add_text(struct buf *b, const char *text)
 {
     buf_add(b, text, strlen(text));
-}
-
-void buf_add_byte(struct buf *b, char byte)
-{
-    buf_add(b, &byte, 1);
 }
 
 void buf_add_repeat(struct buf *b, char byte, size_t count)

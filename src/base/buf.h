@@ -57,11 +57,20 @@ const char *buf_text(struct buf *b);
 /* Moves the bytes out (NUL-terminated, owned by the caller); the buffer becomes empty. */
 char *buf_take(struct buf *b);
 
+/* buf_reserve() when the bytes that are there do not do. */
+char *buf_grow(struct buf *b, size_t len);
+
 /*
  * Room for <len> more bytes: a pointer to fill and then buf_added(), or NULL (and over) when the
  * cap would be passed.
  */
-char *buf_reserve(struct buf *b, size_t len);
+static inline char *buf_reserve(struct buf *b, size_t len)
+{
+    size_t end = b->len + len;
+
+    /* The sum cannot go round: nothing is longer than half of all addresses. */
+    return likely(!b->over && end <= b->max && end < b->cap) ? b->ptr + b->len : buf_grow(b, len);
+}
 
 static inline void buf_added(struct buf *b, size_t len)
 {
@@ -69,10 +78,19 @@ static inline void buf_added(struct buf *b, size_t len)
     b->ptr[b->len] = '\0';
 }
 
+static inline void buf_add_byte(struct buf *b, char byte)
+{
+    char *room = buf_reserve(b, 1);
+
+    if (likely(room != NULL)) {
+        *room = byte;
+        buf_added(b, 1);
+    }
+}
+
 void buf_add(struct buf *b, const void *bytes, size_t len);
 void buf_add_str(struct buf *b, struct str s);
 void buf_add_text(struct buf *b, const char *text);
-void buf_add_byte(struct buf *b, char byte);
 void buf_add_repeat(struct buf *b, char byte, size_t count);
 /* As UTF-8; U+FFFD for what is no character. */
 void buf_add_rune(struct buf *b, uint32_t rune);
