@@ -399,16 +399,23 @@ static enum flow run_range(struct render *r, const struct node *node, const stru
     return i > 0 ? FLOW_ON : run_nodes(r, node->otherwise, dot);
 }
 
-/* Variables for a body at the present depth: the predeclared ones, and $ as <dot>. */
+/* Variables for a body at the present depth: the predeclared ones that it names, and $ as <dot>. */
 static void enter_frame(struct render *r, const struct definition *d, const struct value *dot)
 {
     struct frame *f = &r->frames[r->depth];
 
+    if (r->depth >= r->frame_count) {
+        f->capacity = 0;
+        r->frame_count = r->depth + 1;
+    }
     if (f->capacity < d->slot_count) {
         f->slots = arena_array(&r->arena, struct value, d->slot_count);
         f->capacity = d->slot_count;
     }
-    memcpy(f->slots, r->known, predeclared_count * sizeof(f->slots[0]));
+    for (uint32_t left = d->known; left != 0; left &= left - 1) {
+        int i = __builtin_ctz(left);
+        f->slots[i] = predeclared[i].read(r->data, r->world);
+    }
     f->slots[0] = *dot;
     r->slots = f->slots;
 }
@@ -489,8 +496,14 @@ static enum flow run_nodes(struct render *r, const struct node *node, const stru
 bool template_render(const struct template *t, const struct template_data *data,
                      const struct template_world *world, struct buf *out, struct err *e)
 {
-    struct render r = {
-        .template = t, .root = t, .data = data, .world = world, .out = out, .err = e};
+    struct frame frames[TEMPLATE_DEPTH_MAX + 1]; /* filled when entered: clearing them costs more */
+    struct render r = {.template = t,
+                       .root = t,
+                       .data = data,
+                       .world = world,
+                       .out = out,
+                       .err = e,
+                       .frames = frames};
     size_t start = out->len;
     struct str text;
 
@@ -499,11 +512,7 @@ bool template_render(const struct template *t, const struct template_data *data,
         return true;
     }
     arena_init(&r.arena, TEMPLATE_BYTES_MAX);
-    r.known = arena_array(&r.arena, struct value, predeclared_count);
-    for (size_t i = 0; i < predeclared_count; i++) {
-        r.known[i] = predeclared[i].read(data, world);
-    }
-    struct value dot = r.known[0];
+    struct value dot = predeclared[0].read(data, world);
     enter_frame(&r, &t->main, &dot);
     bool done = run_nodes(&r, t->main.body, &dot) != FLOW_FAILED;
     if (done && !buf_ok(out)) {

@@ -18,6 +18,39 @@ static bool is_plain(double v)
     return v == 0 || isnan(v) || isinf(v);
 }
 
+/*
+ * %.4g of a number of up to four places before the point, without printf; false, and nothing, where that is not certain:
+ * outside of them, and so near to the middle between two texts that the product's rounding could decide.
+ */
+static bool add_4g_quickly(struct buf *out, double v)
+{
+    static const unsigned scales[] = {1000, 100, 10, 1};
+    int places = (v >= 10) + (v >= 100) + (v >= 1000); /* before the point, less one */
+
+    if (!(v >= 1 && v < 9999)) {
+        return false;
+    }
+    unsigned scale = scales[places];
+    double scaled = v * scale;
+    unsigned digits = (unsigned)scaled;
+    double rest = scaled - digits;
+    if (fabs(rest - 0.5) < 1e-9) {
+        return false;
+    }
+    digits += rest > 0.5;
+    buf_add_u64(out, digits / scale);
+    unsigned behind = digits % scale;
+    for (bool is_first = true; behind != 0; is_first = false) {
+        scale /= 10;
+        if (is_first) {
+            buf_add_byte(out, '.');
+        }
+        buf_add_byte(out, (char)('0' + behind / scale));
+        behind %= scale;
+    }
+    return true;
+}
+
 /* Go's %.4g, which writes +Inf and NaN its own way. */
 static void add_4g(struct buf *out, double v)
 {
@@ -25,7 +58,7 @@ static void add_4g(struct buf *out, double v)
         buf_add_text(out, "NaN");
     } else if (isinf(v)) {
         buf_add_text(out, v > 0 ? "+Inf" : "-Inf");
-    } else {
+    } else if (!add_4g_quickly(out, v)) {
         buf_addf(out, "%.4g", v);
     }
 }

@@ -72,6 +72,7 @@ static bool use_variable(struct parser *p, struct operand *op)
     }
     if (op->slot < predeclared_count) {
         p->at->uses |= predeclared[op->slot].uses;
+        p->at->known |= UINT32_C(1) << op->slot;
     }
     return true;
 }

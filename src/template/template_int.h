@@ -181,6 +181,7 @@ struct definition {
     const struct node *body;
     uint32_t slot_count; /* variables of its own */
     unsigned uses;
+    uint32_t known; /* which predeclared variables its body names, a bit each */
     size_t offset;
     struct definition *next;
 };
@@ -240,8 +241,8 @@ struct render {
     struct buf *out;
     struct arena arena;
     struct err *err;
-    struct value *known; /* the predeclared variables but $ */
-    struct frame frames[TEMPLATE_DEPTH_MAX + 1];
+    struct frame *frames; /* TEMPLATE_DEPTH_MAX + 1; those below frame_count have been entered */
+    unsigned frame_count;
     struct value *slots; /* of the frame at work */
     bool is_cut;         /* a text did not fit its buf */
     unsigned steps;

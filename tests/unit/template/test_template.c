@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -476,6 +477,29 @@ static void dependencies_are_found(void **state)
     }
 }
 
+/* What is printed without printf is what printf prints. */
+static void four_digits_are_as_printf_has_them(void **state)
+{
+    static const double edges[] = {1,       1.5,      9.9994, 9.9995,  9.9996, 99.995,  999.95,
+                                   999.949, 9998.999, 9999,   9999.5,  1.0005, 1.2345,  12.345,
+                                   2.0625,  1000.5,   1001.5, 0.12345, 100,    1234.49, 10.005};
+    struct fixture *f = *state;
+    uint32_t random = 1;
+
+    for (size_t i = 0; i < 20000; i++) {
+        random = random * 1664525U + 1013904223U;
+        double v = i < ARRAY_LEN(edges) ? edges[i] : random / (double)(1U << (random % 31 + 1));
+        char written[64];
+        char expected[64];
+        struct buf AUTO(buf_release) out = BUF_INIT(BUF_SMALL);
+        struct err e = ERR_INIT;
+        (void)snprintf(written, sizeof(written), "{{ humanizePercentage %.17g }}", v);
+        (void)snprintf(expected, sizeof(expected), "%.4g%%", v * 100);
+        assert_true(render(f, written, 0, &out, &e));
+        assert_string_equal(buf_text(&out), expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -485,6 +509,7 @@ int main(void)
         cmocka_unit_test(dialects_differ),
         cmocka_unit_test(gaps_are_known),
         cmocka_unit_test(output_is_capped),
+        cmocka_unit_test(four_digits_are_as_printf_has_them),
         cmocka_unit_test(refused_texts_say_where),
         cmocka_unit_test(dependencies_are_found),
     };
