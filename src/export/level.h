@@ -41,6 +41,7 @@ struct level_alert {
     int64_t starts_at_ns;  /* when it fired */
     int64_t ends_at_ns;    /* when it resolved; for a firing one 0 */
     int64_t interval_ns;   /* of its group, for endsAt */
+    int64_t slot_ns;       /* of the evaluation that it is as of; 0: not known */
     struct str rule;       /* borrowed, as the labels; for routes */
     struct str group;
     const struct label *headers; /* notifier_headers of the group: win over those of the config */

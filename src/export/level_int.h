@@ -68,7 +68,8 @@ struct level_output {
 struct confirmed {
     uint64_t key;
     int64_t at_ns; /* monotonic: when it accepted it; while it is not told: when it was met first */
-    uint32_t walk; /* the last walk that met it */
+    int64_t slot_ns; /* of the alert as it was told; 0: not known */
+    uint32_t walk;   /* the last walk that met it */
     uint32_t chosen; /* the last walk that told it, where several alerts have the key */
     bool is_told;    /* what follows says something */
     bool firing;
@@ -131,8 +132,8 @@ void level_tell(struct level_output *o, struct wait wait, struct level_told *ret
 const struct level_source *level_source_take(struct level_output *o, uint64_t *number);
 void level_source_give(struct level_output *o);
 
-/* How long after a telling the alert is told again: the first multiple of its group's interval that is not
- * below resend_delay. */
+/* How many slots after a telling, as a time, the alert is told again: the first multiple of its group's interval
+ * that is not below resend_delay. */
 int64_t level_period_ns(const struct level_output *o, const struct level_alert *a);
 
 /* How long a destination that is told that it fires takes it to, when it hears nothing more. */

@@ -5,7 +5,8 @@
  *   1. confirmed[key] says what the destination last accepted: firing or resolved, and when; of an alert that
  *      it was not told of yet, that it is to be told.
  *   2. An alert is due when it was never confirmed, when its state differs from the confirmed one, or
- *      when its period (level_words.c) has passed since.
+ *      when it was evaluated at a slot that is its period (level_words.c) behind the slot that was told.
+ *      So it is told again after an evaluation, not in between; when none comes it is by time.
  *   3. Keys that a whole walk did not meet are forgotten after it: memory follows the number of
  *      alerts. When the destination lacks their last state, that is counted and said.
  *   4. Of alerts with one key (the same labels, since the same time) one is told, and it fires if any does.
@@ -121,6 +122,24 @@ static void meet(struct due *due, struct confirmed *c, const struct level_alert 
     due->has_doubles = due->has_doubles || is_double;
 }
 
+/* When the alert is told again though nobody evaluates it. */
+static int64_t again_ns(const struct level_output *o, const struct level_alert *a,
+                        const struct confirmed *c)
+{
+    int64_t grace_ns = a->slot_ns != 0 && c->slot_ns != 0 ? a->interval_ns : 0;
+
+    return c->at_ns + level_period_ns(o, a) + grace_ns;
+}
+
+static bool is_due_again(const struct due *due, const struct level_alert *a,
+                         const struct confirmed *c)
+{
+    bool has_slots = a->slot_ns != 0 && c->slot_ns != 0;
+
+    return (has_slots && a->slot_ns - c->slot_ns >= level_period_ns(due->output, a)) ||
+           due->now_ns >= again_ns(due->output, a, c);
+}
+
 static void collect(void *arg, const struct level_alert *alert)
 {
     struct due *due = arg;
@@ -132,9 +151,8 @@ static void collect(void *arg, const struct level_alert *alert)
     }
     c = c != NULL ? c : add_entry(o, alert->key, due->now_ns);
     meet(due, c, alert);
-    int64_t again_ns = c->at_ns + level_period_ns(o, alert);
-    if (c->is_told && c->firing == alert->firing && due->now_ns < again_ns) {
-        due_at(due, again_ns);
+    if (c->is_told && c->firing == alert->firing && !is_due_again(due, alert, c)) {
+        due_at(due, again_ns(o, alert, c));
         due->told->untold += c->refused;
         return;
     }
@@ -290,8 +308,9 @@ void level_confirm(struct due *due, const struct level_alert *a, bool refused)
 
     c->is_told = true;
     c->at_ns = due->now_ns;
+    c->slot_ns = a->slot_ns;
     c->firing = a->firing;
     c->refused = refused;
     due->told->untold -= !refused;
-    due_at(due, due->now_ns + level_period_ns(o, a));
+    due_at(due, again_ns(o, a, c));
 }

@@ -27,8 +27,18 @@ static uint64_t old_key(const struct rule_run *run, const struct alert_item *ite
     return str_hash(str_make((const char *)parts, sizeof(parts)), 0);
 }
 
+/* The slot that the alert is as of: that of the rule's last evaluation, or of the one that is about to be. */
+static int64_t slot_of(const struct rule_run *run, const struct alert_status *s)
+    REQUIRES(&run->lock)
+{
+    int64_t changed_ns = s->state == ALERT_RESOLVED ? s->resolved_at_ns : s->fired_at_ns;
+
+    changed_ns += run->rule->group->query_offset_ns;
+    return run->outcome.time_ns > changed_ns ? run->outcome.time_ns : changed_ns;
+}
+
 static bool level_of(const struct rule_run *run, const struct alert_item *item,
-                     struct level_alert *ret)
+                     struct level_alert *ret) REQUIRES(&run->lock)
 {
     const struct alert_status *s = &item->status;
     bool firing = s->state == ALERT_ALERTING || s->state == ALERT_SUPPRESSING;
@@ -42,6 +52,7 @@ static bool level_of(const struct rule_run *run, const struct alert_item *item,
                                 .starts_at_ns = s->fired_at_ns,
                                 .ends_at_ns = firing ? 0 : s->resolved_at_ns,
                                 .interval_ns = run->rule->group->interval_ns,
+                                .slot_ns = slot_of(run, s),
                                 .rule = run->rule->name,
                                 .group = run->rule->group->name,
                                 .headers = run->rule->group->notifier_headers,

@@ -94,15 +94,21 @@ static void test_ends_at(void **state)
     assert_in_range(left_s, 110, 121);
 }
 
+static void source_evaluate(struct source *source, int64_t interval_ns, int64_t slot_ns)
+{
+    lock_take(&source->lock);
+    source->alerts[0].interval_ns = interval_ns;
+    source->alerts[0].slot_ns = slot_ns;
+    lock_give(&source->lock);
+}
+
 static void test_resends(void **state)
 {
     struct fixture *f = *state;
 
     plan_success(f, 5);
     source_add(&f->source, "a");
-    lock_take(&f->source.lock);
-    f->source.alerts[0].interval_ns = NS_PER_S;
-    lock_give(&f->source.lock);
+    source_evaluate(&f->source, NS_PER_S, 0);
     start(f, "resend_delay: 1s\n");
     assert_true(receiver_wait(&f->receiver, 1));
     int64_t first = now_ms();
@@ -124,14 +130,30 @@ static void test_resends_with_the_interval(void **state)
 
     plan_success(f, 5);
     source_add(&f->source, "a");
-    lock_take(&f->source.lock);
-    f->source.alerts[0].interval_ns = 2 * NS_PER_S;
-    lock_give(&f->source.lock);
+    source_evaluate(&f->source, 2 * NS_PER_S, 0);
     start(f, "resend_delay: 1s\n");
     assert_true(receiver_wait(&f->receiver, 1));
     int64_t first = now_ms();
     assert_true(receiver_wait(&f->receiver, 2));
     assert_in_range(now_ms() - first, 1800, 4000);
+}
+
+/* Told again after the evaluation that is due, whenever that is, and not in between. */
+static void test_resends_after_evaluations(void **state)
+{
+    struct fixture *f = *state;
+
+    plan_success(f, 5);
+    source_add(&f->source, "a");
+    source_evaluate(&f->source, 20 * NS_PER_S, 1000 * NS_PER_S);
+    start(f, "resend_delay: 30s\n");
+    assert_true(receiver_wait(&f->receiver, 1));
+    for (int64_t slot = 1020; slot <= 1060; slot += 20) {
+        source_evaluate(&f->source, 20 * NS_PER_S, slot * NS_PER_S);
+        level_output_wake(f->output);
+        (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), 150), NULL});
+        assert_int_equal(receiver_count(&f->receiver), slot < 1040 ? 1 : 2);
+    }
 }
 
 static void test_ends_at_is_limited(void **state)
@@ -478,6 +500,7 @@ int main(void)
         CASE(test_ends_at),
         CASE(test_resends),
         CASE(test_resends_with_the_interval),
+        CASE(test_resends_after_evaluations),
         CASE(test_ends_at_is_limited),
         CASE(test_headers_of_groups),
         CASE(test_names_are_plain),
