@@ -84,7 +84,7 @@ ALERTS = [
     ("Fleeting", "fleeting > {low}", 1.5, {}),
     ("Errors", "sum by (site) (rate(requests_total{{code='500'}}[20s])) > {rate}", 1.5, {}),
     ("Level", "alarm > 0.5", 0, {"level": "from the rule"}),
-    ("Always", "vector({high})", 1.5, {"severity": "none"}),
+    ("Always", "vector({high}) and on () (sum(up_now) < 6)", 1.5, {"severity": "none"}),
     ("Never", "temperature > 1000", 0, {}),
 ]
 STEPS = [{"high": 70, "low": 45, "queue": 60, "rate": 0.5}, {"high": 80, "low": 55, "queue": 80, "rate": 1},

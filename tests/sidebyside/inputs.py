@@ -1,7 +1,7 @@
 """The series that the rules read: functions of time, written each second over remote write.
 
-Before `begin` (a Unix time) all stands still, so that it does not matter when an engine made its first
-evaluation; then waves, saws, counters that begin anew, and series that come and go.
+Before `begin` (a Unix time) all stands still and no alert is active, so that it does not
+matter when an engine made its first evaluation; then waves, saws, counters that begin anew, and series that come and go.
 """
 
 import math
@@ -13,6 +13,8 @@ import remote_write
 import snappy
 from corpus import HOSTS
 
+# The wave before it begins: a temperature that is neither hot nor cold.
+QUIET = 0.275
 BOUNDS = ("0.1", "0.5", "1", "5", "+Inf")
 
 
@@ -21,8 +23,9 @@ def site(number):
 
 
 def wave(seconds, number, period):
-    """0..1, quiet before 0."""
-    return 0.5 - 0.5 * math.cos(2 * math.pi * seconds / (period * (1 + number / 7))) if seconds > 0 else 0.0
+    """0..1, from QUIET on."""
+    angle = 2 * math.pi * max(seconds, 0) / (period * (1 + number / 7))
+    return 0.5 - 0.5 * math.cos(angle + math.acos(1 - 2 * QUIET))
 
 
 def saw(seconds, number, period):
@@ -44,8 +47,8 @@ def series(moment, begin, period):
         add("up_now", 0.0 if level > 0.7 else 1.0)
         add("alarm", float(up > 0.5), level="of the series")
         add("place", 1.0, rack=f"r{number % 2}")
-        add("fleeting", 40 + 20 * up if seconds <= 0 or level < 0.6 else remote_write.STALE_BITS)
-        since = seconds % (period * 3)
+        add("fleeting", 20 + 40 * up if seconds <= 0 or level < 0.6 else remote_write.STALE_BITS)
+        since = max(seconds, 0) % (period * 3)
         add("requests_total", float(int(since * (3 + number))), code="200")
         add("requests_total", float(int(since * since / 50 * (number % 2 + 1))), code="500")
         for rank, bound in enumerate(BOUNDS):
