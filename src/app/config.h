@@ -84,6 +84,7 @@ struct settings {
     int64_t query_offset_ns;
     bool eval_alignment;
     bool alertgroup_label;
+    bool keep_displaced_labels;
     bool vmalert_metrics;
     int64_t reload_interval_ns; /* 0: only when told to */
     struct option_map external_labels;

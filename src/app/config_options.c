@@ -297,6 +297,15 @@ static const struct option rows[] = {
      .help =
          "Give every alert the label `alertgroup`, the name of its group, as vmalert does. A change "
          "makes other alerts of them."},
+    {.name = "keep_displaced_labels",
+     .type = OPTION_BOOL,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct settings, keep_displaced_labels),
+     .fallback = "false",
+     .help =
+         "Where a label of a rule, of its group or of `external_labels` takes the place of one that the series has, keep "
+         "that as `exported_NAME`, as vmalert does. Without it the rule's wins, `external_labels` do not, and what "
+         "is displaced is lost, as in Prometheus. A change makes other alerts and series of them."},
     {.name = "vmalert_metrics",
      .type = OPTION_BOOL,
      .flags = OPTION_ADVANCED,

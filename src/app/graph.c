@@ -53,6 +53,7 @@ static struct engine_options engine_options_of(const struct app *a, const struct
         .keep_resolved_ns = KEEP_RESOLVED_NS,
         .query_timeout_ns = NS_PER_S,
         .alertgroup_label = c->settings.alertgroup_label,
+        .keep_displaced = c->settings.keep_displaced_labels,
         .restore = restore_source(c, g),
         .restore_lookback_ns = c->settings.restore.lookback_ns,
         .max_series_per_rule = c->settings.limits.series_per_rule,
@@ -126,6 +127,7 @@ bool graph_fits(const struct config *old, const struct config *new_config)
                   sizeof(old->settings.limits)) == 0 &&
            labels_eq(old->external_labels, new_config->external_labels) &&
            old->settings.alertgroup_label == new_config->settings.alertgroup_label &&
+           old->settings.keep_displaced_labels == new_config->settings.keep_displaced_labels &&
            old->settings.restore.source == new_config->settings.restore.source &&
            old->settings.restore.lookback_ns == new_config->settings.restore.lookback_ns &&
            old->settings.template_dialect == new_config->settings.template_dialect &&

@@ -429,6 +429,7 @@ static bool open_engine(struct replay *r, struct err *e)
     const struct engine_options options = {
         .named = r->slices + 1,
         .alertgroup_label = c->settings.alertgroup_label,
+        .keep_displaced = c->settings.keep_displaced_labels,
         .external_labels = c->external_labels,
         .external_url = c->settings.external_url,
         .template_dialect = (enum template_dialect)c->settings.template_dialect,

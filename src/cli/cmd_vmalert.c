@@ -165,6 +165,7 @@ static void complete_rest(struct job *job)
     flags_set(f, "server.allowed_hosts", FLAG_LIST, STR("*"), own);
     flags_set(f, "datasource.dialect", FLAG_TEXT, STR("metricsql"), own);
     flags_set(f, "template_dialect", FLAG_TEXT, STR("vmalert"), own);
+    flags_set(f, "keep_displaced_labels", FLAG_PLAIN, STR("true"), own);
     flags_set(f, "alertgroup_label", FLAG_PLAIN,
               is_true(f, "disableAlertgroupLabel") ? STR("false") : STR("true"),
               is_true(f, "disableAlertgroupLabel") ? STR("-disableAlertgroupLabel") : own);

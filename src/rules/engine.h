@@ -74,8 +74,9 @@ struct engine_options {
     int64_t query_timeout_ns;    /* of datasources that say nothing */
     int64_t max_series_per_rule; /* these three: 0 is no limit */
     int64_t max_series_per_group;
-    int64_t max_series;         /* of all rules together */
-    bool alertgroup_label;      /* alerts get it, with the name of their group */
+    int64_t max_series;    /* of all rules together */
+    bool alertgroup_label; /* alerts get it, with the name of their group */
+    bool keep_displaced;   /* labels of series that a rule's own ones displace: exported_<name> */
     struct datasource *restore; /* asked for alerts that an engine before us left, for rules without
                                    state; NULL: nobody; borrowed */
     int64_t restore_lookback_ns;

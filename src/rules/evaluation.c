@@ -252,6 +252,20 @@ struct template_data rule_template_data(const struct rule_run *run, const struct
 
 /* ---- final labels ---- */
 
+/* With keep_displaced, what the series had under this name goes on as exported_<name>. */
+static void set_label(struct evaluation *ev, struct str name, struct str value)
+{
+    struct str old = labels_builder_get(&ev->builder, name);
+
+    if (ev->run->engine->options.keep_displaced && old.len > 0 && value.len > 0 &&
+        !str_eq(old, value)) {
+        struct str kept = arena_dup(&ev->arena, old);
+        struct str other = arena_printf(&ev->arena, "exported_%.*s", STR_FMT(name));
+        labels_builder_set(&ev->builder, other, kept);
+    }
+    labels_builder_set(&ev->builder, name, value);
+}
+
 /* Renders one rule label into the builder; the text lives in the evaluation's arena. */
 static void set_rule_label(struct evaluation *ev, const struct rule_text *label,
                            const struct template_data *data, const struct template_world *world)
@@ -268,16 +282,30 @@ static void set_rule_label(struct evaluation *ev, const struct rule_text *label,
         }
         text = arena_dup(&ev->arena, buf_str(&out));
     }
-    labels_builder_set(&ev->builder, label->name, text);
+    set_label(ev, label->name, text);
 }
 
+static bool has_rule_label(const struct rule *rule, struct str name)
+{
+    for (size_t i = 0; i < rule->label_count; i++) {
+        if (str_eq(rule->labels[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Labels of a series go before external ones; with keep_displaced nothing of them is lost, and it is the other way. */
 static void add_external(struct evaluation *ev)
 {
+    bool keep = ev->run->engine->options.keep_displaced;
     const struct labels *external = ev->run->engine->options.external_labels;
     struct label pair;
 
     for (uint32_t at = 0; external != NULL && labels_next(external, &at, &pair);) {
-        if (labels_builder_get(&ev->builder, pair.name).len == 0) {
+        if (keep && !has_rule_label(ev->run->rule, pair.name)) {
+            set_label(ev, pair.name, pair.value);
+        } else if (!keep && labels_builder_get(&ev->builder, pair.name).len == 0) {
             labels_builder_set(&ev->builder, pair.name, pair.value);
         }
     }
@@ -293,16 +321,16 @@ bool rule_final_labels(struct evaluation *ev, const struct labels *series, doubl
 
     for (size_t i = 0; i < rule->label_count; i++) {
         if (rule->kind == RULE_RECORD) { /* engines do not expand these */
-            labels_builder_set(&ev->builder, rule->labels[i].name, rule->labels[i].source);
+            set_label(ev, rule->labels[i].name, rule->labels[i].source);
         } else {
             set_rule_label(ev, &rule->labels[i], &data, &world);
         }
     }
     if (rule->kind == RULE_ALERT) {
         labels_builder_del(&ev->builder, STR("__name__"));
-        labels_builder_set(&ev->builder, STR("alertname"), rule->name);
+        set_label(ev, STR("alertname"), rule->name);
         if (ev->run->engine->options.alertgroup_label) {
-            labels_builder_set(&ev->builder, STR("alertgroup"), rule->group->name);
+            set_label(ev, STR("alertgroup"), rule->group->name);
         }
     } else {
         labels_builder_set(&ev->builder, STR("__name__"), rule->name);

@@ -193,3 +193,25 @@ def test_every_flag_of_debians_vmalert_is_known():
     unknown = [name for name in names if not any(
         name == row or (row.endswith("*") and name.startswith(row[:-1])) for row in known)]
     assert unknown == []
+
+
+def test_displaced_labels_go_on_as_exported(tmp_path, start_fake_prom, start_rw_sink):
+    """As in later versions of vmalert than Debian's; the label of an alert's name too."""
+    series = {"i": "a", "severity": "low", "dc": "south", "same": "s", "alertname": "Other"}
+    prom, sink = start_fake_prom(lambda text, at: [(series, 9.0)]), start_rw_sink()
+    labels = {"severity": "page", "same": "s", "new": "n"}
+    rules = [{"alert": "Loaded", "expr": "load > 5", "labels": labels}, {"record": "load:copy", "expr": "load", "labels": labels}]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "g", "interval": "1s", "rules": rules}]}))
+    port = net.free_port()
+    process = start([telex.BINARY, "vmalert", f"-rule={tmp_path}/rules.yaml", f"-datasource.url={prom.url}",
+                     f"-remoteWrite.url={sink.url}", "-external.label=dc=north", f"-httpListenAddr=127.0.0.1:{port}",
+                     f"-telex.state={tmp_path}/state"], tmp_path, "telex", port)
+    want = {"i": "a", "severity": "page", "exported_severity": "low", "dc": "north", "exported_dc": "south", "same": "s",
+            "new": "n"}
+    try:
+        found = net.wait_until("the alert", lambda: net.get(f"http://127.0.0.1:{port}/api/v1/alerts").json()["data"]["alerts"])
+        assert found[0]["labels"] == {**want, "alertname": "Loaded", "exported_alertname": "Other", "alertgroup": "g"}
+        copies = net.wait_until("the copy", lambda: [dict(key) for key in sink.samples if ("__name__", "load:copy") in key])
+        assert copies == [{**want, "__name__": "load:copy", "alertname": "Other"}]
+    finally:
+        process.stop()
