@@ -86,13 +86,24 @@ def differences(names, ours, theirs):
 WITHOUT_FOR = "ALERTS_FOR_STATE of rules without `for`: Telex writes it, as Prometheus does; vmalert 1.79.5 does not"
 
 
+EXPORTED = "labels displaced by those of a rule: kept as exported_NAME by Telex and later versions, lost in vmalert 1.79.5"
+
+
+def bare(key):
+    """Without what was displaced."""
+    return tuple(pair for pair in key if not pair[0].startswith("exported_"))
+
+
 def explained(ours, theirs, without_for):
-    """{reason: series} of what only Telex has for a reason; they are taken out of `ours`."""
-    known = [key for key in ours if key not in theirs and dict(key)["__name__"] == STATES
-             and dict(key)["alertname"] in without_for]
-    for key in known:
+    """{reason: series} of what differs for a reason; it is taken out of `ours`, or made as theirs is."""
+    only = [key for key in ours if key not in theirs and dict(key)["__name__"] == STATES
+            and dict(key)["alertname"] in without_for]
+    for key in only:
         del ours[key]
-    return {WITHOUT_FOR: len(known)}
+    displaced = [key for key in ours if bare(key) != key and key not in theirs and bare(key) in theirs]
+    for key in displaced:
+        ours[bare(key)] = ours.pop(key)
+    return {WITHOUT_FOR: len(only), EXPORTED: len(displaced)}
 
 
 def count(samples):

@@ -37,10 +37,18 @@ def test_each_wrong_is_a_difference():
 def test_only_what_has_a_reason_is_explained():
     rows = {(105, False): 1}
     ours = {STATE: rows, ALERT: rows}
-    assert compare.explained(ours, {}, {"A"}) == {compare.WITHOUT_FOR: 1} and list(ours) == [ALERT]
+    assert compare.explained(ours, {}, {"A"})[compare.WITHOUT_FOR] == 1 and list(ours) == [ALERT]
     ours = {STATE: rows}
-    assert compare.explained(ours, {STATE: rows}, {"A"}) == {compare.WITHOUT_FOR: 0} and list(ours) == [STATE]
-    assert compare.explained(ours, {}, {"B"}) == {compare.WITHOUT_FOR: 0}
+    assert not any(compare.explained(ours, {STATE: rows}, {"A"}).values()) and list(ours) == [STATE]
+    assert not any(compare.explained(ours, {}, {"B"}).values())
+
+
+def test_displaced_labels_are_explained_where_the_rest_is_the_same():
+    rows, ours_key = {(105, False): 1.5}, (("__name__", "r"), ("exported_host", "b"), ("host", "a"))
+    ours = {ours_key: rows}
+    assert compare.explained(ours, {RECORD: rows}, set())[compare.EXPORTED] == 1 and ours == {RECORD: rows}
+    ours = {ours_key: rows}
+    assert not any(compare.explained(ours, {}, set()).values()) and list(ours) == [ours_key]
 
 
 def test_the_long_form_has_enough_rules():
