@@ -2,6 +2,7 @@
  * Invariants
  *   1. The table is held from the first comparison until every edge was given or reverted, so no other push
  *      sees a state that is in no frame.
+ *   2. The end of an episode is given before the beginning of the next one of the same alert.
  */
 #include "receive/alert_edges.h"
 
@@ -24,7 +25,10 @@ struct news {
     struct alert_news what;
     struct export_words words;
     bool is_firing;
+    int64_t end_ns; /* of an episode that nobody said the end of; else 0 */
 };
+
+enum turn { TURN_ENDS, TURN_POSTS, TURNS };
 
 /* Edges that share what a batch shares. */
 struct edge_group {
@@ -37,7 +41,7 @@ struct edge_giver {
     struct arena arena;
     struct buf key;
     struct map by_key;
-    VEC(struct edge_group *) groups;
+    VEC(struct edge_group *) groups[TURNS]; /* those that nobody said the end of first */
     struct alerts_given given;
 };
 
@@ -75,8 +79,8 @@ static void make_key(struct edge_giver *g, const struct news *n)
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         add_part(&g->key, texts[i]);
     }
-    buf_addf(&g->key, "%d%d%d%d%d:%016llx", n->is_firing, n->words.enabled, n->words.disabled,
-             n->words.webhook_url.len > 0, n->words.has_threshold,
+    buf_addf(&g->key, "%d%d%d%d%d%d:%016llx", n->end_ns != 0, n->is_firing, n->words.enabled,
+             n->words.disabled, n->words.webhook_url.len > 0, n->words.has_threshold,
              (unsigned long long)number_bits(n->words.threshold));
 }
 
@@ -89,9 +93,21 @@ static void add_news(struct edge_giver *g, const struct news *n)
         group = arena_new(&g->arena, struct edge_group);
         group->key = arena_dup(&g->arena, buf_str(&g->key));
         (void)map_put(&g->by_key, group->key, group);
-        vec_push(&g->groups, group);
+        vec_push(&g->groups[n->end_ns != 0 ? TURN_ENDS : TURN_POSTS], group);
     }
     vec_push(&group->news, *n);
+}
+
+/* The episode before, which ended when its last post said it would. */
+static void add_ended(struct edge_giver *g, const struct news *n)
+{
+    struct news ended = *n;
+
+    ended.what.before = n->what.ended;
+    ended.what.episode_ns = n->what.ended.episode_ns;
+    ended.is_firing = false;
+    ended.end_ns = n->what.ended.until_ns;
+    add_news(g, &ended);
 }
 
 static void compare(struct edge_giver *g, const struct pushed_alert *alert)
@@ -100,7 +116,7 @@ static void compare(struct edge_giver *g, const struct pushed_alert *alert)
     const struct alert_said said = {.labels = alert->labels,
                                     .is_firing = n.is_firing,
                                     .starts_ns = alert->starts_ns,
-                                    .ends_ns = n.is_firing ? 0 : alert->ends_ns};
+                                    .ends_ns = alert->ends_ns};
 
     alert_states_compare(g->with->states, &said, g->with->now_ns, &n.what);
     if (!n.what.is_news) {
@@ -109,6 +125,9 @@ static void compare(struct edge_giver *g, const struct pushed_alert *alert)
         return;
     }
     export_words_read(alert->labels, alert->annotations, alert->annotation_count, &n.words);
+    if (n.what.is_another) {
+        add_ended(g, &n);
+    }
     add_news(g, &n);
 }
 
@@ -150,7 +169,8 @@ static struct alert make_edge(const struct edge_giver *g, const struct news *n, 
 {
     const struct pushed_alert *from = n->alert;
     int64_t start_ns = n->what.episode_ns;
-    int64_t end_ns = from->ends_ns != 0 ? from->ends_ns : g->with->now_ns;
+    int64_t said_ns = from->ends_ns != 0 ? from->ends_ns : g->with->now_ns;
+    int64_t end_ns = n->end_ns != 0 ? n->end_ns : said_ns;
 
     return (struct alert){
         .rule_id = id,
@@ -164,7 +184,7 @@ static struct alert make_edge(const struct edge_giver *g, const struct news *n, 
         .active_at_ns = start_ns,
         .fired_at_ns = start_ns,
         .resolved_at_ns = n->is_firing ? 0 : end_ns,
-        .value = value_of(from),
+        .value = n->end_ns != 0 ? number_stale_nan() : value_of(from),
     };
 }
 
@@ -254,25 +274,38 @@ static void revert(struct edge_giver *g, const struct edge_group *group)
     }
 }
 
+static bool give_turn(struct edge_giver *g, enum turn turn, size_t *ret_done, struct err *e)
+{
+    while (*ret_done < g->groups[turn].len && give_group(g, g->groups[turn].items[*ret_done], e)) {
+        *ret_done += 1;
+    }
+    return *ret_done == g->groups[turn].len;
+}
+
 static bool give_all(struct edge_giver *g, struct err *e)
 {
-    size_t done = 0;
+    size_t done[TURNS] = {0};
+    bool ok = true;
 
-    while (done < g->groups.len && give_group(g, g->groups.items[done], e)) {
-        done++;
+    for (int turn = 0; ok && turn < TURNS; turn++) {
+        ok = give_turn(g, (enum turn)turn, &done[turn], e);
     }
-    for (size_t i = g->groups.len; i-- > done;) {
-        revert(g, g->groups.items[i]);
+    for (int turn = TURNS; turn-- > 0;) {
+        for (size_t i = g->groups[turn].len; i-- > done[turn];) {
+            revert(g, g->groups[turn].items[i]);
+        }
     }
-    return done == g->groups.len;
+    return ok;
 }
 
 static void release(struct edge_giver *g)
 {
-    for (size_t i = 0; i < g->groups.len; i++) {
-        vec_release(&g->groups.items[i]->news);
+    for (int turn = 0; turn < TURNS; turn++) {
+        for (size_t i = 0; i < g->groups[turn].len; i++) {
+            vec_release(&g->groups[turn].items[i]->news);
+        }
+        vec_release(&g->groups[turn]);
     }
-    vec_release(&g->groups);
     map_release(&g->by_key);
     buf_release(&g->key);
     arena_release(&g->arena);

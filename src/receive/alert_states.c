@@ -3,6 +3,8 @@
  *   1. An entry's key lies within it, so it stays valid while it is in the map.
  *   2. The table has never more than <max> entries when nobody holds it.
  *   3. What the table says was given to the ledger, or is reverted before anybody else looks.
+ *   4. The file says nothing that is in no durable frame: a change is kept beside what stood there before until
+ * its frame is held.
  */
 #include "receive/alert_states.h"
 
@@ -22,9 +24,14 @@ enum { KEY_BYTES = 16, MAX_DEFAULT = 100 * 1000, FILE_MAX = 512 << 20, SHARE_FOR
 static const char file_head[] = "telex received alerts 1";
 static const char origin[] = "receive";
 
+/* <known>.seq while it is compared and not yet given. */
+#define SEQ_NONE UINT64_MAX
+
 struct entry {
     char key[KEY_BYTES];
     struct alert_known known;
+    struct alert_known held; /* while known.seq is not durable: what was before it */
+    bool has_held;           /* likewise; false: there was nothing */
 };
 
 struct alert_states {
@@ -33,7 +40,7 @@ struct alert_states {
     struct map map;
     size_t max;
     uint64_t changes;
-    uint64_t seq; /* the newest frame */
+    uint64_t held_seq; /* the newest durable frame */
 };
 
 struct alert_states *alert_states_new(const struct env *env)
@@ -114,12 +121,24 @@ static struct entry *add(struct alert_states *s, const char key[KEY_BYTES])
     return entry;
 }
 
+/* Before it changes. */
+static void keep_held(const struct alert_states *s, struct entry *entry)
+{
+    if (entry->known.seq <= s->held_seq) {
+        entry->held = entry->known;
+        entry->has_held = true;
+    }
+}
+
 static void set(struct alert_states *s, const struct labels *labels, const struct alert_known *to)
 {
     char key[KEY_BYTES];
 
     make_key(labels, key);
     struct entry *entry = find(s, key);
+    if (entry != NULL) {
+        keep_held(s, entry);
+    }
     entry = entry != NULL ? entry : add(s, key);
     entry->known = *to;
     s->changes++;
@@ -186,6 +205,15 @@ static bool changes(const struct alert_known *known, const struct alert_said *sa
                            : said->starts_ns != 0 && said->starts_ns > known->ended_ns;
 }
 
+/* Does it speak of another episode than the one that fires, which nobody said the end of? */
+static bool is_another(const struct alert_known *known, const struct alert_said *said,
+                       int64_t now_ns)
+{
+    int64_t starts_ns = said->starts_ns != 0 ? said->starts_ns : said->is_firing ? now_ns : 0;
+
+    return known->is_firing && known->until_ns != 0 && starts_ns > known->until_ns;
+}
+
 /* The start of the episode that an edge belongs to. */
 static int64_t episode_of(const struct alert_known *known, const struct alert_said *said,
                           int64_t now_ns)
@@ -196,7 +224,29 @@ static int64_t episode_of(const struct alert_known *known, const struct alert_sa
     if (said->starts_ns != 0) {
         return said->starts_ns;
     }
-    return said->ends_ns != 0 ? said->ends_ns : now_ns;
+    return !said->is_firing && said->ends_ns != 0 ? said->ends_ns : now_ns;
+}
+
+/* It is heard of again; its episode ends first when the post is of another one. */
+static void note_post(struct alert_states *s, struct entry *entry, const struct alert_said *said,
+                      int64_t now_ns, struct alert_news *news)
+{
+    struct alert_known *known = &entry->known;
+
+    known->seen_ns = now_ns;
+    news->is_another = is_another(known, said, now_ns);
+    if (news->is_another) {
+        news->ended = *known;
+        keep_held(s, entry);
+        known->seq = SEQ_NONE;
+        known->is_firing = false;
+        known->ended_ns = known->until_ns;
+    }
+    if (said->is_firing && said->ends_ns > known->until_ns) {
+        known->until_ns = said->ends_ns;
+    }
+    news->before = *known;
+    news->seq = known->seq != SEQ_NONE ? known->seq : 0;
 }
 
 void alert_states_compare(struct alert_states *s, const struct alert_said *said, int64_t now_ns,
@@ -207,9 +257,7 @@ void alert_states_compare(struct alert_states *s, const struct alert_said *said,
 
     *ret_news = (struct alert_news){.was_known = known != NULL};
     if (known != NULL) {
-        known->seen_ns = now_ns;
-        ret_news->before = *known;
-        ret_news->seq = known->seq;
+        note_post(s, entry, said, now_ns, ret_news);
     }
     ret_news->is_news = known == NULL || changes(known, said);
     ret_news->episode_ns = episode_of(known, said, now_ns);
@@ -217,6 +265,8 @@ void alert_states_compare(struct alert_states *s, const struct alert_said *said,
         const struct alert_known to = {.episode_ns = ret_news->episode_ns,
                                        .ended_ns = said->ends_ns != 0 ? said->ends_ns : now_ns,
                                        .seen_ns = now_ns,
+                                       .until_ns = said->is_firing ? said->ends_ns : 0,
+                                       .seq = SEQ_NONE,
                                        .is_firing = said->is_firing};
         set(s, said->labels, &to);
     }
@@ -229,7 +279,16 @@ void alert_states_given(struct alert_states *s, const struct labels *labels, uin
     if (entry != NULL) {
         entry->known.seq = seq;
     }
-    s->seq = seq > s->seq ? seq : s->seq;
+}
+
+void alert_states_held(struct alert_states *s, uint64_t seq)
+{
+    lock_take(&s->lock);
+    if (seq > s->held_seq) {
+        s->held_seq = seq;
+        s->changes++; /* for who saves: the file may say more now */
+    }
+    lock_give(&s->lock);
 }
 
 void alert_states_revert(struct alert_states *s, const struct labels *labels,
@@ -238,7 +297,9 @@ void alert_states_revert(struct alert_states *s, const struct labels *labels,
     struct entry *entry = find_labels(s, labels);
 
     if (entry != NULL && news->was_known) {
+        uint64_t seq = entry->known.seq; /* of the end before, if that was given */
         entry->known = news->before;
+        entry->known.seq = news->before.seq != SEQ_NONE ? news->before.seq : seq;
     } else if (entry != NULL) {
         forget(s, entry);
     }
@@ -278,7 +339,7 @@ uint64_t alert_states_changes(struct alert_states *s)
 uint64_t alert_states_seq(struct alert_states *s)
 {
     lock_take(&s->lock);
-    uint64_t seq = s->seq;
+    uint64_t seq = s->held_seq;
     lock_give(&s->lock);
     return seq;
 }
@@ -317,15 +378,19 @@ bool alert_states_replay(struct alert_states *s, struct batch *b, struct err *e)
 
 /* ---- the file: a line per alert ---- */
 
-static void print_entry(const struct entry *entry, struct buf *out)
+static void print_entry(const struct alert_states *s, const struct entry *entry, struct buf *out)
 {
-    const struct alert_known *known = &entry->known;
+    bool is_held = entry->known.seq <= s->held_seq;
+    const struct alert_known *known = is_held ? &entry->known : &entry->held;
 
+    if (!is_held && !entry->has_held) {
+        return;
+    }
     for (size_t i = 0; i < KEY_BYTES; i++) {
         buf_addf(out, "%02x", (unsigned char)entry->key[i]);
     }
-    buf_addf(out, " %d %lld %lld %lld\n", known->is_firing, (long long)known->episode_ns,
-             (long long)known->ended_ns, (long long)known->seen_ns);
+    buf_addf(out, " %d %lld %lld %lld %lld\n", known->is_firing, (long long)known->episode_ns,
+             (long long)known->ended_ns, (long long)known->seen_ns, (long long)known->until_ns);
 }
 
 bool alert_states_save(struct alert_states *s, struct str path, struct err *e)
@@ -337,7 +402,7 @@ bool alert_states_save(struct alert_states *s, struct str path, struct err *e)
     buf_addf(&text, "%s\n", file_head);
     lock_take(&s->lock);
     while (map_next(&s->map, &at, NULL, &entry)) {
-        print_entry(entry, &text);
+        print_entry(s, entry, &text);
     }
     lock_give(&s->lock);
     return fs_replace_file(fs_system(), path, buf_str(&text), e);
@@ -377,6 +442,9 @@ static bool read_entry(struct alert_states *s, struct str line)
     ok = ok && str_split(&rest, ' ', &part) && number_parse_i64(part, &known.episode_ns);
     ok = ok && str_split(&rest, ' ', &part) && number_parse_i64(part, &known.ended_ns);
     ok = ok && str_split(&rest, ' ', &part) && number_parse_i64(part, &known.seen_ns);
+    if (ok && rest.len > 0) { /* earlier versions did not write it */
+        ok = str_split(&rest, ' ', &part) && number_parse_i64(part, &known.until_ns);
+    }
     if (ok && find(s, key) == NULL) {
         add(s, key)->known = known;
     }

@@ -3,9 +3,10 @@
  *
  * Senders repeat what fires, every minute or so; only a change is a record. An alert is known by its labels. A
  * firing one stays in its episode whatever start later posts say (two Prometheis side by side say two); after
- * it, only a later start begins another. The table is in memory, in a file of the state folder now and
+ * it, only a later start begins another. A start behind the latest end that posts of the episode said is another
+ * one too: whoever was to say that it ended did not. The table is in memory, in a file of the state folder now and
  * then, and in the ledger behind that file, which is replayed at the start: so what was acknowledged is known
- * after a kill too.
+ * after a kill too. What is in no durable frame yet is not in the file.
  *
  * Ownership: the app owns it, receivers borrow. Threads: any; who compares and gives holds the table meanwhile,
  * so that what is said twice at once is given once. Limits: <max> alerts of some 100 bytes; beyond, the
@@ -38,7 +39,9 @@ struct alert_known {
     int64_t episode_ns; /* the start that began it */
     int64_t ended_ns;   /* wall clock; of one that is resolved */
     int64_t seen_ns;    /* wall clock: when it was posted last */
-    uint64_t seq;       /* of the ledger's frame; 0: long on disk */
+    int64_t
+        until_ns; /* of a firing one: the latest end that was said; 0: none, or not known any more */
+    uint64_t seq; /* of the ledger's frame; 0: long on disk */
     bool is_firing;
 };
 
@@ -47,7 +50,7 @@ struct alert_said {
     const struct labels *labels;
     bool is_firing;
     int64_t starts_ns; /* 0: not said */
-    int64_t ends_ns;   /* of one that ended */
+    int64_t ends_ns;   /* of a firing one: when it is over if nobody says more; 0: not said */
 };
 
 /* What comes of it. */
@@ -57,6 +60,8 @@ struct alert_news {
     int64_t episode_ns; /* of the edge */
     uint64_t seq;       /* no news: the frame that holds what is known */
     struct alert_known before;
+    bool is_another; /* <ended> was firing, and is to be given as ended at its until_ns first */
+    struct alert_known ended; /* <before> is what it is after that */
 };
 
 void alert_states_compare(struct alert_states *s, const struct alert_said *said, int64_t now_ns,
@@ -76,7 +81,10 @@ void alert_states_lost(struct alert_states *s, uint64_t first, uint64_t last);
 size_t alert_states_count(struct alert_states *s);
 uint64_t alert_states_changes(struct alert_states *s);
 
-/* The newest frame that edges are in; takes the table. */
+/* The frames up to <seq> are durable. Takes the table. */
+void alert_states_held(struct alert_states *s, uint64_t seq);
+
+/* The newest durable frame that edges are in; takes the table. */
 uint64_t alert_states_seq(struct alert_states *s);
 
 /* A seed for tables whose keys outsiders choose. */

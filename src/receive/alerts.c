@@ -31,6 +31,7 @@ static int answer(struct push *push)
     const struct http_answer success = {.constant = STR("{\"status\":\"success\"}")};
     struct alerts_push *p = alerts_of(push);
 
+    alert_states_held(p->receiver->states, p->given.last_seq);
     if (p->bad > 0) {
         (void)http_exchange_error(push->exchange, RECEIVE_BAD_REQUEST, "bad_data",
                                   "%u of %u alerts are not taken, the others are: %s", p->bad,

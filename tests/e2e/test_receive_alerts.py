@@ -3,6 +3,7 @@ acknowledged is delivered, also after a kill."""
 
 import json
 import shutil
+import time
 
 import pytest
 import yaml
@@ -218,3 +219,23 @@ def test_the_history_invents_nothing(start_telex, tmp_path):
     assert (end["from"], end["to"], end["cause"], end["value"]) == ("firing", "resolved", "was pushed as resolved", None)
     nobody = program.get("/api/v1/rules/Ext/why")
     assert nobody.status == 404 and "/api/v1/history" in nobody.text
+
+
+def test_begins_again_after_a_lost_end(start_telex, tmp_path):
+    """A sender that was restarted never says that the alert of before ended."""
+
+    program = start_telex(config(tmp_path))
+    now = int(time.time())
+
+    def at(seconds):
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + seconds))
+    assert post(program, [alert("Ext", starts=at(-60), endsAt=at(2))]).status == 200
+    assert post(program, [alert("Ext", starts=at(-60), endsAt=at(3))]).status == 200
+    assert post(program, [alert("Ext", starts=at(4), endsAt=at(600))]).status == 200
+    told = net.wait_until("three edges", lambda: (lambda got: got if len(got) == 3 else None)(edges(program, tmp_path)))
+    assert [edge["state"] for edge in told] == ["firing", "resolved", "firing"]
+    assert told[1]["ends_at"].startswith(at(3)[:-1]), told[1]
+    assert len({edge["id"] for edge in told}) == 3
+    assert post(program, [alert("Ext", starts=at(4), endsAt=at(600))]).status == 200
+    counted = program.metrics()["telex_receive_alerts_total"]
+    assert sum(value for labels, value in counted.items() if "unchanged" in str(labels)) == 2

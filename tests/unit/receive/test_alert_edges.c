@@ -154,6 +154,31 @@ static bool replay(void *arg, uint64_t seq, struct batch *b, struct err *e)
     return alert_states_replay(arg, b, e);
 }
 
+#define FIRING(name, value, start, end)                                                   \
+    "{\"labels\":{\"alertname\":\"" name "\"},\"annotations\":{\"value\":\"" value "\"}," \
+    "\"startsAt\":\"1970-01-01T00:" start "Z\",\"endsAt\":\"1970-01-01T00:" end "Z\"}"
+
+/* The end of the one before comes first, also where what begins shares a batch that came up before. */
+static void test_begins_again(void **state)
+{
+    (void)state;
+    struct alerts_given given;
+    struct world *w = start();
+
+    assert_true(push(w, "[" FIRING("A", "1", "00:10", "20:00") "]", &given));
+    expect(w, 0, "1");
+    assert_true(
+        push(w, "[" FIRING("B", "2", "20:10", "30:00") "," FIRING("A", "3", "20:01", "30:00") "]",
+             &given));
+    assert_int_equal(given.firing, 2);
+    assert_int_equal(given.resolved, 1);
+    assert_true(destination_wait(&w->kit.destinations[0], 4));
+    char *got = destination_got(&w->kit.destinations[0]);
+    assert_string_equal(got, "1 nan 2 3");
+    mem_free(got);
+    stop(w);
+}
+
 /* What the ledger holds is known again. */
 static void test_replayed(void **state)
 {
@@ -179,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_repeated),
+        cmocka_unit_test(test_begins_again),
         cmocka_unit_test(test_replayed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
