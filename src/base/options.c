@@ -287,10 +287,10 @@ static bool set_from_env(struct table_run *t, const struct option *o, void *fiel
 {
     struct said said = find_said(t, o);
 
-    *ret_set = said.value != NULL;
     if (said.value == NULL) {
         return true;
     }
+    *ret_set = true;
     t->overridden = true;
     struct str file = arena_printf(t->run->arena, "environment variable %s", said.variable);
     struct str text = arena_dup(t->run->arena, str_of(said.value));
@@ -350,6 +350,24 @@ static bool is_said(const struct given *given)
     return given->node != NULL && !yaml_is_null(given->node);
 }
 
+/* What a variable says that others know too. */
+static bool set_from_usual(struct table_run *t, const struct option *o, void *field, bool *ret_set)
+{
+    const struct option_usual *u = t->is_root ? t->run->source->usual : NULL;
+
+    for (; u != NULL && u->variable != NULL; u++) {
+        const char *value =
+            str_eq(str_of(u->option), str_of(o->name)) ? options_lookup(t->run, u->variable) : NULL;
+        if (value != NULL && *value != '\0') {
+            struct str file = arena_printf(t->run->arena, "environment variable %s", u->variable);
+            *ret_set = true;
+            return options_set_from_text(t->run, o, u->spelling != NULL ? u->spelling : o->name,
+                                         file, arena_dup(t->run->arena, str_of(value)), field);
+        }
+    }
+    return true;
+}
+
 static bool set_scalar_row(struct table_run *t, const struct option *o, void *field, bool *ret_set)
 {
     const struct options_run *r = t->run;
@@ -364,7 +382,7 @@ static bool set_scalar_row(struct table_run *t, const struct option *o, void *fi
         !options_set_from_text(r, o, o->name, file, str_of(o->fallback), field)) {
         return false;
     }
-    if (is_given && !set_from_node(r, o, given, field)) {
+    if (is_given ? !set_from_node(r, o, given, field) : !set_from_usual(t, o, field, &from_env)) {
         return false;
     }
     if (has_variable(o) && !is_over && !set_from_env(t, o, field, &from_env)) {

@@ -100,6 +100,13 @@ struct option_table {
     size_t config_size;
 };
 
+/* A variable that other programs know too: what it says counts where the config says nothing. */
+struct option_usual {
+    const char *variable;
+    const char *option;   /* the name of a row of the table itself */
+    const char *spelling; /* whose suffix says what a bare number means; NULL: the name's */
+};
+
 /* Where overrides and ${VAR} come from; lookup returns NULL when unset. */
 struct option_source {
     const char *(*lookup)(void *arg, const char *name);
@@ -108,6 +115,8 @@ struct option_source {
     struct str secrets_path;   /* folder for <name>_secret references; or empty */
     const char *const *others; /* NULL-terminated keys of the mapping that somebody else reads */
     const struct yaml_node *overrides; /* a mapping whose values go before all else; or NULL */
+    const struct option_usual
+        *usual; /* ended by one without a variable, or NULL; the first counts */
 };
 
 /*
@@ -124,6 +133,7 @@ struct option_source {
  * <prefix>SUB_SUB_NAME; aliases have theirs too, behind the option's own.
  * A list is written there as a,b or as YAML, a map as a=b,c=d or as YAML; a list of mappings cannot
  * be written there.
+ * - What source->usual names goes before the default and behind all else.
  * - An override takes the place of what <node> and the environment say of its option, under whatever
  * spelling; within a table, of single options. It may not hold a secret, only say where one is.
  * - A secret `key` is a text, {file: path} or {env: NAME}; or instead of `key`, `key_file` is a
