@@ -432,6 +432,7 @@ static void add_exporters(struct compiler *c, struct plan_config *config)
     for (size_t i = 0; i < c->tree->count; i++) {
         const struct tree_exporter *x = c->tree->exporters[i];
         all[i] = (struct exporter_config){x->name, x->kind, x->config, x->node};
+        warn_advice(c, x);
     }
     config->exporters = all;
     config->exporter_count = c->tree->count;

@@ -72,6 +72,7 @@ void warn_resilient(struct compiler *c, const struct tree_exporter *x, struct st
 
 /* Warns that the multi <x> is one too many to limit the calls of consumer <name>. */
 void warn_limits(struct compiler *c, const struct tree_exporter *x, struct str name);
+void warn_advice(struct compiler *c, const struct tree_exporter *x);
 
 /* The consumer that delivers through <spot>, a leaf or a multi that is a stage. */
 MUST_USE bool compile_consumer(struct compiler *c, const struct spot *spot, size_t *ret_output,

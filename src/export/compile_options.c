@@ -98,6 +98,18 @@ static void add_warning(struct compiler *c, const struct yaml_node *node, struct
     c->warnings[c->warning_count++] = e;
 }
 
+void warn_advice(struct compiler *c, const struct tree_exporter *x)
+{
+    struct err e = ERR_INIT;
+
+    if (x->kind->advise != NULL && x->config != NULL &&
+        x->kind->advise(x->config, x->options, &e)) {
+        add_warning(
+            c, x->node,
+            arena_printf(c->tree->arena, "exporter '%.*s': %s", STR_FMT(x->name), e.message));
+    }
+}
+
 static void warn(struct compiler *c, const struct tree_exporter *x, const struct yaml_node *node,
                  struct str below)
 {

@@ -76,7 +76,9 @@ struct stage_kind {
 
 struct exporter_kind {
     const char *name;
-    const char *help;    /* one sentence */
+    const char *const *aliases;       /* NULL-terminated other names of it, or NULL */
+    const struct option_usual *usual; /* of struct option_source; or NULL */
+    const char *help;                 /* one sentence */
     const char *example; /* YAML of one exporter, for the docs; a test runs check on it */
     unsigned takes;      /* TAKES(RECORD_SAMPLE) | ... */
     unsigned caps;
@@ -87,6 +89,8 @@ struct exporter_kind {
     const struct option_table *options;
     /* Checks what the table cannot say; NULL when it says all. Points errors at <node>. */
     bool (*check)(const void *config, const struct yaml_node *node, struct err *e);
+    /* Is there something about a config that works and that is perhaps not what was meant? Says it. */
+    bool (*advise)(const void *config, const struct yaml_node *node, struct err *e);
     /* For a kind with EXPORTER_LEVEL: what the level runner sends; then open is NULL. */
     const struct level_exporter *level;
     /* For a combinator that becomes a stage; then open is NULL. */
@@ -103,6 +107,7 @@ struct exporter_kind {
 /* All kinds, NULL-terminated, in the order of the docs. */
 extern const struct exporter_kind *const exporter_kinds[];
 
+/* By its name or an alias of it; NULL without. */
 const struct exporter_kind *exporter_kind_find(struct str name);
 
 /* The name of the kind that was perhaps meant; NULL when none is near. */

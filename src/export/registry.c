@@ -3,17 +3,26 @@
 #include "export/exporters/exporters.h"
 
 const struct exporter_kind *const exporter_kinds[] = {
-    &exporter_alertmanager, &exporter_buffer,     &exporter_conditional,
-    &exporter_file,         &exporter_influxdb,   &exporter_monitor,
-    &exporter_multi,        &exporter_rate_limit, &exporter_relabel,
-    &exporter_remote_write, &exporter_resilient,  &exporter_rule_webhook,
-    &exporter_sample,       &exporter_webhook,    NULL,
+    &exporter_alertmanager, &exporter_buffer,  &exporter_conditional,  &exporter_file,
+    &exporter_influxdb,     &exporter_monitor, &exporter_multi,        &exporter_otlp,
+    &exporter_rate_limit,   &exporter_relabel, &exporter_remote_write, &exporter_resilient,
+    &exporter_rule_webhook, &exporter_sample,  &exporter_webhook,      NULL,
 };
+
+static bool is_called(const struct exporter_kind *kind, struct str name)
+{
+    bool is_it = str_eq(name, str_of(kind->name));
+
+    for (size_t i = 0; !is_it && kind->aliases != NULL && kind->aliases[i] != NULL; i++) {
+        is_it = str_eq(name, str_of(kind->aliases[i]));
+    }
+    return is_it;
+}
 
 const struct exporter_kind *exporter_kind_find(struct str name)
 {
     for (const struct exporter_kind *const *kind = exporter_kinds; *kind != NULL; kind++) {
-        if (str_eq(name, str_of((*kind)->name))) {
+        if (is_called(*kind, name)) {
             return *kind;
         }
     }

@@ -161,6 +161,7 @@ static bool read_options(struct tree *t, struct tree_exporter *x, struct err *e)
 
     source.prefix = x->env_prefix;
     source.overrides = x->overrides;
+    source.usual = x->kind->usual;
     void *config = arena_alloc0(t->arena, 1, x->kind->options->config_size);
     if (!options_parse(x->kind->options, x->options, &source, t->arena, config, e)) {
         return false;
@@ -318,7 +319,7 @@ static bool read_built_in(struct tree *t, struct err *e)
          n = n->next) {
         const struct yaml_node *type = yaml_get(n, STR("type"));
         for (size_t i = 0; i < written && type != NULL; i++) {
-            if (str_eq(type->text, str_of(t->exporters[i]->kind->name))) {
+            if (exporter_kind_find(type->text) == t->exporters[i]->kind) {
                 return true;
             }
         }

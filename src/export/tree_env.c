@@ -14,7 +14,6 @@ static const struct {
     {"PROFILING_PROMETHEUS_PUSHGATEWAY_URL", "pushgateway"},
     {"PROFILING_DATADOG_API_KEY", "datadog"},
     {"PROFILING_NEWRELIC_LICENSE_KEY", "newrelic"},
-    {"PROFILING_OTEL_ENDPOINT", "otlp"},
 };
 
 static bool refuse_unknown(const struct tree *t, struct err *e)
@@ -46,18 +45,33 @@ static bool make_node(struct tree *t, const struct exporter_kind *kind, const ch
     return true;
 }
 
+/* The prefix of the variables that say something of a kind, by its name or an alias; NULL: none does. */
+static const char *find_prefix(struct tree *t, const struct exporter_kind *kind)
+{
+    struct option_source source = *t->source;
+    const char *const *alias = kind->aliases;
+
+    source.prefix = tree_env_prefix(t, "PROFILING_", str_of(kind->name));
+    while (!options_in_environment(kind->options, &source)) {
+        if (alias == NULL || *alias == NULL) {
+            return NULL;
+        }
+        source.prefix = tree_env_prefix(t, "PROFILING_", str_of(*alias));
+        alias++;
+    }
+    return source.prefix;
+}
+
 static bool read_kind(struct tree *t, const struct exporter_kind *kind, struct err *e)
 {
     struct tree_exporter *x = arena_new(t->arena, struct tree_exporter);
-    struct option_source source = *t->source;
 
     x->name = str_of(kind->name);
     x->simple = x->name;
     x->path = x->name;
     x->is_entry = true;
-    x->env_prefix = tree_env_prefix(t, "PROFILING_", x->name);
-    source.prefix = x->env_prefix;
-    if (tree_find(t, x->name) != NULL || !options_in_environment(kind->options, &source)) {
+    x->env_prefix = tree_find(t, x->name) == NULL ? find_prefix(t, kind) : NULL;
+    if (x->env_prefix == NULL) {
         return true;
     }
     if (!make_node(t, kind, x->env_prefix, &x->node, e)) {
