@@ -15,6 +15,7 @@ extern const struct exporter_kind exporter_file;
 extern const struct exporter_kind exporter_influxdb;
 extern const struct exporter_kind exporter_monitor;
 extern const struct exporter_kind exporter_multi;
+extern const struct exporter_kind exporter_otlp;
 extern const struct exporter_kind exporter_rate_limit;
 extern const struct exporter_kind exporter_relabel;
 extern const struct exporter_kind exporter_remote_write;

@@ -25,9 +25,8 @@ static const struct {
     const char *kind;
     const char *want;
 } status_rows[] = {
-    {"remote_write", "DDHJHHHHJJHJHJJRRRRR"},
-    {"influxdb", "DDHJHHHHRJHJHJRRRRRR"},
-    {"webhook", "DDHJHHHHRJHJHJRRRRRR"},
+    {"remote_write", "DDHJHHHHJJHJHJJRRRRR"}, {"influxdb", "DDHJHHHHRJHJHJRRRRRR"},
+    {"webhook", "DDHJHHHHRJHJHJRRRRRR"},      {"otlp", "DDHJHHHHJJHJHJJRJRRR"},
     {"alertmanager", "DHHJHHHHRJHJHJRRRRRR"},
 };
 

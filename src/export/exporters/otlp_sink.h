@@ -1,0 +1,21 @@
+/*
+ * otlp_sink.h - the leaf of OTLP: a leaf over HTTP for each signal, and the sampler in front of traces.
+ *
+ * A trace is sent whole or not at all: its id decides, as OpenTelemetry's own sampler lets it, so that
+ * everyone who samples at the same rate keeps the same traces. Ownership: as http_sink.h. Threads: as
+ * sink.h. Limits: none of its own.
+ */
+#ifndef TELEX_EXPORT_EXPORTERS_OTLP_SINK_H
+#define TELEX_EXPORT_EXPORTERS_OTLP_SINK_H
+
+#include "export/exporters/otlp_config.h"
+#include "export/http_sink.h"
+
+MUST_USE bool otlp_sink_open(const struct http_exporter *exporter,
+                             const struct exporter_place *place, const struct otlp_config *config,
+                             struct sink **ret_sink, struct err *e);
+
+/* Is a span of this trace kept? Pure. */
+bool otlp_keeps_trace(const struct otlp_config *c, const uint8_t *trace_id);
+
+#endif
