@@ -64,12 +64,14 @@ static bool save_record(struct batch *b, struct buf *out, struct err *e)
     return true;
 }
 
-/* Up to SNAPSHOT_ROWS alerts from item *at on; called with the rule's lock. */
+/* Up to SNAPSHOT_ROWS alerts from item *at on, room for no more than there are; called with the rule's lock. */
 static struct batch *collect(struct rule_run *run, uint32_t *at)
 {
     struct batch_info info = {.kind = RECORD_ALERT, .rule = run->name, .group = run->group};
     struct batch *b = batch_new(&codec_edges, &info);
-    struct alert *rows = arena_array(batch_arena(b), struct alert, SNAPSHOT_ROWS);
+    uint32_t left = run->table.count - *at;
+    struct alert *rows =
+        arena_array(batch_arena(b), struct alert, left < SNAPSHOT_ROWS ? left : SNAPSHOT_ROWS);
     uint32_t count = 0;
 
     for (; *at < run->table.count && count < SNAPSHOT_ROWS; (*at)++) {
