@@ -35,8 +35,9 @@ struct link {
 struct maker {
     const struct rule_set *set;
     struct arena scratch;
-    struct map givers; /* of struct giver, by metric */
-    VEC(const struct giver *) names;
+    struct map givers;     /* of struct giver, by metric */
+    struct map alerts;     /* of struct giver, by alertname */
+    VEC(struct str) names; /* that are given */
     const struct rule **rules;
     uint32_t *groups; /* by rule */
     uint32_t *last;   /* by rule: the reader, plus one, that was found to read it last */
@@ -47,13 +48,19 @@ struct maker {
 
 /* ---- rules by number and by name ---- */
 
-static void add_giver(struct maker *m, struct str metric, uint32_t n)
+/* True when it is the first of that name. */
+static bool put_giver(struct maker *m, struct map *map, struct str name, uint32_t n)
 {
     struct giver *giver = arena_new(&m->scratch, struct giver);
 
-    *giver = (struct giver){n, map_get(&m->givers, metric)};
-    if (map_put(&m->givers, metric, giver) == NULL) {
-        vec_push(&m->names, giver);
+    *giver = (struct giver){n, map_get(map, name)};
+    return map_put(map, name, giver) == NULL;
+}
+
+static void add_giver(struct maker *m, struct str metric, uint32_t n)
+{
+    if (put_giver(m, &m->givers, metric, n)) {
+        vec_push(&m->names, metric);
     }
 }
 
@@ -68,6 +75,7 @@ static void add_rule(struct maker *m, const struct rule *rule, uint32_t group, u
     for (size_t i = 0; i < ARRAY_LEN(alert_series_names); i++) {
         add_giver(m, alert_series_names[i], n);
     }
+    (void)put_giver(m, &m->alerts, rule->name, n);
 }
 
 static void maker_init(struct maker *m, const struct rule_set *set, uint32_t *numbers)
@@ -77,6 +85,7 @@ static void maker_init(struct maker *m, const struct rule_set *set, uint32_t *nu
     *m = (struct maker){.set = set, .looks_left = ACROSS_LOOKS_MAX};
     arena_init(&m->scratch, ARENA_UNLIMITED);
     map_init(&m->givers, 0);
+    map_init(&m->alerts, 0);
     m->rules = arena_array(&m->scratch, const struct rule *, set->rule_count);
     m->groups = arena_array(&m->scratch, uint32_t, set->rule_count);
     m->last = arena_array(&m->scratch, uint32_t, set->rule_count);
@@ -93,6 +102,7 @@ static void maker_init(struct maker *m, const struct rule_set *set, uint32_t *nu
 static void maker_release(struct maker *m)
 {
     map_release(&m->givers);
+    map_release(&m->alerts);
     vec_release(&m->names);
     vec_release(&m->links);
     arena_release(&m->scratch);
@@ -140,12 +150,31 @@ static void look_at(struct maker *m, const struct promql_node *selector, uint32_
     }
 }
 
+/* The rules that give a metric; of ALERTS those with the selector's alertname, where it says one: there may be
+ * thousands of others. */
+static const struct giver *givers_of(const struct maker *m, const struct promql_node *selector,
+                                     struct str metric)
+{
+    const struct promql_vector *vector = &selector->vector;
+    const struct giver *givers = map_get(&m->givers, metric);
+    bool is_alerts = givers != NULL && m->rules[givers->rule]->kind == RULE_ALERT;
+
+    for (uint32_t i = 0; is_alerts && vector->filter_count == 1 && i < vector->filters[0].count;
+         i++) {
+        const struct promql_matcher *matcher = &vector->filters[0].matchers[i];
+        if (matcher->op == PROMQL_EQ && str_eq(matcher->label, STR("alertname"))) {
+            return map_get(&m->alerts, matcher->value);
+        }
+    }
+    return givers;
+}
+
 static void look_up(struct maker *m, const struct promql_node *selector, uint32_t reader)
 {
     struct str metric = promql_metric(selector);
 
     if (metric.len > 0) {
-        look_at(m, selector, reader, map_get(&m->givers, metric), true);
+        look_at(m, selector, reader, givers_of(m, selector, metric), true);
         return;
     }
     if (!selector_says(selector, STR("__name__"))) {
@@ -153,7 +182,7 @@ static void look_up(struct maker *m, const struct promql_node *selector, uint32_
     }
     for (size_t i = 0; i < m->names.len && m->looks_left > 0; i++) {
         m->looks_left -= PATTERN_LOOKS;
-        look_at(m, selector, reader, m->names.items[i], false);
+        look_at(m, selector, reader, map_get(&m->givers, m->names.items[i]), false);
     }
 }
 

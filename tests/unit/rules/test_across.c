@@ -24,6 +24,7 @@ static const struct {
     {G("g") R("a", "x") A("X", "x") G("h") R("n", "count(ALERTS)") R("m", "a"), ";;0.1;0.0;"},
     {G("g") A("X", "x") A("Y", "x") G("h") R("n", "ALERTS_FOR_STATE{alertname=\"Y\"}"), ";;0.1;"},
     {G("g") R("job:a", "x") R("b", "x") G("h") R("n", "sum({__name__=~\"job:.*\"})"), ";;0.0;"},
+    {G("g") R("job:a", "x") R("job:a", "y") G("h") R("n", "{__name__=~\"job:.*\"}"), ";;0.1 0.0;"},
     {G("g") R("a", "x") G("h") R("n", "sum({job=\"j\"})"), ";;"}, /* no name: nobody elsewhere */
     {G("g") R("a", "b") G("h") R("b", "a"), ";;"},                /* a circle */
     {G("g") R("a", "x or a") G("h") R("b", "a"), ";0.0;"},        /* who reads itself is none */
@@ -160,12 +161,34 @@ static void patterns_have_a_limit(void **state)
     rule_set_unref(set);
 }
 
+/* Thousands of rules, each reading the alert of another: found by name. */
+static void many_alerts_are_found(void **state)
+{
+    enum { MANY = 5000 };
+    (void)state;
+    AUTO(buf_release) struct buf rules = BUF_INIT(BUF_UNLIMITED);
+
+    for (int g = 0; g < 2; g++) {
+        buf_addf(&rules, "- name: g%d\n  rules:\n", g);
+        for (int i = 0; i < MANY; i++) {
+            buf_addf(&rules, "  - {alert: A%d_%d, expr: 'ALERTS{alertname=\"A%d_%d\"}'}\n", g, i,
+                     1 - g, (i + 1) % MANY);
+        }
+    }
+    buf_add_text(&rules, G("last") A("B", "ALERTS{alertname=\"A1_4999\"}"));
+    struct rule_set *set = parse(buf_text(&rules));
+    assert_int_equal(across_reads(set->across, 2, 0).count, 1);
+    assert_int_equal(across_reads(set->across, 2, 0).items[0].rule, 4999);
+    rule_set_unref(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rules_read_other_groups),        cmocka_unit_test(givers_begin_first),
         cmocka_unit_test(who_reads_by_name_shares_slots), cmocka_unit_test(an_eval_offset_leads),
         cmocka_unit_test(too_many_keep_their_own_slots),  cmocka_unit_test(patterns_have_a_limit),
+        cmocka_unit_test(many_alerts_are_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
