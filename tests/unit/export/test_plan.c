@@ -361,8 +361,9 @@ static void who_is_the_same_goes_on_in_its_backoff(void **state)
     for (int i = 0; i < 2; i++) {
         assert_true(plan_change(k->plan, &same, &e));
         (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), 30), NULL});
-        assert_int_equal(status_of(k).retries, 1);
-        assert_string_equal(status_of(k).state, "retrying");
+        struct output_status status = status_of(k);
+        assert_int_equal(status.retries, 1);
+        assert_string_equal(status.state, "retrying");
         assert_got(k, 0, "");
     }
     struct output_config changed[KIT_OUTPUTS];
