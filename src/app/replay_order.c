@@ -5,6 +5,7 @@
 #include "app/replay_order.h"
 
 #include "base/vec.h"
+#include "rules/rule_graph.h"
 
 struct node {
     const struct rule *rule;
@@ -16,26 +17,10 @@ struct node {
     bool taken;
 };
 
-/* Could <selector> read what <giver> writes? */
-static bool may_read(const struct promql_node *selector, const struct rule *giver)
-{
-    static const struct str alert_series[] = {STR_INIT("ALERTS"), STR_INIT("ALERTS_FOR_STATE")};
-
-    if (giver->kind == RULE_RECORD) {
-        return promql_may_select(selector, STR("__name__"), giver->name);
-    }
-    for (size_t i = 0; i < ARRAY_LEN(alert_series); i++) {
-        if (promql_may_select(selector, STR("__name__"), alert_series[i])) {
-            return promql_may_select(selector, STR("alertname"), giver->name);
-        }
-    }
-    return false;
-}
-
 static bool reads(const struct node *reader, const struct node *giver)
 {
     for (uint32_t i = 0; reader != giver && i < reader->reads.count; i++) {
-        if (may_read(reader->reads.items[i], giver->rule)) {
+        if (rule_may_read(reader->reads.items[i], giver->rule)) {
             return true;
         }
     }
