@@ -52,7 +52,10 @@ static const struct flag_row rows[] = {
     {"rule", FLAG_LIST, "rules", "files, folders, patterns, URLs", NULL},
     {"rule.templates", FLAG_LIST, "rule_templates", NULL, NULL},
     {"evaluationInterval", FLAG_TEXT, "evaluation_interval", NULL, "1m"},
-    {"rule.evalDelay", FLAG_TEXT, "query_offset", "as vmalert, results are this old", "30s"},
+    {"rule.evalDelay", FLAG_TEXT, "query_offset",
+     "as vmalert, results are this old; not those "
+     "of groups with `eval_offset`",
+     "30s"},
     {"rule.resultsLimit", FLAG_PLAIN, "limits.default_limit", NULL, NULL},
     {"rule.updateEntriesLimit", FLAG_PLAIN, "update_entries_limit", NULL, NULL},
     {"rule.resendDelay", FLAG_OWN, NULL,

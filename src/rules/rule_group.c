@@ -58,14 +58,15 @@ static void read_interval(struct rule_loader *l, const struct yaml_node *node,
     }
 }
 
-/* query_offset, which vmalert calls eval_delay. */
+/* query_offset, which vmalert calls eval_delay. A default is not for groups that say themselves when they
+ * are evaluated: they are spaced by hand, so that one reads what another wrote. */
 static void read_query_offset(struct rule_loader *l, const struct yaml_node *const *at,
                               struct rule_group *group)
 {
     const struct yaml_node *delay = at[GROUP_EVAL_DELAY];
     struct err e = ERR_INIT;
 
-    group->query_offset_ns = l->options->query_offset_ns;
+    group->query_offset_ns = at[GROUP_EVAL_OFFSET] == NULL ? l->options->query_offset_ns : 0;
     field_duration(l, at[GROUP_QUERY_OFFSET], &group->query_offset_ns);
     field_duration(l, delay, &group->query_offset_ns);
     if (delay != NULL && at[GROUP_QUERY_OFFSET] != NULL) {

@@ -60,21 +60,21 @@ static const struct timing timings[] = {
     {"  query_offset: 0\n", 15 * S, 0, -1},
     {"  query_offset: 500ms\n", 15 * S, 500 * MS, -1},
     {"  eval_delay: 30s\n", 15 * S, 30 * S, -1},
-    {"  interval: 1m\n  eval_offset: 20s\n", 60 * S, 2 * S, 20 * S},
-    {"  interval: 1m\n  eval_offset: -20s\n", 60 * S, 2 * S, 40 * S},
-    {"  interval: 1m\n  eval_offset: -1m\n", 60 * S, 2 * S, 0},
+    {"  interval: 1m\n  eval_offset: 20s\n", 60 * S, 0, 20 * S},
+    {"  interval: 1m\n  eval_offset: -20s\n", 60 * S, 0, 40 * S},
+    {"  interval: 1m\n  eval_offset: -1m\n", 60 * S, 0, 0},
     {"  interval: 1m\n  eval_offset: 0\n  query_offset: 3s\n", 60 * S, 3 * S, 0},
     {"  interval: 1m\n  eval_alignment: false\n", 60 * S, 2 * S, -1},
     {"  interval: 1m\n  eval_alignment: true\n  query_offset: 0s\n", 60 * S, 0, 0},
     {"  interval: 1m\n  eval_alignment: true\n  eval_delay: 90s\n", 60 * S, 90 * S, 30 * S},
-    {"  interval: 1m\n  eval_alignment: true\n  eval_offset: 7s\n", 60 * S, 2 * S, 7 * S},
+    {"  interval: 1m\n  eval_alignment: true\n  eval_offset: 7s\n", 60 * S, 0, 7 * S},
 };
 
 /* With the config's eval_alignment: where groups say nothing else. */
 static const struct timing aligned_timings[] = {
     {"", 15 * S, 2 * S, 2 * S},
     {"  interval: 1m\n  eval_delay: 90s\n", 60 * S, 90 * S, 30 * S},
-    {"  interval: 1m\n  eval_offset: 7s\n", 60 * S, 2 * S, 7 * S},
+    {"  interval: 1m\n  eval_offset: 7s\n", 60 * S, 0, 7 * S},
     {"  eval_alignment: false\n", 15 * S, 2 * S, -1},
 };
 
