@@ -201,6 +201,12 @@ static void run_group(void *arg, int64_t slot_ns, struct wait wait)
     group_evaluate(arg, slot_ns, wait);
 }
 
+/* A group is the same one by its file and name. */
+static uint64_t group_id(const struct group_run *g)
+{
+    return str_hash(group_run_rules(g)->id, 0) | 1;
+}
+
 static void count_missed(void *arg, uint64_t slots)
 {
     group_count_missed(arg, slots);
@@ -236,7 +242,8 @@ void graph_schedule(struct app *a)
                                .run = run_group,
                                .missed = count_missed,
                                .arg = engine_group(a->graph.engine, i),
-                               .rank = group_run_rank(engine_group(a->graph.engine, i))};
+                               .rank = group_run_rank(engine_group(a->graph.engine, i)),
+                               .id = group_id(engine_group(a->graph.engine, i))};
     }
     for (size_t i = 0; i < readings; i++) {
         jobs[count + i] = self_metrics_job(a->self_metrics, i);

@@ -18,7 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PROBLEM_TEXT_MAX = 256 * 1024, PAUSE_EXTRA_MS = 5000 };
+/* A query under way has so long before it is cut, and what was cut to end. */
+enum { PROBLEM_TEXT_MAX = 256 * 1024, PAUSE_MS = 5000, CUT_MS = 5000 };
 
 /* ---- asking ---- */
 
@@ -213,24 +214,19 @@ static bool exchange_paused(struct app *a, struct loaded *l, struct err *e)
     return true;
 }
 
-/* The longest that a query under way may take. */
-static int64_t longest_query_ns(const struct config *c)
+/* Evaluations end behind the rule under way, and those that do not end in time are cut short. */
+static bool pause_evaluations(struct app *a)
 {
-    int64_t longest_ns = c->datasource != NULL ? c->datasource->query_timeout_ns : 0;
+    const struct clock *clock = a->env->clock;
 
-    for (size_t i = 0; i < c->datasource_count; i++) {
-        int64_t timeout_ns = c->datasources[i].common->query_timeout_ns;
-        longest_ns = timeout_ns > longest_ns ? timeout_ns : longest_ns;
+    engine_hurry(a->graph.engine, true);
+    if (scheduler_pause(a->scheduler, (struct wait){clock_deadline_ms(clock, PAUSE_MS), NULL})) {
+        return true;
     }
-    return longest_ns;
-}
-
-static struct wait pause_wait(const struct app *a)
-{
-    int64_t query_ms = longest_query_ns(a->graph.config) / NS_PER_MS;
-
-    return (struct wait){.deadline_mono_ns =
-                             clock_deadline_ms(a->env->clock, query_ms + PAUSE_EXTRA_MS)};
+    trace_warn(&a->trace, "evaluations are cut short for the reload; their slots count as missed",
+               T_U64("groups", scheduler_running(a->scheduler)));
+    scheduler_cut(a->scheduler);
+    return scheduler_pause(a->scheduler, (struct wait){clock_deadline_ms(clock, CUT_MS), NULL});
 }
 
 static bool exchange(struct app *a, struct loaded *l, struct err *e)
@@ -239,7 +235,8 @@ static bool exchange(struct app *a, struct loaded *l, struct err *e)
         return config_err(l->config, STR("state"), e,
                           "state.path cannot change while the program runs; restart it");
     }
-    if (!scheduler_pause(a->scheduler, pause_wait(a))) {
+    if (!pause_evaluations(a)) {
+        engine_hurry(a->graph.engine, false);
         scheduler_resume(a->scheduler);
         return err_set(e, ERR_TIMEOUT, "evaluations under way do not end; try again");
     }
@@ -250,6 +247,7 @@ static bool exchange(struct app *a, struct loaded *l, struct err *e)
         graph_schedule(a);
         app_count_rules(a);
     }
+    engine_hurry(a->graph.engine, false);
     scheduler_resume(a->scheduler);
     return ok;
 }

@@ -12,6 +12,7 @@
 #include "app/scheduler.h"
 
 #include "base/env.h"
+#include "base/map.h"
 #include "base/mem.h"
 
 /* How long a worker sleeps at most before it looks at the wall clock again, so that steps are
@@ -36,7 +37,9 @@ struct scheduler {
     bool paused GUARDED_BY(lock);
     bool stopping GUARDED_BY(lock);
     bool led GUARDED_BY(lock);
-    struct cancel *cancel;
+    struct cancel *cancel;               /* of all */
+    struct cancel *cut GUARDED_BY(lock); /* of what runs now; its parent is <cancel> */
+    bool is_cut GUARDED_BY(lock);
     struct thread *workers;
     size_t worker_count;
 };
@@ -140,13 +143,24 @@ static bool has_due(struct scheduler *s) REQUIRES(s->lock)
     return s->heap[0].slot_ns <= now_ns;
 }
 
-static void run_one(struct scheduler *s, struct entry entry)
+/* What was cut has ended: what comes is not. */
+static void forget_cut(struct scheduler *s) REQUIRES(s->lock)
 {
-    entry.job.run(entry.job.arg, entry.slot_ns, (struct wait){DEADLINE_NEVER, s->cancel});
+    if (s->is_cut && s->running == 0) {
+        cancel_free(s->cut);
+        s->cut = cancel_new(s->cancel);
+        s->is_cut = false;
+    }
+}
+
+static void run_one(struct scheduler *s, struct entry entry, struct cancel *cut)
+{
+    entry.job.run(entry.job.arg, entry.slot_ns, (struct wait){DEADLINE_NEVER, cut});
     entry.slot_ns = next_after(&entry.job, entry.slot_ns, clock_wall_ns(s->env->clock));
 
     lock_take(&s->lock);
     s->running--;
+    forget_cut(s);
     heap_push(s, entry);
     cond_signal(&s->lead_changed);
     cond_broadcast(&s->idle);
@@ -180,8 +194,9 @@ static void work(void *arg)
         if (s->led) {
             (void)cond_wait_until(&s->lead_free, &s->lock, DEADLINE_NEVER);
         } else if (lead(s, &entry)) {
+            struct cancel *cut = s->cut;
             lock_give(&s->lock);
-            run_one(s, entry);
+            run_one(s, entry, cut);
             lock_take(&s->lock);
         }
     }
@@ -208,6 +223,7 @@ bool scheduler_new(const struct env *env, size_t workers_max, struct scheduler *
     s->env = env;
     s->paused = true;
     s->cancel = cancel_new(NULL);
+    s->cut = cancel_new(s->cancel);
     lock_init(&s->lock);
     cond_init(&s->lead_changed);
     cond_init(&s->lead_free);
@@ -220,17 +236,48 @@ bool scheduler_new(const struct env *env, size_t workers_max, struct scheduler *
     return true;
 }
 
+static struct str id_bytes(const struct job *job)
+{
+    return str_make((const char *)&job->id, sizeof(job->id));
+}
+
+/* Where to look for the first slot of each job: at the one that it was to run next, if that passed. */
+static int64_t first_after_ns(const struct map *before, const struct job *job, int64_t now_ns)
+{
+    const struct entry *was = job->id != 0 ? map_get(before, id_bytes(job)) : NULL;
+
+    return was != NULL && was->slot_ns < now_ns ? was->slot_ns : now_ns;
+}
+
 void scheduler_set_jobs(struct scheduler *s, const struct job *jobs, size_t count)
 {
     int64_t now_ns = clock_wall_ns(s->env->clock);
 
     lock_take(&s->lock);
     INVARIANT(s->paused && s->running == 0);
-    s->count = 0;
-    s->heap = mem_resize(s->heap, count, sizeof(*s->heap));
-    for (size_t i = 0; i < count; i++) {
-        heap_push(s, (struct entry){jobs[i].next_slot(jobs[i].arg, now_ns), jobs[i]});
+    struct entry *before = s->heap;
+    struct map by_id;
+    map_init(&by_id, 0);
+    for (size_t i = 0; i < s->count; i++) {
+        (void)map_put(&by_id, id_bytes(&before[i].job), &before[i]);
     }
+    s->count = 0;
+    s->heap = mem_alloc0(count + 1, sizeof(*s->heap));
+    for (size_t i = 0; i < count; i++) {
+        int64_t from_ns = first_after_ns(&by_id, &jobs[i], now_ns);
+        heap_push(s, (struct entry){jobs[i].next_slot(jobs[i].arg, from_ns), jobs[i]});
+    }
+    lock_give(&s->lock);
+    map_release(&by_id);
+    mem_free(before);
+}
+
+void scheduler_cut(struct scheduler *s)
+{
+    lock_take(&s->lock);
+    s->is_cut = true;
+    cancel_fire(s->cut);
+    forget_cut(s);
     lock_give(&s->lock);
 }
 
@@ -281,6 +328,7 @@ void scheduler_free(struct scheduler *s)
     cond_release(&s->lead_free);
     cond_release(&s->idle);
     lock_release(&s->lock);
+    cancel_free(s->cut);
     cancel_free(s->cancel);
     mem_free(s->workers);
     mem_free(s->heap);

@@ -31,13 +31,17 @@ struct job {
     void (*missed)(void *arg, uint64_t slots);
     void *arg;
     uint32_t rank; /* of jobs with one slot, those with lower ones begin first */
+    uint64_t id;   /* the same for what is the same job over scheduler_set_jobs(); 0: it has none */
 };
 
 MUST_USE bool scheduler_new(const struct env *env, size_t workers_max,
                             struct scheduler **ret_scheduler, struct err *e);
 
-/* Replaces all jobs (copied); first slots are those after now. Only while paused or before the
- * first resume. */
+/*
+ * Replaces all jobs (copied). A job that was there goes on with the slot that it was to run next, also
+ * one that passed meanwhile; the first slots of others are those after now. Only while paused or before
+ * the first resume.
+ */
 void scheduler_set_jobs(struct scheduler *s, const struct job *jobs, size_t count);
 
 /* Starts running what is due. */
@@ -46,6 +50,9 @@ void scheduler_resume(struct scheduler *s);
 /* No new runs; returns when those in flight are done, or false when <wait> was over first (they go
  * on). */
 MUST_USE bool scheduler_pause(struct scheduler *s, struct wait wait);
+
+/* Ends the waits of what runs, until all of it has ended. */
+void scheduler_cut(struct scheduler *s);
 
 /* Runs in flight, for readiness and shutdown messages. */
 size_t scheduler_running(struct scheduler *s);

@@ -67,8 +67,10 @@ static const struct metric_desc iterations_desc = {.name = "telex_rule_group_ite
                                                    .labels = {"group", "file"}};
 static const struct metric_desc missed_desc = {
     .name = "telex_rule_group_iterations_missed_total",
-    .help = "Slots that passed without an evaluation (late), or "
-            "whose results the outputs did not take (refused).",
+    .help =
+        "Slots that passed without an evaluation (late), "
+        "whose results the outputs did not take (refused), or that a reload did not wait for to "
+        "the end (cut).",
     .type = METRIC_COUNTER,
     .labels = {"group", "file", "reason"}};
 static const struct metric_desc duration_desc = {.name = "telex_rule_group_duration_seconds_total",
@@ -132,6 +134,7 @@ static void group_init(struct group_run *g, struct engine *en, const struct rule
     g->iterations = metrics_get2(en->env->metrics, &iterations_desc, group->name, group->file);
     g->late = missed_metric(en, group, STR("late"));
     g->refused = missed_metric(en, group, STR("refused"));
+    g->cut = missed_metric(en, group, STR("cut"));
     g->duration = metrics_get2(en->env->metrics, &duration_desc, group->name, group->file);
 }
 
@@ -450,6 +453,11 @@ int64_t group_next_slot(const struct rule_group *g, int64_t after_ns)
 
     return (time_floor_div(after_ns - phase_ns - 1, g->interval_ns) + 1) * g->interval_ns +
            phase_ns;
+}
+
+void engine_hurry(struct engine *en, bool hurries)
+{
+    atomic_store(&en->hurries, hurries);
 }
 
 void group_count_missed(struct group_run *g, uint64_t slots)

@@ -120,6 +120,12 @@ void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait);
 MUST_USE bool group_evaluate_rule(struct group_run *g, size_t rule, int64_t slot_ns,
                                   struct wait wait, struct err *e);
 
+/*
+ * While <hurries>, evaluations of groups end behind the rule under way, so that who waits for them need not
+ * wait for all of their rules; what they leave out counts as a missed evaluation. Any thread.
+ */
+void engine_hurry(struct engine *en, bool hurries);
+
 /* Counts <slots> that passed without an evaluation. */
 void group_count_missed(struct group_run *g, uint64_t slots);
 

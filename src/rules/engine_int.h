@@ -106,6 +106,7 @@ struct group_run {
     struct metric *iterations;
     struct metric *late;
     struct metric *refused;
+    struct metric *cut;
     struct metric *duration;
 };
 
@@ -118,7 +119,8 @@ struct engine {
     struct rule_set *set;
     struct group_run *groups;
     size_t group_count;
-    struct map runs; /* by rule id */
+    atomic_bool hurries; /* groups end behind the rule under way */
+    struct map runs;     /* by rule id */
     struct error_texts error_texts;
     int64_t started_ns;     /* wall clock: an alert that was active before was restored */
     int64_t orphans_due_ns; /* monotonic: when those without a rule go; 0: there are none */

@@ -402,6 +402,24 @@ static void note_pass(struct pass *p, int64_t start_ns)
     lock_give(&g->lock);
 }
 
+static bool is_to_end(const struct pass *p)
+{
+    const struct engine *en = p->g->engine;
+
+    return atomic_load(&en->hurries) || wait_is_over(p->wait, en->env->clock);
+}
+
+/* Rules are left that will not see this slot. */
+static void note_cut(const struct pass *p)
+{
+    const struct group_run *g = p->g;
+
+    metric_add(g->cut, 1);
+    trace_warn(&g->engine->trace, "an evaluation was cut short: somebody waits for it to end",
+               T_STR("group", g->group->name),
+               T_U64("rules_left", g->group->rule_count - p->first));
+}
+
 void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait)
 {
     struct engine *en = g->engine;
@@ -417,8 +435,11 @@ void group_evaluate(struct group_run *g, int64_t slot_ns, struct wait wait)
     p.done = mem_alloc0((size_t)2 * g->group->rule_count, 1);
     p.sees = p.done + g->group->rule_count;
     rule_batch_init(&p.batch, en->env->budget);
-    while (p.first < g->group->rule_count && !wait_is_over(wait, en->env->clock)) {
+    while (p.first < g->group->rule_count && !is_to_end(&p)) {
         evaluate_next(&p);
+    }
+    if (p.first < g->group->rule_count) {
+        note_cut(&p);
     }
     rule_batch_release(&p.batch);
     mem_free(p.done);

@@ -41,7 +41,7 @@ static void read_group(struct collected *c, const struct group_run *g)
 
     r->group = g->group;
     r->iterations = metric_value(g->iterations);
-    r->missed = metric_value(g->late) + metric_value(g->refused);
+    r->missed = metric_value(g->late) + metric_value(g->refused) + metric_value(g->cut);
     r->seconds = metric_value(g->duration);
     for (size_t i = 0; i < g->group->rule_count; i++) {
         read_rule(c, g->runs[i]);

@@ -1,7 +1,9 @@
 """What a reload may change while everything goes on, and what it refuses."""
 
 import concurrent.futures
+import time
 
+import fakes
 import net
 import telex
 from telex import alerting, file_exporter, group, recording, webhook_exporter
@@ -137,3 +139,27 @@ def test_reloads_under_way_disturb_nothing(scene):
         assert {one.result().status for one in reloads + reads} == {200}
     scene.wait_states(*["firing"] * 20)
     scene.stays("A7", "firing", expr="plain")
+
+
+def test_queries_that_hang_do_not_hold_a_reload(start_fake_prom, start_telex, webhook):
+    """Where the datasource does not answer, its address is what somebody wants to change."""
+    dead = start_fake_prom(lambda text, time_ns: fakes.Answer(hang=True))
+    good = start_fake_prom(lambda text, time_ns: [({"of": text}, 1.0)])
+    config = {"datasource": {"url": dead.url}, "datasources": {"good": {"url": good.url}},
+              "exporters": {"hook": telex.webhook_exporter(webhook.url)}}
+    rules = {"rules.yaml": [group("slow", [alerting(f"A{n}", f"a{n}") for n in range(9)], interval="1s"),
+                            group("quick", [alerting("Quick", "quick", datasource="good")], interval="1s")]}
+    program = start_telex(config, rules)
+    net.wait_until("a query to hang", lambda: dead.queries)
+    config["datasource"]["url"] = good.url
+    program.write_config(config)
+    began = time.time()
+    assert net.post(program.url + "/-/reload", timeout=30).status == 200
+    assert time.time() - began < 9, "the reload waited for queries that hang"
+    net.wait_until("the others", lambda: {"A0", "A8", "Quick"} <= {
+        edge["rule"] for edge in webhook.accepted() if telex.is_edge(edge)})
+    missed = program.metrics()["telex_rule_group_iterations_missed_total"]
+    assert sum(count for labels, count in missed.items() if "group=slow" in labels and "reason=cut" in labels) == 1
+    late = sum(count for labels, count in missed.items() if "group=quick" in labels and "reason=late" in labels)
+    stamps = [query.time_ns // 10**9 for query in good.queries if query.text == "quick"]
+    assert stamps[-1] - stamps[0] + 1 == len(stamps) + late, f"slots are lost: {stamps}, {late} counted"

@@ -135,6 +135,71 @@ static void nothing_runs_while_paused(void **state)
     scheduler_free(s);
 }
 
+/* Jobs are replaced while slots pass: what is the same job runs them late, or counts them. */
+static void slots_that_pass_while_jobs_are_replaced_add_up(void **state)
+{
+    const int64_t interval_ns = 10 * NS_PER_MS;
+    struct env env = {.clock = clock_system()};
+    struct probe p = {.interval_ns = interval_ns};
+    struct job job = probe_job(&p);
+    struct scheduler *s = NULL;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    job.id = 7;
+    assert_true(scheduler_new(&env, 1, &s, &e));
+    int64_t began_ns = clock_wall_ns(env.clock);
+    scheduler_set_jobs(s, &job, 1);
+    for (int i = 0; i < 3; i++) {
+        scheduler_resume(s);
+        (void)usleep(35 * 1000);
+        pause_all(s);
+        (void)usleep(65 * 1000);
+        scheduler_set_jobs(s, &job, 1);
+    }
+    int64_t slots = (p.last_slot_ns - began_ns) / interval_ns + 1;
+    assert_in_range(p.runs + p.missed, (uint64_t)slots - 1, (uint64_t)slots + 1);
+    assert_true(slots > 15);
+    assert_int_equal(p.went_back, 0);
+    scheduler_free(s);
+}
+
+static void hang_run(void *arg, int64_t slot_ns, struct wait wait)
+{
+    struct probe *p = arg;
+
+    (void)slot_ns;
+    wait.deadline_mono_ns = clock_deadline_ms(clock_system(), p->runs == 0 ? 60 * 1000 : 0);
+    (void)wait_sleep(wait);
+    atomic_fetch_add(&p->runs, 1);
+}
+
+static void what_is_cut_ends_and_goes_on(void **state)
+{
+    struct env env = {.clock = clock_system()};
+    struct probe p = {.interval_ns = 2 * NS_PER_MS};
+    struct job job = probe_job(&p);
+    struct scheduler *s = NULL;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    job.run = hang_run;
+    assert_true(scheduler_new(&env, 1, &s, &e));
+    scheduler_set_jobs(s, &job, 1);
+    scheduler_resume(s);
+    while (scheduler_running(s) == 0) {
+        (void)usleep(1000);
+    }
+    assert_false(scheduler_pause(s, (struct wait){clock_deadline_ms(env.clock, 20), NULL}));
+    scheduler_cut(s);
+    assert_true(scheduler_pause(s, (struct wait){clock_deadline_ms(env.clock, 5000), NULL}));
+    assert_int_equal(p.runs, 1);
+    scheduler_resume(s);
+    (void)usleep(50 * 1000);
+    assert_true(p.runs > 2);
+    scheduler_free(s);
+}
+
 static void pause_gives_up_when_its_wait_is_over(void **state)
 {
     struct env env = {.clock = clock_system()};
@@ -218,6 +283,8 @@ int main(void)
         cmocka_unit_test(every_job_runs_and_none_overlaps),
         cmocka_unit_test(runs_and_missed_slots_add_up),
         cmocka_unit_test(nothing_runs_while_paused),
+        cmocka_unit_test(slots_that_pass_while_jobs_are_replaced_add_up),
+        cmocka_unit_test(what_is_cut_ends_and_goes_on),
         cmocka_unit_test(pause_gives_up_when_its_wait_is_over),
         cmocka_unit_test(lower_ranks_begin_first),
     };
