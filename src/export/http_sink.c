@@ -21,6 +21,7 @@ enum {
     ANSWER_SEEN_MAX = 64 * 1024,   /* bytes of an answer that judge and error texts see */
     ANSWER_KEPT_MAX = 1024 * 1024, /* bytes of an answer at all */
     REASON_MAX = 120,
+    STATUS_TOO_LARGE = 413,
     BISECT_CALLS_MAX = 256, /* refused requests that are halved, for each view */
 };
 
@@ -203,6 +204,18 @@ static bool is_valid(struct http_sink *s, const struct sent_rows *sent,
                                  compression != NULL ? buf_str(&s->decoded) : body, e);
 }
 
+/* What the destination would answer to too many bytes, without asking it: such requests are halved. */
+static bool fits(const struct export_request *req, size_t bytes, struct outcome *out)
+{
+    if (req->encoded_max == 0 || bytes <= req->encoded_max) {
+        return true;
+    }
+    out->status = STATUS_TOO_LARGE;
+    return err_set(&out->err, ERR_LIMIT,
+                   "%zu bytes after compression, more than the %zu that the destination takes",
+                   bytes, req->encoded_max);
+}
+
 /* Is the request to be sent in spite of what validation says? */
 static bool passes(struct http_sink *s, const struct sent_rows *sent,
                    const struct export_request *req, struct str body, struct outcome *out)
@@ -228,7 +241,7 @@ static enum verdict send_one(struct http_sink *s, const struct sent_rows *sent,
     int64_t began_ns = debug_now_ns(&s->debug);
     bool encoded = encode_body(s, req, &body, &out->err);
     debug_measure(&s->debug, DEBUG_COMPRESS, began_ns);
-    if (!encoded || !passes(s, sent, req, body, out)) {
+    if (!encoded || !fits(req, body.len, out) || !passes(s, sent, req, body, out)) {
         return VERDICT_REJECTED;
     }
     bool answered = call(s, req, body, wait, &res, &out->err);
@@ -318,7 +331,7 @@ static struct view part_of(struct view view, const struct progress *at)
 /* Statuses that are about what was sent: too much of it, or a record that is wrong. */
 static bool is_about_content(int status)
 {
-    return status == 400 || status == 413 || status == 422;
+    return status == 400 || status == STATUS_TOO_LARGE || status == 422;
 }
 
 /* A request was refused as a whole: is it worth asking again for half of it? */
@@ -370,7 +383,10 @@ static bool deliver_next(struct http_sink *s, struct view view, struct progress 
 
     arena_reset(&s->arena);
     buf_clear(&s->body);
-    struct export_request req = {.arena = &s->arena, .body = s->body, .part = at->part};
+    struct export_request req = {.arena = &s->arena,
+                                 .body = s->body,
+                                 .now_ns = clock_wall_ns(s->env->clock),
+                                 .part = at->part};
     int64_t began_ns = debug_now_ns(&s->debug);
     bool made = s->exporter->next_request(s->config, part, &at->row, &req, ret, &ret->err);
     debug_measure(&s->debug, DEBUG_ENCODE, began_ns);

@@ -43,6 +43,8 @@ struct export_request {
     struct str whole_body; /* used instead of <body> when ptr is set: bytes that travel untouched */
     struct buf body;
     struct arena *arena;
+    int64_t now_ns;     /* wall, for destinations that take only what is new enough; 0: not known */
+    size_t encoded_max; /* a body of more bytes on the wire is not sent, but halved; 0: no limit */
     /*
      * For rows that make several requests: which of them this is, from 0. When another one of *row is
      * to come, next_request leaves *row where it is and adds one.
