@@ -46,7 +46,11 @@ enum { HTTP_CLIENT_ROW_COUNT = 22 };
  * All other rows. <base> is the offset of the struct http_client_config in the kind's own config;
  * <timeout> and <response_bytes> are the defaults as one writes them ("10s", "1MB").
  */
-#define HTTP_CLIENT_ROWS(base, timeout, response_bytes)                                        \
+#define HTTP_CLIENT_ROWS(base, timeout, response_bytes) \
+    HTTP_CLIENT_ROWS_KEY(base, timeout, response_bytes, "X-API-Key")
+
+/* The same of who has an own header for the key. */
+#define HTTP_CLIENT_ROWS_KEY(base, timeout, response_bytes, key_header)                        \
     {.name = "timeout",                                                                        \
      .aliases = http_alias_timeout,                                                            \
      .type = OPTION_DURATION,                                                                  \
@@ -131,7 +135,7 @@ enum { HTTP_CLIENT_ROW_COUNT = 22 };
         {.name = "api_key_header",                                                             \
          .type = OPTION_TEXT,                                                                  \
          .offset = HTTP_AT(base, api_key_header),                                              \
-         .fallback = "X-API-Key",                                                              \
+         .fallback = (key_header),                                                             \
          .help = "The header that carries `api_key`."},                                        \
         {.name = "auth",                                                                       \
          .type = OPTION_TABLE,                                                                 \
