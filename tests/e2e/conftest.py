@@ -18,6 +18,7 @@ import fakes  # noqa: E402
 import scene as scene_module  # noqa: E402
 import servers  # noqa: E402
 import telex as telex_module  # noqa: E402
+import vendors  # noqa: E402
 
 
 # The seed's alert waits two minutes: begun first, other tests run beside it. Its short form loads the CPU too, so
@@ -87,6 +88,7 @@ start_influx = _real(servers.InfluxDB)
 start_graphite = _real(servers.Graphite)
 start_webhook = _fake(fakes.Webhook)
 start_influx_v2 = _fake(fakes.InfluxV2)
+start_datadog = _fake(vendors.Datadog)
 start_rw_sink = _fake(fakes.RemoteWriteSink)
 start_fake_prom = _fake(fakes.FakeProm)
 

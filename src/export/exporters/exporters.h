@@ -11,6 +11,7 @@
 extern const struct exporter_kind exporter_alertmanager;
 extern const struct exporter_kind exporter_buffer;
 extern const struct exporter_kind exporter_conditional;
+extern const struct exporter_kind exporter_datadog;
 extern const struct exporter_kind exporter_file;
 extern const struct exporter_kind exporter_influxdb;
 extern const struct exporter_kind exporter_monitor;

@@ -27,7 +27,7 @@ static const struct {
 } status_rows[] = {
     {"remote_write", "DDHJHHHHJJHJHJJRRRRR"}, {"influxdb", "DDHJHHHHRJHJHJRRRRRR"},
     {"webhook", "DDHJHHHHRJHJHJRRRRRR"},      {"otlp", "DDHJHHHHJJHJHJJRJRRR"},
-    {"alertmanager", "DHHJHHHHRJHJHJRRRRRR"},
+    {"datadog", "DDHJHHHHRJHJHJRRRRRR"},      {"alertmanager", "DHHJHHHHRJHJHJRRRRRR"},
 };
 
 static void test_statuses(void **state)
@@ -315,6 +315,8 @@ static const struct {
     const char *message;
 } config_rows[] = {
     {"type: influxdb\nurl: http://h\ndatabase: d\nbucket: b\n", 1, 1, "keep one pair"},
+    {"type: datadog\nsite: datadoghq.eu\n", 1, 1, "Datadog needs a key"},
+    {"type: datadog\napi_key: k\nsite: app.datadoghq.eu\n", 3, 7, "the name behind 'app.'"},
     {"type: influxdb\nurl: http://h\ndatabase: d\ntoken: t\n", 4, 1, "add 'org' and 'bucket'"},
     {"type: file\noutput_directory: o\nfile_format: csv\n", 3, 14, "expected jsonl"},
     {"type: file\noutput_directory: o\nfilename: a/b\n", 3, 11, "not the name of a file"},

@@ -87,6 +87,23 @@ static uint32_t rows_of_json(struct str body)
     return count;
 }
 
+static uint32_t rows_of_datadog(struct str body)
+{
+    struct arena a;
+    struct json_node *root = NULL;
+    struct err e = ERR_INIT;
+    uint32_t count = 0;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    assert_true(json_parse(body, &a, &root, &e));
+    const struct json_node *series = json_get(root, STR("series"));
+    for (series = series->first; series != NULL; series = series->next) {
+        count += json_get(series, STR("points"))->count;
+    }
+    arena_release(&a);
+    return count;
+}
+
 struct large_row {
     const char *yaml;
     uint32_t (*rows_of)(struct str body);
@@ -101,6 +118,8 @@ static const struct large_row large_rows[] = {
     {"type: remote_write\nurl: http://h\n", rows_of_rw1, MANY, 0, 3, 10000, 1 << 20},
     {"type: influxdb\nurl: http://h\ndatabase: d\n", rows_of_influx, MANY, 0, 3, 10000, 1 << 20},
     {"type: influxdb\nurl: http://h\ndatabase: d\n", rows_of_influx, 2000, 4000, 2, 0, 4200 << 10},
+    {"type: datadog\napi_key: k\n", rows_of_datadog, MANY, 0, 3, 10000, 5242880},
+    {"type: datadog\napi_key: k\ngzip: false\n", rows_of_datadog, 10000, 100, 1, 0, 512000},
     {"type: webhook\nurl: http://h\n", rows_of_json, MANY, 0, 25, 1000, 1 << 20},
     {"type: webhook\nurl: http://h\n", rows_of_json, 2000, 4000, 8, 0, 1100 << 10},
 };

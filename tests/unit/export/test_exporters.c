@@ -87,6 +87,11 @@ static const struct row rows[] = {
     {"otlp.txt", SAMPLES, "type: otlp\nurl: http://h:4318\ncompression: none\n"},
     {"otlp_some_rows.txt", SOME_ROWS, "type: otlp\nresource_attributes: { host.name: a }\n"},
     {"otlp_stale.txt", STALE_ONLY, "type: otlp\nservice_namespace: n\nservice_version: '1'\n"},
+    {"datadog.txt", SAMPLES,
+     "type: datadog\napi_key: k\nmetrics_config: {namespace: foundation.profiling, tags: ['a:b']}\n"
+     "tags: ['environment:production']\napm_config: {service: s, env: e, version: '1'}\n"},
+    {"datadog_stale.txt", STALE_ONLY, "type: datadog\napi_key: k\n"},
+    {"datadog_some_rows.txt", SOME_ROWS, "type: datadog\napi_key: k\nurl: http://h\ngzip: false\n"},
     {"webhook_alerts.txt", ALERTS, "type: webhook\nurl: http://h/hook\n"},
     {"webhook_samples.txt", SAMPLES, "type: webhook\nurl: http://h/hook\nmethod: PUT\n"},
     {"webhook_stale.txt", STALE_ONLY, "type: webhook\nurl: http://h/hook\n"},
@@ -211,6 +216,9 @@ static void test_probes(void **state)
     } asked[] = {
         {"type: influxdb\nurl: http://h:8086\ndatabase: d\n", "http://h:8086/ping"},
         {"type: influxdb\nurl: http://h:8086/\norg: o\nbucket: b\n", "http://h:8086/ping"},
+        {"type: datadog\napi_key: k\nsite: datadoghq.eu\n",
+         "https://api.datadoghq.eu/api/v1/validate"},
+        {"type: datadog\napi_key: k\nurl: http://h/dd/\n", "http://h/dd/api/v1/validate"},
         {"type: remote_write\nurl: http://h:8428\n", "http://h:8428/-/healthy"},
         {"type: remote_write\nurl: http://h/api/v1/write\n", "http://h/-/healthy"},
         {"type: remote_write\nurl: http://h/prom/api/v1/write?x=1\n", "http://h/prom/-/healthy"},

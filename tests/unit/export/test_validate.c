@@ -101,6 +101,8 @@ static const struct {
     {"type: influxdb\nurl: http://h\ndatabase: d\n", STALE},
     {"type: influxdb\nurl: http://h\ndatabase: d\n", RULE},
     {"type: influxdb\nurl: http://h\ndatabase: d\n", ALERTS},
+    {"type: datadog\napi_key: k\nmetrics_config: {namespace: n}\n", PLAIN},
+    {"type: datadog\napi_key: k\n", STALE},
     {"type: webhook\nurl: http://h\n", PLAIN},
     {"type: webhook\nurl: http://h\n", STALE},
     {"type: webhook\nurl: http://h\n", RULE},
