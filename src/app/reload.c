@@ -244,6 +244,7 @@ static bool exchange(struct app *a, struct loaded *l, struct err *e)
     bool ok = exchange_paused(a, l, e);
     plan_set_levels(a->plan, &a->graph.levels);
     if (ok) {
+        rule_sources_run(a->options.input.sources);
         graph_schedule(a);
         app_count_rules(a);
     }

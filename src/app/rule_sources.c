@@ -20,7 +20,9 @@
 /* Of one place. */
 struct loaded_place {
     struct str place;
-    uint64_t hash;
+    uint64_t fetched; /* hash of what the last load had */
+    uint64_t loaded;  /* of what runs */
+    int64_t told_ns;  /* monotonic: somebody was told of news */
 };
 
 struct rule_sources {
@@ -71,26 +73,43 @@ static struct loaded_place *find_loaded(struct rule_sources *s, struct str place
     return NULL;
 }
 
-static void note_loaded(struct rule_sources *s, struct str place, uint64_t hash)
+static void note_fetched(struct rule_sources *s, struct str place, uint64_t hash)
 {
     lock_take(&s->lock);
     struct loaded_place *found = find_loaded(s, place);
     if (found == NULL) {
-        struct loaded_place added = {.place = arena_dup(&s->arena, place), .hash = hash};
+        struct loaded_place added = {
+            .place = arena_dup(&s->arena, place), .fetched = hash, .loaded = hash};
         vec_push(&s->loaded, added);
     } else {
-        found->hash = hash;
+        found->fetched = hash;
     }
     lock_give(&s->lock);
 }
 
-bool rule_sources_is_news(struct rule_sources *s, struct str place, uint64_t hash)
+void rule_sources_run(struct rule_sources *s)
 {
+    if (s == NULL) {
+        return;
+    }
+    lock_take(&s->lock);
+    for (size_t i = 0; i < s->loaded.len; i++) {
+        s->loaded.items[i].loaded = s->loaded.items[i].fetched;
+    }
+    lock_give(&s->lock);
+}
+
+bool rule_sources_is_news(struct rule_sources *s, struct str place, uint64_t hash, int64_t again_ns)
+{
+    int64_t now_ns = clock_mono_ns(s->env.clock);
+
     lock_take(&s->lock);
     struct loaded_place *found = find_loaded(s, place);
-    bool news = found != NULL && found->hash != hash;
+    bool news = found != NULL && found->loaded != hash &&
+                (found->fetched != hash || now_ns - found->told_ns >= again_ns);
     if (news) {
-        found->hash = hash;
+        found->fetched = hash;
+        found->told_ns = now_ns;
     }
     lock_give(&s->lock);
     return news;
@@ -192,7 +211,7 @@ static bool fetch_place(struct rule_sources *s, struct str place, const struct r
     }
     const struct rule_bundle *used = ok ? &fetched : &kept;
     if (ok || has_kept) {
-        note_loaded(s, place, rule_bundle_hash(used));
+        note_fetched(s, place, rule_bundle_hash(used));
         give(used, to);
     }
     rule_bundle_release(&kept);

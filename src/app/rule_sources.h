@@ -27,6 +27,9 @@ void rule_sources_free(struct rule_sources *s); /* NULL is fine */
 /* The fetcher for one load with <c>, which outlives it. */
 struct rule_fetcher rule_sources_fetcher(struct rule_sources *s, const struct config *c);
 
+/* What was fetched last runs now; a reload that is refused leaves it at that. NULL is fine. */
+void rule_sources_run(struct rule_sources *s);
+
 /* ---- asking now and then ---- */
 
 struct rule_watch;

@@ -13,7 +13,11 @@
 void rule_sources_load_kept(const struct rule_sources *s, const struct config *c, struct str place,
                             struct rule_bundle *ret);
 
-/* Are these other rules than were loaded? Whoever is told so is told once. */
-bool rule_sources_is_news(struct rule_sources *s, struct str place, uint64_t hash);
+/*
+ * Are these other rules than those that run? A reload may be refused for what is no fault of theirs, so who is
+ * told is told again while they do not run, after <again_ns>.
+ */
+bool rule_sources_is_news(struct rule_sources *s, struct str place, uint64_t hash,
+                          int64_t again_ns);
 
 #endif

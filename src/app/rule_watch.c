@@ -79,6 +79,8 @@ size_t rule_watch_count(const struct rule_watch *w)
 
 /* ---- jobs ---- */
 
+enum { TRY_AGAIN = 10 }; /* looks until rules that a reload refused are tried again */
+
 static int64_t next_slot(const void *arg, int64_t after_ns)
 {
     const struct watched *watched = arg;
@@ -100,7 +102,9 @@ static void run(void *arg, int64_t slot_ns, struct wait wait)
     rule_bundle_init(&fetched);
     rule_sources_load_kept(w->sources, w->config, watched->place, &known);
     bool ok = rule_fetch(w->env, watched->server, watched->place, &known, wait, &fetched, &e);
-    bool other = ok && rule_sources_is_news(w->sources, watched->place, rule_bundle_hash(&fetched));
+    int64_t again_ns = TRY_AGAIN * watched->server->refresh_interval_ns;
+    bool other = ok && rule_sources_is_news(w->sources, watched->place, rule_bundle_hash(&fetched),
+                                            again_ns);
     metric_add(!ok ? w->failed : other ? w->other : w->same, 1);
     if (!ok) {
         trace_warn(&w->trace, "a place with rules does not answer; what was loaded runs on",

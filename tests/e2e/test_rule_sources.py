@@ -58,6 +58,20 @@ def test_a_web_server_with_versions_and_a_password(started, fake_prom, webhook, 
     net.wait_until("the mended rules", lambda: names_of(program) == ["Two"])
 
 
+def test_a_reload_refused_for_another_reason_is_tried_again(started, fake_prom, webhook, start_telex):
+    server = started(RuleServer())
+    server.files["/all.yaml"] = text_of("One")
+    config = config_of(fake_prom, webhook, rules=[server.url + "/all.yaml"],
+                       rule_servers=[{"url": server.url, "refresh_interval": "200ms"}])
+    program = start_telex(config)
+    program.write_config({**config, "nonsense": 1})
+    server.files["/all.yaml"] = text_of("Two")
+    net.wait_until("the reload to be refused", lambda: "reload refused" in program.process.log())
+    assert names_of(program) == ["One"]
+    program.write_config(config)
+    net.wait_until("the other rules", lambda: names_of(program) == ["Two"])
+
+
 def test_a_restart_while_the_server_is_down_has_the_rules(started, fake_prom, webhook, start_telex):
     server = started(RuleServer())
     server.files["/all.yaml"] = text_of("Kept")
