@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "export/rule_webhook.h"
 #include "model/labels.h"
+#include "template/template.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -467,9 +468,32 @@ static bool build_external_labels(struct config *c, struct err *e)
     return ok;
 }
 
+static bool check_alert_source(const struct config *c, struct err *e)
+{
+    AUTO(template_autofree) struct template *t = NULL;
+    const struct yaml_node *node = yaml_get(c->root, STR("alert_source"));
+
+    node = node != NULL ? node : c->root;
+    if (c->settings.alert_source.len == 0) {
+        return true;
+    }
+    if (!template_compile(STR("alert_source"), c->settings.alert_source, NULL, &t, e)) {
+        yaml_err_inside(node, e);
+        return false;
+    }
+    return (template_uses(t) & USES_QUERY) == 0 ||
+           yaml_err(node, e, ERR_CONFIG,
+                    "alert_source cannot `query`: links are made for whoever opens a page");
+}
+
 static void check_rest(struct reader *r)
 {
     struct err e = ERR_INIT;
+
+    if (!check_alert_source(r->config, &e)) {
+        problems_error(r->problems, &e);
+    }
+    e = ERR_INIT;
 
     if (!check_levels(&r->config->settings.log.levels, &e)) {
         problems_error(r->problems, &e);

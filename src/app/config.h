@@ -89,6 +89,7 @@ struct settings {
     int64_t reload_interval_ns; /* 0: only when told to */
     struct option_map external_labels;
     struct str external_url;
+    struct str alert_source;
     const struct yaml_node *exporters;
     struct str notifier_config; /* path */
     const struct yaml_node *routes;

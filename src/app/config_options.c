@@ -332,6 +332,13 @@ static const struct option rows[] = {
      .type = OPTION_URL,
      .offset = offsetof(struct settings, external_url),
      .help = "The URL under which people reach this server; it is what alerts link to."},
+    {.name = "alert_source",
+     .type = OPTION_TEXT,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct settings, alert_source),
+     .help =
+         "What alerts link to instead of their rule's page: a template, as of an annotation, of a path below "
+         "`external_url`, such as `explore?expr={{ $expr | queryEscape }}`; it cannot `query`."},
     {.name = "exporters",
      .type = OPTION_NODE,
      .offset = offsetof(struct settings, exporters),

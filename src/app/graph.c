@@ -49,6 +49,7 @@ static struct engine_options engine_options_of(const struct app *a, const struct
         .self = g->self,
         .external_labels = c->external_labels,
         .external_url = url.len > 0 ? url : a->options.own_url,
+        .alert_source = c->settings.alert_source,
         .template_dialect = (enum template_dialect)c->settings.template_dialect,
         .keep_resolved_ns = KEEP_RESOLVED_NS,
         .query_timeout_ns = NS_PER_S,
@@ -131,6 +132,7 @@ bool graph_fits(const struct config *old, const struct config *new_config)
            old->settings.restore.source == new_config->settings.restore.source &&
            old->settings.restore.lookback_ns == new_config->settings.restore.lookback_ns &&
            old->settings.template_dialect == new_config->settings.template_dialect &&
+           str_eq(old->settings.alert_source, new_config->settings.alert_source) &&
            str_eq(old->settings.external_url, new_config->settings.external_url);
 }
 

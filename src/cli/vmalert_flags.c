@@ -154,8 +154,8 @@ static const struct flag_row rows[] = {
     /* who it is */
     {"external.label", FLAG_PAIRS, "external_labels", NULL, NULL},
     {"external.url", FLAG_TEXT, "external_url", NULL, NULL},
-    {"external.alert.source", FLAG_REFUSED, NULL,
-     "alerts link to their rule's page below -external.url", NULL},
+    {"external.alert.source", FLAG_TEXT, "alert_source",
+     "a template; without it alerts link to their rule's page below -external.url", NULL},
 
     /* the server */
     {"httpListenAddr", FLAG_TEXT, "server.listen", "as vmalert, on all addresses", ":8880"},

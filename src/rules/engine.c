@@ -82,9 +82,14 @@ static const struct metric_desc duration_desc = {.name = "telex_rule_group_durat
 bool engine_new(const struct env *env, const struct engine_options *options, struct datasource *d,
                 const struct engine_output *output, struct engine **ret_engine, struct err *e)
 {
-    struct engine *en = mem_new(struct engine);
+    struct template *alert_source = NULL;
 
-    (void)e;
+    if (options->alert_source.len > 0 &&
+        !template_compile(STR("alert_source"), options->alert_source, NULL, &alert_source, e)) {
+        return false;
+    }
+    struct engine *en = mem_new(struct engine);
+    en->alert_source = alert_source;
     en->env = env;
     en->options = *options;
     en->started_ns = clock_wall_ns(env->clock);
@@ -160,6 +165,7 @@ void engine_free(struct engine *en)
     if (en == NULL) {
         return;
     }
+    template_free(en->alert_source);
     groups_free(en->groups, en->group_count);
     while (map_next(&en->runs, &at, NULL, &run)) {
         rule_run_free(run);

@@ -69,6 +69,8 @@ struct engine_options {
     struct datasource *self; /* for groups that ask our own metrics; NULL: their queries fail */
     const struct labels *external_labels;
     struct str external_url;
+    struct str
+        alert_source; /* template of what alerts link to below it; empty: their rule's page */
     enum template_dialect template_dialect;
     int64_t keep_resolved_ns;    /* 15 min */
     int64_t query_timeout_ns;    /* of datasources that say nothing */

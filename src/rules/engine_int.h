@@ -113,6 +113,7 @@ struct group_run {
 struct engine {
     const struct env *env;
     struct engine_options options;
+    struct template *alert_source; /* or NULL */
     struct datasource *datasource;
     struct engine_output output;
     struct trace trace;
@@ -345,8 +346,8 @@ struct batch_info rule_batch_info(const struct rule_run *run, enum record_kind k
 struct template_data alert_template_data(const struct evaluation *ev, const struct alert_item *item,
                                          const struct alert_status *status);
 
-/* The page that shows the rule. */
-void rule_add_page_url(const struct engine *en, const struct rule *rule, struct buf *out);
+/* What an alert links to: what alert_source says, or the page that shows its rule. */
+void alert_add_source(struct evaluation *ev, const struct alert_item *item, struct buf *out);
 
 /* Renders the annotations of an alert into <arena>. */
 const struct label *alert_annotations(struct evaluation *ev, const struct alert_item *item,

@@ -107,9 +107,26 @@ static bool copy_item(struct rule_run *run, const struct labels *labels, struct 
     return id != HINDEX_NONE;
 }
 
-void rule_add_page_url(const struct engine *en, const struct rule *rule, struct buf *out)
+/* As vmalert puts it together: a path below external_url. */
+void alert_add_source(struct evaluation *ev, const struct alert_item *item, struct buf *out)
 {
-    buf_addf(out, "%.*s/?rule=%.*s", STR_FMT(en->options.external_url), STR_FMT(rule->id));
+    struct engine *en = ev->run->engine;
+    struct str url = en->options.external_url;
+    struct err e = ERR_INIT;
+
+    if (en->alert_source == NULL) {
+        buf_addf(out, "%.*s/?rule=%.*s", STR_FMT(url), STR_FMT(ev->run->rule->id));
+        return;
+    }
+    struct template_data data = alert_template_data(ev, item, &item->status);
+    struct template_world world = evaluation_world(ev);
+    world.query = NULL; /* nobody is asked for a link */
+    buf_addf(out, "%.*s%s", STR_FMT(url), str_ends(url, STR("/")) ? "" : "/");
+    if (!template_render(en->alert_source, &data, &world, out, &e)) {
+        metric_add(en->template_errors, 1);
+        trace_warn(&en->trace, "alert_source failed", T_STR("rule", ev->run->rule->name),
+                   T_ERR(&e));
+    }
 }
 
 /* Texts of the alert, from a copy of its item; releases the copy. What they ask is asked for <slot_ns>, since
@@ -117,7 +134,6 @@ void rule_add_page_url(const struct engine *en, const struct rule *rule, struct 
 static void describe_item(struct rule_run *run, struct alert_item *item, int64_t slot_ns,
                           struct wait wait, struct buf *annotations, struct buf *generator_url)
 {
-    const struct engine *en = run->engine;
     struct evaluation ev;
     struct json_writer w;
     size_t count = 0;
@@ -131,7 +147,7 @@ static void describe_item(struct rule_run *run, struct alert_item *item, int64_t
         json_add_str(&w, pairs[i].value);
     }
     json_end_object(&w);
-    rule_add_page_url(en, run->rule, generator_url);
+    alert_add_source(&ev, item, generator_url);
     evaluation_end(&ev);
     labels_unref(item->head.labels);
     labels_unref(item->series);

@@ -33,14 +33,6 @@ static uint64_t alert_id(const struct rule_run *run, const struct alert_item *it
 
 /* ---- what they have in common ---- */
 
-static void print_source(struct json_writer *w, const struct rule_run *run)
-{
-    AUTO(buf_release) struct buf url = BUF_INIT(BUF_SMALL);
-
-    rule_add_page_url(run->engine, run->rule, &url);
-    show_text(w, "source", buf_str(&url));
-}
-
 static void begin_printing(struct alert_printer *p, struct rule_run *run,
                            const struct engine_filter *filter)
 {
@@ -62,7 +54,6 @@ static void begin_printing(struct alert_printer *p, struct rule_run *run,
     show_text(&w, "rule_id", rule->id);
     show_text(&w, "group_id", rule->group->id);
     show_text(&w, "expression", rule->expr);
-    print_source(&w, run);
     json_end_object(&w);
 }
 
@@ -104,6 +95,14 @@ static void print_annotation(struct alert_printer *p, struct json_writer *w,
         (void)template_render(annotation->text, data, &p->world, &p->text, &p->ignored);
         json_add_str(w, buf_str(&p->text));
     }
+}
+
+static void print_source(struct alert_printer *p, struct json_writer *w,
+                         const struct alert_item *item)
+{
+    buf_clear(&p->text);
+    alert_add_source(&p->ev, item, &p->text);
+    show_text(w, "source", buf_str(&p->text));
 }
 
 static void print_annotations(struct alert_printer *p, struct json_writer *w,
@@ -174,6 +173,7 @@ static void print_alert(struct alert_printer *p, struct json_writer *w,
     if (p->filter == NULL || !p->filter->plain_alerts) {
         print_annotations(p, w, item);
     }
+    print_source(p, w, item);
     add_status(p, w->out, item);
     buf_add_byte(w->out, ',');
     buf_add_str(w->out, str_slice(buf_str(&p->common), 1, p->common.len - 2));

@@ -215,3 +215,23 @@ def test_displaced_labels_go_on_as_exported(tmp_path, start_fake_prom, start_rw_
         assert copies == [{**want, "__name__": "load:copy", "alertname": "Other"}]
     finally:
         process.stop()
+
+
+def test_what_alerts_link_to(tmp_path, start_fake_prom, start_alertmanager):
+    prom, manager = start_fake_prom(lambda text, at: [({"i": "a b"}, 9.0)]), start_alertmanager()
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(RULES))
+    port = net.free_port()
+    source = 'explore?left=["now-1h",{"expr":{{$expr|jsonEscape|queryEscape}} },"{{ $labels.i | pathEscape }}"]'
+    arguments = [f"-rule={tmp_path}/rules.yaml", f"-datasource.url={prom.url}", f"-notifier.url={manager.url}",
+                 "-external.url=http://grafana.test/", f"-httpListenAddr=127.0.0.1:{port}", f"-telex.state={tmp_path}/state"]
+    want = 'http://grafana.test/explore?left=["now-1h",{"expr":%22load+%3E+5%22 },"a%20b"]'
+    process = start([telex.BINARY, "vmalert", *arguments, f"-external.alert.source={source}"], tmp_path, "telex", port)
+    try:
+        held = net.wait_until("the alert", lambda: manager.alerts(alertname="Loaded"), deadline=30)
+        assert held[0]["generatorURL"] == want
+        shown = net.get(f"http://127.0.0.1:{port}/api/v1/alerts").json()["data"]["alerts"]
+        assert {alert["source"] for alert in shown if alert["name"] == "Loaded"} == {want}
+    finally:
+        process.stop()
+    for wrong, said in (("{{ $expr", "alert_source"), ("{{ query `up` }}", "cannot `query`")):
+        assert said in flags(*arguments, f"-external.alert.source={wrong}", "-dryRun", status=1).stderr
