@@ -66,3 +66,17 @@ def test_examples_pass_their_check():
         done = subprocess.run([telex.BINARY, "check", *how], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, f"{path}: {done.stdout}{done.stderr}"
         assert "warning" not in done.stdout + done.stderr, f"{path}: {done.stderr}"
+
+
+def test_the_example_of_prometheus_passes_its_dry_run():
+    done = subprocess.run([telex.BINARY, "prometheus-rules", f"--config.file={ROOT}/examples/prometheus.yml",
+                           "--datasource.url=http://127.0.0.1:9090", "--dryRun"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "OK" in done.stdout and "warning" not in done.stdout + done.stderr, done.stderr
+
+
+def test_the_example_templates_can_be_called(scene):
+    scene.vectors["x"] = [({"instance": "h:9100", "dc": "north"}, 0.5)]
+    scene.play(telex.alerting("Full", "x", annotations={"summary": '{{ template "load" . }}'}),
+               rule_templates=[str(ROOT / "examples" / "templates" / "*.tmpl")])
+    edge, = scene.wait_states("firing")
+    assert edge["annotations"]["summary"] == "h in north: 50%"
