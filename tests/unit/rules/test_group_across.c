@@ -11,6 +11,11 @@
 #define GIVER(more) "- name: g\n  eval_offset: 0s\n" more "  rules:\n  - {record: a, expr: x}\n"
 #define QUICK "  interval: 400ms\n"
 
+/* With time to wait for what comes. */
+#define PATIENT                                                          \
+    "groups:\n- name: r\n  interval: 20s\n  eval_offset: 0s\n  rules:\n" \
+    "  - {record: b, expr: a}\n  - {record: free, expr: x}\n" GIVER("  interval: 20s\n")
+
 enum { READS, GIVES };
 
 static const struct wait no_end = {DEADLINE_NEVER, NULL};
@@ -73,12 +78,12 @@ static void a_reader_waits_for_the_group_it_reads(void **state)
     struct bench b;
 
     (void)state;
-    start(&b, READER("") GIVER(QUICK));
+    start(&b, PATIENT);
     read_while_giving(&b, 0);
     expect_given(&b.given.samples, "free 1\na 1\nb 1\n"); /* who reads nobody goes first */
     expect_waits(&b, 1, 0);
-    run(&b, GIVES, 400 * NS_PER_MS); /* it came first: nothing to wait for */
-    run(&b, READS, 400 * NS_PER_MS);
+    run(&b, GIVES, 20 * NS_PER_S); /* it came first: nothing to wait for */
+    run(&b, READS, 20 * NS_PER_S);
     expect_given(&b.given.samples, "a 1\nb 1\nfree 1\n");
     expect_waits(&b, 1, 0);
     bench_stop(&b);
@@ -89,7 +94,7 @@ static void it_waits_until_that_is_delivered(void **state)
     struct bench b;
 
     (void)state;
-    start(&b, READER("") GIVER(QUICK));
+    start(&b, PATIENT);
     run(&b, GIVES, 0);
     b.given.late_by = 3;
     run(&b, READS, 0);
@@ -185,9 +190,9 @@ static void groups_may_read_to_and_fro(void **state)
     struct bench b;
 
     (void)state;
-    start(&b, "groups:\n- name: r\n  eval_offset: 0s\n  interval: 4s\n  rules:\n"
+    start(&b, "groups:\n- name: r\n  eval_offset: 0s\n  interval: 20s\n  rules:\n"
               "  - {record: b, expr: c}\n  - {record: d, expr: a}\n"
-              "- name: g\n  eval_offset: 0s\n  interval: 4s\n  rules:\n"
+              "- name: g\n  eval_offset: 0s\n  interval: 20s\n  rules:\n"
               "  - {record: c, expr: d}\n  - {record: a, expr: x}\n");
     read_while_giving(&b, 0);
     expect_given(&b.given.samples, "a 1\nd 1\nc 1\nb 1\n");
