@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Rules that find nothing, every second: the CPU of vmalert, of Telex, and of Telex with query_batch.
 
-All ask the same bench-peer, which answers each query with an empty vector. Engines run one after the other.
+All ask the same bench-peer, which answers each query with an empty vector. Engines run one after the other. Last comes the
+floor: a client that does nothing but send such a request and read the answer, with connections for as many threads.
 Exit status 1 when an engine did not do the evaluations.
 """
 
 import argparse
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -69,10 +71,26 @@ def measure(engine, args, folder):
         wall = time.monotonic() - start
         share = (cpu_s(child) - before) / wall
         queries = (peer.stats()["other_queries"] - asked) / wall
-        print(f"{engine.name:20} {share:6.3f} core {rss_mib(child):5} MiB {queries:8.0f} requests/s", flush=True)
+        print(f"{engine.name:20} {share:6.3f} core {rss_mib(child):5} MiB {queries:8.0f} requests/s "
+              f"{share / max(queries, 1) * 1e6:6.1f} us each", flush=True)
         return queries
     finally:
         child.stop(5)
+        peer.stop()
+
+
+def measure_floor(args, folder):
+    """Core for as many requests a second as there are rules."""
+    folder.mkdir()
+    peer = Peer(str(args.build / "bench" / "bench-peer"), 1, 600, False, folder)
+    try:
+        for threads in (1, 32):
+            out = subprocess.run([args.build / "bench" / "bench-floor", peer.url.rsplit(":", 1)[1], str(threads),
+                                  "50000"], capture_output=True, text=True, check=True)
+            user, system = (float(us) * args.rules / 1e6 for us in out.stdout.split())
+            print(f"floor, {threads:2} threads    {user + system:6.3f} core: user {user:.3f}, system {system:.3f}",
+                  flush=True)
+    finally:
         peer.stop()
 
 
@@ -90,7 +108,8 @@ def main():
     try:
         done = [measure(engine, args, folder / str(i))
                 for i, engine in enumerate((engines.Vmalert(), engines.Telex(program), Batching(program)))]
-    except BenchError as e:
+        measure_floor(args, folder / "floor")
+    except (BenchError, subprocess.CalledProcessError) as e:
         sys.exit(f"bench: {e}")
     finally:
         shutil.rmtree(folder)

@@ -5,7 +5,7 @@
  *
  * Threads: one thread per connection; each answer, the gate and the sink lock themselves.
  *
- * Limits: 1,000 rules of each kind.
+ * Limits: 50,000 rules of each kind.
  */
 #ifndef BENCH_PEER_H
 #define BENCH_PEER_H
@@ -19,7 +19,7 @@
 #include <stdatomic.h>
 
 enum peer_kind { PEER_RECORD, PEER_ALERT, PEER_KINDS };
-enum { PEER_RULES_MAX = 1000 };
+enum { PEER_RULES_MAX = 50000 };
 
 struct slot {
     pthread_mutex_t lock; /* held while the answer is patched and sent */

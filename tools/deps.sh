@@ -15,7 +15,7 @@ test_packages="libcmocka-dev binutils util-linux git
     prometheus prometheus-node-exporter prometheus-alertmanager victoria-metrics influxdb
     graphite-web python3-whisper dnsmasq-base"
 run_packages="prometheus prometheus-node-exporter"
-bench_packages="victoria-metrics"
+bench_packages="victoria-metrics prometheus"
 
 policy=/usr/sbin/policy-rc.d
 policy_kept=$policy.kept-by-telex
