@@ -89,6 +89,7 @@ start_graphite = _real(servers.Graphite)
 start_webhook = _fake(fakes.Webhook)
 start_influx_v2 = _fake(fakes.InfluxV2)
 start_datadog = _fake(vendors.Datadog)
+start_newrelic = _fake(vendors.NewRelic)
 start_rw_sink = _fake(fakes.RemoteWriteSink)
 start_fake_prom = _fake(fakes.FakeProm)
 

@@ -1,6 +1,7 @@
 """Strict receivers of vendors that no test can reach, written from their published schemas.
 
 `Datadog`   POST /api/v2/series, GET /api/v1/validate
+`NewRelic`  POST /metric/v1, /v1/accounts/ID/events, /trace/v1
 
 Whatever the schema or the limits do not allow is answered as the vendor would and kept in `violations`.
 """
@@ -111,3 +112,102 @@ class Datadog(Fake):
         now = time.time()
         need(now - 3600 - 60 <= point["timestamp"] <= now + 600 + 60, f"time {point['timestamp']}")
         return point["timestamp"], point["value"]
+
+
+class NewRelic(Fake):
+    """`metrics`, `events` and `spans` are objects with the common attributes put in, as the vendor shows them. A request whose
+    x-request-id came before is taken once."""
+
+    BODY_MAX = 1000 * 1000
+    KEY = "0123456789abcdef0123456789abcdef0123NRAL"
+    UUID4 = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+
+    def __init__(self, port=None, account="1234567"):
+        super().__init__(port)
+        self.metrics, self.events, self.spans = [], [], []
+        self.ids, self.seen = {}, set()
+        self.takers = {"/metric/v1": self.take_metrics, f"/v1/accounts/{account}/events": self.take_events,
+                       "/trace/v1": self.take_spans}
+
+    def config(self):
+        return {"type": "newrelic", "license_key": self.KEY, "account_id": "1234567",
+                "metrics_api_url": self.url + "/metric/v1", "traces_api_url": self.url + "/trace/v1",
+                "events_api_url": self.url + "/v1/accounts/{account_id}/events"}
+
+    def answer(self, request):
+        take = self.takers.get(request.path)
+        if request.method != "POST" or take is None:
+            self.violation(f"{request.method} {request.path}")
+            return Answer(404)
+        if request.headers.get("Api-Key") != self.KEY:
+            return Answer(403)
+        try:
+            body = unpacked(request, ("gzip",))
+            if len(body) > self.BODY_MAX:
+                self.violation(f"{len(body)} bytes")
+                return Answer(413)
+            self.take_once(request, take, body)
+        except (Wrong, ValueError) as error:
+            return self.violation(str(error))
+        return json_answer({"requestId": request.headers["x-request-id"]}, 202)
+
+    def take_once(self, request, take, body):
+        name = request.headers.get("x-request-id") or ""
+        need(re.fullmatch(self.UUID4, name), f"x-request-id {name!r}")
+        need(self.ids.setdefault(name, body) == body, "an x-request-id for two payloads")
+        if name not in self.seen:
+            take(parse(body), request)
+            self.seen.add(name)
+
+    @staticmethod
+    def check_attributes(attributes, most):
+        need(len(attributes) <= most, f"{len(attributes)} attributes")
+        for name, value in attributes.items():
+            need(0 < len(name) <= 255, f"name {name!r}")
+            need(isinstance(value, (str, bool)) or is_number(value), f"value of {name}")
+            need(not isinstance(value, str) or len(value) <= 4096, f"length of {name}")
+
+    @staticmethod
+    def check_time(time_ms, oldest_s=48 * 3600, newest_s=24 * 3600):
+        need(isinstance(time_ms, int), "timestamp")
+        need(-oldest_s - 60 <= time_ms / 1000 - time.time() <= newest_s + 60, f"time {time_ms}")
+
+    def rows_of(self, body, name):
+        need(isinstance(body, list) and len(body) == 1 and set(body[0]) == {"common", name}, "the outer form")
+        need(set(body[0]["common"]) <= {"attributes", "timestamp", "interval.ms"}, "common")
+        need(body[0][name], "no rows")
+        common = body[0]["common"].get("attributes", {})
+        return [{**row, "attributes": {**common, **row["attributes"]}} for row in body[0][name]]
+
+    def take_metrics(self, body, _):
+        rows = self.rows_of(body, "metrics")
+        for row in rows:
+            need(set(row) <= {"name", "type", "value", "timestamp", "interval.ms", "attributes"}, f"{sorted(row)}")
+            need(0 < len(row["name"]) <= 255, "name")
+            need(row["type"] in ("gauge", "count"), "type")
+            need(row["type"] == "gauge" or row.get("interval.ms", 0) > 0, "interval.ms")
+            need(is_number(row["value"]), "value")
+            self.check_time(row["timestamp"])
+            self.check_attributes(row["attributes"], 150)
+        self.metrics += rows
+
+    def take_events(self, body, _):
+        need(isinstance(body, list) and body, "an array of events")
+        for event in body:
+            need(re.fullmatch(r"[A-Za-z0-9_: ]{1,255}", event["eventType"]), "eventType")
+            need("accountId" not in event and "appId" not in event, "a reserved name")
+            self.check_time(event["timestamp"])
+            self.check_attributes(event, 254 + 1)
+        self.events += body
+
+    def take_spans(self, body, request):
+        need(request.headers.get("Data-Format") == "newrelic" and request.headers.get("Data-Format-Version") == "1",
+             "Data-Format")
+        rows = self.rows_of(body, "spans")
+        for row in rows:
+            need(set(row) == {"id", "trace.id", "timestamp", "attributes"}, f"{sorted(row)}")
+            need(re.fullmatch("[0-9a-f]{16}", row["id"]) and re.fullmatch("[0-9a-f]{32}", row["trace.id"]), "ids")
+            need(row["attributes"]["name"] and row["attributes"]["duration.ms"] >= 0, "name and duration")
+            self.check_time(row["timestamp"])
+            self.check_attributes(row["attributes"], 254)
+        self.spans += rows

@@ -19,6 +19,7 @@ extern const struct exporter_kind exporter_multi;
 extern const struct exporter_kind exporter_otlp;
 extern const struct exporter_kind exporter_rate_limit;
 extern const struct exporter_kind exporter_relabel;
+extern const struct exporter_kind exporter_newrelic;
 extern const struct exporter_kind exporter_remote_write;
 extern const struct exporter_kind exporter_resilient;
 extern const struct exporter_kind exporter_rule_webhook;

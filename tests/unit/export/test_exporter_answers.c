@@ -26,8 +26,9 @@ static const struct {
     const char *want;
 } status_rows[] = {
     {"remote_write", "DDHJHHHHJJHJHJJRRRRR"}, {"influxdb", "DDHJHHHHRJHJHJRRRRRR"},
-    {"webhook", "DDHJHHHHRJHJHJRRRRRR"},      {"otlp", "DDHJHHHHJJHJHJJRJRRR"},
-    {"datadog", "DDHJHHHHRJHJHJRRRRRR"},      {"alertmanager", "DHHJHHHHRJHJHJRRRRRR"},
+    {"newrelic", "DDHJHHHHRJHJRRRRRRRR"},     {"webhook", "DDHJHHHHRJHJHJRRRRRR"},
+    {"otlp", "DDHJHHHHJJHJHJJRJRRR"},         {"datadog", "DDHJHHHHRJHJHJRRRRRR"},
+    {"alertmanager", "DHHJHHHHRJHJHJRRRRRR"},
 };
 
 static void test_statuses(void **state)
@@ -316,6 +317,12 @@ static const struct {
 } config_rows[] = {
     {"type: influxdb\nurl: http://h\ndatabase: d\nbucket: b\n", 1, 1, "keep one pair"},
     {"type: datadog\nsite: datadoghq.eu\n", 1, 1, "Datadog needs a key"},
+    {"type: newrelic\naccount_id: '1'\n", 1, 1, "New Relic needs a key"},
+    {"type: newrelic\nlicense_key: k\nevent_types: {ProfileMetrics: {}}\n", 3, 14, "'account_id'"},
+    {"type: newrelic\nlicense_key: k\nevent_types: {Other: {}}\n", 3, 15, "no event type"},
+    {"type: newrelic\nlicense_key: k\naccount_id: '1'\n"
+     "event_types: {ProfileTrace: {attributes: x}}\n",
+     4, 42, "a list of fields"},
     {"type: datadog\napi_key: k\nsite: app.datadoghq.eu\n", 3, 7, "the name behind 'app.'"},
     {"type: influxdb\nurl: http://h\ndatabase: d\ntoken: t\n", 4, 1, "add 'org' and 'bucket'"},
     {"type: file\noutput_directory: o\nfile_format: csv\n", 3, 14, "expected jsonl"},

@@ -104,6 +104,19 @@ static uint32_t rows_of_datadog(struct str body)
     return count;
 }
 
+static uint32_t rows_of_newrelic(struct str body)
+{
+    struct arena a;
+    struct json_node *root = NULL;
+    struct err e = ERR_INIT;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    assert_true(json_parse(body, &a, &root, &e));
+    uint32_t count = json_get(root->first, STR("metrics"))->count;
+    arena_release(&a);
+    return count;
+}
+
 struct large_row {
     const char *yaml;
     uint32_t (*rows_of)(struct str body);
@@ -120,6 +133,8 @@ static const struct large_row large_rows[] = {
     {"type: influxdb\nurl: http://h\ndatabase: d\n", rows_of_influx, 2000, 4000, 2, 0, 4200 << 10},
     {"type: datadog\napi_key: k\n", rows_of_datadog, MANY, 0, 3, 10000, 5242880},
     {"type: datadog\napi_key: k\ngzip: false\n", rows_of_datadog, 10000, 100, 1, 0, 512000},
+    {"type: newrelic\nlicense_key: k\n", rows_of_newrelic, MANY, 0, 3, 0, 1000000},
+    {"type: newrelic\nlicense_key: k\n", rows_of_newrelic, 500, 4000, 3, 0, 1000000},
     {"type: webhook\nurl: http://h\n", rows_of_json, MANY, 0, 25, 1000, 1 << 20},
     {"type: webhook\nurl: http://h\n", rows_of_json, 2000, 4000, 8, 0, 1100 << 10},
 };
