@@ -30,7 +30,8 @@ static void set_routes(struct receiver *r, const struct receive_config *config)
     } routes[RECEIVE_ROUTES] = {
         {"/api/v1/write", &receive_remote_write}, {"/api/v2/alerts", &receive_alerts_v2},
         {"/webhook", &receive_webhook},           {"/api/v1/alerts", &receive_alerts_v1},
-        {"/api/v1/profile", &receive_profiles},
+        {"/api/v1/profile", &receive_profiles},   {"/v1/metrics", &receive_otlp_metrics},
+        {"/v1/traces", &receive_otlp_traces},
     };
 
     for (size_t i = 0; i < RECEIVE_ROUTES; i++) {
@@ -53,6 +54,7 @@ bool receiver_start(const struct env *env, const struct receive_config *config,
     lock_init(&r->lock);
     burst_init(&r->unrouted);
     burst_init(&r->sampleless);
+    burst_init(&r->left_out);
     burst_init(&r->unknown_names);
     receive_metrics_init(&r->metrics, env->metrics);
     receiver_change(r, config);
@@ -109,6 +111,7 @@ void receiver_free(struct receiver *r)
     receive_metrics_release(&r->metrics);
     lock_release(&r->unrouted.lock);
     lock_release(&r->sampleless.lock);
+    lock_release(&r->left_out.lock);
     lock_release(&r->unknown_names.lock);
     lock_release(&r->lock);
     mem_free(r);

@@ -1,6 +1,6 @@
 /*
  * receive.h - what others push to us, over HTTP: remote write on POST /api/v1/write, alerts on POST
- * /api/v2/alerts and POST /webhook.
+ * /api/v2/alerts and POST /webhook, profiles on POST /api/v1/profile, OTLP on POST /v1/metrics and /v1/traces.
  *
  * A push is answered 2xx only when it is HELD by every output that its routes chose; what is wrong
  * with it is said at once (400, 413, 415), and when there is no room the sender is told to come back
@@ -30,6 +30,7 @@ struct receive_config {
     bool remote_write;
     bool alerts;
     bool profiles;
+    bool otlp;
     int64_t max_alerts;
     int64_t max_body_bytes;
     int64_t max_decoded_bytes;

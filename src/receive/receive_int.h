@@ -26,7 +26,7 @@ enum {
     RECEIVE_UNAVAILABLE = 503
 };
 enum { RECEIVE_START_S = 1, RECEIVE_MEMORY_S = 1, RECEIVE_FULL_S = 1, RECEIVE_NOBODY_S = 30 };
-enum { RECEIVE_BUFFERS = 8, RECEIVE_BUFFER_KEPT = 4 << 20, RECEIVE_ROUTES = 5 };
+enum { RECEIVE_BUFFERS = 8, RECEIVE_BUFFER_KEPT = 4 << 20, RECEIVE_ROUTES = 7 };
 
 /* Tells of a loss once a minute at most, with what came together since. */
 struct burst {
@@ -47,6 +47,7 @@ struct receiver {
     struct acker *acker;
     struct burst unrouted;
     struct burst sampleless;
+    struct burst left_out;
     struct burst unknown_names;
     struct lock lock;
     struct receive_config config GUARDED_BY(lock); /* a copy: the one given goes with a reload */
@@ -59,6 +60,8 @@ extern const struct http_handler receive_webhook;
 extern const struct http_handler receive_alerts_v2;
 extern const struct http_handler receive_alerts_v1;
 extern const struct http_handler receive_profiles;
+extern const struct http_handler receive_otlp_metrics;
+extern const struct http_handler receive_otlp_traces;
 
 /* The receiver of an exchange. */
 struct receiver *receiver_of(struct http_exchange *x);

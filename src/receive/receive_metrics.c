@@ -42,7 +42,7 @@ static const struct metric_desc requests_desc = {
 static const struct metric_desc dropped_desc = {
     .name = "telex_receive_dropped_total",
     .help = "Records answered 2xx that go nowhere: those that the routes give to no output, and "
-            "histograms of a push without a sample.",
+            "histograms of a push without a sample; and what OTLP was told that it is left out.",
     .type = METRIC_COUNTER,
     .labels = {"reason"},
 };
@@ -70,12 +70,15 @@ static const char *const note_names[RECEIVE_NOTES] = {
 static const char *const drop_names[RECEIVE_DROPS] = {
     [DROP_NO_ROUTE] = "no route",
     [DROP_NO_SAMPLES] = "no samples",
+    [DROP_LEFT_OUT] = "left out",
 };
 static const char *const extra_names[RECEIVE_EXTRAS] = {
     [EXTRA_HISTOGRAM] = "histogram",
     [EXTRA_EXEMPLAR] = "exemplar",
     [EXTRA_METADATA] = "metadata",
     [EXTRA_START_TIME] = "start_time",
+    [EXTRA_EXPONENTIAL] = "exponential_histogram",
+    [EXTRA_DELTA] = "delta",
 };
 
 static void get_family(struct metrics *registry, const struct metric_desc *desc,

@@ -19,6 +19,12 @@ static const struct option rows[] = {
      .fallback = "false",
      .help = "Take what applications measure of themselves, profiles and spans as JSON, on `POST "
              "/api/v1/profile`."},
+    {.name = "otlp",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct receive_config, otlp),
+     .fallback = "false",
+     .help = "Take OpenTelemetry's metrics and traces over HTTP on `POST /v1/metrics` and `POST "
+             "/v1/traces`."},
     {.name = "max_alerts",
      .type = OPTION_INT,
      .flags = OPTION_ADVANCED,

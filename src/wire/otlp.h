@@ -93,14 +93,20 @@ struct otlp_extras {
     uint64_t meta;        /* Metrics that came with a description or a unit: those are left out */
 };
 
+/* What a reader of metrics goes by. */
+struct otlp_limits {
+    int64_t now_ns;   /* the time of points that say none */
+    size_t bytes_max; /* of all label sets together */
+};
+
 /*
  * Samples of an ExportMetricsServiceRequest. Names and attributes become names of metrics and labels as
  * Prometheus spells them; resource attributes are labels too, with `job` and `instance` as Prometheus
- * makes them. Histograms and summaries become their classic series. Points without a time are of <now_ns>.
+ * makes them. Histograms and summaries become their classic series.
  */
-MUST_USE bool otlp_metrics_read(struct str message, int64_t now_ns, struct arena *a,
-                                struct samples *ret_samples, struct otlp_extras *ret_extras,
-                                struct err *e);
+MUST_USE bool otlp_metrics_read(struct str message, const struct otlp_limits *limits,
+                                struct arena *a, struct samples *ret_samples,
+                                struct otlp_extras *ret_extras, struct err *e);
 
 /* Spans of an ExportTraceServiceRequest, to be released with their labels. */
 MUST_USE bool otlp_spans_read(struct str message, struct arena *a, struct notes *ret_spans,

@@ -180,24 +180,29 @@ struct otlp_origin otlp_origin_of(const struct otlp_config *c, struct arena *a)
 
 /* ---- check ---- */
 
-static bool refuse_grpc(const struct otlp_config *c, const struct yaml_node *node, struct err *e)
+/* The row that says the protocol of a signal; NULL when the environment does. */
+static const struct yaml_node *said_at(const struct yaml_node *node, enum otlp_signal signal)
 {
-    static const char *const keys[] = {"otlp_protocol", "protocol", "metrics_protocol"};
+    static const char *const keys[] = {"metrics_protocol", "otlp_protocol", "protocol",
+                                       "traces_protocol"};
+    const struct yaml_node *at = NULL;
 
+    for (size_t i = signal == OTLP_METRICS ? 0 : 1; i < ARRAY_LEN(keys) && at == NULL; i++) {
+        at = yaml_get(node, str_of(keys[i]));
+        at = at != NULL && str_eq(at->text, STR("same")) ? NULL : at;
+    }
+    return at;
+}
+
+static bool refuse_protocols(const struct otlp_config *c, const struct yaml_node *node,
+                             struct err *e)
+{
     for (int signal = 0; signal < OTLP_SIGNALS; signal++) {
-        for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-            const struct yaml_node *at = yaml_get(node, str_of(keys[i]));
-            if (otlp_protocol_of(c, (enum otlp_signal)signal) == OTLP_GRPC && at != NULL &&
-                str_eq(at->text, STR("grpc"))) {
-                return yaml_err(at, e, ERR_CONFIG,
-                                "grpc is not spoken yet: use 'http/protobuf', which the same "
-                                "collectors take on port 4318");
-            }
-        }
-        if (otlp_protocol_of(c, (enum otlp_signal)signal) == OTLP_GRPC) {
-            return yaml_err(node, e, ERR_CONFIG,
-                            "the environment says grpc, which is not spoken yet: say "
-                            "'otlp_protocol: http/protobuf', and port 4318");
+        const struct yaml_node *at = said_at(node, (enum otlp_signal)signal);
+        if (otlp_protocol_of(c, (enum otlp_signal)signal) != OTLP_PROTOBUF) {
+            return yaml_err(at != NULL ? at : node, e, ERR_CONFIG,
+                            "only http/protobuf is spoken yet, which the same collectors take on "
+                            "port 4318: say 'otlp_protocol: http/protobuf'");
         }
     }
     return true;
@@ -214,7 +219,7 @@ bool otlp_check(const void *config, const struct yaml_node *node, struct err *e)
                             "a rate is for 'trace_sampler: parentbased_traceidratio' or "
                             "'traceidratio'; the sampler here keeps all or nothing");
     }
-    return refuse_grpc(c, node, e) && measures_check(&c->measures, e);
+    return refuse_protocols(c, node, e) && measures_check(&c->measures, e);
 }
 
 bool otlp_advise(const void *config, const struct yaml_node *node, struct err *e)

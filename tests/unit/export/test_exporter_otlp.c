@@ -66,6 +66,8 @@ static void what_makes_no_sense(void **state)
 {
     static const char *const rows[][2] = {
         {"trace_sample_rate: 0.5\n", "a rate is for"},
+        {"protocol: grpc\n", "only http/protobuf is spoken yet"},
+        {"metrics_protocol: http/json\n", "only http/protobuf is spoken yet"},
         {"trace_sampler: traceidratio\ntrace_sample_rate: 2\n", "trace_sample_rate"},
     };
 
