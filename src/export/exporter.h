@@ -26,6 +26,7 @@ struct level_exporter;
 struct taps;
 struct call_meters;
 struct gates;
+struct pages;
 
 #define TAKES(kind) (1U << (kind))
 
@@ -47,6 +48,7 @@ struct exporter_place {
     struct taps *taps;   /* who looks at what is sent (tap.h); or NULL */
     struct gates *gates; /* of the parallel multis of the config (gate.h); or NULL: no limits */
     struct call_meters *meters; /* what calls came to, by name (call_meter.h); or NULL */
+    struct pages *pages;        /* what is served (pages.h); or NULL: nothing is */
     bool is_apart;     /* one of several that this consumer calls: its figures have the name
                                    of the stage, not the consumer's */
     struct ends *ends; /* who is told how records end (ends.h); or NULL */

@@ -15,6 +15,7 @@
 #include "base/metrics.h"
 #include "export/call_meter.h"
 #include "export/ends.h"
+#include "export/pages.h"
 #include "export/pick.h"
 #include "export/plan_int.h"
 #include "export/routing.h"
@@ -103,6 +104,7 @@ bool plan_open(const struct env *env, const struct plan_config *config, struct p
                              config->state_path.len);
     p->taps = taps_new(env);
     p->meters = call_meters_new(env);
+    p->pages = pages_new(env);
     p->ends = ends_new();
     lock_init(&p->changing);
     trace_init(&p->trace, env->trace, "export", TRACE_INFO);
@@ -544,6 +546,7 @@ void plan_close(struct plan *p)
     vec_release(&p->orphan_drops);
     taps_free(p->taps);
     call_meters_free(p->meters);
+    pages_free(p->pages);
     ends_free(p->ends);
     lock_release(&p->changing);
     cond_release(&p->unused);

@@ -45,6 +45,7 @@ struct plan {
     struct trace trace;
     struct taps *taps;
     struct call_meters *meters;
+    struct pages *pages;
     struct ends *ends;
     struct lock changing; /* one change of who reads the logs at a time; taken before <lock> */
     struct lock lock;

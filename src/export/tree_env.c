@@ -11,7 +11,6 @@ static const struct {
     const char *variable;
     const char *kind;
 } unknown[] = {
-    {"PROFILING_PROMETHEUS_PUSHGATEWAY_URL", "pushgateway"},
     {"PROFILING_DATADOG_API_KEY", "datadog"},
     {"PROFILING_NEWRELIC_LICENSE_KEY", "newrelic"},
 };

@@ -81,6 +81,7 @@ def _fake(kind):
 
 start_node_exporter = _real(servers.NodeExporter)
 start_prometheus = _real(servers.Prometheus)
+start_pushgateway = _real(servers.Pushgateway)
 start_alertmanager = _real(servers.Alertmanager)
 start_dnsmasq = _real(servers.Dnsmasq)
 start_victoria = _real(servers.VictoriaMetrics)

@@ -128,6 +128,29 @@ class Prometheus(Server):
                 for row in self.query(f"{selector}[{window}]")}
 
 
+class Pushgateway(Server):
+    """Keeps groups of pushed metrics in memory, and refuses what is inconsistent."""
+
+    name, program, package = "pushgateway", "prometheus-pushgateway", "prometheus-pushgateway"
+
+    def argv(self):
+        return [f"--web.listen-address={self.address}", "--persistence.file=", "--log.level=warn"]
+
+    def groups(self):
+        """What was pushed: {group as sorted tuple of pairs: {metric: {"type", "help", "series": {labels: text}}}}."""
+        found = {}
+        for group in json.loads(net.get(self.url + "/api/v1/metrics").body)["data"]:
+            metrics = {}
+            for name, family in group.items():
+                if isinstance(family, dict) and "metrics" in family and not name.startswith("push_"):
+                    series = {tuple(sorted((k, v) for k, v in row.get("labels", {}).items()
+                                           if group["labels"].get(k) != v and v != "")): row["value"]
+                              for row in family["metrics"]}
+                    metrics[name] = {"type": family["type"], "help": family.get("help", ""), "series": series}
+            found[tuple(sorted(group["labels"].items()))] = metrics
+        return found
+
+
 class Alertmanager(Server):
     """Alertmanager without a cluster; nothing is notified, alerts are only held."""
 

@@ -17,6 +17,8 @@ extern const struct exporter_kind exporter_influxdb;
 extern const struct exporter_kind exporter_monitor;
 extern const struct exporter_kind exporter_multi;
 extern const struct exporter_kind exporter_otlp;
+extern const struct exporter_kind exporter_prometheus;
+extern const struct exporter_kind exporter_pushgateway;
 extern const struct exporter_kind exporter_rate_limit;
 extern const struct exporter_kind exporter_relabel;
 extern const struct exporter_kind exporter_newrelic;

@@ -96,6 +96,14 @@ static const struct row rows[] = {
      "type: newrelic\nlicense_key: k\ncommon_attributes: {service.name: s, host: a}\n"},
     {"newrelic_some_rows.txt", SOME_ROWS, "type: newrelic\nlicense_key: k\nregion: EU\n"},
     {"newrelic_stale.txt", STALE_ONLY, "type: newrelic\nlicense_key: k\n"},
+    {"pushgateway.txt", SAMPLES,
+     "type: pushgateway\nurl: http://h:9091\ngzip: false\ninstance_label: web 1\n"
+     "grouping_key: {path: /var/tmp, first_label: '', name: Προμηθεύς}\n"},
+    {"pushgateway_groups.txt", SOME_ROWS,
+     "type: prometheus\npushgateway_url: http://h/base/\njob_name: directory/cleaner\n"
+     "method: PUT\ngrouping_labels: [instance]\n"},
+    {"pushgateway_delete.txt", STALE_ONLY,
+     "type: pushgateway\nurl: http://h\nmethod: DELETE\ngrouping_labels: [job2]\n"},
     {"webhook_alerts.txt", ALERTS, "type: webhook\nurl: http://h/hook\n"},
     {"webhook_samples.txt", SAMPLES, "type: webhook\nurl: http://h/hook\nmethod: PUT\n"},
     {"webhook_stale.txt", STALE_ONLY, "type: webhook\nurl: http://h/hook\n"},

@@ -1,0 +1,48 @@
+/*
+ * pages.h - what exporters serve instead of sending it: pages of last values that others scrape.
+ *
+ * A page is a table (latest.h) behind an address and a path. All who open the same page have the same
+ * table: the lanes of an exporter, the graph before and after a reload, and exporters that say the same
+ * address and path on purpose. A listener serves all pages of its address and ends with the last of them.
+ *
+ * Ownership: the plan owns the registry; who gets a page puts it back before the registry goes. Threads:
+ * any. Limits: those of latest.h; PAGE_CONNECTIONS_MAX connections to a listener.
+ */
+#ifndef TELEX_EXPORT_PAGES_H
+#define TELEX_EXPORT_PAGES_H
+
+#include "base/env.h"
+#include "base/err.h"
+#include "base/options.h"
+#include "export/latest.h"
+
+enum { PAGE_CONNECTIONS_MAX = 64 };
+
+struct page_config {
+    struct str address;
+    int64_t port; /* 0: any that is free */
+    struct str path;
+    struct option_list allowed_hosts;
+    struct latest_limits limits;
+};
+
+struct pages;
+struct page;
+
+struct pages *pages_new(const struct env *env);
+
+/* All pages were put back. NULL is fine. */
+void pages_free(struct pages *all);
+
+/* The page of that address and path, which listens from now on; fails when it cannot. What <config> says of
+ * limits and hosts goes from now on. */
+MUST_USE bool page_get(struct pages *all, const struct page_config *config, struct page **ret_page,
+                       struct err *e);
+void page_put(struct page *p); /* NULL is fine */
+
+struct latest *page_table(const struct page *p);
+
+/* Where it listens. */
+uint16_t page_port(const struct page *p);
+
+#endif
