@@ -200,7 +200,7 @@ def measure_restart(engine, child, peer, args, folder):
           f"RSS {process.memory(child.pid).rss / 2**20:.0f} MiB", flush=True)
     try:
         firing = count_alerts(engine)
-        print(f"  firing after the start   {firing:8}, told again {peer.stats()['notified_alerts'] - told}", flush=True)
+        print(f"  firing after the start   {firing:8}, told since the stop {peer.stats()['notified_alerts'] - told}", flush=True)
         if firing != args.rules * args.alerts:
             raise BenchError("alerts were lost in the restart")
         wait_rest(child)
