@@ -248,6 +248,7 @@ bool state_move(struct app *a, struct engine *from, struct engine *to, struct er
     restore_series(a, to);
     restore_slots(a, to);
     engine_adopt_orphans(to);
+    engine_take_departed(to, from);
     a->series_changes = engine_series_changes(to);
     return state_save(a, to, e);
 }

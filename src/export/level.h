@@ -37,12 +37,13 @@ struct level_alert {
     uint64_t old_key;      /* what it was in files of earlier versions; 0: nothing */
     struct labels *labels; /* borrowed: ref to keep */
     bool firing;           /* false: resolved */
-    bool asks;             /* its texts may take a query */
-    int64_t starts_at_ns;  /* when it fired */
-    int64_t ends_at_ns;    /* when it resolved; for a firing one 0 */
-    int64_t interval_ns;   /* of its group, for endsAt */
-    int64_t slot_ns;       /* of the evaluation that it is as of; 0: not known */
-    struct str rule;       /* borrowed, as the labels; for routes */
+    bool unwatched;  /* nobody knows whether it still fires: it is not told, and not forgotten */
+    int64_t asks_ns; /* its texts may take a query, which may take so long; 0: they do not */
+    int64_t starts_at_ns; /* when it fired */
+    int64_t ends_at_ns;   /* when it resolved; for a firing one 0 */
+    int64_t interval_ns;  /* of its group, for endsAt */
+    int64_t slot_ns;      /* of the evaluation that it is as of; 0: not known */
+    struct str rule;      /* borrowed, as the labels; for routes */
     struct str group;
     const struct label *headers; /* notifier_headers of the group: win over those of the config */
     size_t header_count;

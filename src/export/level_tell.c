@@ -211,7 +211,7 @@ static int64_t text_ms(const struct due *due, const struct due_alert *d, uint64_
 
     left_ms = left_ms < TEXTS_MS ? left_ms : TEXTS_MS;
     left_ms = left_ms > TEXT_MIN_MS ? left_ms : TEXT_MIN_MS;
-    return d->alert.asks && (!d->may_wait || is_slow(due, rule)) ? 0 : left_ms;
+    return d->alert.asks_ns > 0 && (!d->may_wait || is_slow(due, rule)) ? 0 : left_ms;
 }
 
 static enum level_words find_words(struct due *due, const struct due_alert *d, struct wait wait,
@@ -221,12 +221,15 @@ static enum level_words find_words(struct due *due, const struct due_alert *d, s
     const struct clock *clock = o->env->clock;
     uint64_t rule = str_hash(str_of(d->alert.rule_id), 0);
     int64_t began_ns = clock_mono_ns(clock);
-    struct wait texts = wait_limit_ms(wait, clock, text_ms(due, d, rule));
+    int64_t most_ms = text_ms(due, d, rule);
+    struct wait texts = wait_limit_ms(wait, clock, most_ms);
     enum level_words words = level_describe(o, &due->source_number, &d->alert, texts, ret_item);
 
-    if (d->may_wait && wait_is_over(texts, clock) && !is_slow(due, rule)) {
+    int64_t took_ns = clock_mono_ns(clock) - began_ns;
+    bool is_late = took_ns >= most_ms * NS_PER_MS || took_ns >= d->alert.asks_ns;
+    if (d->may_wait && is_late && !is_slow(due, rule)) {
         vec_push(&due->slow, rule);
-        due->waited_ns += clock_mono_ns(clock) - began_ns;
+        due->waited_ns += took_ns;
     }
     return words;
 }

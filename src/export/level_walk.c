@@ -96,7 +96,7 @@ static bool may_wait(const struct due *due, const struct confirmed *c, const str
 {
     int64_t most_ns = c->is_told ? level_lasts_ns(due->output, a) / 2 : UNTOLD_MAX_MS * NS_PER_MS;
 
-    return a->asks && due->now_ns - c->at_ns < most_ns;
+    return a->asks_ns > 0 && due->now_ns - c->at_ns < most_ns;
 }
 
 static void add_due(struct due *due, const struct confirmed *c, const struct level_alert *alert)
@@ -146,7 +146,10 @@ static void collect(void *arg, const struct level_alert *alert)
     struct level_output *o = due->output;
     struct confirmed *c = find_entry(o, alert);
 
-    if (c == NULL && !is_wanted(o, alert)) {
+    if (alert->unwatched && c != NULL) {
+        c->walk = o->memory->walks;
+    }
+    if (alert->unwatched || (c == NULL && !is_wanted(o, alert))) {
         return;
     }
     c = c != NULL ? c : add_entry(o, alert->key, due->now_ns);

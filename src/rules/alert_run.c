@@ -428,6 +428,28 @@ bool alert_evaluate(struct evaluation *ev, struct err *e)
     return ok;
 }
 
+/* Level outputs are told as long as of any alert, also of what ended shortly before its rule went. */
+static void leave_resolved(struct evaluation *ev)
+{
+    struct rule_run *run = ev->run;
+    VEC(struct pending_edge) edges = {0};
+
+    for (uint32_t i = 0; i < run->table.count; i++) {
+        const struct alert_item *item = item_at(&run->table, i);
+        if (item->head.labels != NULL && item->status.state == ALERT_RESOLVED &&
+            item->status.fired_at_ns != 0) {
+            struct pending_edge edge = {.item = i, .next = item->status};
+            vec_push(&edges, edge);
+        }
+    }
+    if (edges.len > 0) {
+        struct batch *b = edges_build(ev, edges.items, edges.len, EDGES_ENDED);
+        departed_keep(run, b);
+        batch_unref(b);
+    }
+    vec_release(&edges);
+}
+
 /* Whoever was told that they fire is told that they do not any more: nobody else would say so. */
 static void tell_ended(struct evaluation *ev)
 {
@@ -448,6 +470,7 @@ static void tell_ended(struct evaluation *ev)
     }
     if (edges.len > 0) {
         struct batch *b = edges_build(ev, edges.items, edges.len, EDGES_ENDED);
+        departed_keep(run, b);
         if (!output->edges(output->arg, run->rule, b, EDGES_ENDED, &seq, &e)) {
             trace_warn(&run->engine->trace,
                        "nobody is told that the alerts of a removed rule are resolved",
@@ -460,6 +483,7 @@ static void tell_ended(struct evaluation *ev)
 
 void alert_retire(struct rule_run *run, struct sample_set *set)
 {
+    leave_resolved(set->ev);
     tell_ended(set->ev);
     for (uint32_t i = 0; i < run->table.count; i++) {
         struct alert_item *item = item_at(&run->table, i);

@@ -97,6 +97,7 @@ bool engine_new(const struct env *env, const struct engine_options *options, str
     en->output = *output;
     trace_init(&en->trace, env->trace, "rules", TRACE_INFO);
     lock_init(&en->lock);
+    lock_init(&en->departed_lock);
     cond_init(&en->unviewed);
     map_init(&en->runs, rng_u64(env->rng));
     error_texts_init(&en->error_texts);
@@ -186,6 +187,7 @@ void engine_free(struct engine *en)
     metric_drop(en->restore_failures);
     metric_drop(en->template_errors);
     metric_drop(en->exports_cut);
+    departed_release(en);
     rule_set_unref(en->set);
     cond_release(&en->unviewed);
     lock_release(&en->lock);

@@ -180,6 +180,9 @@ uint64_t engine_series_changes(const struct engine *en);
 void engine_print_slots(struct engine *en, struct buf *out);
 void engine_restore_slots(struct engine *en, struct str text);
 
+/* Level outputs hear from <en> what <before> was still to say of rules that are gone. */
+void engine_take_departed(struct engine *en, struct engine *before);
+
 /* Firing and recently resolved alerts, for level outputs. */
 struct level_source engine_levels(struct engine *en);
 

@@ -135,6 +135,8 @@ struct engine {
     _Atomic uint64_t
         series_changes;   /* times that a recording rule's set of series, or its order, changed */
     _Atomic int64_t held; /* series of all rules */
+    struct lock departed_lock;
+    VEC(struct departed *) departed GUARDED_BY(departed_lock);
     struct metric *breaches[SERIES_LIMITS];
     _Atomic int64_t trimmed_ns; /* monotonic: when memory was last given back */
     struct metric *evaluations;
@@ -304,6 +306,24 @@ void engine_commit_end(struct rule_run *run, uint64_t seq);
 
 /* The newest ledger frame such that it and all before it are in the alert states. Main thread. */
 uint64_t engine_settled_seq(struct engine *en);
+
+/* ---- levels ---- */
+
+/* Identity of an alert's episode, in every process. The rule has no part in it, since a group that moves gives
+ * its rules other ids. */
+uint64_t alert_level_key(const struct labels *labels, int64_t episode_ns);
+
+void level_print_annotations(const struct label *pairs, size_t count, struct buf *out);
+
+/* The rule of the run goes, and its alerts ended as the batch says, which nobody else has yet: level outputs see
+ * them for keep_resolved_ns. */
+void departed_keep(struct rule_run *run, struct batch *ended);
+void departed_release(struct engine *en);
+
+/* Both in a view. False when it is none of them. */
+void departed_walk(struct engine *en, void (*visit)(void *, const struct level_alert *),
+                   void *visit_arg);
+bool departed_describe(struct engine *en, const struct level_alert *alert, struct buf *annotations);
 
 /* ---- debug: true; nothing for other rules ---- */
 

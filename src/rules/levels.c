@@ -9,11 +9,9 @@
 
 #include <stdio.h>
 
-/* Identity of an alert's episode. The rule has no part in it, since a group that moves gives its rules other
- * ids. */
-static uint64_t level_key(const struct alert_item *item)
+uint64_t alert_level_key(const struct labels *labels, int64_t episode_ns)
 {
-    uint64_t parts[2] = {item->head.labels->hash, (uint64_t)item->status.episode_ns};
+    uint64_t parts[2] = {labels->hash, (uint64_t)episode_ns};
 
     return str_hash(str_make((const char *)parts, sizeof(parts)), 0);
 }
@@ -37,6 +35,12 @@ static int64_t slot_of(const struct rule_run *run, const struct alert_status *s)
     return run->outcome.time_ns > changed_ns ? run->outcome.time_ns : changed_ns;
 }
 
+/* How long a query of its texts may take. */
+static int64_t asks_ns(const struct rule_run *run)
+{
+    return (run->rule->annotation_uses & USES_QUERY) != 0 ? rule_query_timeout_ns(run) : 0;
+}
+
 static bool level_of(const struct rule_run *run, const struct alert_item *item,
                      struct level_alert *ret) REQUIRES(&run->lock)
 {
@@ -44,11 +48,11 @@ static bool level_of(const struct rule_run *run, const struct alert_item *item,
     bool firing = s->state == ALERT_ALERTING || s->state == ALERT_SUPPRESSING;
     bool resolved = s->state == ALERT_RESOLVED && s->fired_at_ns != 0;
 
-    *ret = (struct level_alert){.key = level_key(item),
+    *ret = (struct level_alert){.key = alert_level_key(item->head.labels, s->episode_ns),
                                 .old_key = old_key(run, item),
                                 .labels = item->head.labels,
                                 .firing = firing,
-                                .asks = (run->rule->annotation_uses & USES_QUERY) != 0,
+                                .asks_ns = asks_ns(run),
                                 .starts_at_ns = s->fired_at_ns,
                                 .ends_at_ns = firing ? 0 : s->resolved_at_ns,
                                 .interval_ns = run->rule->group->interval_ns,
@@ -77,6 +81,31 @@ static void walk_run(struct rule_run *run, void (*visit)(void *, const struct le
     lock_give(&run->lock);
 }
 
+/* Alerts that were restored and whose rule is not there: nobody knows whether they fire. */
+static void walk_orphans(struct engine *en, void (*visit)(void *, const struct level_alert *),
+                         void *visit_arg)
+{
+    uint32_t at = 0;
+    void *value = NULL;
+
+    while (map_next(&en->runs, &at, NULL, &value)) {
+        struct rule_run *run = value;
+        for (uint32_t i = 0; run->rule == NULL && i < run->table.count; i++) {
+            const struct alert_item *item =
+                (const struct alert_item *)(const void *)series_at(&run->table, i);
+            if (run->kind == RULE_ALERT && item->head.labels != NULL) {
+                visit(visit_arg,
+                      &(struct level_alert){
+                          .key = alert_level_key(item->head.labels, item->status.episode_ns),
+                          .old_key = old_key(run, item),
+                          .labels = item->head.labels,
+                          .unwatched = true,
+                      });
+            }
+        }
+    }
+}
+
 static void walk(void *arg, void (*visit)(void *visit_arg, const struct level_alert *alert),
                  void *visit_arg)
 {
@@ -90,21 +119,42 @@ static void walk(void *arg, void (*visit)(void *visit_arg, const struct level_al
             }
         }
     }
+    walk_orphans(en, visit, visit_arg);
+    departed_walk(en, visit, visit_arg);
     engine_view_end(en);
 }
 
-/* A copy of the item, with references of its own, and the slot that decided it; false when it is gone. */
-static bool copy_item(struct rule_run *run, const struct labels *labels, struct alert_item *ret,
-                      int64_t *ret_slot_ns)
+/* A copy of the item, with references of its own; false when it is gone. */
+static bool copy_item(struct rule_run *run, const struct labels *labels, struct alert_item *ret)
 {
     lock_take(&run->lock);
-    *ret_slot_ns = run->outcome.time_ns;
     uint32_t id = series_find(&run->table, labels);
     if (id != HINDEX_NONE) {
         *ret = alert_item_copy((const struct alert_item *)(const void *)series_at(&run->table, id));
     }
     lock_give(&run->lock);
     return id != HINDEX_NONE;
+}
+
+void level_print_annotations(const struct label *pairs, size_t count, struct buf *out)
+{
+    struct json_writer w;
+
+    json_write_init(&w, out);
+    json_begin_object(&w);
+    for (size_t i = 0; i < count; i++) {
+        json_key(&w, pairs[i].name);
+        json_add_str(&w, pairs[i].value);
+    }
+    json_end_object(&w);
+}
+
+/* Of a rule that is gone there is no page any more. */
+static bool describe_departed(struct engine *en, const struct level_alert *alert,
+                              struct buf *annotations, struct buf *generator_url)
+{
+    buf_add_str(generator_url, en->options.external_url);
+    return departed_describe(en, alert, annotations);
 }
 
 /* As vmalert puts it together: a path below external_url. */
@@ -135,18 +185,11 @@ static void describe_item(struct rule_run *run, struct alert_item *item, int64_t
                           struct wait wait, struct buf *annotations, struct buf *generator_url)
 {
     struct evaluation ev;
-    struct json_writer w;
     size_t count = 0;
 
     evaluation_begin(&ev, run, slot_ns - run->rule->group->query_offset_ns, wait);
     const struct label *pairs = alert_annotations(&ev, item, &item->status, &ev.arena, &count);
-    json_write_init(&w, annotations);
-    json_begin_object(&w);
-    for (size_t i = 0; i < count; i++) {
-        json_key(&w, pairs[i].name);
-        json_add_str(&w, pairs[i].value);
-    }
-    json_end_object(&w);
+    level_print_annotations(pairs, count, annotations);
     alert_add_source(&ev, item, generator_url);
     evaluation_end(&ev);
     labels_unref(item->head.labels);
@@ -158,16 +201,14 @@ static bool describe(void *arg, const struct level_alert *alert, struct wait wai
 {
     struct engine *en = arg;
     struct alert_item item;
-    int64_t slot_ns = 0;
 
     engine_view_begin(en);
     struct rule_run *run = map_get(&en->runs, str_of(alert->rule_id));
-    bool found = run != NULL && run->rule != NULL && copy_item(run, alert->labels, &item, &slot_ns);
+    bool found = run != NULL && run->rule != NULL && copy_item(run, alert->labels, &item);
     if (found) {
-        bool was_evaluated = slot_ns != 0; /* since the start */
-        describe_item(run, &item, was_evaluated ? slot_ns : clock_wall_ns(en->env->clock), wait,
-                      annotations, generator_url);
+        describe_item(run, &item, alert->slot_ns, wait, annotations, generator_url);
     }
+    found = found || describe_departed(en, alert, annotations, generator_url);
     engine_view_end(en);
     return found;
 }

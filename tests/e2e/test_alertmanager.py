@@ -155,3 +155,16 @@ def test_a_moved_group_is_not_told_again(scene, start_webhook):
     first, last = (post.json()[0] for post in receiver.requests)
     assert first["startsAt"] == last["startsAt"]
     assert net.parse_rfc3339(last["endsAt"]) <= receiver.requests[1].when * 1e9
+
+
+def test_alerts_of_a_removed_rule_end_there(scene, start_alertmanager):
+    """Long before it would be told again."""
+    manager = start_alertmanager()
+    program = play(scene, manager, alerting("Plain", "plain", annotations={"summary": "it was {{ $labels.instance }}"}),
+                   alerting("Other", "other"), resend_delay="1h")
+    scene.vectors["plain"] = scene.vectors["other"] = UP
+    net.wait_until("both", lambda: manager.alerts(alertname="Plain") and manager.alerts(alertname="Other"))
+    program.write_rules({"scene.yaml": [group("scene", [alerting("Other", "other")], interval="200ms")]})
+    assert program.reload().status == 200
+    net.wait_until("the end", lambda: not manager.alerts(alertname="Plain"))
+    assert manager.alerts(alertname="Other")

@@ -86,6 +86,29 @@ static void test_counts_what_it_forgets(void **state)
         metric_of(f, "telex_exporter_forgotten_total{exporter=\"am\",reason=\"never_told\"}") == 1);
 }
 
+/* What nobody watches is not told, and when somebody does again it is the same. */
+static void test_remembers_what_nobody_watches(void **state)
+{
+    struct fixture *f = *state;
+
+    plan_success(f, 2);
+    source_add(&f->source, "a");
+    start(f, "");
+    (void)wait_status(f, 1, 0);
+    lock_take(&f->source.lock);
+    f->source.alerts[0].unwatched = true;
+    f->source.alerts[0].firing = false;
+    lock_give(&f->source.lock);
+    wake_and_wait(f);
+    lock_take(&f->source.lock);
+    f->source.alerts[0].unwatched = false;
+    f->source.alerts[0].firing = true;
+    lock_give(&f->source.lock);
+    wake_and_wait(f);
+    wake_and_wait(f);
+    assert_int_equal(receiver_count(&f->receiver), 1);
+}
+
 /* What ended and was told of is not missed. */
 static void test_forgets_what_was_told(void **state)
 {
@@ -117,6 +140,7 @@ int main(void)
         CASE(test_two_with_one_key),
         CASE(test_counts_what_it_forgets),
         CASE(test_forgets_what_was_told),
+        CASE(test_remembers_what_nobody_watches),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,7 @@ static void add_asking(struct fixture *f, const char *name, const char *rule)
     source_add(&f->source, name);
     lock_take(&f->source.lock);
     struct level_alert *a = &f->source.alerts[f->source.count - 1];
-    a->asks = true;
+    a->asks_ns = 30 * NS_PER_S;
     (void)snprintf(a->rule_id, sizeof(a->rule_id), "%s", rule);
     lock_give(&f->source.lock);
 }

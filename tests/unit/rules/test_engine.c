@@ -386,7 +386,7 @@ static void levels_ask_for_the_slot(void **state)
     evaluate(&b, 1);
     levels.walk(levels.arg, see_level, &seen);
     assert_int_equal(seen.firing, 1);
-    assert_true(seen.last.asks);
+    assert_true(seen.last.asks_ns > 0);
     assert_true(levels.describe(levels.arg, &seen.last,
                                 (struct wait){clock_deadline_ms(b.env.clock, 700), NULL},
                                 &annotations, &url));
@@ -394,6 +394,59 @@ static void levels_ask_for_the_slot(void **state)
     assert_string_equal(b.source.last_expr, "lookup");
     assert_true(b.source.last_time_ns == START_NS + SLOT_NS);
     assert_in_range(b.source.last_timeout_ms, 1, 700);
+    bench_stop(&b);
+}
+
+static const char renamed_rules[] = "groups:\n"
+                                    "- name: g\n"
+                                    "  rules:\n"
+                                    "  - alert: Other\n"
+                                    "    expr: up == 0\n";
+
+/* What the rule said of it is told to its end, as long as of any other alert. */
+static void levels_show_alerts_of_removed_rules(void **state)
+{
+    AUTO(buf_release) struct buf annotations = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf url = BUF_INIT(BUF_SMALL);
+    struct seen_level seen = {0};
+    struct err e = ERR_INIT;
+    struct bench b;
+
+    (void)state;
+    bench_start(&b, alert_rules);
+    struct level_source levels = engine_levels(b.engine);
+    answer_one(&b, "{\"i\":\"a\"}", 90);
+    evaluate(&b, 1);
+    evaluate(&b, 3);
+    levels.walk(levels.arg, see_level, &seen);
+    assert_int_equal(seen.firing, 1);
+    uint64_t key = seen.last.key;
+
+    struct rule_set *other = parse_rules(renamed_rules);
+    assert_true(engine_set_rules(b.engine, other, &e));
+    rule_set_unref(other);
+    seen = (struct seen_level){0};
+    levels.walk(levels.arg, see_level, &seen);
+    assert_int_equal(seen.firing, 0);
+    assert_int_equal(seen.resolved, 1);
+    assert_true(seen.last.key == key);
+    assert_true(seen.last.ends_at_ns > seen.last.starts_at_ns);
+    assert_true(seen.last.starts_at_ns == START_NS + 3 * SLOT_NS);
+    assert_true(str_eq(seen.last.headers[0].name, STR("X-Team")));
+    assert_true(
+        levels.describe(levels.arg, &seen.last, (struct wait){0, NULL}, &annotations, &url));
+    assert_string_equal(buf_text(&annotations), "{\"summary\":\"a at 90\"}");
+
+    /* The rule is back and its alert fires: the one before cannot be told apart from it. */
+    struct rule_set *same = parse_rules(alert_rules);
+    assert_true(engine_set_rules(b.engine, same, &e));
+    rule_set_unref(same);
+    evaluate(&b, 5);
+    evaluate(&b, 7);
+    seen = (struct seen_level){0};
+    levels.walk(levels.arg, see_level, &seen);
+    assert_int_equal(seen.firing, 1);
+    assert_int_equal(seen.resolved, 0);
     bench_stop(&b);
 }
 
@@ -464,6 +517,7 @@ int main(void)
         cmocka_unit_test(export_query_runs_once_and_joins_by_labels),
         cmocka_unit_test(levels_show_firing_and_lately_resolved),
         cmocka_unit_test(levels_ask_for_the_slot),
+        cmocka_unit_test(levels_show_alerts_of_removed_rules),
         cmocka_unit_test(slots_are_spread_and_never_skip),
     };
 
