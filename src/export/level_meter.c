@@ -43,6 +43,14 @@ static const struct metric_desc forgotten_desc = {
 static const enum output_metric shown[] = {OUTPUT_DELIVERED, OUTPUT_RETRIED, OUTPUT_UNKNOWN,
                                            OUTPUT_SENT_BYTES, OUTPUT_HEALTHY};
 
+static void note_state(struct level_meter *m, enum level_state state) REQUIRES(&m->lock)
+{
+    static const char *const names[LEVEL_STATES] = {"idle", "ok", "retrying", "halted"};
+
+    m->status.state = names[state];
+    m->status.trouble = (uint8_t)state;
+}
+
 struct level_meter *level_meter_new(const struct exporter_place *place,
                                     const struct exporter_health *health)
 {
@@ -54,7 +62,7 @@ struct level_meter *level_meter_new(const struct exporter_place *place,
     m->health = health;
     lock_init(&m->lock);
     lock_take(&m->lock);
-    m->status.state = "idle";
+    note_state(m, LEVEL_IDLE);
     m->status.is_healthy = true;
     lock_give(&m->lock);
     m->own = place->meters == NULL ? call_meters_new(place->env) : NULL;
@@ -95,7 +103,7 @@ static void note_taken(struct level_meter *m, size_t alerts) REQUIRES(&m->lock)
     metric_add(m->metrics[OUTPUT_DELIVERED], alerts);
     m->status.delivered_rows += alerts;
     m->status.last_success_ns = clock_wall_ns(m->env->clock);
-    m->status.state = "ok";
+    note_state(m, LEVEL_OK);
 }
 
 /* Refused for good: the destination is there. */
@@ -103,7 +111,7 @@ static void note_refused(struct level_meter *m, size_t alerts) REQUIRES(&m->lock
 {
     metric_add(m->refused, alerts);
     m->status.rejected_rows += alerts;
-    m->status.state = "ok";
+    note_state(m, LEVEL_OK);
 }
 
 static void note_owed(struct level_meter *m, const struct outcome *out) REQUIRES(&m->lock)
@@ -111,7 +119,7 @@ static void note_owed(struct level_meter *m, const struct outcome *out) REQUIRES
     metric_add(m->metrics[OUTPUT_RETRIED], 1);
     metric_add(m->metrics[OUTPUT_UNKNOWN], out->rest == VERDICT_UNKNOWN);
     m->status.retries++;
-    m->status.state = out->rest == VERDICT_HALT ? "halted" : "retrying";
+    note_state(m, out->rest == VERDICT_HALT ? LEVEL_HALTED : LEVEL_RETRYING);
 }
 
 void level_meter_note(struct level_meter *m, const struct outcome *out, size_t alerts,
@@ -157,6 +165,7 @@ void level_meter_status(struct level_meter *m, struct output_status *ret)
     lock_take(&m->lock);
     const struct output_status *own = &m->status;
     ret->state = own->state;
+    ret->trouble = own->trouble;
     ret->is_healthy = own->is_healthy;
     ret->last_result = own->last_result;
     ret->delivered_rows = own->delivered_rows;

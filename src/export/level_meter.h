@@ -17,6 +17,9 @@ struct exporter_health;
 struct level_meter;
 struct output_status;
 
+/* From good to bad. */
+enum level_state { LEVEL_IDLE, LEVEL_OK, LEVEL_RETRYING, LEVEL_HALTED, LEVEL_STATES };
+
 struct level_meter *level_meter_new(const struct exporter_place *place,
                                     const struct exporter_health *health);
 

@@ -320,6 +320,23 @@ static void load(struct level_set *s)
     (void)fs_system()->ops->unlink(fs_system(), s->path);
 }
 
+/* What targets were told that are not found yet. */
+static size_t save_heirlooms(struct level_set *s, struct buf *bytes)
+{
+    size_t told = 0;
+
+    lock_take(&s->changing);
+    for (size_t i = 0; i < s->heirlooms.len; i++) {
+        const struct heirloom *h = &s->heirlooms.items[i];
+        if (h->memory != NULL && h->url != NULL) {
+            level_store_add(bytes, str_of(h->url), h->memory, now_of(s));
+            told++;
+        }
+    }
+    lock_give(&s->changing);
+    return told;
+}
+
 /* When nothing is told any more. */
 static void save(struct level_set *s)
 {
@@ -338,6 +355,7 @@ static void save(struct level_set *s)
             told++;
         }
     }
+    told += save_heirlooms(s, &bytes);
     level_store_end(&bytes);
     folder.len -= sizeof(FILE_NAME) - 1;
     if (told > 0 && buf_ok(&bytes) &&
@@ -446,25 +464,41 @@ bool level_set_open(const struct exporter_kind *kind, const struct exporter_plac
     return true;
 }
 
-/* A target that is found already takes it now, others when they are found. */
-static void hand_over(struct level_set *s, struct member *before)
+/* A target that is found already takes the memory now, others when they are found. Takes over *url (NULL: the only one) when it
+ * has to wait. */
+static void pass_on(struct level_set *s, char **url, struct level_memory *memory)
+    REQUIRES(&s->changing)
 {
-    struct member *m = before->url != NULL
-                           ? find_url(s->members.items, s->members.len, str_of(before->url))
-                           : NULL;
+    struct member *m =
+        *url != NULL ? find_url(s->members.items, s->members.len, str_of(*url)) : NULL;
 
-    if (before->output == NULL || (before->url == NULL && s->targets != NULL)) {
-        return;
-    }
-    m = before->url == NULL && s->members.len == 1 ? s->members.items[0] : m;
-    struct level_memory *memory = level_output_take_memory(before->output);
+    m = *url == NULL && s->members.len == 1 ? s->members.items[0] : m;
     if (m != NULL && m->output != NULL) {
         level_output_remember(m->output, memory);
     } else {
-        struct heirloom heirloom = {.url = before->url, .memory = memory};
-        before->url = NULL;
+        struct heirloom heirloom = {.url = TAKE(*url), .memory = memory};
         vec_push(&s->heirlooms, heirloom);
     }
+}
+
+static void hand_over(struct level_set *s, struct member *before) REQUIRES(&s->changing)
+{
+    if (before->output != NULL && (before->url != NULL || s->targets == NULL)) {
+        pass_on(s, &before->url, level_output_take_memory(before->output));
+    }
+}
+
+/* What <before> was handed over for targets that it never found. */
+static void hand_on(struct level_set *s, struct level_set *before) REQUIRES(&s->changing)
+{
+    lock_take(&before->changing);
+    for (size_t i = 0; i < before->heirlooms.len; i++) {
+        struct heirloom *h = &before->heirlooms.items[i];
+        if (h->memory != NULL && h->url != NULL && s->targets != NULL) {
+            pass_on(s, &h->url, TAKE(h->memory));
+        }
+    }
+    lock_give(&before->changing);
 }
 
 void level_set_follow(struct level_set *s, struct level_set *before, bool is_same)
@@ -482,6 +516,7 @@ void level_set_follow(struct level_set *s, struct level_set *before, bool is_sam
     for (size_t i = 0; i < before->members.len; i++) {
         hand_over(s, before->members.items[i]);
     }
+    hand_on(s, before);
     lock_give(&s->changing);
 }
 
@@ -571,22 +606,10 @@ void level_set_close(struct level_set *s)
 
 /* ---- looking ---- */
 
-/* From good to bad. */
-static size_t rank_of(const char *state)
-{
-    static const char *const states[] = {"idle", "ok", "retrying", "halted"};
-    size_t rank = 0;
-
-    for (size_t i = 0; i < ARRAY_LEN(states); i++) {
-        rank = strcmp(states[i], state) == 0 ? i : rank;
-    }
-    return rank;
-}
-
 static void add_status(struct output_status *ret, const struct output_status *one, bool is_first)
 {
     struct output_status sum = *ret;
-    bool is_worse = is_first || rank_of(one->state) > rank_of(ret->state);
+    bool is_worse = is_first || one->trouble > ret->trouble;
 
     *ret = is_worse ? *one : *ret;
     ret->delivered_rows = sum.delivered_rows + one->delivered_rows;

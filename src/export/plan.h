@@ -255,6 +255,7 @@ struct output_status {
     struct str name;
     const char *kind;
     const char *state;   /* "idle", "ok", "retrying", "open" (the breaker is), "halted", "paused" */
+    uint8_t trouble;     /* of a level output: enum level_state */
     const char *breaker; /* "closed", "open", "half_open"; NULL: it has none */
     bool is_healthy;
     char health_error[256]; /* why it is not */

@@ -233,3 +233,25 @@ def test_killed_while_it_tells(scene, start_alertmanager, start_webhook):
         for alert in body:
             starts.setdefault(alert["labels"]["instance"], set()).add(alert["startsAt"])
     assert all(len(times) == 1 for times in starts.values()), "an alert told with two starts is two alerts"
+
+
+def test_two_reloads_while_discovery_is_down(scene, start_webhook):
+    """What a target was told goes on from graph to graph until it is found again."""
+    receiver, found = start_webhook(), start_webhook()
+    found.answer = lambda request: fakes.json_answer([{"targets": [f"{net.HOST}:{receiver.port}"]}])
+
+    def options(n):
+        return {"http_sd_configs": [{"url": f"{found.url}/sd{n}", "refresh_interval": "300ms"}], "resend_delay": "1h"}
+    program = play(scene, options(0))
+    scene.vectors["plain"] = UP
+    net.wait_until("the alert", lambda: len(posts(receiver)) == 1)
+    found.down()
+    for n in (1, 2):  # another way to find targets: what the one before found is not taken over
+        exporters = {"am": exporter(**options(n)), "hook": scene.config()["exporters"]["hook"]}
+        program.write_config(scene.config(exporters=exporters, routes=[{"match": 'kind == "alert"', "to": ["hook", "am"]}]))
+        assert program.reload().status == 200
+    found.up()
+    asked = len(found.requests)
+    net.wait_until("found again", lambda: len(found.requests) > asked + 1)
+    scene.wait_evaluations("plain", 8)
+    assert len(posts(receiver)) == 1, "told again"
