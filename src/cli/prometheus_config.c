@@ -14,11 +14,21 @@ enum setting_kind {
     SETTING_REFUSED, /* <note> says what to do */
 };
 
+struct reader;
+
+/* Takes what needs more than a copy. */
+typedef bool setting_reader(struct reader *r, const char *base, const struct yaml_node *n,
+                            struct err *e);
+static setting_reader read_queue;
+static setting_reader read_read_url;
+static setting_reader leave_to_caller; /* relabelling, which lists of several places make */
+
 struct setting {
     const char *name;
     enum setting_kind kind;
     const char *path; /* in our config, or in the exporter's options */
     const char *note;
+    setting_reader *read; /* in place of a copy; NULL: it is copied */
 };
 
 struct setting_table {
@@ -29,79 +39,81 @@ struct setting_table {
 
 /* How a client speaks, in every section that has one. */
 #define CLIENT_SETTINGS                                                                        \
-    {"basic_auth", SETTING_TAKEN, "basic_auth", NULL},                                         \
-        {"authorization", SETTING_TAKEN, "authorization", NULL},                               \
-        {"bearer_token", SETTING_TAKEN, "bearer_token", NULL},                                 \
-        {"bearer_token_file", SETTING_TAKEN, "bearer_token_file", NULL},                       \
-        {"oauth2", SETTING_TAKEN, "oauth2", NULL}, {"tls_config", SETTING_TAKEN, "tls", NULL}, \
-        {"proxy_url", SETTING_TAKEN, "proxy_url", NULL},                                       \
-        {"proxy_from_environment", SETTING_REFUSED, NULL, "write it as proxy_url"},            \
-        {"follow_redirects", SETTING_PASSED, NULL, "redirects never carry credentials here"},  \
-        {"enable_http2", SETTING_PASSED, NULL, "it is agreed upon with the server"},           \
-        {"name", SETTING_PASSED, NULL, "exporters are numbered in the file's order"},          \
+    {"basic_auth", SETTING_TAKEN, "basic_auth", NULL, NULL},                                   \
+        {"authorization", SETTING_TAKEN, "authorization", NULL, NULL},                         \
+        {"bearer_token", SETTING_TAKEN, "bearer_token", NULL, NULL},                           \
+        {"bearer_token_file", SETTING_TAKEN, "bearer_token_file", NULL, NULL},                 \
+        {"oauth2", SETTING_TAKEN, "oauth2", NULL, NULL},                                       \
+        {"tls_config", SETTING_TAKEN, "tls", NULL, NULL},                                      \
+        {"proxy_url", SETTING_TAKEN, "proxy_url", NULL, NULL},                                 \
+        {"proxy_from_environment", SETTING_REFUSED, NULL, "write it as proxy_url", NULL},      \
+        {"follow_redirects", SETTING_PASSED, NULL, "redirects never carry credentials here",   \
+         NULL},                                                                                \
+        {"enable_http2", SETTING_PASSED, NULL, "it is agreed upon with the server", NULL},     \
+        {"name", SETTING_PASSED, NULL, "exporters are numbered in the file's order", NULL},    \
         {"sigv4", SETTING_REFUSED, NULL,                                                       \
-         "put a proxy that signs between, such as aws-sigv4-proxy"},                           \
-        {"azuread", SETTING_REFUSED, NULL, "use oauth2"},                                      \
+         "put a proxy that signs between, such as aws-sigv4-proxy", NULL},                     \
+        {"azuread", SETTING_REFUSED, NULL, "use oauth2", NULL},                                \
     {                                                                                          \
-        "google_iam", SETTING_REFUSED, NULL, "use authorization with a credentials_file"       \
+        "google_iam", SETTING_REFUSED, NULL, "use authorization with a credentials_file", NULL \
     }
 
 static const struct setting global_rows[] = {
-    {"evaluation_interval", SETTING_TAKEN, "evaluation_interval", NULL},
-    {"external_labels", SETTING_TAKEN, "external_labels", NULL},
-    {"rule_query_offset", SETTING_TAKEN, "query_offset", NULL},
-    {"*", SETTING_PASSED, NULL, "it is about scraping and queries"},
+    {"evaluation_interval", SETTING_TAKEN, "evaluation_interval", NULL, NULL},
+    {"external_labels", SETTING_TAKEN, "external_labels", NULL, NULL},
+    {"rule_query_offset", SETTING_TAKEN, "query_offset", NULL, NULL},
+    {"*", SETTING_PASSED, NULL, "it is about scraping and queries", NULL},
 };
 
 static const struct setting write_rows[] = {
-    {"url", SETTING_TAKEN, "url", NULL},
-    {"remote_timeout", SETTING_TAKEN, "timeout", NULL},
-    {"headers", SETTING_TAKEN, "headers", NULL},
+    {"url", SETTING_TAKEN, "url", NULL, NULL},
+    {"remote_timeout", SETTING_TAKEN, "timeout", NULL, NULL},
+    {"headers", SETTING_TAKEN, "headers", NULL, NULL},
     CLIENT_SETTINGS,
-    {"write_relabel_configs", SETTING_TAKEN, "*relabel_configs", "an exporter `relabel` around it"},
-    {"queue_config", SETTING_TAKEN, "*queue", "see below"},
-    {"metadata_config", SETTING_PASSED, NULL, "rules have no metadata"},
-    {"protobuf_message", SETTING_PASSED, NULL, "remote write 1.0 is what is sent"},
-    {"send_exemplars", SETTING_PASSED, NULL, "rules have none"},
-    {"send_native_histograms", SETTING_PASSED, NULL, "rules have none"},
-    {"round_robin_dns", SETTING_PASSED, NULL, "connections go to any address of the name"},
+    {"write_relabel_configs", SETTING_TAKEN, NULL, "an exporter `relabel` around it",
+     leave_to_caller},
+    {"queue_config", SETTING_TAKEN, NULL, "see below", read_queue},
+    {"metadata_config", SETTING_PASSED, NULL, "rules have no metadata", NULL},
+    {"protobuf_message", SETTING_PASSED, NULL, "remote write 1.0 is what is sent", NULL},
+    {"send_exemplars", SETTING_PASSED, NULL, "rules have none", NULL},
+    {"send_native_histograms", SETTING_PASSED, NULL, "rules have none", NULL},
+    {"round_robin_dns", SETTING_PASSED, NULL, "connections go to any address of the name", NULL},
 };
 
 static const struct setting queue_rows[] = {
-    {"max_samples_per_send", SETTING_TAKEN, "buffer.buffer_size", NULL},
-    {"min_backoff", SETTING_TAKEN, "retry.initial_delay", NULL},
-    {"max_backoff", SETTING_TAKEN, "retry.max_delay", NULL},
-    {"sample_age_limit", SETTING_TAKEN, "retry.max_age", NULL},
-    {"max_shards", SETTING_PASSED, NULL, "`buffer.lanes` of a config does this"},
-    {"min_shards", SETTING_PASSED, NULL, "likewise"},
-    {"capacity", SETTING_PASSED, NULL, "the queue is on disk"},
-    {"batch_send_deadline", SETTING_PASSED, NULL, "nothing waits for company"},
-    {"retry_on_http_429", SETTING_PASSED, NULL, "429 is always tried again"},
+    {"max_samples_per_send", SETTING_TAKEN, "buffer.buffer_size", NULL, NULL},
+    {"min_backoff", SETTING_TAKEN, "retry.initial_delay", NULL, NULL},
+    {"max_backoff", SETTING_TAKEN, "retry.max_delay", NULL, NULL},
+    {"sample_age_limit", SETTING_TAKEN, "retry.max_age", NULL, NULL},
+    {"max_shards", SETTING_PASSED, NULL, "`buffer.lanes` of a config does this", NULL},
+    {"min_shards", SETTING_PASSED, NULL, "likewise", NULL},
+    {"capacity", SETTING_PASSED, NULL, "the queue is on disk", NULL},
+    {"batch_send_deadline", SETTING_PASSED, NULL, "nothing waits for company", NULL},
+    {"retry_on_http_429", SETTING_PASSED, NULL, "429 is always tried again", NULL},
 };
 
 static const struct setting read_rows[] = {
-    {"url", SETTING_TAKEN, "*read_url", "without `/api/v1/read`: it is asked in PromQL"},
-    {"remote_timeout", SETTING_TAKEN, "timeout", NULL},
-    {"headers", SETTING_TAKEN, "headers", NULL},
+    {"url", SETTING_TAKEN, NULL, "without `/api/v1/read`: it is asked in PromQL", read_read_url},
+    {"remote_timeout", SETTING_TAKEN, "timeout", NULL, NULL},
+    {"headers", SETTING_TAKEN, "headers", NULL, NULL},
     CLIENT_SETTINGS,
-    {"read_recent", SETTING_PASSED, NULL, "there is no store here before it"},
-    {"required_matchers", SETTING_PASSED, NULL, "it is asked for alerts alone"},
-    {"filter_external_labels", SETTING_PASSED, NULL, "it is asked for alerts alone"},
+    {"read_recent", SETTING_PASSED, NULL, "there is no store here before it", NULL},
+    {"required_matchers", SETTING_PASSED, NULL, "it is asked for alerts alone", NULL},
+    {"filter_external_labels", SETTING_PASSED, NULL, "it is asked for alerts alone", NULL},
 };
 
 static const struct setting manager_rows[] = {
-    {"scheme", SETTING_TAKEN, "scheme", NULL},
-    {"path_prefix", SETTING_TAKEN, "path_prefix", NULL},
-    {"timeout", SETTING_TAKEN, "timeout", NULL},
-    {"api_version", SETTING_TAKEN, "api_version", NULL},
-    {"static_configs", SETTING_TAKEN, "static_configs", NULL},
-    {"file_sd_configs", SETTING_TAKEN, "file_sd_configs", NULL},
-    {"dns_sd_configs", SETTING_TAKEN, "dns_sd_configs", NULL},
-    {"http_sd_configs", SETTING_TAKEN, "http_sd_configs", NULL},
-    {"consul_sd_configs", SETTING_TAKEN, "consul_sd_configs", NULL},
-    {"relabel_configs", SETTING_TAKEN, "relabel_configs", NULL},
-    {"alert_relabel_configs", SETTING_TAKEN, "*alert_relabel_configs",
-     "behind those of `alerting`"},
+    {"scheme", SETTING_TAKEN, "scheme", NULL, NULL},
+    {"path_prefix", SETTING_TAKEN, "path_prefix", NULL, NULL},
+    {"timeout", SETTING_TAKEN, "timeout", NULL, NULL},
+    {"api_version", SETTING_TAKEN, "api_version", NULL, NULL},
+    {"static_configs", SETTING_TAKEN, "static_configs", NULL, NULL},
+    {"file_sd_configs", SETTING_TAKEN, "file_sd_configs", NULL, NULL},
+    {"dns_sd_configs", SETTING_TAKEN, "dns_sd_configs", NULL, NULL},
+    {"http_sd_configs", SETTING_TAKEN, "http_sd_configs", NULL, NULL},
+    {"consul_sd_configs", SETTING_TAKEN, "consul_sd_configs", NULL, NULL},
+    {"relabel_configs", SETTING_TAKEN, "relabel_configs", NULL, NULL},
+    {"alert_relabel_configs", SETTING_TAKEN, NULL, "behind those of `alerting`", leave_to_caller},
     CLIENT_SETTINGS,
 };
 
@@ -212,26 +224,31 @@ static void set_alert_relabel(struct reader *r, const char *base, const struct y
              FLAG_PLAIN, own != NULL ? own : r->alert_relabel);
 }
 
-static void set_read_url(struct reader *r, const char *base, const struct yaml_node *n)
+static bool read_read_url(struct reader *r, const char *base, const struct yaml_node *n,
+                          struct err *e)
 {
     struct str url = n->text;
 
+    (void)e;
     if (str_ends(url, STR("/api/v1/read"))) {
         url = str_slice(url, 0, url.len - STR("/api/v1/read").len);
     }
     set_text(r, base, "url", url, FLAG_TEXT, n);
+    return true;
 }
 
-/* Those that need more than a copy; relabelling of writes is done by its caller. */
-static bool set_special(struct reader *r, const char *base, const char *path,
-                        const struct yaml_node *n, struct err *e)
+static bool read_queue(struct reader *r, const char *base, const struct yaml_node *n, struct err *e)
 {
-    if (strcmp(path, "*queue") == 0) {
-        return read_settings(r, TABLE_QUEUE, base, n, e);
-    }
-    if (strcmp(path, "*read_url") == 0) {
-        set_read_url(r, base, n);
-    }
+    return read_settings(r, TABLE_QUEUE, base, n, e);
+}
+
+static bool leave_to_caller(struct reader *r, const char *base, const struct yaml_node *n,
+                            struct err *e)
+{
+    (void)r;
+    (void)base;
+    (void)n;
+    (void)e;
     return true;
 }
 
@@ -251,8 +268,8 @@ static bool read_setting(struct reader *r, const struct setting_table *t, const 
     if (row->kind != SETTING_TAKEN || yaml_is_null(n)) {
         return true;
     }
-    if (row->path[0] == '*') {
-        return set_special(r, base, row->path, n, e);
+    if (row->read != NULL) {
+        return row->read(r, base, n, e);
     }
     set_node(r, base, row->path, n);
     return true;
@@ -427,7 +444,7 @@ bool prometheus_config_read(struct flags *f, struct str file, struct str text, s
 static void print_setting(const char *section, const struct setting *row, struct buf *out)
 {
     static const char *const words[] = {"", "taken, changes nothing", "refused"};
-    bool is_copy = row->path != NULL && row->path[0] != '*';
+    bool is_copy = row->path != NULL;
 
     buf_addf(out, "| `%s.%s` | ", section, row->name);
     if (is_copy) {

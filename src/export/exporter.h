@@ -34,6 +34,7 @@ enum exporter_caps {
     EXPORTER_SERIES = 1, /* a time series store: gets ALERTS and ALERTS_FOR_STATE too */
     EXPORTER_LEVEL = 2,  /* wants the level of alerts, not their edges: export/level.h */
     EXPORTER_NAMED = 8,  /* gets only what names it, nothing by default */
+    EXPORTER_TELLS = 16, /* tells people, and is no place for data */
     EXPORTER_STALE = 4,  /* takes staleness markers; the leaves of others pass over them */
 };
 

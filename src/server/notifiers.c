@@ -5,42 +5,29 @@
 #include "server/server_int.h"
 #include "wire/json.h"
 
-static bool is_of_config(const struct level_set_target *t)
-{
-    return str_eq(str_of(t->kind), STR("url")) || str_eq(str_of(t->kind), STR("static"));
-}
-
 /* ---- vmalert's ---- */
 
-struct notifier_kind {
+/* A list of vmalert's, and the ways to find targets that belong to it. */
+static const struct notifier_kind {
     const char *name;
-    bool (*holds)(const struct level_set_target *t);
+    const char *found_by[2];
+} kinds[] = {
+    {"static", {"static", "url"}},
+    {"dns", {"dns"}},
+    {"consul", {"consul"}},
+    {"file", {"file"}},
+    {"http", {"http"}},
 };
 
-static bool is_consul(const struct level_set_target *t)
+static bool holds(const struct notifier_kind *kind, const struct level_set_target *t)
 {
-    return str_eq(str_of(t->kind), STR("consul"));
-}
+    bool found = false;
 
-static bool is_dns(const struct level_set_target *t)
-{
-    return str_eq(str_of(t->kind), STR("dns"));
+    for (size_t i = 0; !found && i < ARRAY_LEN(kind->found_by) && kind->found_by[i] != NULL; i++) {
+        found = strcmp(kind->found_by[i], t->kind) == 0;
+    }
+    return found;
 }
-
-static bool is_file(const struct level_set_target *t)
-{
-    return str_eq(str_of(t->kind), STR("file"));
-}
-
-static bool is_http(const struct level_set_target *t)
-{
-    return str_eq(str_of(t->kind), STR("http"));
-}
-
-static const struct notifier_kind kinds[] = {
-    {"static", is_of_config}, {"dns", is_dns},   {"consul", is_consul},
-    {"file", is_file},        {"http", is_http},
-};
 
 struct target_printer {
     struct json_writer w;
@@ -90,7 +77,7 @@ static void print_target(void *arg, const struct level_set_target *t)
     AUTO(buf_release) struct buf url = BUF_INIT(BUF_SMALL);
     struct target_printer *p = arg;
 
-    if (t->is_dropped || !p->kind->holds(t)) {
+    if (t->is_dropped || !holds(p->kind, t)) {
         return;
     }
     open_kind(p);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/number.h"
+#include "export/exporter.h"
 #include "export/level_set.h"
 #include "net/url.h"
 #include "rules/readings.h"
@@ -253,8 +254,9 @@ enum role { ROLE_DATA, ROLE_TELLS };
 
 static enum role role_of(const struct output_status *s)
 {
-    return strcmp(s->kind, "alertmanager") == 0 || strcmp(s->kind, "webhook") == 0 ? ROLE_TELLS
-                                                                                   : ROLE_DATA;
+    const struct exporter_kind *kind = exporter_kind_find(str_of(s->kind));
+
+    return kind != NULL && (kind->caps & EXPORTER_TELLS) != 0 ? ROLE_TELLS : ROLE_DATA;
 }
 
 static double requests_of(const struct output_status *s)

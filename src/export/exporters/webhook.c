@@ -162,6 +162,7 @@ const struct exporter_kind exporter_webhook = {
     .name = "webhook",
     .help = "JSON to any HTTP service: one alert per request, other records as arrays.",
     .example = "type: webhook\nurl: http://127.0.0.1:9095/alerts\n",
+    .caps = EXPORTER_TELLS,
     .takes =
         TAKES(RECORD_ALERT) | TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
     .options = &option_table,
