@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "wire/edges.h"
 
+#include <stdio.h>
+
 enum {
     EXPORT_QUERIES_MAX = 10000,
     EXPORT_ROWS_MAX = 10000,        /* of one answer */
@@ -66,6 +68,8 @@ struct template_data alert_template_data(const struct evaluation *ev, const stru
 
     struct template_data data = rule_template_data(ev->run, own, item->head.labels, status->value,
                                                    ev->slot_ns, status->active_at_ns);
+    (void)snprintf(data.alert_id, sizeof(data.alert_id), "%llu",
+                   (unsigned long long)alert_api_id(ev->run, item));
     data.is_partial = ev->info.is_partial;
     return data;
 }

@@ -246,7 +246,6 @@ struct template_data rule_template_data(const struct rule_run *run, const struct
                                   .interval_ns = rule->group->interval_ns,
                                   .expr = rule->expr,
                                   .type = str_of(rule_language_name(rule->language)),
-                                  .alert_id = rule->id,
                                   .group_id = rule->group->id};
 }
 

@@ -26,7 +26,7 @@ bool alert_state_is_active(enum alert_state state)
     return state == ALERT_PENDING || state == ALERT_ALERTING || state == ALERT_SUPPRESSING;
 }
 
-static uint64_t alert_id(const struct rule_run *run, const struct alert_item *item)
+uint64_t alert_api_id(const struct rule_run *run, const struct alert_item *item)
 {
     return str_hash(run->id, item->head.labels->hash);
 }
@@ -157,7 +157,7 @@ static void add_status(struct alert_printer *p, struct buf *out, const struct al
     buf_add_str(out, STR("\",\"value\":\""));
     buf_add(out, value, number_format_go(s->value, value));
     buf_add_str(out, STR("\",\"id\":\""));
-    buf_add_u64(out, alert_id(p->run, item));
+    buf_add_u64(out, alert_api_id(p->run, item));
     buf_add_str(out, STR("\",\"restored\":"));
     add_bool(out, is_restored(p->run, s));
     buf_add_str(out, STR(",\"stabilizing\":"));
@@ -200,7 +200,7 @@ static bool is_wanted(const struct rule_run *run, const struct alert_item *item,
 {
     return item->head.labels != NULL && alert_state_is_active(item->status.state) &&
            (filter == NULL || engine_filter_labels(filter, item->head.labels)) &&
-           (id == NULL || alert_id(run, item) == *id);
+           (id == NULL || alert_api_id(run, item) == *id);
 }
 
 /* Copies of wanted alerts from place *at on, which moves; false when the table has no more. */

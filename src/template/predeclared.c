@@ -71,7 +71,7 @@ static struct value read_alert_id(const struct template_data *data,
                                   const struct template_world *world)
 {
     (void)world;
-    return value_text(data->alert_id);
+    return value_text(str_of(data->alert_id));
 }
 
 static struct value read_group_id(const struct template_data *data,

@@ -79,8 +79,8 @@ struct template_data {
     int64_t for_ns;
     int64_t interval_ns;
     struct str expr;
-    struct str type; /* "prometheus" */
-    struct str alert_id;
+    struct str type;   /* "prometheus" */
+    char alert_id[24]; /* as the API has it; empty while labels are rendered, which make it */
     struct str group_id;
     bool is_partial;
 };

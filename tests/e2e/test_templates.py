@@ -48,3 +48,14 @@ def test_a_failing_text_costs_no_alert(scene):
     assert edge["annotations"]["other"] == "web-1:9100"
     assert program.metrics()["telex_template_errors_total"][()] >= 1
     net.wait_until("a line in the log", lambda: "annotation=summary" in program.process.log())
+
+
+def test_the_alert_id_finds_the_alert(scene):
+    """Links that were made for vmalert lead somewhere."""
+    link = "/vmalert/api/v1/alert?group_id={{ $groupID }}&alert_id={{ $alertID }}"
+    program = scene.play(alerting("Plain", "plain", annotations={"link": link}))
+    scene.vectors["plain"] = [({"instance": "a"}, 1.0)]
+    edge, = scene.wait_states("firing")
+    found = program.get(edge["annotations"]["link"])
+    assert found.status == 200, found
+    assert found.json()["labels"]["instance"] == "a" or found.json()["data"]["labels"]["instance"] == "a"
