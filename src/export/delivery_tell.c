@@ -69,6 +69,10 @@ void delivery_note_call(struct delivery *d, const struct outcome *out, uint32_t 
     }
     if (!out->held_back) {
         d->status.last_result = result;
+        d->status.calls++;
+        d->status.failed_calls += !result.success || result.error[0] != '\0';
+        d->status.call_ns += took_ns;
+        d->status.sent_bytes += out->bytes;
     }
     lock_give(&d->lock);
 }
@@ -232,6 +236,10 @@ void delivery_status(struct delivery *d, struct output_status *status)
     status->delivered_rows += own->delivered_rows;
     status->rejected_rows += own->rejected_rows;
     status->retries += own->retries;
+    status->calls += own->calls;
+    status->failed_calls += own->failed_calls;
+    status->call_ns += own->call_ns;
+    status->sent_bytes += own->sent_bytes;
     if (own->last_success_ns > status->last_success_ns) {
         status->last_success_ns = own->last_success_ns;
     }

@@ -143,6 +143,10 @@ void level_meter_note(struct level_meter *m, const struct outcome *out, size_t a
     }
     note_health(m, ok || out->rest == VERDICT_REJECTED, &out->err);
     m->status.last_result = result;
+    m->status.calls++;
+    m->status.failed_calls += !ok;
+    m->status.call_ns += took_ns;
+    m->status.sent_bytes += out->bytes;
     lock_give(&m->lock);
 }
 
@@ -171,6 +175,10 @@ void level_meter_status(struct level_meter *m, struct output_status *ret)
     ret->delivered_rows = own->delivered_rows;
     ret->rejected_rows = own->rejected_rows;
     ret->retries = own->retries;
+    ret->calls = own->calls;
+    ret->failed_calls = own->failed_calls;
+    ret->call_ns = own->call_ns;
+    ret->sent_bytes = own->sent_bytes;
     ret->last_success_ns = own->last_success_ns;
     memcpy(ret->health_error, own->health_error, sizeof(ret->health_error));
     memcpy(ret->last_error, own->last_error, sizeof(ret->last_error));

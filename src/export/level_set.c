@@ -615,6 +615,10 @@ static void add_status(struct output_status *ret, const struct output_status *on
     ret->delivered_rows = sum.delivered_rows + one->delivered_rows;
     ret->rejected_rows = sum.rejected_rows + one->rejected_rows;
     ret->retries = sum.retries + one->retries;
+    ret->calls = sum.calls + one->calls;
+    ret->failed_calls = sum.failed_calls + one->failed_calls;
+    ret->call_ns = sum.call_ns + one->call_ns;
+    ret->sent_bytes = sum.sent_bytes + one->sent_bytes;
     ret->untold_alerts = sum.untold_alerts + one->untold_alerts;
     ret->is_healthy = sum.is_healthy && one->is_healthy;
     ret->last_success_ns =

@@ -269,6 +269,10 @@ struct output_status {
     double
         avg_flush_time_ms; /* without waits between tries; smoothed over some eight flushes; of the slowest lane */
     uint64_t flushes;
+    uint64_t calls;        /* that were made, */
+    uint64_t failed_calls; /* those of them that did not give all away, */
+    int64_t call_ns;       /* and the time of all */
+    uint64_t sent_bytes;
     uint64_t delivered_rows;
     uint64_t rejected_rows;
     uint64_t untold_alerts;    /* of levels: at the last telling, those that were not taken */

@@ -248,6 +248,7 @@ static bool give_edges(struct alert_evaluation *ae, enum edges_told told, struct
         vec_push(&run->owed, ae->edges[told].items[i]);
     }
     run->owed_seq = seq;
+    metric_add(run->engine->fired, told == EDGES_FIRED ? count : 0);
     return true;
 }
 

@@ -50,6 +50,12 @@ static const struct metric_desc edges_desc = {.name = "telex_alert_edges_total",
                                               .help =
                                                   "Changes of alert state that were made durable.",
                                               .type = METRIC_COUNTER};
+
+static const struct metric_desc fired_desc = {
+    .name = "telex_rule_alerts_fired_total",
+    .help = "Alerts that began to fire.",
+    .type = METRIC_COUNTER,
+};
 static const struct metric_desc samples_desc = {.name = "telex_rule_samples_total",
                                                 .help = "Samples given to the outputs by rules.",
                                                 .type = METRIC_COUNTER};
@@ -113,6 +119,7 @@ bool engine_new(const struct env *env, const struct engine_options *options, str
     en->chain_waits = metrics_get1(env->metrics, &chain_desc, STR("delivered"));
     en->chain_late = metrics_get1(env->metrics, &chain_desc, STR("late"));
     en->edges = metrics_get0(env->metrics, &edges_desc);
+    en->fired = metrics_get0(env->metrics, &fired_desc);
     en->samples = metrics_get0(env->metrics, &samples_desc);
     en->template_errors = metrics_get0(env->metrics, &template_errors_desc);
     en->exports_cut = metrics_get0(env->metrics, &exports_cut_desc);
@@ -179,6 +186,7 @@ void engine_free(struct engine *en)
         metric_drop(en->breaches[limit]);
     }
     metric_drop(en->edges);
+    metric_drop(en->fired);
     metric_drop(en->samples);
     metric_drop(en->chain_waits);
     metric_drop(en->chain_late);

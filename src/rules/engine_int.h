@@ -141,6 +141,7 @@ struct engine {
     _Atomic int64_t trimmed_ns; /* monotonic: when memory was last given back */
     struct metric *evaluations;
     struct metric *edges;
+    struct metric *fired;
     struct metric *samples;
     struct metric *template_errors;
     struct metric *exports_cut;
@@ -365,6 +366,9 @@ struct batch_info rule_batch_info(const struct rule_run *run, enum record_kind k
 /* What a template of the rule sees when it is about an alert. */
 struct template_data alert_template_data(const struct evaluation *ev, const struct alert_item *item,
                                          const struct alert_status *status);
+
+/* What the API calls it. */
+uint64_t alert_api_id(const struct rule_run *run, const struct alert_item *item);
 
 /* What an alert links to: what alert_source says, or the page that shows its rule. */
 void alert_add_source(struct evaluation *ev, const struct alert_item *item, struct buf *out);

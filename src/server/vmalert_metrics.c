@@ -76,6 +76,9 @@ static const struct renamed {
     {"telex_rule_evaluations_total", "vmalert_execution_total", "counter", "Rules evaluated."},
     {"telex_rule_evaluation_failures_total", "vmalert_execution_errors_total", "counter",
      "Rules whose evaluation failed."},
+    {"telex_rule_alerts_fired_total", "vmalert_alerts_fired_total", "counter",
+     "Alerts that began to fire."},
+    {"telex_config_reloads_total", "vmalert_config_last_reload_total", "counter", "Reloads."},
     {"telex_config_last_reload_successful", "vmalert_config_last_reload_successful", "gauge",
      "1 when the last reload went well."},
     {"telex_config_last_reload_success_timestamp_seconds",
@@ -124,6 +127,13 @@ static double interval_of(const struct group_reading *g)
     return (double)g->group->interval_ns / (double)NS_PER_S;
 }
 
+/* Slots follow the clock whatever it does, so nothing is ever reset. */
+static double resets_of(const struct group_reading *g)
+{
+    (void)g;
+    return 0;
+}
+
 static double limit_of(const struct group_reading *g)
 {
     return (double)g->group->limit;
@@ -138,6 +148,7 @@ static const struct group_family {
     {"vmalert_iteration_total", "counter", "Evaluations of the group.", iterations_of},
     {"vmalert_iteration_missed_total", "counter", "Evaluations that did not take place.",
      missed_of},
+    {"vmalert_iteration_reset_total", "counter", "Always 0: slots follow the clock.", resets_of},
     {"vmalert_iteration_interval_seconds", "gauge", "The group's interval.", interval_of},
     {"vmalert_group_rule_results_limit", "gauge", "Series that a rule may give; 0: any number.",
      limit_of},
@@ -261,12 +272,22 @@ static enum role role_of(const struct output_status *s)
 
 static double requests_of(const struct output_status *s)
 {
-    return (double)(s->flushes + s->retries);
+    return (double)s->calls;
 }
 
 static double errors_of(const struct output_status *s)
 {
-    return (double)(s->retries + s->rejected_rows);
+    return (double)s->failed_calls;
+}
+
+static double bytes_of(const struct output_status *s)
+{
+    return (double)s->sent_bytes;
+}
+
+static double seconds_of(const struct output_status *s)
+{
+    return (double)s->call_ns / (double)NS_PER_S;
 }
 
 static double rows_of(const struct output_status *s)
@@ -288,14 +309,16 @@ static const struct output_family {
     {"vmalert_remotewrite_requests_total", "Requests with data, tries that failed included.",
      ROLE_DATA, requests_of},
     {"vmalert_remotewrite_total", "The same under vmalert's own name.", ROLE_DATA, requests_of},
-    {"vmalert_remotewrite_errors_total", "Tries to give data away that failed.", ROLE_DATA,
-     errors_of},
+    {"vmalert_remotewrite_errors_total", "Requests with data that failed.", ROLE_DATA, errors_of},
     {"vmalert_remotewrite_sent_rows_total", "Rows that destinations have.", ROLE_DATA, rows_of},
+    {"vmalert_remotewrite_sent_bytes_total", "Bytes that were sent, again or not.", ROLE_DATA,
+     bytes_of},
+    {"vmalert_remotewrite_send_duration_seconds_total", "Time of requests.", ROLE_DATA, seconds_of},
     {"vmalert_remotewrite_dropped_rows_total", "Rows that became dead letters.", ROLE_DATA,
      dropped_of},
     {"vmalert_notification_requests_total", "Requests that tell, failed ones included.", ROLE_TELLS,
      requests_of},
-    {"vmalert_notification_errors_total", "Tries to tell that failed.", ROLE_TELLS, errors_of},
+    {"vmalert_notification_errors_total", "Requests that tell and failed.", ROLE_TELLS, errors_of},
 };
 
 static void print_outputs(struct writer *w, struct app *app)
@@ -348,6 +371,34 @@ static void print_targets(struct writer *w, struct app *app)
     plan_level_targets(app_plan(app), print_target, &errors);
 }
 
+#define REQUEST_SECONDS "telex_notifier_request_seconds"
+#define SEND_SECONDS "vmalert_alerts_send_duration_seconds"
+
+/* The same samples under another name, the target as addr. */
+static void rename_duration(void *arg, const struct metrics_sample *s)
+{
+    struct writer *w = arg;
+    AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
+
+    if (!str_starts(str_of(s->name), STR(REQUEST_SECONDS)) ||
+        s->label_count > ARRAY_LEN(w->labels)) {
+        return;
+    }
+    buf_addf(&name, SEND_SECONDS "%s", s->name + strlen(REQUEST_SECONDS));
+    w->name = buf_text(&name);
+    for (size_t i = 0; i < s->label_count; i++) {
+        bool is_target = strcmp(s->label_names[i], "target") == 0;
+        add_label(w, is_target ? "addr" : s->label_names[i], s->label_values[i]);
+    }
+    add_sample(w, s->value);
+}
+
+static void print_send_durations(struct writer *w, struct metrics *metrics)
+{
+    begin_family(w, SEND_SECONDS, "histogram", "Time of requests to a notifier.");
+    metrics_walk(metrics, rename_duration, w);
+}
+
 void vmalert_metrics_print(struct app *app, struct metrics *metrics, struct buf *out)
 {
     struct writer w = {.out = out};
@@ -357,4 +408,5 @@ void vmalert_metrics_print(struct app *app, struct metrics *metrics, struct buf 
     print_outputs(&w, app);
     app_view_end(app);
     print_targets(&w, app);
+    print_send_durations(&w, metrics);
 }

@@ -7,6 +7,7 @@ import urllib.parse
 
 import pytest
 
+import fakes
 import net
 from telex import alerting, group, recording
 
@@ -73,9 +74,13 @@ def test_names_of_vmalert(scene, start_telex):
                  "vmalert_notification_requests_total", "vmalert_notification_errors_total",
                  "vmalert_iteration_total", "vmalert_iteration_missed_total", "vmalert_execution_total",
                  "vmalert_execution_errors_total", "vmalert_alerts_sent_total",
-                 "vmalert_config_last_reload_successful"):
+                 "vmalert_config_last_reload_successful", "vmalert_config_last_reload_total",
+                 "vmalert_iteration_reset_total", "vmalert_alerts_fired_total",
+                 "vmalert_alerts_send_duration_seconds", "vmalert_remotewrite_sent_bytes_total",
+                 "vmalert_remotewrite_send_duration_seconds_total"):
         assert f"# TYPE {name} " in text, name
     lines = text.splitlines()
+    assert "vmalert_alerts_fired_total 1" in lines
     firing, = [line for line in lines if line.startswith('vmalert_alerts_firing{alertname="High"')]
     pending, = [line for line in lines if line.startswith('vmalert_alerts_pending{alertname="Waits"')]
     assert firing.endswith(" 1") and pending.endswith(" 1") and r'group="g \"q\""' in firing
@@ -89,3 +94,24 @@ def test_names_of_vmalert(scene, start_telex):
 def test_they_can_be_left_out(scene, start_telex):
     program = start_telex(scene.config(vmalert_metrics=False), {"rules.yaml": [group("g", [alerting("High", "x")])]})
     assert "vmalert_" not in program.get("/metrics").body.decode()
+
+
+def test_errors_are_a_share_of_requests(scene, start_telex, start_webhook, start_alertmanager, tmp_path):
+    """A destination that refuses every row has failed as often as it was asked, not once for each row."""
+    store, manager = start_webhook(), start_alertmanager()
+    store.answer = lambda request: fakes.Answer(400, "no")
+    scene.vectors["x"] = [({"instance": str(i)}, 1) for i in range(20)]
+    config = scene.config(
+        exporters={"store": {"type": "remote_write", "url": store.url + "/api/v1/write"},
+                   "am": {"type": "alertmanager", "static_configs": [{"targets": [manager.address]}]}},
+        routes=[{"match": 'kind == "alert"', "to": ["am"]}, {"to": ["store"]}])
+    program = start_telex(config, {"rules.yaml": [group("g", [recording("copy", "x"), alerting("High", "x")])]})
+
+    def value(name, label):
+        return sum(value for labels, value in program.metrics().get(name, {}).items() if label in str(labels))
+    net.wait_until("dead letters", lambda: value("vmalert_remotewrite_dropped_rows_total", "store") >= 20)
+    requests = value("vmalert_remotewrite_requests_total", "store")
+    errors = value("vmalert_remotewrite_errors_total", "store")
+    assert 0 < errors <= requests, (errors, requests)
+    assert value("vmalert_remotewrite_sent_bytes_total", "store") > 0
+    net.wait_until("a request", lambda: value("vmalert_alerts_send_duration_seconds_count", manager.address) >= 1)
