@@ -24,6 +24,7 @@ struct small_config {
     uint32_t nan_row;    /* is excepted by the encoder */
     uint32_t parts_row;  /* makes a request of its own for each of its three parts */
     uint32_t only_until; /* rows from here on mean nothing to the destination */
+    size_t encoded_max;
 };
 
 static bool small_part(uint32_t *row, struct export_request *ret)
@@ -51,6 +52,7 @@ static bool small_request(const void *config, struct view view, uint32_t *row,
     }
     ret->method = "POST";
     ret->path = STR("/small");
+    ret->encoded_max = c->encoded_max;
     ret->encoding = c->gzip ? BODY_GZIP : BODY_PLAIN;
     ret->headers[ret->header_count++] = (struct export_header){STR("X-Kind"), STR("small")};
     for (int i = 0; i < ROWS_PER_REQUEST && *row < view.n && *row != c->parts_row; i++, ++*row) {
@@ -306,6 +308,21 @@ static void test_too_large_is_halved(void **state)
     deliver(f, view_all(f->batch));
     assert_seen(f, "0,1,|0,|1,|2,3,|4,5,");
     assert_outcome(f, "delivered 6");
+}
+
+/* What is too large to be sent is not sent, but halved; a row that is so alone is rejected. */
+static void test_too_many_bytes_are_halved_without_asking(void **state)
+{
+    struct fixture *f = *state;
+
+    f->config.encoded_max = strlen("0,");
+    deliver(f, view_all(f->batch));
+    assert_seen(f, "0,|1,|2,|3,|4,|5,");
+    assert_outcome(f, "delivered 6");
+    f->config.encoded_max = 1;
+    deliver(f, view_all(f->batch));
+    assert_outcome(f,
+                   "delivered 6 0:rejected 1:rejected 2:rejected 3:rejected 4:rejected 5:rejected");
 }
 
 /* A refusal that is not about what was sent is not asked about again. */
@@ -627,6 +644,7 @@ int main(void)
         CASE(test_stops_in_the_middle),
         CASE(test_rejected_goes_on),
         CASE(test_too_large_is_halved),
+        CASE(test_too_many_bytes_are_halved_without_asking),
         CASE(test_other_refusals_are_not_halved),
         CASE(test_statuses_of_the_config),
         CASE(test_judge_has_the_last_word),
