@@ -255,6 +255,7 @@ static const struct http_exporter http = {
     .next_request = next_request,
     .statuses = statuses,
     .judge = judge,
+    .validate = otlp_validate,
     .client_offset = CLIENT,
 };
 

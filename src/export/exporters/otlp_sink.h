@@ -15,6 +15,10 @@ MUST_USE bool otlp_sink_open(const struct http_exporter *exporter,
                              const struct exporter_place *place, const struct otlp_config *config,
                              struct sink **ret_sink, struct err *e);
 
+/* For struct http_exporter: does a body read again as the rows that it was made of? */
+MUST_USE bool otlp_validate(const void *config, const struct sent_rows *sent, struct str body,
+                            struct err *e);
+
 /* Is a span of this trace kept? Pure. */
 bool otlp_keeps_trace(const struct otlp_config *c, const uint8_t *trace_id);
 

@@ -290,6 +290,39 @@ static void no_address_for_metrics(void **state)
     assert_int_equal(receiver_count(&f->receiver), 0);
 }
 
+/* ---- validation ---- */
+
+static void assert_validated(struct fixture *f, struct batch *b)
+{
+    const struct http_exporter *http = f->kit.kind->http;
+    AUTO(outcome_release) struct outcome out;
+    struct export_request req = {.arena = &f->kit.arena, .body = BUF_INIT(BUF_UNLIMITED)};
+    struct sent_rows sent = {.view = view_all(b), .part = SENT_ALL_PARTS};
+    struct err e = ERR_INIT;
+
+    outcome_init(&out);
+    assert_true(http->next_request(f->kit.config, sent.view, &sent.end, &req, &out, &e));
+    assert_true(http->validate(f->kit.config, &sent, req.whole_body, &e));
+    sent.end--;
+    assert_false(http->validate(f->kit.config, &sent, req.whole_body, &e));
+    sent.end++;
+    sent.first++;
+    assert_false(http->validate(f->kit.config, &sent, req.whole_body, &e));
+    assert_false(http->validate(f->kit.config, &sent, STR("\x0a\x05"), &e));
+    buf_release(&req.body);
+}
+
+static void validation_sees_other_rows(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(batch_autounref) struct batch *spans = four_spans();
+    AUTO(batch_autounref) struct batch *samples = two_samples();
+
+    open_sink(f, "");
+    assert_validated(f, spans);
+    assert_validated(f, samples);
+}
+
 /* ---- variables ---- */
 
 static const char *lookup(void *arg, const char *name)
@@ -346,6 +379,7 @@ int main(void)
         cmocka_unit_test(answers),
         cmocka_unit_test_setup_teardown(half_of_the_traces, setup, teardown),
         cmocka_unit_test_setup_teardown(no_address_for_metrics, setup, teardown),
+        cmocka_unit_test_setup_teardown(validation_sees_other_rows, setup, teardown),
         cmocka_unit_test_setup_teardown(variables_of_others, setup, teardown),
     };
 

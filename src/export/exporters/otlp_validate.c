@@ -1,0 +1,116 @@
+/* What was encoded is read again and compared with its rows, for debug.validate_schemas. */
+#include "base/number.h"
+#include "export/exporters/otlp_sink.h"
+
+#include <string.h>
+
+enum { LABEL_BYTES_MAX = 1 << 30 };
+
+static bool differs(struct err *e, uint32_t row, const char *what)
+{
+    return err_set(e, ERR_INTERNAL, "what was encoded of row %u has another %s", row, what);
+}
+
+static bool is_said(const struct samples *s, uint32_t row)
+{
+    const struct labels *l = s->series[s->series_of[row]];
+
+    return s->time_ns[row] >= 0 && labels_get(l, STR("__name__")).len > 0;
+}
+
+static bool same_samples(const struct sent_rows *sent, const struct samples *s,
+                         const struct samples *got, struct err *e)
+{
+    uint32_t at = 0;
+
+    for (uint32_t i = sent->first; i < sent->end; i++) {
+        uint32_t row = view_row(sent->view, i);
+        if (!is_said(s, row)) {
+            continue;
+        }
+        if (at == got->count || number_bits(got->value[at]) != number_bits(s->value[row])) {
+            return differs(e, i, "value, or none");
+        }
+        if (s->time_ns[row] > 0 && got->time_ns[at] != s->time_ns[row]) {
+            return differs(e, i, "time");
+        }
+        at++;
+    }
+    return at == got->count ||
+           err_set(e, ERR_INTERNAL, "%u points were encoded of %u rows", got->count, at);
+}
+
+static bool validate_samples(const struct sent_rows *sent, struct str body, struct err *e)
+{
+    const struct otlp_limits limits = {0, LABEL_BYTES_MAX};
+    AUTO(arena_release) struct arena a;
+    const struct samples *s = NULL;
+    struct samples got;
+    struct otlp_extras extras;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    if (!batch_samples(sent->view.batch, &s, e) ||
+        !otlp_metrics_read(body, &limits, &a, &got, &extras, e)) {
+        return false;
+    }
+    bool ok = same_samples(sent, s, &got, e);
+    for (uint32_t i = 0; i < got.series_count; i++) {
+        labels_unref(got.series[i]);
+    }
+    return ok;
+}
+
+static bool same_span(const struct note *a, const struct note *b)
+{
+    return a->time_ns == b->time_ns && a->span->end_ns == b->span->end_ns &&
+           memcmp(a->span->trace_id, b->span->trace_id, TRACE_ID_BYTES) == 0 &&
+           memcmp(a->span->span_id, b->span->span_id, SPAN_ID_BYTES) == 0 &&
+           memcmp(a->span->parent_id, b->span->parent_id, SPAN_ID_BYTES) == 0;
+}
+
+static bool can_be_said(const struct note *n)
+{
+    return n->span != NULL && n->time_ns >= 0 &&
+           !span_id_is_none(n->span->trace_id, TRACE_ID_BYTES) &&
+           !span_id_is_none(n->span->span_id, SPAN_ID_BYTES);
+}
+
+static bool same_spans(const struct sent_rows *sent, const struct notes *notes,
+                       const struct notes *got, struct err *e)
+{
+    uint32_t at = 0;
+
+    for (uint32_t i = sent->first; i < sent->end; i++) {
+        const struct note *n = &notes->rows[view_row(sent->view, i)];
+        if (can_be_said(n) && (at == got->count || !same_span(n, &got->rows[at++]))) {
+            return differs(e, i, "id or time, or none");
+        }
+    }
+    return at == got->count ||
+           err_set(e, ERR_INTERNAL, "%u spans were encoded of %u rows", got->count, at);
+}
+
+static bool validate_spans(const struct sent_rows *sent, struct str body, struct err *e)
+{
+    AUTO(arena_release) struct arena a;
+    const struct notes *notes = NULL;
+    struct notes got;
+    struct otlp_extras extras;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    if (!batch_notes(sent->view.batch, &notes, e) || !otlp_spans_read(body, &a, &got, &extras, e)) {
+        return false;
+    }
+    bool ok = same_spans(sent, notes, &got, e);
+    for (uint32_t i = 0; i < got.count; i++) {
+        labels_unref(got.rows[i].labels);
+    }
+    return ok;
+}
+
+bool otlp_validate(const void *config, const struct sent_rows *sent, struct str body, struct err *e)
+{
+    (void)config;
+    return (batch_info(sent->view.batch)->kind == RECORD_SPAN ? validate_spans
+                                                              : validate_samples)(sent, body, e);
+}
