@@ -5,6 +5,7 @@ import time
 
 import net
 import vendors
+from fakes import json_answer
 from telex import FAST_RETRY, recording
 
 ROUTES = [{"match": 'kind == "sample"', "to": ["dd"]}]
@@ -76,3 +77,28 @@ def test_large_batches_stay_below_the_limits(start_datadog, start_telex):
         push(program, [{"a": i, "labels": {"i": f"{part}-{i}", "long": "x" * 190}} for i in range(6000)])
     net.wait_until("the metrics", lambda: len(server.points) >= 24000)
     assert server.violations == [] and len({point[2] for point in server.points}) == 24000
+
+
+def test_errors_of_a_202_are_dead_letters(start_datadog, start_telex):
+    server = start_datadog()
+    server.script = [json_answer({"errors": ["no such thing"]}, 202)]
+    program = start_telex({"receive": {"profiles": True}, "exporters": {"dd": exporter(server)}})
+    push(program, [{"a": 1}])
+    net.wait_until("the reason", lambda: "answered 202 with errors: no such thing" in program.process.log())
+    push(program, [{"a": 2}])
+    net.wait_until("the next", lambda: [point[4] for point in server.points] == [2])
+
+
+def test_the_config_map_of_the_seed(start_datadog, start_telex, tmp_path):
+    """`exporters` as a list, the key as the name of a secret, tags at the top."""
+    server = start_datadog()
+    (tmp_path / "datadog-api-key").write_text(vendors.Datadog.KEY + "\n")
+    program = start_telex({
+        "receive": {"profiles": True}, "secrets": {"path": str(tmp_path)},
+        "exporters": [{"name": "datadog", "type": "datadog", "config": {
+            "api_key_secret": "datadog-api-key", "site": "datadoghq.com", "url": server.url,
+            "tags": ["environment:production", "service:foundation"]}}]})
+    push(program, [{"messages_per_second": 14000}])
+    net.wait_until("the metric", lambda: len(server.points) == 1)
+    assert server.points[0][0] == "profiling.messages_per_second"
+    assert server.points[0][2] == ("environment:production", "service:foundation") and server.violations == []

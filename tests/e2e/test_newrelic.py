@@ -80,11 +80,12 @@ def test_413_is_halved_with_new_ids(start_newrelic, start_telex):
     assert len(ids) == len(set(ids)) == 3 and server.violations == []
 
 
-def test_limits(start_newrelic, start_telex, scene):
+def test_limits(start_newrelic, start_telex):
     server = start_newrelic()
     program = start(start_telex, server, event_types=EVENT_TYPES)
     push(program, [{"a": i, "labels": {"i": str(i), "long": "ä" * 3000}} for i in range(600)])
-    push(program, [{"many": 1, "labels": {f"l{i}": "x" for i in range(151)}}, {"old": 1, "timestamp": time.time() - 49 * 3600}])
+    push(program, [{"many": 1, "labels": {f"l{i}": "x" for i in range(151)}},
+                   {"old": 1, "timestamp": time.time() - 49 * 3600}])
     net.wait_until("the metrics", lambda: len(server.metrics) >= 600)
     net.wait_until("the refused", lambda: "older than 48 hours" in program.process.log()
                    or "more attributes" in program.process.log())

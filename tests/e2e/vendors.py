@@ -115,7 +115,7 @@ class Datadog(Fake):
 
 
 class NewRelic(Fake):
-    """`metrics`, `events` and `spans` are objects with the common attributes put in, as the vendor shows them. A request whose
+    """`metrics`, `events` and `spans` are objects with the common attributes put in. A request whose
     x-request-id came before is taken once."""
 
     BODY_MAX = 1000 * 1000
