@@ -168,3 +168,21 @@ def test_alerts_of_a_removed_rule_end_there(scene, start_alertmanager):
     assert program.reload().status == 200
     net.wait_until("the end", lambda: not manager.alerts(alertname="Plain"))
     assert manager.alerts(alertname="Other")
+
+
+def test_a_stop_with_very_many_alerts(scene, start_webhook):
+    """They are told before it ends, and after it starts again none is told twice."""
+    count = 20000
+    receiver = start_webhook()
+    scene.vectors["plain"] = [({"instance": f"i{i}"}, 1.0) for i in range(count)]
+    exporters = {"am": alertmanager_exporter(receiver.url, resend_delay="1h")}
+    program = scene.play(alerting("Plain", "plain"), interval="1s", exporters=exporters,
+                         routes=[{"match": 'kind == "alert"', "to": ["am"]}])
+    net.wait_until("the first", lambda: receiver.requests, 30)
+    assert program.sigterm() == 0
+    told = [alert["labels"]["instance"] for post in receiver.accepted() for alert in post]
+    assert len(told) == len(set(told)) == count
+    program.start()
+    program.wait_ready()
+    scene.wait_evaluations("plain", 2)
+    assert sum(len(post) for post in receiver.accepted()) == count

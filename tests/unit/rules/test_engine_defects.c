@@ -1,7 +1,7 @@
 /*
  * What other engines get wrong in these parts, each as a test: labels with commas and equal signs, hashes
- * that run names and values together, the order of rules after a reload, values in 32 bits, a store that
- * hangs.
+ * that run names and values together, the order of rules after a reload, values in 32 bits. A store that hangs is in
+ * tests/e2e/test_lifecycle.py and test_alertmanager.py.
  */
 #include "engine_bench.h"
 
