@@ -204,7 +204,7 @@ const struct resource server_resources[] = {
      .help =
          "The program's own metrics as Prometheus text; unless `vmalert_metrics` is off, also under vmalert's "
          "names: `vmalert_remotewrite_*` is about every exporter that data goes to, `vmalert_notification_*` about "
-         "those of type alertmanager and webhook."},
+         "those that tell people (alertmanager, webhook, rule_webhook). [Which there are](vmalert-metrics.md)."},
     {.route = {.method = "GET", .pattern = "/-/healthy", .handler = &resource_healthy},
      .help = "200 as long as the program answers."},
     {.route = {.method = "GET", .pattern = "/-/ready", .handler = &resource_ready},
