@@ -10,7 +10,7 @@
 #include "net/http_server.h"
 #include "wire/prom_expose.h"
 
-enum { ANSWER_MAX = 256 * 1024 * 1024, HOSTS_MAX_BYTES = 1 << 20 };
+enum { ANSWER_MAX = 256 * 1024 * 1024, HEADER_MAX = 32 * 1024 };
 
 struct page {
     struct pages *all;
@@ -136,7 +136,7 @@ static struct http_server_config *own_config(struct listener *l, const struct pa
         .allowed_hosts = {hosts, config->allowed_hosts.count},
         .threads = 1,
         .max_connections = PAGE_CONNECTIONS_MAX,
-        .max_header_bytes = 32 * 1024,
+        .max_header_bytes = HEADER_MAX,
         .idle_timeout_ns = 60 * NS_PER_S,
         .request_timeout_ns = 60 * NS_PER_S,
     };
