@@ -3,11 +3,27 @@
 #include "export/exporters/exporters.h"
 
 const struct exporter_kind *const exporter_kinds[] = {
-    &exporter_alertmanager, &exporter_buffer,   &exporter_conditional,  &exporter_datadog,
-    &exporter_file,         &exporter_influxdb, &exporter_monitor,      &exporter_multi,
-    &exporter_newrelic,     &exporter_otlp,     &exporter_prometheus,   &exporter_pushgateway,
-    &exporter_rate_limit,   &exporter_relabel,  &exporter_remote_write, &exporter_resilient,
-    &exporter_rule_webhook, &exporter_sample,   &exporter_webhook,      NULL,
+    &exporter_alertmanager,
+    &exporter_buffer,
+    &exporter_conditional,
+    &exporter_datadog,
+    &exporter_file,
+    &exporter_influxdb,
+    &exporter_monitor,
+    &exporter_multi,
+    &exporter_newrelic,
+    &exporter_otlp,
+    &exporter_prometheus,
+    &exporter_pushgateway,
+    &exporter_rate_limit,
+    &exporter_relabel,
+    &exporter_remote_write,
+    &exporter_resilient,
+    &exporter_rule_webhook,
+    &exporter_sample,
+    &exporter_victoriametrics,
+    &exporter_webhook,
+    NULL,
 };
 
 static bool is_called(const struct exporter_kind *kind, struct str name)

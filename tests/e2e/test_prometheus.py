@@ -186,3 +186,23 @@ def test_two_exporters_share_a_page_and_a_taken_port_is_said(start_telex):
         "a": {**exporter, "labels": {"by": "a"}}, "b": {**exporter, "labels": {"by": "b"}, "metric_prefix": "b_"}}})
     push(program, PROFILE)
     net.wait_until("both", lambda: len(values(exporter)) == 6)
+
+
+# ---- VictoriaMetrics ----
+
+def test_victoriametrics_has_each_sample(start_victoria, start_telex):
+    store = start_victoria()
+    program = start(start_telex, {"type": "victoriametrics", "url": store.url, "metrics_mapping": MAPPING, **FAST_RETRY})
+    # Of near magnitudes: the store keeps the values of a block with one decimal exponent.
+    values_sent = [1, -2.5, 0.125, 1700.75]
+    for value in values_sent:
+        push(program, {"messages_per_second": value, "labels": {"service": 'odd "q" \\ größe'}})
+
+    def rows():
+        net.get(store.url + "/internal/force_flush")
+        lines = net.get(store.url + "/api/v1/export?match[]=" + RATE).body.decode().splitlines()
+        return [json.loads(line) for line in lines]
+    net.wait_until("all samples", lambda: sum(len(row["values"]) for row in rows()) == len(values_sent))
+    (row,) = rows()
+    assert sorted(row["values"]) == sorted(values_sent)
+    assert row["metric"] == {"__name__": RATE, "service": 'odd "q" \\ größe'}

@@ -26,6 +26,7 @@ extern const struct exporter_kind exporter_remote_write;
 extern const struct exporter_kind exporter_resilient;
 extern const struct exporter_kind exporter_rule_webhook;
 extern const struct exporter_kind exporter_sample;
+extern const struct exporter_kind exporter_victoriametrics;
 extern const struct exporter_kind exporter_webhook;
 
 #endif

@@ -104,6 +104,8 @@ static const struct row rows[] = {
      "method: PUT\ngrouping_labels: [instance]\n"},
     {"pushgateway_delete.txt", STALE_ONLY,
      "type: pushgateway\nurl: http://h\nmethod: DELETE\ngrouping_labels: [job2]\n"},
+    {"victoriametrics.txt", SAMPLES, "type: victoriametrics\nurl: http://h:8428/\ngzip: false\n"},
+    {"victoriametrics_stale.txt", STALE_ONLY, "type: victoriametrics\nurl: http://h/own/path\n"},
     {"webhook_alerts.txt", ALERTS, "type: webhook\nurl: http://h/hook\n"},
     {"webhook_samples.txt", SAMPLES, "type: webhook\nurl: http://h/hook\nmethod: PUT\n"},
     {"webhook_stale.txt", STALE_ONLY, "type: webhook\nurl: http://h/hook\n"},
