@@ -6,28 +6,6 @@
 
 #include "export/tree_int.h"
 
-/* Variables of kinds that this version does not have: better refused than sent nowhere. */
-static const struct {
-    const char *variable;
-    const char *kind;
-} unknown[] = {
-    {"PROFILING_DATADOG_API_KEY", "datadog"},
-    {"PROFILING_NEWRELIC_LICENSE_KEY", "newrelic"},
-};
-
-static bool refuse_unknown(const struct tree *t, struct err *e)
-{
-    for (size_t i = 0; i < ARRAY_LEN(unknown); i++) {
-        if (t->source->lookup(t->source->arg, unknown[i].variable) != NULL) {
-            return err_set(e, ERR_CONFIG,
-                           "%s is set, but this version has no exporter of type '%s': what it "
-                           "should get would go nowhere; unset it",
-                           unknown[i].variable, unknown[i].kind);
-        }
-    }
-    return true;
-}
-
 /* `type: KIND`, as if it stood in a file called after the variables. */
 static bool make_node(struct tree *t, const struct exporter_kind *kind, const char *prefix,
                       const struct yaml_node **ret_node, struct err *e)
@@ -96,5 +74,5 @@ bool tree_read_environment(struct tree *t, struct err *e)
             return false;
         }
     }
-    return refuse_unknown(t, e);
+    return true;
 }
