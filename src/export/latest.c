@@ -16,7 +16,9 @@
 
 #include <stdlib.h>
 
-enum { PAGE_FORMS = 2, SWEEP_EVERY_NS = 1000 * 1000 * 1000, NOWHERE = UINT32_MAX };
+#define NOWHERE UINT32_MAX
+
+enum { PAGE_FORMS = 2, SWEEP_EVERY_NS = 1000 * 1000 * 1000 };
 
 struct latest_series {
     struct labels *labels;

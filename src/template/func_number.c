@@ -18,6 +18,26 @@ static bool is_plain(double v)
     return v == 0 || isnan(v) || isinf(v);
 }
 
+enum { DIGITS_4G = 4 };
+
+/* What stands behind the point, in so many places, without zeros at the end. */
+static void add_behind(struct buf *out, unsigned behind, int places)
+{
+    char text[DIGITS_4G] = {0};
+    int len = places;
+
+    for (int i = places; i-- > 0; behind /= 10) {
+        text[i] = (char)('0' + behind % 10);
+    }
+    while (len > 0 && text[len - 1] == '0') {
+        len--;
+    }
+    if (len > 0) {
+        buf_add_byte(out, '.');
+        buf_add(out, text, (size_t)len);
+    }
+}
+
 /*
  * %.4g of a number of up to four places before the point, without printf; false, and nothing, where that is not certain:
  * outside of them, and so near to the middle between two texts that the product's rounding could decide.
@@ -39,15 +59,7 @@ static bool add_4g_quickly(struct buf *out, double v)
     }
     digits += rest > 0.5;
     buf_add_u64(out, digits / scale);
-    unsigned behind = digits % scale;
-    for (bool is_first = true; behind != 0; is_first = false) {
-        scale /= 10;
-        if (is_first) {
-            buf_add_byte(out, '.');
-        }
-        buf_add_byte(out, (char)('0' + behind / scale));
-        behind %= scale;
-    }
+    add_behind(out, digits % scale, DIGITS_4G - 1 - places);
     return true;
 }
 

@@ -129,6 +129,24 @@ bool lexer_text(struct lexer *lx, struct str *ret_text, size_t *ret_offset, bool
     return true;
 }
 
+/* The number that <digits> at *at make, hexadecimal or octal, behind what <rune> has already. */
+static bool decode_digits(struct lexer *lx, struct str body, size_t *at, size_t digits,
+                          bool is_octal, size_t offset, uint32_t *rune)
+{
+    static const char all[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < digits; i++) {
+        char h = body.ptr[(*at)++];
+        const char *hex = strchr(all, h >= 'A' && h <= 'F' ? h | 0x20 : h);
+        if (hex == NULL || h == '\0' || (is_octal && h > '7')) {
+            return lexer_fail(lx, offset + *at, 1, "expected a%s digit in this escape",
+                              is_octal ? "n octal" : " hexadecimal");
+        }
+        *rune = *rune * (is_octal ? 8 : 16) + (uint32_t)(hex - all);
+    }
+    return true;
+}
+
 /* One escape of a quoted string: Go's set. */
 static bool decode_escape(struct lexer *lx, struct str body, size_t *at, struct buf *out,
                           size_t offset)
@@ -149,14 +167,8 @@ static bool decode_escape(struct lexer *lx, struct str body, size_t *at, struct 
         return lexer_fail(lx, offset + *at - (c != '\0' ? 2 : 1), 2,
                           "unknown escape '\\%c' in a string", c != '\0' ? c : ' ');
     }
-    for (size_t i = 0; i < digits; i++) {
-        char h = body.ptr[(*at)++];
-        const char *hex = strchr("0123456789abcdef", h >= 'A' && h <= 'F' ? h | 0x20 : h);
-        if (hex == NULL || h == '\0' || (is_octal && h > '7')) {
-            return lexer_fail(lx, offset + *at, 1, "expected a%s digit in this escape",
-                              is_octal ? "n octal" : " hexadecimal");
-        }
-        rune = rune * (is_octal ? 8 : 16) + (uint32_t)(hex - "0123456789abcdef");
+    if (!decode_digits(lx, body, at, digits, is_octal, offset, &rune)) {
+        return false;
     }
     if (c == 'x' || is_octal) {
         buf_add_byte(out, (char)rune);

@@ -356,7 +356,9 @@ static bool time_round(struct render *r, int64_t ns, struct value_list args, str
 
 static bool give_units(int64_t ns, int64_t unit, struct value *ret)
 {
-    *ret = value_float((double)(ns / unit) + (double)(ns % unit) / (double)unit);
+    int64_t whole = ns / unit;
+
+    *ret = value_float((double)whole + (double)(ns % unit) / (double)unit);
     return true;
 }
 

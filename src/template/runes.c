@@ -7,12 +7,12 @@
 size_t template_rune_at(struct str text, size_t at, uint32_t *ret_rune)
 {
     static const struct {
-        unsigned char mask;
-        unsigned char lead;
         size_t len;
         uint32_t least;
+        unsigned char mask;
+        unsigned char lead;
     } forms[] = {
-        {0x80, 0, 1, 0}, {0xE0, 0xC0, 2, 0x80}, {0xF0, 0xE0, 3, 0x800}, {0xF8, 0xF0, 4, 0x10000}};
+        {1, 0, 0x80, 0}, {2, 0x80, 0xE0, 0xC0}, {3, 0x800, 0xF0, 0xE0}, {4, 0x10000, 0xF8, 0xF0}};
     unsigned char first = (unsigned char)text.ptr[at];
 
     for (size_t i = 0; i < ARRAY_LEN(forms); i++) {

@@ -266,14 +266,12 @@ void template_format_time(int64_t ns, struct str layout, struct buf *out)
     while (layout.len > 0) {
         const struct part *part = find_part(layout);
         size_t taken = part == NULL ? add_fraction(out, layout, &c) : strlen(part->layout);
-        if (part != NULL && part->add == NULL) {
+        bool is_text = part != NULL ? part->add == NULL : taken == 0;
+        if (is_text) {
             buf_add_byte(out, layout.ptr[0]);
             taken = 1;
         } else if (part != NULL) {
             part->add(out, &c);
-        } else if (taken == 0) {
-            buf_add_byte(out, layout.ptr[0]);
-            taken = 1;
         }
         layout = str_slice(layout, taken, layout.len);
     }

@@ -6,7 +6,7 @@
 enum { TAG_LABEL = 0x0A, TAG_SAMPLE = 0x12, TAG_VALUE = 0x09, TAG_TIME = 0x10 };
 enum { VALUE_FIELD = 1 + 8, TIME_FIELD_MIN = 2 };
 
-static const int64_t ms_max = INT64_MAX / (1000 * 1000);
+static const int64_t ms_max = INT64_MAX / 1000000;
 
 const char *rw1_pass_labels(struct str series)
 {

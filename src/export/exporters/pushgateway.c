@@ -20,8 +20,9 @@ enum {
     PATH_MAX_BYTES = 64 * 1024,
     CLIENT = offsetof(struct prometheus_config, client),
     MEASURES = offsetof(struct prometheus_config, measures),
-    NOWHERE = UINT32_MAX,
 };
+
+#define NOWHERE UINT32_MAX
 
 const char *const prometheus_methods[] = {"POST", "PUT", "DELETE", NULL};
 const char *const prometheus_alias_gateway[] = {"url", "endpoint", NULL};
