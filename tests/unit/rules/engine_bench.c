@@ -180,7 +180,11 @@ static bool are_delivered(void *arg, const struct given_mark *mark, bool hurry)
 
 static void note_changed(void *arg)
 {
-    ((struct given *)arg)->changed++;
+    struct given *g = arg;
+
+    lock_take(&g->lock);
+    g->changed++;
+    lock_give(&g->lock);
 }
 
 /* ---- a bench: env, datasource, engine ---- */
