@@ -18,6 +18,7 @@ const struct cli_command *const cli_commands[] = {
     &command_replay,
     &command_export,
     /* what is looked at while it runs, and after */
+    &command_health,
     &command_tap,
     &command_queue,
     &command_help,

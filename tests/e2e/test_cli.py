@@ -168,3 +168,15 @@ def test_the_list_of_commands_stands_in_columns(tmp_path):
     lines = [line for line in run("help", folder=tmp_path).stdout.splitlines() if line.startswith("  ")]
     starts = {len(line) - len(line[2:].split(" ", 1)[1].lstrip()) for line in lines}
     assert len(starts) == 1 and any("prometheus-rules" in line for line in lines), lines
+
+
+def test_health_says_whether_the_program_is_ready(tmp_path, start_telex):
+    program = start_telex({})
+    for options, said in (((), "ready\n"), (("--live",), "healthy\n"), (("--url", program.url), "ready\n")):
+        done = run("health", "-c", program.config_path, *options, folder=tmp_path)
+        assert (done.returncode, done.stdout) == (0, said), done.stderr
+    done = run("health", "-c", program.config_path, "--url", program.url + "/nowhere", folder=tmp_path)
+    assert done.returncode == 1 and "answered 404" in done.stderr
+    program.stop()
+    done = run("health", "-c", program.config_path, folder=tmp_path)
+    assert done.returncode == 1 and done.stdout == "" and "connect" in done.stderr
