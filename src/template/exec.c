@@ -136,6 +136,14 @@ static bool eval_field(struct render *r, const struct value *from, struct str na
         *ret = value_text(value_labels_get(from, name));
         return true;
     }
+    if (from->kind == VALUE_OBJECT) {
+        *ret = value_object_get(from, name);
+        return true;
+    }
+    if (from->kind == VALUE_NIL && r->template->of_records) { /* of a member that is not there */
+        *ret = *from;
+        return true;
+    }
     if (from->kind == VALUE_ROOT) {
         found = root_field(r, name, ret);
     } else if (from->kind == VALUE_SAMPLE) {
@@ -354,6 +362,9 @@ static bool range_next(const struct value *v, int64_t i, struct labels_walk *wal
         *ret_element = value_text(pair.value);
         return true;
     }
+    if (v->kind == VALUE_OBJECT) {
+        return value_object_at(v, (size_t)i, ret_key, ret_element);
+    }
     if (v->kind == VALUE_SAMPLES && (size_t)i < v->as.samples.count) {
         *ret_element = (struct value){.kind = VALUE_SAMPLE, .as.sample = &v->as.samples.items[i]};
         return true;
@@ -369,7 +380,7 @@ static bool range_next(const struct value *v, int64_t i, struct labels_walk *wal
 static bool can_range(const struct value *v)
 {
     return v->kind == VALUE_LABELS || v->kind == VALUE_SAMPLES || v->kind == VALUE_MAP ||
-           v->kind == VALUE_INT || v->kind == VALUE_NIL;
+           v->kind == VALUE_OBJECT || v->kind == VALUE_INT || v->kind == VALUE_NIL;
 }
 
 static enum flow run_range(struct render *r, const struct node *node, const struct value *dot)
@@ -493,8 +504,52 @@ static enum flow run_nodes(struct render *r, const struct node *node, const stru
     return FLOW_ON;
 }
 
-bool template_render(const struct template *t, const struct template_data *data,
-                     const struct template_world *world, struct buf *out, struct err *e)
+/* The body of a template that is one value: a single action that sets nothing. */
+static const struct node *only_action(const struct template *t)
+{
+    const struct node *body = t->main.body;
+
+    return body != NULL && body->kind == NODE_ACTION && body->next == NULL &&
+                   body->pipe->slot_count == 0
+               ? body
+               : NULL;
+}
+
+static enum template_item_kind item_kind(const struct value *v)
+{
+    static const enum template_item_kind kinds[VALUE_KINDS] = {
+        [VALUE_NIL] = ITEM_NONE,      [VALUE_BOOL] = ITEM_FLAG,     [VALUE_INT] = ITEM_INTEGER,
+        [VALUE_FLOAT] = ITEM_NUMBER,  [VALUE_TEXT] = ITEM_TEXT,     [VALUE_LABELS] = ITEM_TEXT,
+        [VALUE_SAMPLES] = ITEM_TEXT,  [VALUE_SAMPLE] = ITEM_TEXT,   [VALUE_TIME] = ITEM_TEXT,
+        [VALUE_DURATION] = ITEM_TEXT, [VALUE_MONTH] = ITEM_TEXT,    [VALUE_WEEKDAY] = ITEM_TEXT,
+        [VALUE_MAP] = ITEM_TEXT,      [VALUE_OBJECT] = ITEM_OBJECT,
+    };
+
+    return kinds[v->kind];
+}
+
+/* Of a template that is one value the value itself; of any other its text. */
+static bool run_main(struct render *r, const struct value *dot, enum template_item_kind *ret_kind)
+{
+    const struct node *action = ret_kind != NULL ? only_action(r->template) : NULL;
+    struct value v;
+
+    if (action == NULL) {
+        return run_nodes(r, r->template->main.body, dot) != FLOW_FAILED;
+    }
+    if (!eval_pipe(r, action->pipe, dot, &v)) {
+        return false;
+    }
+    *ret_kind = item_kind(&v);
+    if (v.kind != VALUE_NIL) {
+        value_print(&v, r->out);
+    }
+    return true;
+}
+
+static bool render(const struct template *t, const struct template_data *data,
+                   const struct template_world *world, struct buf *out,
+                   enum template_item_kind *ret_kind, struct err *e)
 {
     struct frame frames[TEMPLATE_DEPTH_MAX + 1]; /* filled when entered: clearing them costs more */
     struct render r = {.template = t,
@@ -514,7 +569,7 @@ bool template_render(const struct template *t, const struct template_data *data,
     arena_init(&r.arena, TEMPLATE_BYTES_MAX);
     struct value dot = predeclared[0].read(data, world);
     enter_frame(&r, &t->main, &dot);
-    bool done = run_nodes(&r, t->main.body, &dot) != FLOW_FAILED;
+    bool done = run_main(&r, &dot, ret_kind);
     if (done && !buf_ok(out)) {
         done = render_fail(&r, 0, "the text grows past %zu bytes", out->max);
     }
@@ -525,4 +580,23 @@ bool template_render(const struct template *t, const struct template_data *data,
         (void)err_wrap(e, "template %.*s", STR_FMT(r.template->name));
     }
     return done;
+}
+
+bool template_render(const struct template *t, const struct template_data *data,
+                     const struct template_world *world, struct buf *out, struct err *e)
+{
+    return render(t, data, world, out, NULL, e);
+}
+
+bool template_evaluate(const struct template *t, const struct template_data *data,
+                       const struct template_world *world, struct buf *out,
+                       enum template_item_kind *ret_kind, struct err *e)
+{
+    enum template_item_kind kind = ITEM_TEXT;
+
+    if (!render(t, data, world, out, &kind, e)) {
+        return false;
+    }
+    *ret_kind = kind;
+    return true;
 }

@@ -137,6 +137,14 @@ static bool index_one(const struct value *from, const struct value *key, struct 
         *ret = value_map_get(from->as.map, key->as.text);
         return true;
     }
+    if (from->kind == VALUE_OBJECT && key->kind == VALUE_TEXT) {
+        *ret = value_object_get(from, key->as.text);
+        return true;
+    }
+    struct value place;
+    if (from->kind == VALUE_OBJECT && i >= 0 && value_object_at(from, (size_t)i, &place, ret)) {
+        return true;
+    }
     int64_t len = value_len(from);
     if (key->kind != VALUE_INT || len < 0 || from->kind == VALUE_LABELS) {
         return err_set(e, ERR_PARSE, "cannot index %s with %s", value_type_name(from),

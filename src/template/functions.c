@@ -19,6 +19,16 @@ const struct function *function_find(struct str name)
     return NULL;
 }
 
+const struct function *function_find_of_records(struct str name)
+{
+    for (const struct function *f = functions_record; f->name != NULL; f++) {
+        if (str_eq(name, str_of(f->name))) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
 /* For suggestions: those that rules use most. */
 static const char *const common_names[] = {
     "printf",

@@ -429,6 +429,21 @@ bool template_compile(struct str name, struct str text, const struct template_li
     return true;
 }
 
+bool template_compile_record(struct str name, struct str text, struct template **ret_template,
+                             struct err *e)
+{
+    if (!check_size(text, e)) {
+        return false;
+    }
+    AUTO(template_autofree) struct template *t = template_new(name, text, NULL);
+    t->of_records = true;
+    if (!template_parse(t, e)) {
+        return false;
+    }
+    *ret_template = TAKE(t);
+    return true;
+}
+
 void template_free(struct template *t)
 {
     if (t != NULL) {

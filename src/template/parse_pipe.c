@@ -53,11 +53,28 @@ static bool find_variable(struct parser *p, struct str name, uint32_t *ret_slot)
     return false;
 }
 
+/* Variables that a record has nothing for. */
+static bool is_of_rules(struct str name)
+{
+    for (size_t i = 1; i < predeclared_count; i++) {
+        if (str_eq(name, str_of(predeclared[i].name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool use_variable(struct parser *p, struct operand *op)
 {
     struct str name = p->token.text;
 
     op->kind = OPERAND_VARIABLE;
+    if (p->template->of_records && is_of_rules(name)) {
+        return lexer_fail(
+            &p->lexer, p->token.offset, p->token.len,
+            "$%.*s is of rules; a record has its members as .name, .value, .labels.NAME",
+            STR_FMT(name));
+    }
     if (!find_variable(p, name, &op->slot)) {
         const char *names[64];
         size_t count = 0;
@@ -106,7 +123,10 @@ static bool parse_word(struct parser *p, struct operand *op)
         }
     }
     op->kind = OPERAND_FUNCTION;
-    op->function = function_find(p->token.text);
+    op->function = p->template->of_records ? function_find_of_records(p->token.text) : NULL;
+    if (op->function == NULL) {
+        op->function = function_find(p->token.text);
+    }
     if (op->function == NULL) {
         const char *const *names = function_names(&count);
         const char *near = str_nearest(p->token.text, names, count);

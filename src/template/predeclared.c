@@ -5,9 +5,9 @@
 
 static struct value read_root(const struct template_data *data, const struct template_world *world)
 {
-    (void)data;
     (void)world;
-    return (struct value){.kind = VALUE_ROOT};
+    return data->objects != NULL ? value_object(data->objects, data->object)
+                                 : (struct value){.kind = VALUE_ROOT};
 }
 
 static struct value read_labels(const struct template_data *data,

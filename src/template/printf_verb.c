@@ -475,6 +475,7 @@ static void (*const printers[VALUE_KINDS])(struct buf *, const struct verb *,
     [VALUE_TIME] = print_other,      [VALUE_DURATION] = print_other,
     [VALUE_MONTH] = print_other,     [VALUE_WEEKDAY] = print_other,
     [VALUE_MAP] = print_other,       [VALUE_ROOT] = print_other,
+    [VALUE_OBJECT] = print_other,
 };
 
 void template_print_verb(struct buf *out, const struct verb *v, const struct value *value)

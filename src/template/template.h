@@ -55,6 +55,45 @@ struct template_sample {
     double value;
 };
 
+/*
+ * Objects of somebody else that templates of records look into (template_compile_record()): what a member is, in
+ * order, and how it is written as JSON.
+ */
+enum template_item_kind {
+    ITEM_NONE, /* null, or no such member */
+    ITEM_FLAG,
+    ITEM_INTEGER,
+    ITEM_NUMBER,
+    ITEM_TEXT,
+    ITEM_OBJECT, /* or array */
+};
+
+struct template_item {
+    enum template_item_kind kind;
+    int64_t integer; /* ITEM_INTEGER; ITEM_FLAG: 0 or 1 */
+    double number;
+    struct str text;
+    const void *object;
+};
+
+struct template_objects {
+    /* A member by its name; ITEM_NONE when there is none. */
+    struct template_item (*get)(const void *object, struct str name);
+    /* A member by its place; false behind the last. Of an array *ret_name is empty. */
+    bool (*at)(const void *object, size_t i, struct str *ret_name, struct template_item *ret_item);
+    void (*print)(const void *object, struct buf *out); /* as JSON */
+};
+
+/* What templates of records may know of where they run. */
+struct template_host {
+    struct str hostname;
+    struct str os; /* "Linux" */
+    struct str os_release;
+    struct str arch;
+    struct str version; /* of this program */
+    int64_t pid;
+};
+
 /* What templates may ask of the outside; the table is injected, any entry may be NULL (its
  * functions fail safely). */
 struct template_world {
@@ -65,7 +104,8 @@ struct template_world {
     const struct labels *external_labels;
     struct str external_url;
     enum template_dialect dialect;
-    int64_t wall_ns; /* the time of day, which is `now` in vmalert's dialect */
+    int64_t wall_ns;                  /* the time of day, which is `now` in vmalert's dialect */
+    const struct template_host *host; /* of templates of records; or NULL */
 };
 
 /* What a rendering is about. */
@@ -83,6 +123,8 @@ struct template_data {
     char alert_id[24]; /* as the API has it; empty while labels are rendered, which make it */
     struct str group_id;
     bool is_partial;
+    const void *object;                     /* of a template of records: the record; or NULL */
+    const struct template_objects *objects; /* which says what is in it */
 };
 
 struct template;
@@ -95,6 +137,12 @@ struct template_library;
 MUST_USE bool template_compile(struct str name, struct str text,
                                const struct template_library *library,
                                struct template **ret_template, struct err *e);
+/*
+ * The same for a template over a record: `.` is the record's object (data->object), its members are `.name`; the
+ * functions hostname, pid, os, osRelease, arch, version and toJson are there, the variables of rules are not.
+ */
+MUST_USE bool template_compile_record(struct str name, struct str text,
+                                      struct template **ret_template, struct err *e);
 void template_free(struct template *t);
 DEFINE_AUTOFREE(template)
 
@@ -113,6 +161,14 @@ bool template_is_text(const struct template *t, struct str *ret_text);
  */
 bool template_render(const struct template *t, const struct template_data *data,
                      const struct template_world *world, struct buf *out, struct err *e);
+
+/*
+ * The same; *ret_kind says what the text was before it was one, when the template is a single action, else
+ * ITEM_TEXT. Objects are written as JSON, ITEM_NONE as nothing.
+ */
+MUST_USE bool template_evaluate(const struct template *t, const struct template_data *data,
+                                const struct template_world *world, struct buf *out,
+                                enum template_item_kind *ret_kind, struct err *e);
 
 /*
  * Template files: their `define` blocks, and the text outside of them under the file's name, may be

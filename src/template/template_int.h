@@ -31,6 +31,7 @@ enum value_kind {
     VALUE_WEEKDAY, /* 0 is Sunday */
     VALUE_MAP,     /* what `args` makes: arg0, arg1, ... */
     VALUE_ROOT,    /* the data itself */
+    VALUE_OBJECT,  /* of a record */
     VALUE_KINDS
 };
 
@@ -58,6 +59,10 @@ struct value {
         } samples;
         const struct template_sample *sample;
         struct value_list map;
+        struct {
+            const struct template_objects *objects;
+            const void *object;
+        } object;
     } as;
 };
 
@@ -80,6 +85,13 @@ static inline struct value value_bool(bool v)
 {
     return (struct value){.kind = VALUE_BOOL, .as.boolean = v};
 }
+
+struct value value_object(const struct template_objects *objects, const void *object);
+
+/* What is in an object: by name (nil when it is not there), or by place (false behind the last). */
+struct value value_object_get(const struct value *v, struct str name);
+bool value_object_at(const struct value *v, size_t i, struct value *ret_key,
+                     struct value *ret_value);
 
 /* Go's name of the kind, for error texts: "float64", "string", ... */
 const char *value_type_name(const struct value *v);
@@ -198,6 +210,7 @@ struct template
     const struct template_library *library; /* or NULL */
     unsigned uses;
     bool is_file;    /* of a library: calls may name what other files define */
+    bool of_records; /* template_compile_record() */
     const char *gap; /* a function that it calls and that gives empty text here; or NULL */
 };
 
@@ -264,6 +277,7 @@ struct function {
 };
 
 const struct function *function_find(struct str name);
+const struct function *function_find_of_records(struct str name);
 
 /* Stands for functions of the peers that make no sense here: empty text. */
 bool function_gap(struct render *r, struct value_list args, struct value *ret, struct err *e);
@@ -274,6 +288,7 @@ extern const struct function functions_go[];
 extern const struct function functions_text[];
 extern const struct function functions_number[];
 extern const struct function functions_query[];
+extern const struct function functions_record[]; /* of templates of records alone */
 
 /* What times and durations can be asked. */
 struct method {

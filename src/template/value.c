@@ -24,11 +24,67 @@ static const char *const type_names[VALUE_KINDS] = {
     [VALUE_WEEKDAY] = "time.Weekday",
     [VALUE_MAP] = "map[string]interface {}",
     [VALUE_ROOT] = "struct",
+    [VALUE_OBJECT] = "map[string]interface {}",
 };
 
 const char *value_type_name(const struct value *v)
 {
     return type_names[v->kind];
+}
+
+static struct value value_item(const struct template_objects *objects, struct template_item item)
+{
+    switch (item.kind) {
+    case ITEM_FLAG:
+        return value_bool(item.integer != 0);
+    case ITEM_INTEGER:
+        return value_int(item.integer);
+    case ITEM_NUMBER:
+        return value_float(item.number);
+    case ITEM_TEXT:
+        return value_text(item.text);
+    case ITEM_OBJECT:
+        return value_object(objects, item.object);
+    case ITEM_NONE:
+        break;
+    }
+    return (struct value){.kind = VALUE_NIL};
+}
+
+struct value value_object(const struct template_objects *objects, const void *object)
+{
+    return (struct value){.kind = VALUE_OBJECT, .as.object = {objects, object}};
+}
+
+struct value value_object_get(const struct value *v, struct str name)
+{
+    return value_item(v->as.object.objects, v->as.object.objects->get(v->as.object.object, name));
+}
+
+bool value_object_at(const struct value *v, size_t i, struct value *ret_key,
+                     struct value *ret_value)
+{
+    struct template_item item = {ITEM_NONE, 0, 0, STR_NONE, NULL};
+    struct str name = STR_NONE;
+
+    if (!v->as.object.objects->at(v->as.object.object, i, &name, &item)) {
+        return false;
+    }
+    *ret_key = name.len > 0 ? value_text(name) : value_int((int64_t)i);
+    *ret_value = value_item(v->as.object.objects, item);
+    return true;
+}
+
+static int64_t object_len(const struct value *v)
+{
+    struct value key;
+    struct value value;
+    size_t count = 0;
+
+    while (value_object_at(v, count, &key, &value)) {
+        count++;
+    }
+    return (int64_t)count;
 }
 
 int64_t value_len(const struct value *v)
@@ -40,6 +96,8 @@ int64_t value_len(const struct value *v)
         return (int64_t)v->as.samples.count;
     case VALUE_MAP:
         return (int64_t)v->as.map.count;
+    case VALUE_OBJECT:
+        return object_len(v);
     case VALUE_LABELS: {
         struct labels_walk walk = {0};
         struct label pair;
@@ -236,6 +294,9 @@ void value_print(const struct value *v, struct buf *out)
         return;
     case VALUE_MAP:
         print_map(v, out);
+        return;
+    case VALUE_OBJECT:
+        v->as.object.objects->print(v->as.object.object, out);
         return;
     case VALUE_NIL:
     case VALUE_ROOT:
