@@ -145,8 +145,12 @@ MUST_USE bool options_parse(const struct option_table *table, const struct yaml_
                             const struct option_source *source, struct arena *a, void *config,
                             struct err *e);
 
-/* Does the environment set an option of <table>, or of a table in it, under source->prefix? */
-bool options_in_environment(const struct option_table *table, const struct option_source *source);
+enum option_said { OPTION_UNSAID, OPTION_SAID_EMPTY, OPTION_SAID };
+
+/* What the environment says of options of <table>, and of tables in it, under source->prefix: the most that
+ * is said of one of them. */
+enum option_said options_in_environment(const struct option_table *table,
+                                        const struct option_source *source);
 
 /* Item <i> of a row's list of mappings. */
 const void *options_table_at(const struct option_tables *tables, const struct option_table *table,

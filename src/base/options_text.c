@@ -89,27 +89,29 @@ bool options_set_from_text(const struct options_run *r, const struct option *o, 
 
 /* ---- is anything said? ---- */
 
-static bool is_set(const struct option_source *source, const char *prefix, const char *spelling)
+static enum option_said said_as(const struct option_source *source, const char *spelling)
 {
     AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
 
-    buf_add_text(&name, prefix);
+    buf_add_text(&name, source->prefix);
     options_add_shouted(&name, str_of(spelling));
-    return source->lookup(source->arg, buf_text(&name)) != NULL;
+    const char *text = source->lookup(source->arg, buf_text(&name));
+    if (text == NULL) {
+        return OPTION_UNSAID;
+    }
+    return text[0] != '\0' ? OPTION_SAID : OPTION_SAID_EMPTY;
 }
 
-static bool row_is_said(const struct option *o, const struct option_source *source)
+static enum option_said more_said(enum option_said a, enum option_said b)
 {
-    bool said = is_set(source, source->prefix, o->name);
+    return a > b ? a : b;
+}
 
-    for (size_t i = 0; !said && o->aliases != NULL && o->aliases[i] != NULL; i++) {
-        said = is_set(source, source->prefix, o->aliases[i]);
-    }
-    if (said || o->type != OPTION_TABLE) {
-        return said;
-    }
+static enum option_said table_said(const struct option *o, const struct option_source *source)
+{
     AUTO(buf_release) struct buf prefix = BUF_INIT(BUF_SMALL);
     struct option_source inner = *source;
+
     buf_add_text(&prefix, source->prefix);
     options_add_shouted(&prefix, str_of(o->name));
     buf_add_byte(&prefix, '_');
@@ -117,12 +119,23 @@ static bool row_is_said(const struct option *o, const struct option_source *sour
     return options_in_environment(o->table, &inner);
 }
 
-bool options_in_environment(const struct option_table *table, const struct option_source *source)
+static enum option_said row_said(const struct option *o, const struct option_source *source)
 {
-    for (size_t i = 0; source->lookup != NULL && i < table->count; i++) {
-        if (row_is_said(&table->options[i], source)) {
-            return true;
-        }
+    enum option_said said = said_as(source, o->name);
+
+    for (size_t i = 0; o->aliases != NULL && o->aliases[i] != NULL; i++) {
+        said = more_said(said, said_as(source, o->aliases[i]));
     }
-    return false;
+    return o->type == OPTION_TABLE ? more_said(said, table_said(o, source)) : said;
+}
+
+enum option_said options_in_environment(const struct option_table *table,
+                                        const struct option_source *source)
+{
+    enum option_said said = OPTION_UNSAID;
+
+    for (size_t i = 0; source->lookup != NULL && i < table->count; i++) {
+        said = more_said(said, row_said(&table->options[i], source));
+    }
+    return said;
 }

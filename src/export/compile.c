@@ -448,6 +448,7 @@ bool plan_compile(struct tree *t, struct plan_config *config, struct err *e)
     }
     add_self_metrics(c, config);
     add_exporters(c, config);
+    warn_unmade(c);
     config->warnings = c->warnings;
     config->warning_count = c->warning_count;
     config->outputs = c->outputs;

@@ -74,6 +74,9 @@ void warn_resilient(struct compiler *c, const struct tree_exporter *x, struct st
 void warn_limits(struct compiler *c, const struct tree_exporter *x, struct str name);
 void warn_advice(struct compiler *c, const struct tree_exporter *x);
 
+/* Variables that are set and have no value. */
+void warn_unmade(struct compiler *c);
+
 /* The consumer that delivers through <spot>, a leaf or a multi that is a stage. */
 MUST_USE bool compile_consumer(struct compiler *c, const struct spot *spot, size_t *ret_output,
                                struct err *e);

@@ -110,6 +110,15 @@ void warn_advice(struct compiler *c, const struct tree_exporter *x)
     }
 }
 
+void warn_unmade(struct compiler *c)
+{
+    for (size_t i = 0; i < c->tree->unmade_count; i++) {
+        add_warning(
+            c, c->tree->unmade[i],
+            STR("they are set and have no value, so no exporter is made of them: give them one, or remove them"));
+    }
+}
+
 static void warn(struct compiler *c, const struct tree_exporter *x, const struct yaml_node *node,
                  struct str below)
 {

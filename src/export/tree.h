@@ -15,7 +15,7 @@
 
 #include "export/plan.h"
 
-enum { TREE_EXPORTERS_MAX = 256 };
+enum { TREE_EXPORTERS_MAX = 256, TREE_UNMADE_MAX = 64 };
 
 /* What one exporter is to another. */
 enum tree_role {
@@ -68,6 +68,9 @@ struct tree {
     struct tree_exporter *exporters[TREE_EXPORTERS_MAX]; /* entries first come, first kept */
     size_t count;
     size_t entry_count;
+    const struct yaml_node
+        *unmade[TREE_UNMADE_MAX]; /* what variables without a value would have made */
+    size_t unmade_count;
 };
 
 /* Reads `exporters`; what was read before a failure is the caller's to release all the same. */

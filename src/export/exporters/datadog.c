@@ -2,6 +2,7 @@
 #include "export/exporters/exporters.h"
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "export/exporter_options.h"
 #include "export/http_sink.h"
 #include "export/measures.h"
@@ -165,7 +166,7 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
 {
     const struct datadog_config *c = config;
 
-    if (c->client.api_key == NULL) {
+    if (secret_is_empty(c->client.api_key)) {
         return yaml_err(node, e, ERR_CONFIG,
                         "Datadog needs a key: set 'api_key', 'api_key_file' or 'api_key_secret'");
     }

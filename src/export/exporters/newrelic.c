@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "export/exporter_options.h"
 #include "export/http_sink.h"
 #include "export/measures.h"
@@ -157,7 +158,7 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
 {
     const struct newrelic_config *c = config;
 
-    if (c->client.api_key == NULL) {
+    if (secret_is_empty(c->client.api_key)) {
         return yaml_err(node, e, ERR_CONFIG,
                         "New Relic needs a key: set 'license_key', 'license_key_file' or "
                         "'license_key_secret'");
