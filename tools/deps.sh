@@ -13,7 +13,8 @@ test_packages="libcmocka-dev binutils util-linux git
     clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev cppcheck shellcheck
     python3-pytest python3-pytest-timeout python3-pytest-xdist python3-yaml python3-snappy
     prometheus prometheus-node-exporter prometheus-alertmanager prometheus-pushgateway victoria-metrics influxdb
-    graphite-web python3-whisper dnsmasq-base"
+    graphite-web python3-whisper dnsmasq-base
+    python3-pip docker-compose systemd"
 run_packages="prometheus prometheus-node-exporter"
 bench_packages="victoria-metrics prometheus"
 
