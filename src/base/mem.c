@@ -1,23 +1,12 @@
 #include "base/mem.h"
 
+#include "base/exhausted.h"
+
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-void invariant_failed(const char *condition, const char *file, int line)
-{
-    (void)fprintf(stderr, "telex: invariant broken: %s (%s:%d)\n", condition, file, line);
-    abort();
-}
-
-NO_RETURN COLD static void mem_exhausted(size_t count, size_t size)
-{
-    (void)fprintf(stderr, "telex: out of memory: %zu x %zu bytes were asked for\n", count, size);
-    abort();
-}
 
 /* No object is larger: pointer differences would overflow. */
 #define MEM_MAX ((size_t)PTRDIFF_MAX)
@@ -29,20 +18,27 @@ static bool mem_overflows(size_t count, size_t size)
 
 void *mem_alloc(size_t size)
 {
-    void *ptr = mem_overflows(1, size) ? NULL : malloc(size ? size : 1);
+    void *ptr = mem_try_alloc(size);
 
-    if (unlikely(ptr == NULL)) {
+    while (unlikely(ptr == NULL)) {
         mem_exhausted(1, size);
+        ptr = mem_try_alloc(size);
     }
     return ptr;
 }
 
+static void *try_alloc0(size_t count, size_t size)
+{
+    return mem_overflows(count, size) ? NULL : calloc(count ? count : 1, size ? size : 1);
+}
+
 void *mem_alloc0(size_t count, size_t size)
 {
-    void *ptr = mem_overflows(count, size) ? NULL : calloc(count ? count : 1, size ? size : 1);
+    void *ptr = try_alloc0(count, size);
 
-    if (unlikely(ptr == NULL)) {
+    while (unlikely(ptr == NULL)) {
         mem_exhausted(count, size);
+        ptr = try_alloc0(count, size);
     }
     return ptr;
 }
@@ -61,8 +57,9 @@ void *mem_resize(void *ptr, size_t count, size_t size)
 {
     void *moved = mem_try_resize(ptr, count, size);
 
-    if (unlikely(moved == NULL)) {
+    while (unlikely(moved == NULL)) {
         mem_exhausted(count, size);
+        moved = mem_try_resize(ptr, count, size);
     }
     return moved;
 }
