@@ -29,6 +29,7 @@ const char dead_letters_consumer[] = "kept";
 
 struct dead_letters {
     const struct env *env;
+    const struct fs *fs;
     struct str folder;
     struct str name;
     const struct exporter_dead_letters *quota;
@@ -42,10 +43,11 @@ struct dead_letters {
 
 struct dead_letters *dead_letters_new(const struct env *env, struct str folder, struct str name,
                                       const struct exporter_dead_letters *quota,
-                                      struct drops *drops)
+                                      struct drops *drops, const struct fs *fs)
 {
     struct dead_letters *d = mem_new(struct dead_letters);
 
+    d->fs = fs != NULL ? fs : fs_system();
     d->env = env;
     d->folder = str_make(mem_dup_text(folder.ptr, folder.len), folder.len);
     d->name = str_make(mem_dup_text(name.ptr, name.len), name.len);
@@ -86,6 +88,8 @@ static bool open_first(struct dead_letters *d, struct err *e)
                                   .sync = LOG_SYNC_ALWAYS,
                                   .memory_bytes = 1 << 20,
                                   .segment_bytes = segment_bytes(d->quota->max_disk_bytes),
+                                  .min_free_bytes = d->fs != fs_system() ? -1 : 0,
+                                  .fs = d->fs,
                                   .env = d->env};
     struct log_report report;
     struct log *log = NULL;
@@ -118,7 +122,7 @@ static int64_t find_bytes(const struct dead_letters *d)
     struct err e = ERR_INIT;
     int64_t bytes = 0;
 
-    if (log_view_is_log(fs_system(), d->folder) && log_view_open(fs_system(), d->folder, &v, &e)) {
+    if (log_view_is_log(d->fs, d->folder) && log_view_open(d->fs, d->folder, &v, &e)) {
         bytes = log_view_bytes(v);
         log_view_close(v);
     }

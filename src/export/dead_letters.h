@@ -19,13 +19,15 @@
 struct drops;
 struct env;
 struct exporter_dead_letters;
+struct fs;
 struct log;
 struct dead_letters;
 
-/* Nothing is opened until the first letter; <folder> and <name> are copied, the rest outlives it. */
+/* Nothing is opened until the first letter; <folder> and <name> are copied, the rest outlives it; <fs> NULL
+ * is the system's. */
 struct dead_letters *dead_letters_new(const struct env *env, struct str folder, struct str name,
                                       const struct exporter_dead_letters *quota,
-                                      struct drops *drops);
+                                      struct drops *drops, const struct fs *fs);
 void dead_letters_free(struct dead_letters *d);
 
 /* Keeps the rows of <view>; durable when true. */

@@ -41,6 +41,7 @@ enum exporter_caps {
 /* Where a leaf stands: what it may keep and how it is called. */
 struct exporter_place {
     const struct env *env;
+    const struct exporter_kind *kind;   /* of the leaf that is opened */
     struct str name;                    /* the exporter's name in the config */
     struct str data_folder;             /* its own, below state.path */
     const struct option_ints *retry_on; /* statuses that are tried again; NULL or none: as the
@@ -112,6 +113,10 @@ extern const struct exporter_kind *const exporter_kinds[];
 
 /* By its name or an alias of it; NULL without. */
 const struct exporter_kind *exporter_kind_find(struct str name);
+
+/* The same among <kinds>, NULL-terminated, or NULL for none. */
+const struct exporter_kind *exporter_kind_among(const struct exporter_kind *const *kinds,
+                                                struct str name);
 
 /* The name of the kind that was perhaps meant; NULL when none is near. */
 const char *exporter_kind_nearest(struct str name);

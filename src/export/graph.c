@@ -92,8 +92,9 @@ static bool open_output(struct plan *p, struct gates *gates, struct output *o, s
         return level_set_open(o->config->kind, &place, o->config->config, &filter, &o->level, e);
     }
     drops_init(&o->drops, p->env, o->config->name);
-    o->dead = dead_letters_new(p->env, path_below(p, "dead", o->config->name, &folder),
-                               o->config->name, &o->config->delivery.dead, &o->drops);
+    o->dead =
+        dead_letters_new(p->env, path_below(p, "dead", o->config->name, &folder), o->config->name,
+                         &o->config->delivery.dead, &o->drops, p->storage.fs);
     for (unsigned log = 0; log < PLAN_LOGS; log++) {
         if (uses_log(o->config->takes, log) && !open_consumer(p, gates, o, log, e)) {
             return false;

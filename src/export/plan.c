@@ -73,6 +73,10 @@ static bool open_log(struct plan *p, unsigned which, enum log_sync sync, struct 
                                   .path = buf_str(&path),
                                   .sync = sync,
                                   .memory_bytes = LOG_MEMORY_BYTES,
+                                  .max_bytes = p->storage.max_bytes,
+                                  .segment_bytes = p->storage.segment_bytes,
+                                  .min_free_bytes = p->storage.fs != NULL ? -1 : 0,
+                                  .fs = p->storage.fs,
                                   .env = p->env};
     if (!log_open(&options, &p->logs[which], &report, e)) {
         p->logs[which] = NULL;
@@ -88,8 +92,9 @@ static bool open_log(struct plan *p, unsigned which, enum log_sync sync, struct 
 
 static bool open_logs(struct plan *p, const struct plan_config *config, struct err *e)
 {
-    return fs_make_path(fs_system(), p->state_path, e) &&
-           open_log(p, PLAN_LEDGER, LOG_SYNC_ALWAYS, e) &&
+    const struct fs *fs = p->storage.fs != NULL ? p->storage.fs : fs_system();
+
+    return fs_make_path(fs, p->state_path, e) && open_log(p, PLAN_LEDGER, LOG_SYNC_ALWAYS, e) &&
            open_log(p, PLAN_BULK, bulk_sync(config), e) &&
            log_consumer_add(p->logs[PLAN_LEDGER], str_of(state_consumer), &p->state_bit, e);
 }
@@ -102,6 +107,7 @@ bool plan_open(const struct env *env, const struct plan_config *config, struct p
     p->env = env;
     p->state_path = str_make(mem_dup_text(config->state_path.ptr, config->state_path.len),
                              config->state_path.len);
+    p->storage = config->storage;
     p->taps = taps_new(env);
     p->meters = call_meters_new(env);
     p->pages = pages_new(env);

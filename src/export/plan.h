@@ -30,6 +30,7 @@
 #include <stdint.h>
 
 struct env;
+struct fs;
 struct plan;
 
 enum { PLAN_WARNINGS_MAX = 64, PLAN_OUTPUTS_MAX = 63 };
@@ -104,6 +105,13 @@ struct route_config {
     const struct yaml_node *node;
 };
 
+/* Where the logs are kept; all zero: in the file system below state_path, as large as the disk is. */
+struct plan_storage {
+    const struct fs *fs;
+    int64_t max_bytes;     /* per log; beyond it nothing is taken in */
+    int64_t segment_bytes; /* in which room is given back */
+};
+
 struct plan_config {
     const struct output_config *outputs;
     size_t output_count;
@@ -120,6 +128,7 @@ struct plan_config {
     size_t warning_count;
     struct tree *tree; /* as it was written; owns the secrets and conditions */
     struct str state_path;
+    struct plan_storage storage;
 };
 
 struct tree;
@@ -131,6 +140,18 @@ struct tree;
 MUST_USE bool plan_parse(const struct yaml_node *exporters, const struct yaml_node *built_in,
                          const struct yaml_node *routes, const struct option_source *source,
                          struct arena *a, struct plan_config *ret_config, struct err *e);
+
+/* The same with kinds of exporters beside those of the registry; NULL-terminated, or NULL. They outlive the
+ * config. */
+struct plan_sections {
+    const struct yaml_node *exporters;
+    const struct yaml_node *built_in;
+    const struct yaml_node *routes;
+    const struct exporter_kind *const *kinds;
+};
+MUST_USE bool plan_parse_sections(const struct plan_sections *text,
+                                  const struct option_source *source, struct arena *a,
+                                  struct plan_config *ret_config, struct err *e);
 void plan_config_release(struct plan_config *config);
 
 /*

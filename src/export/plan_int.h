@@ -40,6 +40,7 @@ struct graph {
 struct plan {
     const struct env *env;
     struct str state_path; /* owned */
+    struct plan_storage storage;
     struct log *logs[PLAN_LOGS];
     unsigned state_bit; /* the ledger's consumer that keeps edges until a snapshot has them */
     struct trace trace;

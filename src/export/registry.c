@@ -36,14 +36,20 @@ static bool is_called(const struct exporter_kind *kind, struct str name)
     return is_it;
 }
 
-const struct exporter_kind *exporter_kind_find(struct str name)
+const struct exporter_kind *exporter_kind_among(const struct exporter_kind *const *kinds,
+                                                struct str name)
 {
-    for (const struct exporter_kind *const *kind = exporter_kinds; *kind != NULL; kind++) {
+    for (const struct exporter_kind *const *kind = kinds; kind != NULL && *kind != NULL; kind++) {
         if (is_called(*kind, name)) {
             return *kind;
         }
     }
     return NULL;
+}
+
+const struct exporter_kind *exporter_kind_find(struct str name)
+{
+    return exporter_kind_among(exporter_kinds, name);
 }
 
 const char *exporter_kind_nearest(struct str name)

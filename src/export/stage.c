@@ -37,6 +37,7 @@ static bool open_leaf(const struct exporter_place *place, const struct stage_con
         return err_set(e, ERR_CONFIG, "a %s cannot be run yet", config->kind->name);
     }
     own.name = config->name;
+    own.kind = config->kind;
     return config->kind->open(&own, config->config, ret_sink, e);
 }
 

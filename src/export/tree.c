@@ -113,7 +113,7 @@ const char *tree_env_prefix(struct tree *t, const char *before, struct str name)
 }
 
 /* NULL with the reason in <e> when there is none. */
-static const struct exporter_kind *find_kind(const struct yaml_node *node,
+static const struct exporter_kind *find_kind(const struct tree *t, const struct yaml_node *node,
                                              const struct yaml_node *options, struct err *e)
 {
     const struct yaml_node *type = yaml_get(options, STR("type"));
@@ -127,7 +127,8 @@ static const struct exporter_kind *find_kind(const struct yaml_node *node,
     if (!yaml_text(type, &name, e)) {
         return NULL;
     }
-    const struct exporter_kind *kind = exporter_kind_find(name);
+    const struct exporter_kind *kind = exporter_kind_among(t->kinds, name);
+    kind = kind != NULL ? kind : exporter_kind_find(name);
     if (kind == NULL) {
         const char *near = exporter_kind_nearest(name);
         (void)yaml_err(type, e, ERR_CONFIG, "unknown exporter type '%.*s'%s%s%s",
@@ -182,7 +183,7 @@ bool tree_read_exporter(struct tree *t, struct tree_exporter *x, struct err *e)
         return tree_err(x, e, ERR_LIMIT, "this is one exporter too many: there can be %d",
                         TREE_EXPORTERS_MAX);
     }
-    x->kind = find_kind(x->node, x->options, e);
+    x->kind = find_kind(t, x->node, x->options, e);
     if (x->kind == NULL) {
         return false;
     }

@@ -64,7 +64,8 @@ struct tree_exporter {
 struct tree {
     const struct option_source *source;
     struct arena *arena;
-    const struct yaml_node *built_in; /* entries beside those of the config, or NULL */
+    const struct yaml_node *built_in;         /* entries beside those of the config, or NULL */
+    const struct exporter_kind *const *kinds; /* beside those of the registry, or NULL */
     struct tree_exporter *exporters[TREE_EXPORTERS_MAX]; /* entries first come, first kept */
     size_t count;
     size_t entry_count;
