@@ -89,11 +89,16 @@ struct picker {
     uint32_t count;
 };
 
-static void pick_row(struct picker *p, const struct labels *key, uint32_t row)
+static void pick_hash(struct picker *p, uint64_t hash, uint32_t row)
 {
-    if (key->hash % p->lanes == p->lane) {
+    if (hash % p->lanes == p->lane) {
         p->rows[p->count++] = row;
     }
+}
+
+static void pick_row(struct picker *p, const struct labels *key, uint32_t row)
+{
+    pick_hash(p, key->hash, row);
 }
 
 static bool pick_samples(struct picker *p, struct batch *b, struct err *e)
@@ -135,11 +140,22 @@ static bool pick_notes(struct picker *p, struct batch *b, struct err *e)
     return true;
 }
 
+static bool pick_events(struct picker *p, struct batch *b, struct err *e)
+{
+    const struct events *events = NULL;
+
+    if (!batch_events(b, &events, e)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < events->count; i++) {
+        pick_hash(p, str_hash(event_key(&events->rows[i]), 0), i);
+    }
+    return true;
+}
+
 static bool (*const pickers[RECORD_KINDS])(struct picker *, struct batch *, struct err *) = {
-    [RECORD_SAMPLE] = pick_samples,
-    [RECORD_ALERT] = pick_alerts,
-    [RECORD_SPAN] = pick_notes,
-    [RECORD_PROFILE] = pick_notes,
+    [RECORD_SAMPLE] = pick_samples, [RECORD_ALERT] = pick_alerts,  [RECORD_EVENT] = pick_events,
+    [RECORD_SPAN] = pick_notes,     [RECORD_PROFILE] = pick_notes,
 };
 
 bool lane_share_rows(struct batch *b, unsigned lane, unsigned lanes, uint32_t **ret_rows,

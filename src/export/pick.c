@@ -95,11 +95,24 @@ static bool pick_notes(struct view view, struct batch *b, struct err *e)
     return true;
 }
 
+static bool pick_events(struct view view, struct batch *b, struct err *e)
+{
+    const struct events *in = NULL;
+
+    if (!batch_events(view.batch, &in, e)) {
+        return false;
+    }
+    struct event *rows = arena_array(batch_arena(b), struct event, view.n);
+    for (uint32_t i = 0; i < view.n; i++) {
+        rows[i] = event_copy(batch_arena(b), &in->rows[view_row(view, i)]);
+    }
+    batch_set_events(b, (struct events){rows, view.n});
+    return true;
+}
+
 static bool (*const pickers[RECORD_KINDS])(struct view, struct batch *, struct err *) = {
-    [RECORD_SAMPLE] = pick_samples,
-    [RECORD_ALERT] = pick_alerts,
-    [RECORD_SPAN] = pick_notes,
-    [RECORD_PROFILE] = pick_notes,
+    [RECORD_SAMPLE] = pick_samples, [RECORD_ALERT] = pick_alerts,  [RECORD_EVENT] = pick_events,
+    [RECORD_SPAN] = pick_notes,     [RECORD_PROFILE] = pick_notes,
 };
 
 bool batch_pick(struct view view, struct batch **ret_batch, struct err *e)

@@ -1,7 +1,7 @@
 /*
  * A record's fields, as conditions name them: kind, rule, group, measurement, database; value,
  * state, name; a sample's own name is its value; function_name, execution_time_ms and status of spans; the
- * fields of profiles and spans; then labels, then annotations. A field that the record lacks leaves its name to
+ * fields of profiles and spans; the attributes of events; then labels, then annotations. A field that the record lacks leaves its name to
  * labels and annotations: `group` of a sample that no rule made is its label.
  */
 #include "export/routing.h"
@@ -19,6 +19,7 @@ struct record {
     double value;
     const struct alert *alert; /* or NULL */
     const struct note *note;   /* or NULL */
+    const struct event *event; /* or NULL */
 };
 
 static bool field_text(struct str text, struct field_value *ret)
@@ -63,7 +64,7 @@ static bool field_name(const struct record *r, struct field_value *ret)
 
 static bool field_record_value(const struct record *r, struct field_value *ret)
 {
-    if (r->note != NULL) {
+    if (r->note != NULL || r->event != NULL) {
         return false;
     }
     *ret = (struct field_value){.is_number = true, .number = r->value};
@@ -153,6 +154,25 @@ static bool find_note_field(const struct record *r, struct str name, struct fiel
     return note_field_number(f, &ret->number);
 }
 
+static bool find_event_field(const struct record *r, struct str name, struct field_value *ret)
+{
+    struct str text = r->event != NULL ? event_text(r->event, name) : STR("");
+    const struct event_extension *x = NULL;
+
+    if (r->event == NULL || text.len > 0) {
+        return field_text(text, ret);
+    }
+    x = event_extension(r->event, name);
+    if (x == NULL || x->type == EVENT_TEXT) {
+        return field_text(x != NULL ? x->text : text, ret);
+    }
+    if (x->type == EVENT_FLAG) {
+        return field_text(x->integer != 0 ? STR("true") : STR("false"), ret);
+    }
+    *ret = (struct field_value){.text = STR(""), .is_number = true, .number = x->integer};
+    return true;
+}
+
 static bool record_field(const void *record, enum field_scope scope, struct str name,
                          struct field_value *ret)
 {
@@ -164,7 +184,8 @@ static bool record_field(const void *record, enum field_scope scope, struct str 
                 return true;
             }
         }
-        if (find_own_name(r, name, ret) || find_note_field(r, name, ret)) {
+        if (find_own_name(r, name, ret) || find_note_field(r, name, ret) ||
+            find_event_field(r, name, ret)) {
             return true;
         }
     }
@@ -313,8 +334,8 @@ static bool split_alerts(struct splitter *s, struct batch *b, struct err *e)
     }
     for (uint32_t i = 0; i < alerts->count; i++) {
         const struct alert *a = &alerts->rows[i];
-        struct record r = {s->info, a->labels, a->annotations, a->annotation_count, a->value,
-                           a,       NULL};
+        struct record r = {s->info,  a->labels, a->annotations, a->annotation_count,
+                           a->value, a,         NULL,           NULL};
         add_row(s, route_record(s->how, &r), i);
     }
     return true;
@@ -352,11 +373,24 @@ static bool split_notes(struct splitter *s, struct batch *b, struct err *e)
     return true;
 }
 
+static bool split_events(struct splitter *s, struct batch *b, struct err *e)
+{
+    const struct events *events = NULL;
+    struct record r = base_record(s->info);
+
+    if (!batch_events(b, &events, e)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < events->count; i++) {
+        r.event = &events->rows[i];
+        add_row(s, route_record(s->how, &r), i);
+    }
+    return true;
+}
+
 static bool (*const splitters[RECORD_KINDS])(struct splitter *, struct batch *, struct err *) = {
-    [RECORD_SAMPLE] = split_samples,
-    [RECORD_ALERT] = split_alerts,
-    [RECORD_SPAN] = split_notes,
-    [RECORD_PROFILE] = split_notes,
+    [RECORD_SAMPLE] = split_samples, [RECORD_ALERT] = split_alerts,  [RECORD_EVENT] = split_events,
+    [RECORD_SPAN] = split_notes,     [RECORD_PROFILE] = split_notes,
 };
 
 /* Moves the groups into <a>; one group that has every row is the whole batch. */

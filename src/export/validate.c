@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/number.h"
+#include "wire/cloudevent.h"
 #include "wire/influx_line.h"
 #include "wire/record_json.h"
 #include "wire/remote_write.h"
@@ -18,6 +19,7 @@ struct walk {
     const struct samples *samples; /* or NULL */
     const struct alerts *alerts;   /* or NULL */
     const struct notes *notes;     /* or NULL */
+    const struct events *events;   /* or NULL */
     uint32_t row;                  /* of the view */
     uint32_t part;                 /* of that row */
     uint32_t records;              /* that came back */
@@ -32,6 +34,7 @@ static bool walk_begin(struct walk *w, const struct sent_rows *sent, struct err 
     w->part = sent->part != SENT_ALL_PARTS ? sent->part : 0;
     return kind == RECORD_ALERT    ? batch_alerts(b, &w->alerts, e)
            : kind == RECORD_SAMPLE ? batch_samples(b, &w->samples, e)
+           : kind == RECORD_EVENT  ? batch_events(b, &w->events, e)
                                    : batch_notes(b, &w->notes, e);
 }
 
@@ -405,11 +408,26 @@ static bool compare_note(struct walk *w, const struct note *got, struct err *e)
     return true;
 }
 
+static bool compare_event(struct walk *w, const struct event *got, struct err *e)
+{
+    AUTO(buf_release) struct buf sent = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf read = BUF_INIT(BUF_UNLIMITED);
+
+    cloudevent_write(&w->events->rows[walk_at(w)], &sent);
+    cloudevent_write(got, &read);
+    if (!str_eq(buf_str(&sent), buf_str(&read))) {
+        return mismatch(w, e, "the event");
+    }
+    next_row(w);
+    return true;
+}
+
 static bool compare_row(struct walk *w, struct batch *b, uint32_t i, struct err *e)
 {
     const struct samples *samples = NULL;
     const struct alerts *alerts = NULL;
     const struct notes *notes = NULL;
+    const struct events *events = NULL;
     enum record_kind kind = batch_info(w->sent->view.batch)->kind;
 
     pass_stale(w);
@@ -424,6 +442,9 @@ static bool compare_row(struct walk *w, struct batch *b, uint32_t i, struct err 
     }
     if (w->notes != NULL) {
         return batch_notes(b, &notes, e) && compare_note(w, &notes->rows[i], e);
+    }
+    if (w->events != NULL) {
+        return batch_events(b, &events, e) && compare_event(w, &events->rows[i], e);
     }
     return batch_samples(b, &samples, e) && compare_sample(w, samples, i, e);
 }

@@ -29,6 +29,7 @@ struct batch {
     struct samples samples;
     struct alerts alerts;
     struct notes notes;
+    struct events events;
 };
 
 static const char *const kind_names[RECORD_KINDS] = {
@@ -137,6 +138,12 @@ void batch_set_notes(struct batch *b, struct notes notes)
     batch_columns_set(b, notes.count);
 }
 
+void batch_set_events(struct batch *b, struct events events)
+{
+    b->events = events;
+    batch_columns_set(b, events.count);
+}
+
 const struct samples *batch_own_samples(const struct batch *b)
 {
     return &b->samples;
@@ -150,6 +157,11 @@ const struct alerts *batch_own_alerts(const struct batch *b)
 const struct notes *batch_own_notes(const struct batch *b)
 {
     return &b->notes;
+}
+
+const struct events *batch_own_events(const struct batch *b)
+{
+    return &b->events;
 }
 
 struct batch *batch_ref(struct batch *b)
@@ -290,6 +302,15 @@ bool batch_notes(struct batch *b, const struct notes **ret_notes, struct err *e)
         return false;
     }
     *ret_notes = &b->notes;
+    return true;
+}
+
+bool batch_events(struct batch *b, const struct events **ret_events, struct err *e)
+{
+    if (!batch_need_columns(b, b->info.kind == RECORD_EVENT, "events", e)) {
+        return false;
+    }
+    *ret_events = &b->events;
     return true;
 }
 

@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "model/event.h"
 #include "model/labels.h"
 #include "model/note.h"
 
@@ -136,9 +137,9 @@ struct batch_codec {
     uint8_t id; /* in frames; never re-used */
     const char *name;
     enum record_kind kind;
-    /* Fills <b>'s columns with batch_set_samples(), _alerts() or _notes(). */
+    /* Fills <b>'s columns with batch_set_samples(), _alerts(), _notes() or _events(). */
     bool (*decode)(struct str encoded, struct batch *b, struct err *e);
-    /* Reads the columns with batch_own_samples(), _alerts() or _notes(). */
+    /* Reads the columns with batch_own_samples(), _alerts(), _notes() or _events(). */
     bool (*encode)(const struct batch *b, struct buf *out, struct err *e);
     /* Appends what holds the rows of all <parts>, in order, without decoding them; parts that are
      * seen to be broken are refused. NULL: they cannot be put together so. */
@@ -161,11 +162,13 @@ struct arena *batch_arena(struct batch *b);
 void batch_set_samples(struct batch *b, struct samples samples);
 void batch_set_alerts(struct batch *b, struct alerts alerts);
 void batch_set_notes(struct batch *b, struct notes notes);
+void batch_set_events(struct batch *b, struct events events);
 
 /* Columns that are there already, without decoding: for a codec's encode(). */
 const struct samples *batch_own_samples(const struct batch *b);
 const struct alerts *batch_own_alerts(const struct batch *b);
 const struct notes *batch_own_notes(const struct batch *b);
+const struct events *batch_own_events(const struct batch *b);
 
 struct batch *batch_ref(struct batch *b);
 void batch_unref(struct batch *b); /* NULL is fine */
@@ -190,6 +193,7 @@ size_t batch_bytes(const struct batch *b);
 MUST_USE bool batch_samples(struct batch *b, const struct samples **ret_samples, struct err *e);
 MUST_USE bool batch_alerts(struct batch *b, const struct alerts **ret_alerts, struct err *e);
 MUST_USE bool batch_notes(struct batch *b, const struct notes **ret_notes, struct err *e);
+MUST_USE bool batch_events(struct batch *b, const struct events **ret_events, struct err *e);
 
 /* The encoded form in the batch's own codec, encoded on first use. */
 MUST_USE bool batch_encoded(struct batch *b, struct str *ret_bytes, struct err *e);

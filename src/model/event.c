@@ -201,7 +201,7 @@ static struct str extension_text(const struct event_extension *x, struct arena *
     return x->type == EVENT_FLAG ? str_of(x->integer != 0 ? "true" : "false") : x->text;
 }
 
-struct str event_attribute(const struct event *ev, struct str name, struct arena *a)
+struct str event_text(const struct event *ev, struct str name)
 {
     const struct {
         const char *name;
@@ -218,8 +218,18 @@ struct str event_attribute(const struct event *ev, struct str name, struct arena
 
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         if (str_eq(name, str_of(known[i].name))) {
-            return known[i].value.len > 0 ? known[i].value : STR_NONE;
+            return known[i].value;
         }
+    }
+    return STR("");
+}
+
+struct str event_attribute(const struct event *ev, struct str name, struct arena *a)
+{
+    struct str text = event_text(ev, name);
+
+    if (text.len > 0) {
+        return text;
     }
     if (str_eq(name, STR("time"))) {
         return time_text(ev, a);

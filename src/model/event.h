@@ -76,6 +76,9 @@ bool event_type_is_json(struct str content_type);
 /* NULL when it has none of that name. */
 const struct event_extension *event_extension(const struct event *ev, struct str name);
 
+/* An attribute that the specification names and that is a text; empty when there is none. */
+struct str event_text(const struct event *ev, struct str name);
+
 /* An attribute by its name in CloudEvents, as text in <a>; STR_NONE when the event has none. */
 struct str event_attribute(const struct event *ev, struct str name, struct arena *a);
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "wire/edges.h"
+#include "wire/events.h"
 #include "wire/notes.h"
 #include "wire/pb.h"
 #include "wire/pb_labels.h"
@@ -33,7 +34,7 @@ enum {
 };
 
 static const struct batch_codec *const codecs[] = {&codec_rw1, &codec_edges, &codec_profiles,
-                                                   &codec_spans};
+                                                   &codec_spans, &codec_events};
 
 const struct batch_codec *batch_codec_find(uint8_t id)
 {

@@ -1,6 +1,7 @@
 #include "wire/record_gather.h"
 
 #include "wire/edges.h"
+#include "wire/events.h"
 #include "wire/notes.h"
 #include "wire/remote_write.h"
 
@@ -21,6 +22,7 @@ static void forget_rows(struct record_gather *g)
     vec_clear(&g->values);
     vec_clear(&g->alerts);
     vec_clear(&g->notes);
+    vec_clear(&g->events);
     arena_reset(&g->row_arena);
 }
 
@@ -39,6 +41,7 @@ void record_gather_release(struct record_gather *g)
         labels_unref(g->notes.items[i].labels);
     }
     vec_release(&g->notes);
+    vec_release(&g->events);
     vec_release(&g->series);
     vec_release(&g->times);
     vec_release(&g->values);
@@ -114,6 +117,18 @@ static struct batch *make_notes(struct record_gather *g)
     return b;
 }
 
+static struct batch *make_events(struct record_gather *g)
+{
+    struct batch *b = batch_new(&codec_events, &g->info);
+    struct event *rows = arena_array(batch_arena(b), struct event, g->events.len);
+
+    for (size_t i = 0; i < g->events.len; i++) {
+        rows[i] = event_copy(batch_arena(b), &g->events.items[i]);
+    }
+    batch_set_events(b, (struct events){.rows = rows, .count = (uint32_t)g->events.len});
+    return b;
+}
+
 bool record_gather_flush(struct record_gather *g, struct err *e)
 {
     AUTO(batch_autounref) struct batch *b = NULL;
@@ -124,6 +139,8 @@ bool record_gather_flush(struct record_gather *g, struct err *e)
         b = make_alerts(g);
     } else if (g->notes.len > 0) {
         b = make_notes(g);
+    } else if (g->events.len > 0) {
+        b = make_events(g);
     } else {
         return true;
     }
@@ -188,4 +205,12 @@ bool record_gather_note(struct record_gather *g, const struct note *n, struct er
     labels_unref(n->labels); /* the copy has its own */
     vec_push(&g->notes, kept);
     return g->notes.len < RECORD_TEXT_ROWS || record_gather_flush(g, e);
+}
+
+bool record_gather_event(struct record_gather *g, const struct event *ev, struct err *e)
+{
+    struct event kept = event_copy(&g->row_arena, ev);
+
+    vec_push(&g->events, kept);
+    return g->events.len < RECORD_TEXT_ROWS || record_gather_flush(g, e);
 }

@@ -22,6 +22,7 @@ struct record_gather {
     VEC(double) values;
     VEC(struct alert) alerts;
     VEC(struct note) notes;
+    VEC(struct event) events;
 };
 
 void record_gather_init(struct record_gather *g, const struct record_text_taker *taker,
@@ -44,6 +45,9 @@ MUST_USE bool record_gather_alert(struct record_gather *g, const struct alert *a
 
 /* Adds a profile or span; texts are copied, and the reference to its labels is taken over. */
 MUST_USE bool record_gather_note(struct record_gather *g, const struct note *n, struct err *e);
+
+/* Adds an event, which is copied. */
+MUST_USE bool record_gather_event(struct record_gather *g, const struct event *ev, struct err *e);
 
 /* Hands out what is there. */
 MUST_USE bool record_gather_flush(struct record_gather *g, struct err *e);

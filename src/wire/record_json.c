@@ -2,6 +2,7 @@
 
 #include "base/number.h"
 #include "base/timetext.h"
+#include "wire/cloudevent.h"
 #include "wire/json.h"
 #include "wire/json_labels.h"
 #include "wire/note_json.h"
@@ -199,6 +200,7 @@ bool record_objects_init(struct record_objects *o, struct view view, struct err 
     *o = (struct record_objects){.view = view};
     if (!(info->kind == RECORD_SAMPLE  ? batch_samples(view.batch, &o->samples, e)
           : info->kind == RECORD_ALERT ? batch_alerts(view.batch, &o->alerts, e)
+          : info->kind == RECORD_EVENT ? batch_events(view.batch, &o->events, e)
                                        : batch_notes(view.batch, &o->notes, e))) {
         return false;
     }
@@ -229,6 +231,8 @@ void record_objects_add(struct record_objects *o, uint32_t i, uint32_t part, str
         (void)record_json_sample(&o->json, o->samples, row, out);
     } else if (o->alerts != NULL) {
         record_json_alert(&o->json, &o->alerts->rows[row], part, out);
+    } else if (o->events != NULL) {
+        cloudevent_write(&o->events->rows[row], out);
     } else {
         note_json_add(&o->notes->rows[row], out);
     }

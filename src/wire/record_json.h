@@ -3,7 +3,8 @@
  *
  * An alert has the eight fields that webhook services expect, in order ("timestamp", "alert_name",
  * "instance", "value", "threshold", "severity", "labels", "annotations"), then ours. docs/internals/wire.md
- * lists all. Profiles and spans are those of note_json.h. Ownership: the printer borrows the batch's info. Threads: confined. Limits: the buf's.
+ * lists all. Profiles and spans are those of note_json.h, events
+ * those of cloudevent.h: what has a "specversion" is one. Ownership: the printer borrows the batch's info. Threads: confined. Limits: the buf's.
  */
 #ifndef TELEX_WIRE_RECORD_JSON_H
 #define TELEX_WIRE_RECORD_JSON_H
@@ -41,9 +42,10 @@ bool record_json_sample(struct record_json *r, const struct samples *s, uint32_t
 struct record_objects {
     struct record_json json;
     struct view view;
-    const struct samples *samples; /* one of these three */
+    const struct samples *samples; /* one of these four */
     const struct alerts *alerts;
     const struct notes *notes;
+    const struct events *events;
 };
 
 /* False when the rows cannot be had, with nothing to release. */

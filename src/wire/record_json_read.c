@@ -4,6 +4,7 @@
  */
 #include "base/number.h"
 #include "base/timetext.h"
+#include "wire/cloudevent.h"
 #include "wire/json.h"
 #include "wire/note_json.h"
 #include "wire/record_gather.h"
@@ -395,6 +396,18 @@ static bool add_span(struct json_records *r, const struct json_node *object)
     return add_note(r, object, RECORD_SPAN);
 }
 
+/* ---- events ---- */
+
+static bool add_event(struct json_records *r)
+{
+    const struct batch_info info = {.kind = RECORD_EVENT, .origin = STR("")};
+    struct event ev;
+
+    return cloudevent_read(r->json, &r->arena, &ev, r->err) &&
+           record_gather_info(&r->gather, STR(""), &info, r->err) &&
+           record_gather_event(&r->gather, &ev, r->err);
+}
+
 /* ---- objects ---- */
 
 static const struct {
@@ -414,6 +427,9 @@ static bool add_object(struct json_records *r, const struct json_node *object)
 
     if (object->kind != JSON_OBJECT) {
         return fail(r, object, "expected an object, a record");
+    }
+    if (member(object, "specversion") != NULL) {
+        return add_event(r);
     }
     if (kind == NULL) {
         return kinds[is_alert].add(r, object);

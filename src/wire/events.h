@@ -1,0 +1,15 @@
+/*
+ * events.h - the batch codec of events, as the log keeps them.
+ *
+ * A protobuf message; docs/internals/wire.md lists its fields. Fields are only ever added: readers pass over
+ * those they do not know. Ownership: a decoded batch's texts are views of its bytes, which live as long as
+ * it does. Threads: any. Limits: BATCH_ROWS_MAX events, EVENT_EXTENSIONS_MAX extensions each.
+ */
+#ifndef TELEX_WIRE_EVENTS_H
+#define TELEX_WIRE_EVENTS_H
+
+#include "model/batch.h"
+
+extern const struct batch_codec codec_events;
+
+#endif
