@@ -452,8 +452,12 @@ static void check_client(const struct env *env, const struct exporter_config *ex
         return;
     }
     offset = kind->level != NULL ? kind->level->client_offset : offset;
-    const void *config = (const char *)exporter->config + offset;
-    if (!http_client_new(env, config, &client, &why)) {
+    struct http_client_config config =
+        *(const struct http_client_config *)(const void *)((const char *)exporter->config + offset);
+    bool is_bare = str_find(config.url, STR("://")) == config.url.len;
+    config.url =
+        is_bare ? STR("") : config.url; /* "host:port", of which the kind makes more than one */
+    if (!http_client_new(env, &config, &client, &why)) {
         (exporter->node->key.len > 0 ? yaml_key_err : yaml_err)(
             exporter->node, &e, ERR_CONFIG, "exporter '%.*s': %s", STR_FMT(exporter->name),
             why.message);

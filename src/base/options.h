@@ -75,6 +75,7 @@ enum option_flags {
     OPTION_SIGNED = 2, /* numbers may be negative */
     OPTION_HIDDEN = 4, /* accepted for compatibility, not documented first */
     OPTION_ADVANCED = 8,
+    OPTION_BARE_HOST = 16, /* a URL may be "host:port", without a scheme */
 };
 
 struct option {

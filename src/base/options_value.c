@@ -332,11 +332,12 @@ bool options_set_url(const struct options_run *r, const struct option *o, struct
 {
     struct str text = STR("");
 
-    (void)o;
     if (!scalar_text(r, &v, "a URL", &text)) {
         return false;
     }
-    const char *problem = text.len > 0 ? url_problem(text) : NULL;
+    bool is_bare = (o->flags & OPTION_BARE_HOST) != 0 && str_find(text, STR("://")) == text.len;
+    struct str whole = is_bare ? arena_printf(r->arena, "http://%.*s", STR_FMT(text)) : text;
+    const char *problem = text.len > 0 ? url_problem(whole) : NULL;
     if (problem != NULL) {
         (void)yaml_err(v.node, r->e, ERR_CONFIG, "%s: %s", v.name, problem);
         if (may_hold_secret(text)) {

@@ -80,6 +80,7 @@ struct http_client_config {
     int64_t
         max_connection_ns; /* nor is one this old: names are resolved and certificates read anew */
     int64_t max_response_bytes;
+    bool http2; /* and nothing else: at once without TLS, agreed upon with it */
     struct option_map headers;
     struct str user_agent;
     struct str username;

@@ -64,9 +64,10 @@ static void set_policy(CURL *easy, const struct http_client_config *config)
     SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
     SET(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     SET(easy, CURLOPT_PATH_AS_IS, 1L);
-    SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(easy, CURLOPT_HTTP_VERSION,
+        (long)(config->http2 ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_1_1));
     SET(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-    SET(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+    SET(easy, CURLOPT_ACCEPT_ENCODING, config->http2 ? NULL : "gzip");
     SET(easy, CURLOPT_MAXAGE_CONN, seconds_of(config->idle_timeout_ns));
     SET(easy, CURLOPT_MAXLIFETIME_CONN, seconds_of(config->max_connection_ns));
     SET(easy, CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_CACHE_S);
@@ -323,6 +324,19 @@ static void set_aws(struct transfer *t)
     buf_wipe(&text);
 }
 
+/*
+ * libcurl 7.88 begins HTTP/2 anew on a kept connection that had it from the start, and so breaks it: there
+ * each request has a connection of its own. With TLS, where the handshake chooses HTTP/2, it is kept.
+ */
+static bool is_used_once(const struct transfer *t)
+{
+    enum { FIXED_IN = 0x080000 };
+    bool is_clear = str_starts(buf_str(&t->url), STR("http:"));
+
+    return t->client->config->http2 && is_clear &&
+           curl_version_info(CURLVERSION_NOW)->version_num < FIXED_IN;
+}
+
 void transfer_configure(struct transfer *t, int64_t left_ns)
 {
     CURL *easy = t->pair->easy;
@@ -333,6 +347,7 @@ void transfer_configure(struct transfer *t, int64_t left_ns)
     SET(easy, CURLOPT_HTTPHEADER, t->headers.list);
     SET(easy, CURLOPT_TIMEOUT_MS, ms_of(left_ns));
     SET(easy, CURLOPT_CONNECTTIMEOUT_MS, ms_of(connect_ns < left_ns ? connect_ns : left_ns));
+    SET(easy, CURLOPT_FORBID_REUSE, is_used_once(t) ? 1L : 0L);
     SET(easy, CURLOPT_ERRORBUFFER, t->message);
     SET(easy, CURLOPT_PREREQDATA, t);
     SET(easy, CURLOPT_READDATA, t);
