@@ -11,7 +11,7 @@ build_packages="gcc libc6-dev make meson ninja-build pkgconf python3
     zlib1g-dev libzstd-dev libsnappy-dev libxxhash-dev libsqlite3-dev"
 test_packages="libcmocka-dev binutils util-linux git
     clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev cppcheck shellcheck
-    python3-pytest python3-pytest-timeout python3-pytest-xdist python3-yaml python3-snappy
+    python3-pytest python3-pytest-timeout python3-pytest-xdist python3-yaml python3-snappy python3-grpcio
     prometheus prometheus-node-exporter prometheus-alertmanager prometheus-pushgateway victoria-metrics influxdb
     graphite-web python3-whisper dnsmasq-base
     python3-pip docker-compose systemd"

@@ -83,16 +83,35 @@ static bool encode_body(struct http_sink *s, const struct export_request *req, s
     return true;
 }
 
-static size_t add_headers(const struct export_request *req, struct http_header *headers)
+static const struct http_client_config *client_config(const struct http_exporter *exporter,
+                                                      const void *config)
 {
+    return (const void *)((const char *)config + exporter->client_offset);
+}
+
+/* How long a call may take: what the client allows, or what is left of the wait. */
+static int64_t timeout_ns(const struct http_sink *s, struct wait wait)
+{
+    int64_t allowed = client_config(s->exporter, s->config)->timeout_ns;
+    int64_t left = wait.deadline_mono_ns - clock_mono_ns(s->env->clock);
+
+    return wait.deadline_mono_ns != DEADLINE_NEVER && left < allowed ? left : allowed;
+}
+
+static size_t add_headers(struct http_sink *s, const struct export_request *req, struct wait wait,
+                          struct http_header *headers)
+{
+    const char *compression =
+        encodings[req->encoding] != NULL ? encodings[req->encoding]->name : NULL;
     size_t count = 0;
 
     for (size_t i = 0; i < req->header_count; i++) {
         headers[count++] = (struct http_header){req->headers[i].name, req->headers[i].value};
     }
-    if (encodings[req->encoding] != NULL) {
-        headers[count++] =
-            (struct http_header){STR("Content-Encoding"), str_of(encodings[req->encoding]->name)};
+    if (req->is_grpc) {
+        count += grpc_call_headers(compression, timeout_ns(s, wait), &s->arena, headers + count);
+    } else if (compression != NULL) {
+        headers[count++] = (struct http_header){STR("Content-Encoding"), str_of(compression)};
     }
     return count;
 }
@@ -168,18 +187,53 @@ static enum verdict judge(struct http_sink *s, struct view view, uint32_t first,
     return out->rest;
 }
 
+/* The same of a call of gRPC, whose status stands in its trailers. */
+static enum verdict judge_call(struct http_sink *s, const struct sent_rows *sent,
+                               const struct http_response *res, struct outcome *out)
+{
+    struct grpc_answer call;
+
+    grpc_call_read(res, buf_str(&s->answer), &s->arena, &call);
+    out->status = grpc_code_to_http(call.code);
+    out->rest = status_verdict(s->exporter->statuses, out->status);
+    if (out->rest != VERDICT_DELIVERED) {
+        bool is_auth = call.code == GRPC_UNAUTHENTICATED || call.code == GRPC_PERMISSION_DENIED;
+        (void)err_set(&out->err, is_auth ? ERR_AUTH : ERR_NET, "answered %s%s%.*s",
+                      grpc_code_name((int)call.code), call.text.len > 0 ? ": " : "",
+                      STR_FMT(str_slice(call.text, 0, REASON_MAX)));
+    }
+    const struct export_answer answer = {
+        .status = out->status, .body = call.message, .grpc = &call};
+    if (s->exporter->judge != NULL) {
+        s->exporter->judge(s->config, sent->view, sent->first, sent->end, &answer, out);
+    }
+    return out->rest;
+}
+
+static enum verdict judge_answer(struct http_sink *s, const struct sent_rows *sent,
+                                 const struct export_request *req, const struct http_response *res,
+                                 struct outcome *out)
+{
+    return req->is_grpc ? judge_call(s, sent, res, out)
+                        : judge(s, sent->view, sent->first, sent->end, res, out);
+}
+
 /* Makes the call; the answer's body is in s->answer. */
 static bool call(struct http_sink *s, const struct export_request *req, struct str body,
                  struct wait wait, struct http_response *res, struct err *e)
 {
-    struct http_header headers[HTTP_EXPORT_HEADERS_MAX + 1];
+    struct http_header headers[HTTP_EXPORT_HEADERS_MAX + GRPC_CALL_HEADERS];
+    char prefix[GRPC_PREFIX_BYTES];
+    const struct str parts[] = {str_make(prefix, sizeof(prefix)), body};
     struct http_request request = {.method = req->method,
                                    .path = req->path,
                                    .url = req->url,
                                    .headers = headers,
-                                   .header_count = add_headers(req, headers),
-                                   .parts = &body,
-                                   .part_count = 1};
+                                   .header_count = add_headers(s, req, wait, headers),
+                                   .parts = req->is_grpc ? parts : parts + 1,
+                                   .part_count = req->is_grpc ? 2 : 1};
+
+    grpc_prefix(req->encoding != BODY_PLAIN, body.len, prefix);
 
     http_response_init(res, &s->answer);
     int64_t began_ns = debug_now_ns(&s->debug);
@@ -248,8 +302,7 @@ static enum verdict send_one(struct http_sink *s, const struct sent_rows *sent,
     out->requests++;
     out->bytes += body.len;
     began_ns = debug_now_ns(&s->debug);
-    enum verdict verdict =
-        answered ? judge(s, sent->view, sent->first, sent->end, &res, out) : failure_verdict(&res);
+    enum verdict verdict = answered ? judge_answer(s, sent, req, &res, out) : failure_verdict(&res);
     debug_measure(&s->debug, DEBUG_JUDGE, began_ns);
     http_response_release(&res);
     return verdict;
@@ -467,12 +520,36 @@ enum probed http_probe(struct http_client *client, struct str url, struct buf *a
     return ret;
 }
 
+/* Asks with a request that has no rows. */
+static enum probed probe_with_request(struct http_sink *s, struct wait wait, struct err *e)
+{
+    struct export_request req = {.arena = &s->arena, .body = BUF_INIT(BUF_SMALL)};
+    const struct sent_rows none = {0};
+    struct outcome out;
+    struct http_response res;
+
+    outcome_init(&out);
+    s->exporter->probe(s->config, &req);
+    enum probed ret = PROBED_FAILED;
+    if (call(s, &req, buf_str(&req.body), wait, &res, e)) {
+        (void)judge_answer(s, &none, &req, &res, &out);
+        ret = answer_means(out.status, e);
+    }
+    http_response_release(&res);
+    outcome_release(&out);
+    buf_release(&req.body);
+    return ret;
+}
+
 static enum probed http_sink_probe(struct sink *sink, struct wait wait, struct err *e)
 {
     struct http_sink *s = container_of(sink, struct http_sink, super);
     struct str url = STR("");
 
     arena_reset(&s->arena);
+    if (s->exporter->probe != NULL) {
+        return probe_with_request(s, wait, e);
+    }
     if (s->exporter->probe_url != NULL) {
         url = s->exporter->probe_url(s->config, &s->arena);
     }
@@ -502,11 +579,9 @@ static const struct sink_ops http_sink_ops = {
 bool http_sink_open(const struct http_exporter *exporter, const struct exporter_place *place,
                     const void *config, struct sink **ret_sink, struct err *e)
 {
-    const struct http_client_config *client_config =
-        (const void *)((const char *)config + exporter->client_offset);
     struct http_client *client = NULL;
 
-    if (!http_client_new(place->env, client_config, &client, e)) {
+    if (!http_client_new(place->env, client_config(exporter, config), &client, e)) {
         return err_wrap(e, "exporter %.*s", STR_FMT(place->name));
     }
     struct http_sink *s = mem_new(struct http_sink);

@@ -15,11 +15,9 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "export/exporter.h"
+#include "export/grpc_call.h"
 #include "export/sink.h"
 #include "export/validate.h"
-
-struct http_client;
-struct http_client_config;
 
 enum { HTTP_EXPORT_HEADERS_MAX = 8 };
 
@@ -40,6 +38,7 @@ struct export_request {
     size_t header_count;
     enum body_encoding encoding; /* what the sink does to the body before it is sent */
     bool body_is_encoded;        /* the bytes are in that encoding already */
+    bool is_grpc;                /* the body is the one message of a call, over HTTP/2 */
     struct str whole_body; /* used instead of <body> when ptr is set: bytes that travel untouched */
     struct buf body;
     struct arena *arena;
@@ -53,9 +52,10 @@ struct export_request {
 };
 
 struct export_answer {
-    int status;
-    struct str body; /* cut at 64 KiB */
+    int status;      /* of a call of gRPC the one of HTTP that says the same */
+    struct str body; /* cut at 64 KiB; of a call of gRPC the message */
     int64_t retry_after_ms;
+    const struct grpc_answer *grpc; /* of a call of gRPC; else NULL */
 };
 
 /* first..last (inclusive) -> verdict; the first row that fits wins; the last row of a table covers
@@ -100,6 +100,8 @@ struct http_exporter {
      * answered to GET when it is there; empty: there is none. NULL: never.
      */
     struct str (*probe_url)(const void *config, struct arena *a);
+    /* The same as a request of its own, which is judged by its status. NULL: never. */
+    void (*probe)(const void *config, struct export_request *ret);
     size_t client_offset; /* of struct http_client_config in the config struct */
 };
 

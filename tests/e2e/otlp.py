@@ -6,6 +6,7 @@ names of the JSON form; `encode` is the way back. `check_metrics` and `check_tra
 """
 
 import base64
+import json
 import struct
 
 KEYVALUE = {1: ("key", "string"), 2: ("value", "AnyValue")}
@@ -194,6 +195,37 @@ def encode(message, value):
     if left:
         raise WireError(f"{message} has no {sorted(left)}")
     return out
+
+
+def from_json(message, data):
+    """What decode() gives, of the JSON form: enums are integers, 64-bit integers texts, ids hex, and there is no
+    field but those of the schema."""
+    return _of_json(message, json.loads(data))
+
+
+def _of_json(message, value):
+    fields = {name: kind for name, kind in SCHEMA[message].values()}
+    _check(isinstance(value, dict) and set(value) <= set(fields), f"{message} with {sorted(value)}")
+    return {name: _json_field(message, name, fields[name], item) for name, item in value.items()}
+
+
+def _json_field(message, name, kind, item):
+    plain = kind.lstrip("*#")
+    if kind[0] in "*#":
+        _check(isinstance(item, list), f"{name} is no list")
+        return [_json_field(message, name, plain, part) for part in item]
+    if plain in SCHEMA:
+        return _of_json(plain, item)
+    if plain in ("fixed64", "sfixed64", "int"):
+        _check(isinstance(item, str), f"{name} is {item!r}, not a text")
+        return int(item)
+    if plain == "double" and isinstance(item, str):
+        _check(item in ("NaN", "Infinity", "-Infinity"), f"{name} is {item!r}")
+        return float(item)
+    types = {"bool": bool, "double": (int, float), "string": str, "bytes": str}
+    _check(isinstance(item, types.get(plain, int)), f"{name} is {item!r}")
+    _check(name not in IDS or set(item) <= set("0123456789abcdef"), f"{name} is {item!r}")
+    return item
 
 
 def _check(holds, what):

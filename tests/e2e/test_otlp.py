@@ -28,20 +28,22 @@ class Collector(Fake):
         self.points, self.spans = [], []
 
     def answer(self, request):
-        if request.headers.get("Content-Type") != "application/x-protobuf" or request.method != "POST":
-            return self.violation(f"{request.method} of {request.headers.get('Content-Type')!r}")
+        kind = request.headers.get("Content-Type")
+        if kind not in ("application/x-protobuf", "application/json") or request.method != "POST":
+            return self.violation(f"{request.method} of {kind!r}")
+        read = otlp.decode if kind == "application/x-protobuf" else otlp.from_json
         if len(request.body()) > 20 << 20:
             return self.violation("larger than collectors take")
         try:
             if request.path == "/v1/metrics":
-                self.points += otlp.check_metrics(otlp.decode("MetricsRequest", request.body()))
+                self.points += otlp.check_metrics(read("MetricsRequest", request.body()))
             elif request.path == "/v1/traces":
-                self.spans += otlp.check_traces(otlp.decode("TracesRequest", request.body()))
+                self.spans += otlp.check_traces(read("TracesRequest", request.body()))
             else:
                 return Answer(404)
         except ValueError as error:
             return self.violation(str(error))
-        return Answer(200, b"", {"Content-Type": "application/x-protobuf"})
+        return Answer(200, b"" if read == otlp.decode else b"{}", {"Content-Type": kind})
 
 
 @pytest.fixture
@@ -141,6 +143,27 @@ def test_the_public_examples_come_in(collector, start_telex, shared_data, tmp_pa
     counts = program.metrics()
     assert counts["telex_receive_extras_total"][("kind=exponential_histogram",)] == 1
     assert counts["telex_receive_dropped_total"][("reason=left out",)] == 1
+
+
+def test_json_both_ways(collector, start_telex, shared_data, tmp_path):
+    program = start_telex({"receive": {"otlp": True}, "exporters": {
+        "c": otlp_exporter(collector.url, otlp_protocol="http/json", service_name="shop"), "archive": file_exporter(tmp_path / "out")}})
+
+    def push_json(signal, body):
+        return net.post(f"{program.url}/v1/{signal}", body, headers={"Content-Type": "application/json"})
+
+    answer = push_json("traces", (shared_data / "otlp" / "trace.json").read_bytes())
+    assert (answer.status, answer.body) == (200, b"{}")
+    answer = push_json("metrics", (shared_data / "otlp" / "metrics.json").read_bytes())
+    partial = json.loads(answer.body)["partialSuccess"]
+    assert answer.status == 200 and partial["rejectedDataPoints"] == "1" and "exponential" in partial["errorMessage"]
+    answer = push_json("metrics", b'{"resourceMetrics": 1}')
+    assert answer.status == 400 and json.loads(answer.body)["code"] == 3 and "byte" in json.loads(answer.body)["message"]
+    net.wait_until("all of it", lambda: collector.spans and len(collector.points) >= 6)
+    span, _, scope, resource = collector.spans[0]
+    sent = json.loads((shared_data / "otlp" / "trace.json").read_text())["resourceSpans"][0]
+    assert span["traceId"] == sent["scopeSpans"][0]["spans"][0]["traceId"].lower() and resource["service.name"] == "my.service"
+    assert ("my_counter", 5.0) in [(name, value) for name, _, _, value, _, _ in collector.points]
 
 
 def test_what_makes_no_sense_is_said_as_a_status(start_telex, tmp_path):

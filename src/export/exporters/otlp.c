@@ -1,138 +1,15 @@
-/* OpenTelemetry's protocol over HTTP: samples and profiles as metrics, spans as traces. */
-#include "base/options.h"
+/* OpenTelemetry's protocol over HTTP and gRPC: samples and profiles as metrics, spans as traces. */
 #include "export/exporters/exporters.h"
 #include "export/exporters/otlp_sink.h"
-#include "net/http_options.h"
+#include "wire/otlp_json.h"
 
 enum {
     ROWS_MAX = 10 * 1000,
     BODY_MAX =
-        4 * 1024 * 1024, /* receivers of gRPC refuse more; collectors take 20 MiB over HTTP */
-};
-
-enum {
-    CLIENT = offsetof(struct otlp_config, client),
-    MEASURES = offsetof(struct otlp_config, measures),
-};
-
-static const char *const aliases[] = {"opentelemetry", "otel", NULL};
-static const char *const alias_traces[] = {"traces_endpoint", NULL};
-static const char *const alias_protocol[] = {"protocol", "traces_protocol", NULL};
-static const char *const protocols[] = {"http/protobuf", "http/json", "grpc", NULL};
-static const char *const metrics_protocols[] = {"same", "http/protobuf", "http/json", "grpc", NULL};
-static const char *const compressions[] = {"none", "gzip", NULL};
-_Static_assert(BODY_GZIP == 1, "the choices stand in the order of the enum");
-static const char *const samplers[] = {
-    "parentbased_always_on",
-    "parentbased_always_off",
-    "parentbased_traceidratio",
-    "always_on",
-    "always_off",
-    "traceidratio",
-    NULL,
-};
-
-static const struct option_usual usual[] = {
-    {"OTEL_EXPORTER_OTLP_ENDPOINT", "url", NULL},
-    {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "otlp_endpoint", NULL},
-    {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "metrics_endpoint", NULL},
-    {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "otlp_protocol", NULL},
-    {"OTEL_EXPORTER_OTLP_PROTOCOL", "otlp_protocol", NULL},
-    {"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "metrics_protocol", NULL},
-    {"OTEL_EXPORTER_OTLP_HEADERS", "headers", NULL},
-    {"OTEL_EXPORTER_OTLP_TIMEOUT", "timeout", "timeout_ms"},
-    {"OTEL_EXPORTER_OTLP_COMPRESSION", "compression", NULL},
-    {"OTEL_SERVICE_NAME", "service_name", NULL},
-    {"OTEL_RESOURCE_ATTRIBUTES", "resource_attributes", NULL},
-    {0},
-};
-
-static const struct option options[] = {
-    EXPORTER_COMMON_ROWS,
-    HTTP_URL_ROW(CLIENT, 0),
-    {.name = "otlp_endpoint",
-     .aliases = alias_traces,
-     .type = OPTION_URL,
-     .offset = offsetof(struct otlp_config, traces_endpoint),
-     .help = "Where traces go: `http://host:4318/v1/traces`, taken as it is; else `url` with "
-             "`/v1/traces`. Without any address `http://localhost:4318`. What is not said here "
-             "is taken from the variables `OTEL_EXPORTER_OTLP_*` where they are set."},
-    {.name = "metrics_endpoint",
-     .type = OPTION_URL,
-     .offset = offsetof(struct otlp_config, metrics_endpoint),
-     .help = "Where metrics go: `http://host:4318/v1/metrics`; else `url` with `/v1/metrics`, or "
-             "beside the traces."},
-    {.name = "otlp_protocol",
-     .aliases = alias_protocol,
-     .type = OPTION_ENUM,
-     .offset = offsetof(struct otlp_config, traces_protocol),
-     .fallback = "http/protobuf",
-     .choices = protocols,
-     .help = "How traces are sent, and metrics that say nothing else."},
-    {.name = "metrics_protocol",
-     .type = OPTION_ENUM,
-     .offset = offsetof(struct otlp_config, metrics_protocol),
-     .fallback = "same",
-     .choices = metrics_protocols,
-     .help = "How metrics are sent; `same`: as `otlp_protocol` says."},
-    {.name = "compression",
-     .type = OPTION_ENUM,
-     .offset = offsetof(struct otlp_config, compression),
-     .fallback = "gzip",
-     .choices = compressions,
-     .help = "Compress requests."},
-    {.name = "service_name",
-     .type = OPTION_TEXT,
-     .offset = offsetof(struct otlp_config, service_name),
-     .fallback = "telex",
-     .help = "The resource's `service.name`, where a span says none itself; else "
-             "`OTEL_SERVICE_NAME`."},
-    {.name = "service_version",
-     .type = OPTION_TEXT,
-     .offset = offsetof(struct otlp_config, service_version),
-     .help = "The resource's `service.version`."},
-    {.name = "service_namespace",
-     .type = OPTION_TEXT,
-     .offset = offsetof(struct otlp_config, service_namespace),
-     .help = "The resource's `service.namespace`."},
-    {.name = "resource_attributes",
-     .type = OPTION_MAP,
-     .offset = offsetof(struct otlp_config, resource_attributes),
-     .help = "More attributes of the resource; else `OTEL_RESOURCE_ATTRIBUTES`. Labels of a span "
-             "are attributes of its resource and go before these."},
-    {.name = "span_name_prefix",
-     .type = OPTION_TEXT,
-     .offset = offsetof(struct otlp_config, span_name_prefix),
-     .help = "What stands before the names of spans, with a dot between."},
-    {.name = "create_child_spans",
-     .type = OPTION_BOOL,
-     .offset = offsetof(struct otlp_config, create_child_spans),
-     .fallback = "true",
-     .help = "Send spans that have a parent; `false`: only the first one of each trace."},
-    {.name = "trace_sampler",
-     .type = OPTION_ENUM,
-     .offset = offsetof(struct otlp_config, sampler),
-     .fallback = "parentbased_always_on",
-     .choices = samplers,
-     .help = "Which traces are sent. The id of a trace decides for all of its spans, in the same "
-             "way as in OpenTelemetry's SDKs, so that a trace is whole or not there."},
-    {.name = "trace_sample_rate",
-     .type = OPTION_DOUBLE,
-     .offset = offsetof(struct otlp_config, sample_rate),
-     .fallback = "0.1",
-     .min = 0,
-     .max = 1,
-     .help = "With a sampler by ratio: the part of the traces that is sent."},
-    HTTP_CLIENT_ROWS(CLIENT, "10s", "4MiB"),
-    MEASURE_ROWS(MEASURES, "profiling_"),
-};
-
-static const struct option_table option_table = {
-    .name = "exporter otlp",
-    .help = "Metrics and traces to OpenTelemetry collectors and whatever else takes OTLP.",
-    .options = options,
-    .count = ARRAY_LEN(options),
-    .config_size = sizeof(struct otlp_config),
+        4 * 1024 * 1024,   /* receivers of gRPC refuse more; collectors take 20 MiB over HTTP */
+    BODY_KEPT = 16 * 1024, /* for the row with which the body is full */
+    JSON_SHARE = 4,        /* JSON is about this many times as long */
+    TOO_LARGE = 413,
 };
 
 /* ---- requests ---- */
@@ -142,9 +19,13 @@ static enum otlp_signal signal_of(struct view view)
     return batch_info(view.batch)->kind == RECORD_SPAN ? OTLP_TRACES : OTLP_METRICS;
 }
 
-static bool has_room(const struct buf *body, uint32_t rows)
+static bool has_room(const struct otlp_config *c, enum otlp_signal signal, const struct buf *body,
+                     uint32_t rows)
 {
-    return rows < ROWS_MAX && body->len < BODY_MAX;
+    size_t max = BODY_MAX - BODY_KEPT;
+
+    return rows < ROWS_MAX &&
+           body->len < (otlp_protocol_of(c, signal) == OTLP_JSON ? max / JSON_SHARE : max);
 }
 
 static bool add_samples(const struct otlp_config *c, struct view view, uint32_t *row,
@@ -159,7 +40,7 @@ static bool add_samples(const struct otlp_config *c, struct view view, uint32_t 
         return false;
     }
     otlp_metrics_begin(&w, &origin, &ret->body);
-    for (; *row < view.n && has_room(&ret->body, *row - first); ++*row) {
+    for (; *row < view.n && has_room(c, OTLP_METRICS, &ret->body, *row - first); ++*row) {
         const char *refusal = otlp_metrics_add(&w, s, view_row(view, *row));
         if (refusal != NULL) {
             outcome_except(out, *row, VERDICT_REJECTED, refusal);
@@ -182,7 +63,7 @@ static bool add_spans(const struct otlp_config *c, struct view view, uint32_t *r
         return false;
     }
     otlp_spans_begin(&w, &origin, c->span_name_prefix, &ret->body);
-    for (; *row < view.n && has_room(&ret->body, *row - first); ++*row) {
+    for (; *row < view.n && has_room(c, OTLP_TRACES, &ret->body, *row - first); ++*row) {
         const char *refusal = otlp_spans_add(&w, &notes->rows[view_row(view, *row)]);
         if (refusal != NULL) {
             outcome_except(out, *row, VERDICT_REJECTED, refusal);
@@ -191,6 +72,39 @@ static bool add_spans(const struct otlp_config *c, struct view view, uint32_t *r
     otlp_spans_end(&w);
     ret->whole_body = buf_str(&ret->body);
     return true;
+}
+
+/* The body as JSON, in place of the protobuf that it was. */
+static bool to_json(enum otlp_signal signal, struct export_request *ret, struct err *e)
+{
+    struct buf json = BUF_INIT(BUF_UNLIMITED);
+    enum otlp_form form = signal == OTLP_METRICS ? OTLP_METRICS_REQUEST : OTLP_TRACES_REQUEST;
+
+    if (!otlp_json_write(form, ret->whole_body, &json, e)) {
+        buf_release(&json);
+        return false;
+    }
+    buf_release(&ret->body);
+    ret->body = json;
+    ret->whole_body = buf_str(&ret->body);
+    return true;
+}
+
+static void address(const struct otlp_config *c, enum otlp_signal signal,
+                    struct export_request *ret)
+{
+    static const struct str types[] = {[OTLP_PROTOBUF] = STR_INIT("application/x-protobuf"),
+                                       [OTLP_JSON] = STR_INIT("application/json")};
+    enum otlp_protocol protocol = otlp_protocol_of(c, signal);
+
+    ret->method = "POST";
+    ret->url = otlp_url(c, signal, ret->arena);
+    ret->encoding = (enum body_encoding)c->compression;
+    ret->is_grpc = protocol == OTLP_GRPC;
+    if (!ret->is_grpc) {
+        ret->headers[ret->header_count++] =
+            (struct export_header){STR("Content-Type"), types[protocol]};
+    }
 }
 
 static bool next_request(const void *config, struct view view, uint32_t *row,
@@ -202,14 +116,23 @@ static bool next_request(const void *config, struct view view, uint32_t *row,
     if (!(signal == OTLP_TRACES ? add_spans : add_samples)(c, view, row, ret, out, e)) {
         return false;
     }
-    if (ret->whole_body.len > 0) {
-        ret->method = "POST";
-        ret->url = otlp_url(c, signal, ret->arena);
-        ret->encoding = (enum body_encoding)c->compression;
-        ret->headers[ret->header_count++] =
-            (struct export_header){STR("Content-Type"), STR("application/x-protobuf")};
+    if (ret->whole_body.len == 0) {
+        return true;
     }
-    return true;
+    address(c, signal, ret);
+    return otlp_protocol_of(c, signal) != OTLP_JSON || to_json(signal, ret, e);
+}
+
+/* A request without a row, which receivers take. */
+static void probe(const void *config, struct export_request *ret)
+{
+    const struct otlp_config *c = config;
+
+    address(c, c->signal, ret);
+    ret->encoding = BODY_PLAIN;
+    if (otlp_protocol_of(c, c->signal) == OTLP_JSON) {
+        ret->whole_body = STR("{}");
+    }
 }
 
 /* ---- answers ---- */
@@ -233,19 +156,79 @@ static void judge_partial(const struct otlp_partial *partial, uint32_t rows, str
                   (long long)partial->rejected, rows, STR_FMT(str_slice(partial->message, 0, 200)));
 }
 
+/* What a code of gRPC means; who refuses us and not the records halts. */
+static const enum verdict codes[GRPC_CODES] = {
+    [GRPC_OK] = VERDICT_DELIVERED,
+    [GRPC_CANCELLED] = VERDICT_RETRY,
+    [GRPC_UNKNOWN] = VERDICT_REJECTED,
+    [GRPC_INVALID_ARGUMENT] = VERDICT_REJECTED,
+    [GRPC_DEADLINE_EXCEEDED] = VERDICT_RETRY,
+    [GRPC_NOT_FOUND] = VERDICT_REJECTED,
+    [GRPC_ALREADY_EXISTS] = VERDICT_REJECTED,
+    [GRPC_PERMISSION_DENIED] = VERDICT_HALT,
+    [GRPC_RESOURCE_EXHAUSTED] = VERDICT_REJECTED, /* unless it says when to come back */
+    [GRPC_FAILED_PRECONDITION] = VERDICT_REJECTED,
+    [GRPC_ABORTED] = VERDICT_RETRY,
+    [GRPC_OUT_OF_RANGE] = VERDICT_RETRY,
+    [GRPC_UNIMPLEMENTED] = VERDICT_HALT,
+    [GRPC_INTERNAL] = VERDICT_REJECTED,
+    [GRPC_UNAVAILABLE] = VERDICT_RETRY,
+    [GRPC_DATA_LOSS] = VERDICT_RETRY,
+    [GRPC_UNAUTHENTICATED] = VERDICT_HALT,
+};
+
+static void judge_call(const struct grpc_answer *call, struct outcome *out)
+{
+    struct otlp_status status = {0};
+
+    out->rest = codes[call->code];
+    if (call->details.len > 0 && otlp_status_read(call->details, &status) && status.has_retry) {
+        out->retry_after_ms = status.retry_ms;
+        out->rest = call->code == GRPC_RESOURCE_EXHAUSTED ? VERDICT_RETRY : out->rest;
+    }
+    if (call->code == GRPC_RESOURCE_EXHAUSTED && !status.has_retry) {
+        out->status = TOO_LARGE; /* which is what it then mostly means: fewer rows may be taken */
+    }
+}
+
+/* A message of an answer, as protobuf. */
+static struct str message_of(const struct otlp_config *c, struct view view,
+                             const struct export_answer *answer, enum otlp_form form,
+                             struct arena *a, struct buf *message)
+{
+    struct err ignored = ERR_INIT;
+
+    if (otlp_protocol_of(c, signal_of(view)) != OTLP_JSON) {
+        return answer->body;
+    }
+    return otlp_json_read(form, answer->body, a, message, &ignored) ? buf_str(message) : STR("");
+}
+
 static void judge(const void *config, struct view view, uint32_t first, uint32_t end,
                   const struct export_answer *answer, struct outcome *out)
 {
+    AUTO(buf_release) struct buf message = BUF_INIT(BUF_SMALL);
+    AUTO(arena_release) struct arena a;
     struct otlp_partial partial;
     struct otlp_status status;
 
-    (void)config;
-    (void)view;
-    if (out->rest == VERDICT_DELIVERED) {
-        if (otlp_partial_read(answer->body, &partial)) {
-            judge_partial(&partial, end - first, out);
-        }
-    } else if (otlp_status_read(answer->body, &status) && status.message.len > 0) {
+    if (answer->grpc != NULL) {
+        judge_call(answer->grpc, out);
+    }
+    if (view.batch == NULL) {
+        return; /* nothing was sent: somebody asked whether it is there */
+    }
+    arena_init(&a, BUF_SMALL);
+    bool are_samples = signal_of(view) == OTLP_METRICS;
+    bool is_taken = out->rest == VERDICT_DELIVERED;
+    enum otlp_form form = !is_taken     ? OTLP_RPC_STATUS
+                          : are_samples ? OTLP_METRICS_RESPONSE
+                                        : OTLP_TRACES_RESPONSE;
+    struct str body = message_of(config, view, answer, form, &a, &message);
+    if (is_taken && otlp_partial_read(body, &partial)) {
+        judge_partial(&partial, end - first, out);
+    } else if (!is_taken && answer->grpc == NULL && otlp_status_read(body, &status) &&
+               status.message.len > 0) {
         (void)err_set(&out->err, ERR_NET, "answered %d: %.*s", answer->status,
                       STR_FMT(str_slice(status.message, 0, 200)));
     }
@@ -256,7 +239,8 @@ static const struct http_exporter http = {
     .statuses = statuses,
     .judge = judge,
     .validate = otlp_validate,
-    .client_offset = CLIENT,
+    .probe = probe,
+    .client_offset = offsetof(struct otlp_config, client),
 };
 
 static bool open_sink(const struct exporter_place *place, const void *config,
@@ -265,15 +249,18 @@ static bool open_sink(const struct exporter_place *place, const void *config,
     return otlp_sink_open(&http, place, config, ret_sink, e);
 }
 
+static const char *const aliases[] = {"opentelemetry", "otel", NULL};
+
 const struct exporter_kind exporter_otlp = {
     .name = "otlp",
     .aliases = aliases,
-    .usual = usual,
-    .help = "OpenTelemetry's protocol: samples and profiles as metrics, spans as traces.",
+    .usual = otlp_usual,
+    .help =
+        "OpenTelemetry's protocol over HTTP and gRPC: samples and profiles as metrics, spans as traces.",
     .example = "type: otlp\nurl: http://127.0.0.1:4318\nservice_name: shop\n",
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
     .caps = EXPORTER_SERIES | EXPORTER_STALE,
-    .options = &option_table,
+    .options = &otlp_options,
     .check = otlp_check,
     .advise = otlp_advise,
     .http = &http,

@@ -101,6 +101,20 @@ static void deliver(struct sink *sink, struct view view, struct wait wait, struc
     }
 }
 
+/* Those that do not know are not asked again; one that fails says so for both. */
+static enum probed probe(struct sink *sink, struct wait wait, struct err *e)
+{
+    struct otlp_sink *s = (struct otlp_sink *)sink;
+    enum probed worst = PROBED_NOBODY;
+
+    for (int i = 0; i < OTLP_SIGNALS && worst != PROBED_FAILED; i++) {
+        enum probed probed =
+            s->leaves[i] != NULL ? sink_probe(s->leaves[i], wait, e) : PROBED_NOBODY;
+        worst = probed > worst ? probed : worst;
+    }
+    return worst;
+}
+
 static void close_sink(struct sink *sink)
 {
     struct otlp_sink *s = (struct otlp_sink *)sink;
@@ -115,7 +129,7 @@ static void close_sink(struct sink *sink)
     mem_free(s);
 }
 
-static const struct sink_ops ops = {.deliver = deliver, .close = close_sink};
+static const struct sink_ops ops = {.deliver = deliver, .probe = probe, .close = close_sink};
 
 static bool open_leaf(struct otlp_sink *s, enum otlp_signal signal,
                       const struct http_exporter *exporter, const struct exporter_place *place,
@@ -127,8 +141,7 @@ static bool open_leaf(struct otlp_sink *s, enum otlp_signal signal,
     if (url.len == 0) {
         return true;
     }
-    c->client.url = url;
-    c->client.headers = otlp_decoded(c->client.headers, &s->arena);
+    otlp_make_own(c, signal, url, &s->arena);
     *(signal == OTLP_METRICS ? &c->metrics_endpoint : &c->traces_endpoint) = url;
     return signal == OTLP_METRICS
                ? measure_http_open(exporter, place, c, &c->measures, &s->leaves[signal], e)

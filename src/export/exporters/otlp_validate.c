@@ -1,6 +1,7 @@
 /* What was encoded is read again and compared with its rows, for debug.validate_schemas. */
 #include "base/number.h"
 #include "export/exporters/otlp_sink.h"
+#include "wire/otlp_json.h"
 
 #include <string.h>
 
@@ -110,7 +111,17 @@ static bool validate_spans(const struct sent_rows *sent, struct str body, struct
 
 bool otlp_validate(const void *config, const struct sent_rows *sent, struct str body, struct err *e)
 {
-    (void)config;
-    return (batch_info(sent->view.batch)->kind == RECORD_SPAN ? validate_spans
-                                                              : validate_samples)(sent, body, e);
+    bool are_spans = batch_info(sent->view.batch)->kind == RECORD_SPAN;
+    AUTO(buf_release) struct buf message = BUF_INIT(BUF_UNLIMITED);
+    AUTO(arena_release) struct arena a;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    if (otlp_protocol_of(config, are_spans ? OTLP_TRACES : OTLP_METRICS) == OTLP_JSON) {
+        if (!otlp_json_read(are_spans ? OTLP_TRACES_REQUEST : OTLP_METRICS_REQUEST, body, &a,
+                            &message, e)) {
+            return false;
+        }
+        body = buf_str(&message);
+    }
+    return (are_spans ? validate_spans : validate_samples)(sent, body, e);
 }

@@ -16,6 +16,9 @@
 
 /* ---- addresses ---- */
 
+#define TRACES "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+#define METRICS "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+
 static const struct {
     const char *yaml;
     const char *traces;
@@ -36,6 +39,25 @@ static const struct {
     {"url: http://jaeger:14268\n", "http://jaeger:4318/v1/traces", "", "Thrift, not OTLP"},
     {"otlp_endpoint: http://jaeger:14268/api/traces\nmetrics_endpoint: http://c:4318/v1/metrics\n",
      "http://jaeger:4318/v1/traces", "http://c:4318/v1/metrics", "http://jaeger:4318/v1/traces"},
+    {"protocol: grpc\n", "http://localhost:4317" TRACES, "http://localhost:4317" METRICS, NULL},
+    {"protocol: grpc\nurl: http://c/in\n", "http://c:4317" TRACES, "http://c:4317" METRICS, NULL},
+    {"protocol: grpc\nurl: https://c\n", "https://c" TRACES, "https://c" METRICS, NULL},
+    {"protocol: grpc\nurl: https://[::1]:1\n", "https://[::1]:1" TRACES, "https://[::1]:1" METRICS,
+     NULL},
+    {"protocol: grpc\nurl: c:4317\n", "https://c:4317" TRACES, "https://c:4317" METRICS,
+     "insecure: true"},
+    {"protocol: grpc\nurl: c:4317\ninsecure: true\n", "http://c:4317" TRACES,
+     "http://c:4317" METRICS, NULL},
+    {"protocol: grpc\nurl: c:4317\nmetrics_insecure: true\ntraces_insecure: false\n",
+     "https://c:4317" TRACES, "http://c:4317" METRICS, "insecure: true"},
+    {"protocol: grpc\nurl: http://c:4318\n", "http://c:4318" TRACES, "http://c:4318" METRICS,
+     "say port 4317, or 'otlp_protocol: http/protobuf'"},
+    {"protocol: grpc\nurl: http://jaeger:14268/api/traces\n", "http://jaeger:4317" TRACES, "",
+     "Thrift, not OTLP"},
+    {"url: http://c:4317\n", "http://c:4317/v1/traces", "http://c:4317/v1/metrics",
+     "say port 4318, or 'otlp_protocol: grpc'"},
+    {"otlp_endpoint: http://c:4318\nmetrics_endpoint: http://c:4317\nmetrics_protocol: grpc\n",
+     "http://c:4318/v1/traces", "http://c:4317" METRICS, NULL},
 };
 
 static void addresses(void **state)
@@ -66,8 +88,7 @@ static void what_makes_no_sense(void **state)
 {
     static const char *const rows[][2] = {
         {"trace_sample_rate: 0.5\n", "a rate is for"},
-        {"protocol: grpc\n", "only http/protobuf is spoken yet"},
-        {"metrics_protocol: http/json\n", "only http/protobuf is spoken yet"},
+        {"url: ':4317'\n", "expected a host"},
         {"trace_sampler: traceidratio\ntrace_sample_rate: 2\n", "trace_sample_rate"},
     };
 
@@ -323,6 +344,17 @@ static void validation_sees_other_rows(void **state)
     assert_validated(f, samples);
 }
 
+static void validation_reads_json(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(batch_autounref) struct batch *spans = four_spans();
+    AUTO(batch_autounref) struct batch *samples = two_samples();
+
+    open_sink(f, "otlp_protocol: http/json\n");
+    assert_validated(f, spans);
+    assert_validated(f, samples);
+}
+
 /* ---- variables ---- */
 
 static const char *lookup(void *arg, const char *name)
@@ -333,6 +365,14 @@ static const char *lookup(void *arg, const char *name)
         {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"},
         {"OTEL_EXPORTER_OTLP_TIMEOUT", "2500"},
         {"OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Basic%20abc"},
+        {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "k=v"},
+        {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "100"},
+        {"OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "none"},
+        {"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "grpc"},
+        {"OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem"},
+        {"OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY", "/key.pem"},
+        {"OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE", "/cert.pem"},
+        {"OTEL_EXPORTER_OTLP_INSECURE", "true"},
         {"T_SERVICE_VERSION", "2"},
     };
 
@@ -367,6 +407,20 @@ static void variables_of_others(void **state)
     assert_string_equal(arena_text(a, origin.resource[2].value), "a,b");
     const struct option_map headers = otlp_decoded(c.client.headers, a);
     assert_string_equal(arena_text(a, headers.items[0].value), "Basic abc");
+    struct otlp_config of_traces = c;
+    struct otlp_config of_metrics = c;
+    otlp_make_own(&of_traces, OTLP_TRACES, STR("http://t"), a);
+    otlp_make_own(&of_metrics, OTLP_METRICS, STR("http://m"), a);
+    assert_string_equal(arena_text(a, of_traces.client.headers.items[0].name), "k");
+    assert_string_equal(arena_text(a, of_metrics.client.headers.items[0].value), "Basic abc");
+    assert_int_equal(of_traces.client.timeout_ns, 100 * (int64_t)1000000);
+    assert_true(of_traces.compression == BODY_GZIP && of_metrics.compression == BODY_PLAIN);
+    assert_true(!of_traces.client.http2 && of_metrics.client.http2);
+    assert_string_equal(arena_text(a, of_traces.client.tls.ca_file), "/ca.pem");
+    assert_string_equal(arena_text(a, of_metrics.client.tls.key_file), "/key.pem");
+    assert_string_equal(arena_text(a, of_metrics.client.tls.cert_file), "/cert.pem");
+    assert_int_equal(of_traces.client.tls.key_file.len, 0);
+    assert_true(c.insecure);
     options_release(kind->options, &c);
 }
 
@@ -380,6 +434,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(half_of_the_traces, setup, teardown),
         cmocka_unit_test_setup_teardown(no_address_for_metrics, setup, teardown),
         cmocka_unit_test_setup_teardown(validation_sees_other_rows, setup, teardown),
+        cmocka_unit_test_setup_teardown(validation_reads_json, setup, teardown),
         cmocka_unit_test_setup_teardown(variables_of_others, setup, teardown),
     };
 
