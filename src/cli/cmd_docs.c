@@ -73,7 +73,7 @@ static void print_config(struct buf *out)
         "secret can instead be given as `OPTION_file: PATH`, or as `OPTION_secret: NAME` of a file below "
         "`secrets.path`. Without `exporters`, those of the file that `PROFILING_EXPORTERS_CONFIG` names are "
         "taken; and `PROFILING_INFLUXDB_URL` and its like (`PROFILING_KIND_OPTION`) make an exporter of that kind, "
-        "named after it, where there is none of that name. `telex check` says what is wrong, with line and column.\n\n",
+        "named after it, where there is none of that name and one of them has a value. `telex check` says what is wrong, with line and column.\n\n",
         made);
     print_top(out);
     for (size_t i = 0; i < config_options.count; i++) {
