@@ -240,9 +240,66 @@ static size_t format(double value, int32_t low, int32_t high, char *out)
     return (size_t)(at - out);
 }
 
+/* ---- values that people measure ---- */
+
+static char *put_whole(char *out, uint32_t value)
+{
+    int32_t count = value == 0 ? 1 : digit_count(value);
+    char *at = out + count;
+
+    for (; value >= 100; value /= 100) {
+        at -= 2;
+        memcpy(at, digit_pairs + (size_t)(value % 100) * 2, 2);
+    }
+    if (value >= 10) {
+        memcpy(at - 2, digit_pairs + (size_t)value * 2, 2);
+    } else {
+        at[-1] = (char)('0' + value);
+    }
+    return out + count;
+}
+
+/* <millionths>, 1 to 999999, behind a point and without zeros at the end. */
+static char *put_millionths(char *out, uint32_t millionths)
+{
+    *out++ = '.';
+    memcpy(out, digit_pairs + (size_t)(millionths / 10000) * 2, 2);
+    memcpy(out + 2, digit_pairs + (size_t)(millionths / 100 % 100) * 2, 2);
+    memcpy(out + 4, digit_pairs + (size_t)(millionths % 100) * 2, 2);
+    out += 6;
+    while (out[-1] == '0') {
+        out--;
+    }
+    return out;
+}
+
+/*
+ * A magnitude below 10^9 that is a decimal of at most six places; 0 for others. Exact: the integer and 10^6 are
+ * doubles, so their quotient is the double of that decimal, and decimals of six places are further apart
+ * there than doubles, so that no other one reads back as it, and none that is shorter.
+ */
+static size_t format_few_places(double magnitude, char *out)
+{
+    if (!(magnitude < 1e9)) {
+        return 0;
+    }
+    uint64_t millionths = (uint64_t)(magnitude * 1e6 + 0.5);
+    if ((double)millionths / 1e6 != magnitude) {
+        return 0;
+    }
+    char *end = put_whole(out, (uint32_t)(millionths / 1000000));
+    uint32_t rest = (uint32_t)(millionths % 1000000);
+    return (size_t)((rest != 0 ? put_millionths(end, rest) : end) - out);
+}
+
 size_t number_format(double value, char *out)
 {
-    return format(value, -6, 21, out);
+    size_t sign = number_bits(value) >> 63;
+    double magnitude = sign != 0 ? -value : value;
+
+    *out = '-';
+    size_t len = format_few_places(magnitude, out + sign);
+    return len > 0 ? sign + len : format(value, -6, 21, out);
 }
 
 size_t number_format_go(double value, char *out)

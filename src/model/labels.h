@@ -68,9 +68,13 @@ const char *labels_length_long(const char *p, size_t *ret_length);
 /* The text at <p>, its length in front; gives the byte behind it. Bytes of a set only: nothing is checked. */
 static inline const char *labels_text(const char *p, struct str *ret_text)
 {
-    size_t len = (unsigned char)*p;
+    size_t len = (unsigned char)*p++;
 
-    p = likely(len < 0x80) ? p + 1 : labels_length_long(p, &len);
+    if (unlikely(len >= 0x80)) {
+        size_t all; /* apart, so that <len> stays in a register */
+        p = labels_length_long(p - 1, &all);
+        len = all;
+    }
     *ret_text = (struct str){p, len};
     return p + len;
 }

@@ -38,24 +38,24 @@ static inline unsigned special_bits(__m128i block)
 }
 #endif
 
-/* Can the text stand as a name or tag value as it is? */
-static inline bool is_plain(struct str s)
+/* Copies the text, which is not empty, to *p and moves that behind it; can it stand so as a name or tag
+ * value? */
+static inline bool copy_plain(char **p, struct str s)
 {
-    const char *end = s.ptr + s.len;
-    const char *p = s.ptr;
+    char *to = *p;
+    bool plain = s.ptr[s.len - 1] != '\\';
 
-    if (end[-1] == '\\') {
-        return false;
-    }
+    *p = to + s.len;
 #ifdef __SSE2__
     if (s.len >= 4) {
-        return scan_all_bits(p, s.len, special_bits) == 0;
+        return scan_copy_bits(to, s.ptr, s.len, special_bits) == 0 && plain;
     }
 #endif
-    while (p < end && !is_special((unsigned char)*p)) {
-        p++;
+    for (size_t i = 0; i < s.len; i++) {
+        to[i] = s.ptr[i];
+        plain = plain && !is_special((unsigned char)s.ptr[i]);
     }
-    return p == end;
+    return plain;
 }
 
 /* The first special byte from <p> on, or <end>. */
@@ -189,40 +189,26 @@ static bool is_name(struct str label)
     return str_eq(label, STR("__name__"));
 }
 
-static bool is_plain_tag(const struct label *pair)
+/* All tags at *at, which moves behind them; false when one of them cannot stand as it is. There is room for the
+ * packed bytes, in which a pair takes six bytes more than its texts, and two here. */
+static inline bool copy_plain_tags(char **at, const struct labels *l)
 {
-    return is_plain(pair->name) && is_plain(pair->value) && !str_eq(pair->name, STR("time"));
-}
-
-/*
- * All tags, when each can stand as it is: in one go, into room that the packed bytes measure, since a pair
- * takes six bytes more than its texts there and two here. False, and nothing, otherwise.
- */
-static bool put_plain_tags(const struct labels *l, struct buf *out)
-{
-    char *start = buf_reserve(out, l->len);
-    char *p = start;
-    uint32_t at = 0;
+    char *p = *at;
+    uint32_t next = 0;
     struct label pair;
 
-    while (p != NULL && labels_next(l, &at, &pair)) {
+    while (labels_next(l, &next, &pair)) {
         if (is_name(pair.name)) {
             continue;
         }
-        if (!is_plain_tag(&pair)) {
+        *p++ = ',';
+        bool plain = copy_plain(&p, pair.name);
+        *p++ = '=';
+        if (!copy_plain(&p, pair.value) || !plain || str_eq(pair.name, STR("time"))) {
             return false;
         }
-        *p++ = ',';
-        memcpy(p, pair.name.ptr, pair.name.len);
-        p += pair.name.len;
-        *p++ = '=';
-        memcpy(p, pair.value.ptr, pair.value.len);
-        p += pair.value.len;
     }
-    if (p == NULL) {
-        return false;
-    }
-    buf_added(out, (size_t)(p - start));
+    *at = p;
     return true;
 }
 
@@ -231,9 +217,6 @@ static void put_tags(const struct labels *l, struct buf *out)
     uint32_t at = 0;
     struct label pair;
 
-    if (put_plain_tags(l, out)) {
-        return;
-    }
     while (labels_next(l, &at, &pair)) {
         if (!is_name(pair.name)) {
             influx_put_tag(out, pair.name, pair.value);
@@ -242,7 +225,7 @@ static void put_tags(const struct labels *l, struct buf *out)
 }
 
 /* The time and the newline; the rows of a batch nearly always are of one time. */
-static void put_end(struct influx_writer *w, int64_t time_ns, struct buf *out)
+static struct str end_of_line(struct influx_writer *w, int64_t time_ns)
 {
     if (w->end.len == 0 || w->end_ns != time_ns) {
         buf_clear(&w->end);
@@ -251,7 +234,45 @@ static void put_end(struct influx_writer *w, int64_t time_ns, struct buf *out)
         buf_add_byte(&w->end, '\n');
         w->end_ns = time_ns;
     }
-    buf_add_str(out, buf_str(&w->end));
+    return buf_str(&w->end);
+}
+
+static void put_end(struct influx_writer *w, int64_t time_ns, struct buf *out)
+{
+    buf_add_str(out, end_of_line(w, time_ns));
+}
+
+static inline char *copy(char *to, struct str s)
+{
+    memcpy(to, s.ptr, s.len);
+    return to + s.len;
+}
+
+static const struct str value_field = STR_INIT(" value=");
+
+/* A sample's line in one go, where nothing in it needs care; false, and nothing, otherwise. */
+static bool put_plain_line(struct influx_writer *w, const struct labels *l, double value,
+                           int64_t time_ns, struct buf *out)
+{
+    bool has_measurement = w->measurement.len > 0;
+    struct str name = has_measurement ? buf_str(&w->measurement) : labels_get(l, STR("__name__"));
+    struct str end = end_of_line(w, time_ns);
+    char *start = buf_reserve(out, name.len + l->len + value_field.len + NUMBER_TEXT_MAX + end.len);
+    char *p = start;
+
+    if (start == NULL || name.len == 0 || name.ptr[0] == '#') {
+        return false;
+    }
+    bool plain = has_measurement || copy_plain(&p, name);
+    p = has_measurement ? copy(p, name) : p;
+    if (!plain || !copy_plain_tags(&p, l)) {
+        return false;
+    }
+    p = copy(p, value_field);
+    p += number_format(value, p);
+    p = copy(p, end);
+    buf_added(out, (size_t)(p - start));
+    return true;
 }
 
 enum influx_result influx_add_sample(struct influx_writer *w, const struct samples *s, uint32_t row,
@@ -263,12 +284,14 @@ enum influx_result influx_add_sample(struct influx_writer *w, const struct sampl
     if (!isfinite(value)) {
         return number_is_stale_nan(value) ? INFLUX_STALE : INFLUX_NOT_FINITE;
     }
-    struct str name = w->measurement.len > 0 ? STR("") : labels_get(labels, STR("__name__"));
-    if (!put_name(w, name, out)) {
+    if (put_plain_line(w, labels, value, s->time_ns[row], out)) {
+        return INFLUX_WRITTEN;
+    }
+    if (!put_name(w, labels_get(labels, STR("__name__")), out)) {
         return INFLUX_NAMELESS;
     }
     put_tags(labels, out);
-    buf_add_text(out, " value=");
+    buf_add_str(out, value_field);
     buf_add_double(out, value);
     put_end(w, s->time_ns[row], out);
     return INFLUX_WRITTEN;

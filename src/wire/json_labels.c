@@ -13,45 +13,58 @@ static bool is_name(struct str label)
     return str_eq(label, STR("__name__"));
 }
 
-static char *put_quoted(char *p, struct str s)
+/* The text in quotes at *p, which moves behind it; false when it needs escapes. */
+static inline bool put_quoted(char **p, struct str s)
 {
-    *p++ = '"';
-    memcpy(p, s.ptr, s.len);
-    p += s.len;
-    *p++ = '"';
-    return p;
+    char *to = *p;
+
+    *to++ = '"';
+    bool plain = scan_copy_plain(to, s.ptr, s.len);
+    to += s.len;
+    *to++ = '"';
+    *p = to;
+    return plain;
 }
 
-/*
- * The object of a set whose texts need no escapes, in one go, into room that the packed bytes measure: a
- * pair takes six bytes more than its texts, here and there. False, and nothing, for other sets.
- */
-static bool put_plain(struct buf *out, const struct labels *l, bool nameless)
+size_t json_plain_labels_room(const struct labels *l)
 {
-    char *start = buf_reserve(out, (size_t)l->len + 2);
-    char *p = start;
+    return (size_t)l->len + 2; /* a pair takes six bytes more than its texts, packed and here */
+}
+
+char *json_put_plain_labels(char *to, const struct labels *l, bool nameless)
+{
+    char *p = to;
     uint32_t at = 0;
     struct label pair;
 
-    while (p != NULL && labels_next(l, &at, &pair)) {
+    while (labels_next(l, &at, &pair)) {
         if (nameless && is_name(pair.name)) {
             continue;
         }
-        if (!scan_is_plain(pair.name.ptr, pair.name.len) ||
-            !scan_is_plain(pair.value.ptr, pair.value.len)) {
-            return false;
-        }
-        *p = p == start ? '{' : ',';
+        *p = p == to ? '{' : ',';
         p++;
-        p = put_quoted(p, pair.name);
+        bool plain = put_quoted(&p, pair.name);
         *p++ = ':';
-        p = put_quoted(p, pair.value);
+        if (!put_quoted(&p, pair.value) || !plain) {
+            return NULL;
+        }
     }
-    if (p == NULL || p == start) {
-        return false;
+    if (p == to) {
+        return NULL;
     }
     *p++ = '}';
-    buf_added(out, (size_t)(p - start));
+    return p;
+}
+
+static bool add_plain(struct buf *out, const struct labels *l, bool nameless)
+{
+    char *start = buf_reserve(out, json_plain_labels_room(l));
+    char *end = start != NULL ? json_put_plain_labels(start, l, nameless) : NULL;
+
+    if (end == NULL) {
+        return false;
+    }
+    buf_added(out, (size_t)(end - start));
     return true;
 }
 
@@ -61,7 +74,7 @@ void json_add_labels(struct json_writer *w, const struct labels *l, bool nameles
     struct label pair;
 
     json_add_raw(w, STR("")); /* the comma that is due */
-    if (put_plain(w->out, l, nameless)) {
+    if (add_plain(w->out, l, nameless)) {
         return;
     }
     struct json_writer object;

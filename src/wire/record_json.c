@@ -6,6 +6,9 @@
 #include "wire/json.h"
 #include "wire/json_labels.h"
 #include "wire/note_json.h"
+#include "wire/scan.h"
+
+#include <math.h>
 
 /* What an edge leads to, as people call it. */
 static const char *const state_names[ALERT_STATES] = {
@@ -167,11 +170,65 @@ static void make_head(struct record_json *r, int64_t time_ns)
     r->head_ns = time_ns;
 }
 
+static const struct str labels_key = STR_INIT(",\"labels\":");
+static const struct str value_key = STR_INIT(",\"value\":");
+
+static inline char *copy(char *to, struct str s)
+{
+    memcpy(to, s.ptr, s.len);
+    return to + s.len;
+}
+
+/* A sample's object in one go, where nothing in it needs an escape; false, and nothing, otherwise. */
+static bool put_plain(const struct record_json *r, const struct labels *l, double value,
+                      struct buf *out)
+{
+    struct str name = labels_get(l, STR("__name__"));
+    size_t room = r->head.len + name.len + 2 + labels_key.len + json_plain_labels_room(l) +
+                  value_key.len + NUMBER_TEXT_MAX + r->tail.len;
+    char *start = buf_reserve(out, room);
+
+    if (start == NULL || !isfinite(value)) {
+        return false;
+    }
+    char *p = copy(start, buf_str(&r->head));
+    *p++ = '"';
+    if (!scan_copy_plain(p, name.ptr, name.len)) {
+        return false;
+    }
+    p += name.len;
+    *p++ = '"';
+    p = json_put_plain_labels(copy(p, labels_key), l, true);
+    if (p == NULL) {
+        return false;
+    }
+    p = copy(p, value_key);
+    p += number_format(value, p);
+    p = copy(p, buf_str(&r->tail));
+    buf_added(out, (size_t)(p - start));
+    return true;
+}
+
+static void put_with_care(const struct record_json *r, const struct labels *l, double number,
+                          struct buf *out)
+{
+    struct json_writer value;
+
+    buf_add_str(out, buf_str(&r->head));
+    json_print_str(out, labels_get(l, STR("__name__")));
+    buf_add_str(out, labels_key);
+    json_write_init(&value, out);
+    json_add_labels(&value, l, true);
+    buf_add_str(out, value_key);
+    json_write_init(&value, out);
+    json_add_double_or_text(&value, number);
+    buf_add_str(out, buf_str(&r->tail));
+}
+
 bool record_json_sample(struct record_json *r, const struct samples *s, uint32_t row,
                         struct buf *out)
 {
     const struct labels *labels = s->series[s->series_of[row]];
-    struct json_writer value;
 
     if (number_is_stale_nan(s->value[row])) {
         return false;
@@ -179,15 +236,9 @@ bool record_json_sample(struct record_json *r, const struct samples *s, uint32_t
     if (r->head.len == 0 || r->head_ns != s->time_ns[row]) {
         make_head(r, s->time_ns[row]);
     }
-    buf_add_str(out, buf_str(&r->head));
-    json_print_str(out, labels_get(labels, STR("__name__")));
-    buf_add_str(out, STR(",\"labels\":"));
-    json_write_init(&value, out);
-    json_add_labels(&value, labels, true);
-    buf_add_str(out, STR(",\"value\":"));
-    json_write_init(&value, out);
-    json_add_double_or_text(&value, s->value[row]);
-    buf_add_str(out, buf_str(&r->tail));
+    if (!put_plain(r, labels, s->value[row], out)) {
+        put_with_care(r, labels, s->value[row], out);
+    }
     return true;
 }
 

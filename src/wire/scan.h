@@ -110,6 +110,64 @@ static inline unsigned scan_special_or_high_bits(__m128i block)
 }
 #endif
 
+#ifdef __SSE2__
+static inline void scan_store(char *to, __m128i block)
+{
+    _mm_storeu_si128((__m128i *)(void *)to, block);
+}
+
+/*
+ * Copies the text of 4 bytes or more and gives the union of <bits_of> over it: what is looked at is loaded
+ * anyway, and short texts cost more in calls of memcpy() than in bytes.
+ */
+static inline __attribute__((always_inline)) unsigned scan_copy_bits(char *to, const char *p,
+                                                                     size_t len,
+                                                                     unsigned (*bits_of)(__m128i))
+{
+    unsigned bits = 0;
+
+    if (len < 8) {
+        int32_t low;
+        int32_t high;
+        memcpy(&low, p, 4);
+        memcpy(&high, p + len - 4, 4);
+        memcpy(to, &low, 4);
+        memcpy(to + len - 4, &high, 4);
+        return bits_of(_mm_set_epi32(low, high, low, high));
+    }
+    if (len < 16) {
+        __m128i both = scan_load_short(p, len);
+        _mm_storel_epi64((__m128i *)(void *)to, both);
+        _mm_storel_epi64((__m128i *)(void *)(to + len - 8), _mm_srli_si128(both, 8));
+        return bits_of(both);
+    }
+    for (size_t i = 0; i + 16 < len; i += 16) {
+        __m128i block = scan_load(p + i);
+        bits |= bits_of(block);
+        scan_store(to + i, block);
+    }
+    __m128i last = scan_load(p + len - 16);
+    scan_store(to + len - 16, last);
+    return bits | bits_of(last);
+}
+#endif
+
+/* Copies the text to <to>; is every byte of it ASCII and not special? */
+static inline bool scan_copy_plain(char *to, const char *p, size_t len)
+{
+#ifdef __SSE2__
+    if (len >= 4) {
+        return scan_copy_bits(to, p, len, scan_special_or_high_bits) == 0;
+    }
+#endif
+    bool plain = true;
+    for (size_t i = 0; i < len; i++) {
+        to[i] = p[i];
+        plain = plain && !scan_is_special((unsigned char)p[i]) && (unsigned char)p[i] < 0x80;
+    }
+    return plain;
+}
+
 /* Is every byte of the text ASCII and not special? For texts as short as labels are. */
 static inline bool scan_is_plain(const char *p, size_t len)
 {

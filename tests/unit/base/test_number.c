@@ -167,6 +167,41 @@ static void small_decimals_match_the_loop(void **state)
     }
 }
 
+/* The way of few places and the way of any double, which number_format_plain() goes, say the same. */
+static void check_both_ways(double value)
+{
+    char quick[NUMBER_PLAIN_MAX + 1];
+    char any[NUMBER_PLAIN_MAX + 1];
+
+    if (value == 0 || fabs(value) >= 1e-6) {
+        quick[number_format(value, quick)] = '\0';
+        any[number_format_plain(value, any)] = '\0';
+        assert_string_equal(quick, any);
+    }
+}
+
+static void values_of_few_places_and_their_neighbours_are_the_same(void **state)
+{
+    static const double edges[] = {
+        0, 1e-6, 0.5, 1, 10, 99.999999, 100, 999999999, 999999999.999999, 1e9};
+    uint64_t seed = 3;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(edges); i++) {
+        check_both_ways(edges[i]);
+        check_both_ways(-edges[i]);
+        check_both_ways(nextafter(edges[i], INFINITY));
+        check_both_ways(nextafter(edges[i], 0));
+    }
+    for (uint64_t i = rounds(60000); i > 0; i--) {
+        uint64_t r = next_random(&seed);
+        double value = (double)(next_random(&seed) >> (r % 40 + 14)) / pow(10, (double)(r % 9));
+        check_both_ways(value);
+        check_both_ways(-nextafter(value, INFINITY));
+        check_both_ways(nextafter(value, 0));
+    }
+}
+
 static void edges_match_the_loop(void **state)
 {
     (void)state;
@@ -594,6 +629,7 @@ int main(void)
         cmocka_unit_test(edges_match_the_loop),
         cmocka_unit_test(random_doubles_match_the_loop),
         cmocka_unit_test(small_decimals_match_the_loop),
+        cmocka_unit_test(values_of_few_places_and_their_neighbours_are_the_same),
         cmocka_unit_test(parse_takes_what_go_takes),
         cmocka_unit_test(random_texts_parse_as_strtod),
         cmocka_unit_test(middles_parse_as_strtod),
