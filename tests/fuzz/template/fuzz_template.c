@@ -41,8 +41,11 @@ static struct labels *some_labels(void)
 
 static bool render(const struct template *t, struct labels *labels, struct buf *out)
 {
-    struct template_world world = {
-        answer, labels, labels, STR("http://telex.example.org:8420/base"), TEMPLATE_PROMETHEUS, 0};
+    struct template_world world = {.query = answer,
+                                   .arg = labels,
+                                   .external_labels = labels,
+                                   .external_url = STR("http://telex.example.org:8420/base"),
+                                   .dialect = TEMPLATE_PROMETHEUS};
     struct template_data about = {.labels = labels,
                                   .value = 0.25,
                                   .now_ns = INT64_C(1700000000000000000),
