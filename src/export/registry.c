@@ -9,6 +9,7 @@ const struct exporter_kind *const exporter_kinds[] = {
     &exporter_datadog,
     &exporter_file,
     &exporter_influxdb,
+    &exporter_kafka,
     &exporter_monitor,
     &exporter_multi,
     &exporter_newrelic,

@@ -1,0 +1,757 @@
+/*
+ * Records as messages to Kafka.
+ *
+ * Invariants
+ *   1. deliver() ends with no message on its way: each was reported, or its producer is closed and its row
+ *      is UNKNOWN.
+ *   2. Behind a row that is still owed nothing of its key was delivered by the same producer, and a
+ *      producer that left rows owed is closed. So the first copies of a key's records are in order.
+ *   3. A transaction holds the rows of one call, all or none of them. One whose end is not known keeps
+ *      its producer until the end is known; the call that comes with the same rows is told it.
+ */
+#include "export/exporters/exporters.h"
+
+#include "base/env.h"
+#include "base/mem.h"
+#include "export/debug.h"
+#include "export/exporter_options.h"
+#include "export/exporters/kafka_words.h"
+#include "export/extra_labels.h"
+#include "net/kafka.h"
+#include "wire/record_json.h"
+
+enum { HALVINGS_MAX = 64, END_MS = 5000 };
+
+struct kafka_exporter_config {
+    struct exporter_common common;
+    struct kafka_config kafka;
+    struct str topic;
+    struct option_map topics; /* kind -> topic */
+    struct str key;
+    int format;
+    int timestamps; /* enum timestamps */
+    struct option_map headers;
+    int64_t message_timeout_ns;
+    bool transactions;
+};
+
+enum timestamps { TIMESTAMPS_RECORD, TIMESTAMPS_NOW };
+
+enum { KAFKA = offsetof(struct kafka_exporter_config, kafka) };
+
+static const char *const formats[] = {"json", NULL};
+static const char *const timestamps[] = {"record", "now", NULL};
+static const char *const alias_message_timeout[] = {"message_timeout_ms", "delivery_timeout_ms",
+                                                    "timeout", NULL};
+
+static const struct option options[] = {
+    EXPORTER_COMMON_ROWS,
+    KAFKA_CLIENT_ROWS(KAFKA),
+    {.name = "topic",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct kafka_exporter_config, topic),
+     .fallback = "telex-{kind}",
+     .help = "Where records go. `{kind}`, `{tenant}`, `{name}`, `{rule}`, `{group}`, `{database}` "
+             "and `{label.NAME}` stand for what the record has; bytes that a topic cannot have "
+             "become `_`."},
+    {.name = "topics",
+     .type = OPTION_MAP,
+     .offset = offsetof(struct kafka_exporter_config, topics),
+     .help = "Topics of single kinds, `alert: alerts`, in place of `topic`."},
+    {.name = "key",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct kafka_exporter_config, key),
+     .fallback = "series",
+     .help = "What decides the partition, in which records stay in order. `series`: the labels of "
+             "a sample or alert, the trace of a span; `none`; or a text with the words of "
+             "`topic`."},
+    {.name = "format",
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct kafka_exporter_config, format),
+     .fallback = "json",
+     .choices = formats,
+     .help = "What a message holds: `json`, the object that webhooks and files get."},
+    {.name = "timestamps",
+     .type = OPTION_ENUM,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct kafka_exporter_config, timestamps),
+     .fallback = "record",
+     .choices = timestamps,
+     .help = "The time of messages. Brokers keep a message for so long after it: with `record`, "
+             "old records that are sent late are soon gone."},
+    {.name = "headers",
+     .type = OPTION_MAP,
+     .offset = offsetof(struct kafka_exporter_config, headers),
+     .help = "Headers of every message."},
+    {.name = "message_timeout",
+     .aliases = alias_message_timeout,
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct kafka_exporter_config, message_timeout_ns),
+     .fallback = "30s",
+     .min = 1,
+     .max = 900,
+     .unit = "s",
+     .help = "Time for a batch to be acknowledged, in which the client tries again by itself. What "
+             "was sent and not acknowledged by then may be there twice."},
+    {.name = "transactions",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct kafka_exporter_config, transactions),
+     .fallback = "false",
+     .help = "Send each batch in a transaction: consumers that read what is committed see all of "
+             "it or nothing."},
+    KAFKA_PRODUCER_ROWS(KAFKA),
+};
+
+static const struct option_table option_table = {
+    .name = "exporter kafka",
+    .help = "Records as messages to Kafka.",
+    .options = options,
+    .count = ARRAY_LEN(options),
+    .config_size = sizeof(struct kafka_exporter_config),
+};
+
+/* ---- the config ---- */
+
+static bool check_text(const struct yaml_node *node, struct str option, struct str text,
+                       bool is_topic, struct err *e)
+{
+    const struct yaml_node *at = yaml_get(node, option);
+    struct err why = ERR_INIT;
+
+    return kafka_words_check(text, is_topic, &why) ||
+           yaml_err(at != NULL ? at : node, e, ERR_CONFIG, "%.*s '%.*s': %s", STR_FMT(option),
+                    STR_FMT(text), why.message);
+}
+
+static bool is_kind(struct str name)
+{
+    for (int i = 0; i < RECORD_KINDS; i++) {
+        if (str_eq(name, str_of(record_kind_name((enum record_kind)i)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_topics(const struct kafka_exporter_config *c, const struct yaml_node *node,
+                         struct err *e)
+{
+    for (size_t i = 0; i < c->topics.count; i++) {
+        const struct option_pair *pair = &c->topics.items[i];
+        if (!is_kind(pair->name)) {
+            return yaml_err(pair->node != NULL ? pair->node : node, e, ERR_CONFIG,
+                            "topics: '%.*s' is no kind of record; expected sample, alert, profile "
+                            "or span",
+                            STR_FMT(pair->name));
+        }
+        if (!check_text(node, STR("topics"), pair->value, true, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_transactions(const struct kafka_exporter_config *c, const struct yaml_node *node,
+                               struct err *e)
+{
+    const struct yaml_node *at = yaml_get(node, STR("transactions"));
+    bool has_id = c->kafka.transactional_id.len > 0;
+
+    at = at != NULL ? at : node;
+    if (c->transactions != has_id) {
+        return yaml_err(at, e, ERR_CONFIG,
+                        has_id
+                            ? "transactional_id has no meaning without transactions: true"
+                            : "transactions need a transactional_id, which no other producer has");
+    }
+    if (c->transactions && c->common.buffer.lanes > 1) {
+        return yaml_err(at, e, ERR_CONFIG,
+                        "transactions go with one lane: lanes would shut each other out");
+    }
+    return true;
+}
+
+static bool check(const void *config, const struct yaml_node *node, struct err *e)
+{
+    const struct kafka_exporter_config *c = config;
+    bool has_words = !str_eq(c->key, STR("series")) && !str_eq(c->key, STR("none"));
+    struct err why = ERR_INIT;
+
+    if (!kafka_options_check(&c->kafka, node, e) || !check_topics(c, node, e) ||
+        !check_transactions(c, node, e) || !check_text(node, STR("topic"), c->topic, true, e) ||
+        (has_words && !check_text(node, STR("key"), c->key, false, e))) {
+        return false;
+    }
+    return kafka_check(&c->kafka, &why) || yaml_err(node, e, ERR_CONFIG, "%s", why.message);
+}
+
+static bool advise(const void *config, const struct yaml_node *node, struct err *e)
+{
+    const struct kafka_exporter_config *c = config;
+    enum kafka_security security = kafka_security(&c->kafka);
+
+    if (str_eq(c->key, STR("none"))) {
+        return !yaml_err(node, e, ERR_CONFIG,
+                         "key: none spreads the records of a series over all partitions: consumers "
+                         "see them out of order");
+    }
+    if (c->kafka.sasl_mechanism == KAFKA_SASL_PLAIN && security == KAFKA_SASL_PLAINTEXT) {
+        return !yaml_err(node, e, ERR_CONFIG,
+                         "sasl_mechanism PLAIN sends the password in the clear; use "
+                         "security_protocol: sasl_ssl");
+    }
+    if (c->common.buffer.lanes > 1 && c->kafka.buffer_bytes > INT64_C(1) << 30) {
+        return !yaml_err(node, e, ERR_CONFIG, "each lane has a buffer_memory of its own");
+    }
+    return false;
+}
+
+/* ---- the leaf ---- */
+
+struct row {
+    uint32_t messages; /* on their way */
+    enum verdict verdict;
+    bool is_judged; /* by itself: not for what was sent together with it */
+    const char *why;
+};
+
+/* What was in a transaction of which nobody knows whether it is committed. */
+struct unsure {
+    struct batch *batch; /* NULL: there is none */
+    uint32_t *rows;
+    uint32_t n;
+};
+
+struct kafka_sink {
+    struct sink super;
+    const struct kafka_exporter_config *config;
+    const struct env *env;
+    struct str name;
+    struct kafka_producer *producer; /* NULL: to be opened */
+    struct unsure unsure;
+    struct debug debug;
+    struct buf topic;
+    struct buf key;
+    struct buf value;
+    /* of one call */
+    struct record_objects *objects;
+    struct outcome *out;
+    struct row *rows;
+    uint32_t at_once; /* rows that are sent before their reports are waited for */
+    bool is_refused;  /* some row was, that was not alone */
+};
+
+static void close_producer(struct kafka_sink *s)
+{
+    kafka_producer_close(s->producer);
+    s->producer = NULL;
+}
+
+static bool has_producer(struct kafka_sink *s, struct err *e)
+{
+    return s->producer != NULL ||
+           kafka_producer_open(s->env, s->name, &s->config->kafka, &s->producer, e);
+}
+
+/* ---- what became of messages ---- */
+
+static const enum verdict verdicts[KAFKA_FATES] = {
+    [KAFKA_SENT] = VERDICT_DELIVERED, [KAFKA_AGAIN] = VERDICT_RETRY,
+    [KAFKA_UNSURE] = VERDICT_UNKNOWN, [KAFKA_REFUSED] = VERDICT_REJECTED,
+    [KAFKA_HALTED] = VERDICT_HALT,
+};
+
+/* How bad a verdict is for the row whose message it is. */
+static unsigned badness(enum verdict v)
+{
+    static const uint8_t bad[VERDICTS] = {
+        [VERDICT_DELIVERED] = 0, [VERDICT_HELD] = 0, [VERDICT_RETRY] = 1,
+        [VERDICT_UNKNOWN] = 2,   [VERDICT_HALT] = 3, [VERDICT_REJECTED] = 4,
+    };
+
+    return bad[v];
+}
+
+static void take_report(void *arg, const struct kafka_report *report)
+{
+    struct kafka_sink *s = arg;
+    struct row *row = &s->rows[report->tag];
+    enum verdict verdict = verdicts[report->fate];
+
+    row->messages -= row->messages > 0;
+    if (badness(verdict) > badness(row->verdict)) {
+        row->verdict = verdict;
+        row->why = report->why;
+        s->out->status = report->code > 0 ? report->code : s->out->status;
+    }
+}
+
+/* ---- sending ---- */
+
+static struct str topic_text(const struct kafka_exporter_config *c, const struct kafka_row *row)
+{
+    struct str kind = str_of(record_kind_name(row->info->kind));
+
+    for (size_t i = 0; i < c->topics.count; i++) {
+        if (str_eq(c->topics.items[i].name, kind)) {
+            return c->topics.items[i].value;
+        }
+    }
+    return c->topic;
+}
+
+/* Topic and key of a row; false when it has no topic. */
+static bool make_words(struct kafka_sink *s, const struct kafka_row *row)
+{
+    const struct kafka_exporter_config *c = s->config;
+
+    buf_clear(&s->topic);
+    buf_clear(&s->key);
+    if (str_eq(c->key, STR("series"))) {
+        kafka_key_of(row, &s->key);
+    } else if (!str_eq(c->key, STR("none"))) {
+        kafka_words_add(c->key, row, &s->key);
+    }
+    return kafka_words_topic(topic_text(c, row), row, &s->topic);
+}
+
+/* Has one message taken, waiting for room; false when there was none before the wait was over. */
+static bool produce(struct kafka_sink *s, const struct kafka_message *m, struct wait wait)
+{
+    struct row *row = &s->rows[m->tag];
+    struct kafka_report report;
+
+    for (;;) {
+        enum kafka_taken taken = kafka_produce(s->producer, m, &report);
+        if (taken == KAFKA_TAKEN) {
+            row->messages++;
+            s->out->bytes += m->key.len + m->value.len;
+            s->out->requests++;
+            return true;
+        }
+        if (taken == KAFKA_NOT) {
+            row->messages++;
+            row->is_judged = true;
+            take_report(s, &report);
+            return row->verdict == VERDICT_REJECTED;
+        }
+        if (!kafka_serve(s->producer, wait, true, take_report, s)) {
+            row->verdict = row->messages > 0 ? row->verdict : VERDICT_RETRY;
+            return false;
+        }
+    }
+}
+
+/* All messages of row <i>; false when it is to be stopped there. */
+static bool send_row(struct kafka_sink *s, uint32_t i, struct wait wait)
+{
+    const struct kafka_row row = kafka_row_of(s->objects, i);
+    uint32_t count = record_objects_count(s->objects, i);
+
+    s->rows[i] = (struct row){.verdict = VERDICT_DELIVERED};
+    if (count > 0 && !make_words(s, &row)) {
+        s->rows[i] =
+            (struct row){.verdict = VERDICT_REJECTED, .is_judged = true, .why = "it has no topic"};
+        return true;
+    }
+    bool ok = true;
+    for (uint32_t part = 0; ok && part < count; part++) {
+        buf_clear(&s->value);
+        record_objects_add(s->objects, i, part, &s->value);
+        const struct kafka_message m = {
+            .topic = buf_str(&s->topic),
+            .key = s->key.len > 0 ? buf_str(&s->key) : STR_NONE,
+            .value = buf_str(&s->value),
+            .headers = &s->config->headers,
+            .time_ms = s->config->timestamps == TIMESTAMPS_RECORD && row.time_ns > 0
+                           ? row.time_ns / NS_PER_MS
+                           : 0,
+            .tag = i,
+        };
+        ok = produce(s, &m, wait);
+    }
+    if (!ok && s->rows[i].verdict == VERDICT_DELIVERED) {
+        s->rows[i].verdict = VERDICT_RETRY;
+    }
+    return ok;
+}
+
+/* Waits for what is on its way. What has not come when the wait is over is given up, and rows whose
+ * reports do not come even then are UNKNOWN. */
+static bool await(struct kafka_sink *s, uint32_t end, struct wait wait)
+{
+    bool ok = kafka_serve(s->producer, wait, false, take_report, s);
+
+    if (!ok) {
+        kafka_producer_purge(s->producer, take_report, s);
+    }
+    for (uint32_t i = 0; i < end; i++) {
+        if (s->rows[i].messages > 0) {
+            s->rows[i] = (struct row){.verdict = VERDICT_UNKNOWN, .why = "no report came"};
+        }
+    }
+    return ok;
+}
+
+static bool is_sent(const struct row *row)
+{
+    return row->verdict == VERDICT_DELIVERED || row->verdict == VERDICT_REJECTED;
+}
+
+/* Rows <first>..<end>-1 were sent together. A refusal is of all of a request: who was not alone is sent
+ * again. */
+static bool judge_rows(struct kafka_sink *s, uint32_t first, uint32_t end, uint32_t sent)
+{
+    bool ok = true;
+
+    for (uint32_t i = first; i < end; i++) {
+        struct row *row = &s->rows[i];
+        if (row->verdict == VERDICT_REJECTED && sent > 1 && !row->is_judged) {
+            row->verdict = VERDICT_RETRY;
+            s->is_refused = true;
+        }
+        ok = ok && is_sent(row);
+    }
+    return ok;
+}
+
+/* The owed rows from <*at> on, as many as go at once; false when the pass must stop. */
+static bool send_some(struct kafka_sink *s, uint32_t *at, uint32_t n, struct wait wait)
+{
+    uint32_t first = *at;
+    uint32_t sent = 0;
+    bool ok = true;
+
+    for (; ok && *at < n && sent < s->at_once; ++*at) {
+        if (!is_sent(&s->rows[*at])) {
+            ok = send_row(s, *at, wait);
+            sent++;
+        }
+    }
+    ok = await(s, *at, wait) && ok;
+    ok = judge_rows(s, first, *at, sent) && ok;
+    return ok && !kafka_is_dead(s->producer);
+}
+
+/* Sends what is owed, in order. */
+static bool send_pass(struct kafka_sink *s, uint32_t n, struct wait wait)
+{
+    bool ok = true;
+
+    s->is_refused = false;
+    for (uint32_t at = 0; ok && at < n;) {
+        ok = send_some(s, &at, n, wait);
+    }
+    return ok;
+}
+
+/* ---- what is told ---- */
+
+/* What the producer knows, before it is closed. */
+static void say_trouble(struct kafka_sink *s)
+{
+    struct str trouble = kafka_last_trouble(s->producer);
+
+    if (s->out->err.code == ERR_NONE && trouble.len > 0) {
+        (void)err_set(&s->out->err, ERR_NET, "%.*s", STR_FMT(trouble));
+    }
+}
+
+static void say_why(struct kafka_sink *s, const char *why)
+{
+    if (s->out->err.code == ERR_NONE) {
+        (void)err_set(&s->out->err, ERR_NET, "%s", why != NULL ? why : "not acknowledged in time");
+    }
+}
+
+/* From rows to the outcome: rows at the end that share a verdict are the rest. */
+static void tell(struct kafka_sink *s, uint32_t n)
+{
+    const struct row *worst = NULL;
+    uint32_t settled = n;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct row *row = &s->rows[i];
+        if (!is_sent(row) && (worst == NULL || badness(row->verdict) > badness(worst->verdict))) {
+            worst = row;
+        }
+    }
+    s->out->rest = VERDICT_DELIVERED;
+    if (worst != NULL) {
+        s->out->rest = worst->verdict;
+        say_why(s, worst->why);
+        while (settled > 0 && s->rows[settled - 1].verdict == worst->verdict) {
+            settled--;
+        }
+    }
+    for (uint32_t i = 0; i < settled; i++) {
+        const struct row *row = &s->rows[i];
+        if (row->verdict != VERDICT_DELIVERED) {
+            outcome_except(s->out, i, row->verdict, row->why != NULL ? row->why : "not sent");
+        }
+    }
+    s->out->settled = settled;
+}
+
+static void fail_all(struct kafka_sink *s, uint32_t n, enum verdict verdict)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (s->rows[i].verdict != VERDICT_REJECTED) {
+            s->rows[i] =
+                (struct row){.verdict = verdict, .why = "its transaction was not committed"};
+        }
+    }
+}
+
+/* ---- transactions ---- */
+
+static void forget_unsure(struct kafka_sink *s)
+{
+    batch_unref(s->unsure.batch);
+    mem_free(s->unsure.rows);
+    s->unsure = (struct unsure){0};
+}
+
+static void remember_unsure(struct kafka_sink *s, struct view view)
+{
+    forget_unsure(s);
+    s->unsure.batch = batch_ref(view.batch);
+    s->unsure.n = view.n;
+    s->unsure.rows = mem_alloc((size_t)view.n * sizeof(uint32_t) + 1);
+    for (uint32_t i = 0; i < view.n; i++) {
+        s->unsure.rows[i] = view_row(view, i);
+    }
+}
+
+/* Are these the rows of the transaction that is not known to have ended? */
+static bool is_unsure(const struct kafka_sink *s, struct view view)
+{
+    bool same = s->unsure.batch == view.batch && s->unsure.n == view.n;
+
+    for (uint32_t i = 0; same && i < view.n; i++) {
+        same = s->unsure.rows[i] == view_row(view, i);
+    }
+    return same;
+}
+
+/* Ends may take a little longer than the wait: an aborted transaction is better than one left open. */
+static struct wait end_wait(const struct kafka_sink *s)
+{
+    return (struct wait){clock_deadline_ms(s->env->clock, END_MS), NULL};
+}
+
+static enum kafka_fate commit(struct kafka_sink *s, struct view view, struct wait wait)
+{
+    enum kafka_fate fate = kafka_commit(s->producer, wait, &s->out->err);
+
+    if (fate == KAFKA_UNSURE) {
+        remember_unsure(s, view);
+    } else {
+        forget_unsure(s);
+    }
+    return fate;
+}
+
+/* The transaction of an earlier call ends first. True: these rows were its. */
+static bool end_earlier(struct kafka_sink *s, struct view view, struct wait wait,
+                        enum kafka_fate *ret_fate)
+{
+    bool same = is_unsure(s, view);
+
+    *ret_fate = kafka_commit(s->producer, wait, &s->out->err);
+    if (*ret_fate != KAFKA_UNSURE) {
+        forget_unsure(s);
+    }
+    return same;
+}
+
+static bool has_row(const struct kafka_sink *s, uint32_t n, enum verdict verdict)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (s->rows[i].verdict == verdict) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Takes back what the transaction holds. */
+static void take_back(struct kafka_sink *s, uint32_t n, enum kafka_fate fate)
+{
+    bool halts = fate == KAFKA_HALTED || has_row(s, n, VERDICT_HALT);
+    struct err ignored = ERR_INIT;
+
+    if (kafka_is_dead(s->producer) ||
+        kafka_abort(s->producer, end_wait(s), &ignored) != KAFKA_SENT) {
+        close_producer(s); /* the next one's beginning aborts it */
+    }
+    fail_all(s, n, halts ? VERDICT_HALT : VERDICT_RETRY);
+}
+
+/* False when rows are owed. */
+static bool send_transaction(struct kafka_sink *s, struct view view, struct wait wait)
+{
+    enum kafka_fate fate = kafka_begin(s->producer, wait, &s->out->err);
+
+    if (fate != KAFKA_SENT) {
+        fail_all(s, view.n, verdicts[fate]);
+        return false;
+    }
+    bool ok = send_pass(s, view.n, wait) && !has_row(s, view.n, VERDICT_REJECTED);
+    fate = ok ? commit(s, view, wait) : KAFKA_AGAIN;
+    if (fate == KAFKA_UNSURE) {
+        fail_all(s, view.n, VERDICT_UNKNOWN);
+    } else if (fate != KAFKA_SENT) {
+        take_back(s, view.n, fate);
+    }
+    return fate == KAFKA_SENT;
+}
+
+/* ---- one call ---- */
+
+/* Fewer at once, down to one by one, until those that are refused are alone. */
+static bool halve(struct kafka_sink *s, uint32_t n, uint32_t *halvings)
+{
+    if (!s->is_refused || ++*halvings > HALVINGS_MAX) {
+        return false;
+    }
+    uint32_t at_once = s->at_once < n ? s->at_once : n;
+    s->at_once = at_once > 1 ? at_once / 2 : 1;
+    return true;
+}
+
+static void send_view(struct kafka_sink *s, struct view view, struct wait wait)
+{
+    uint32_t halvings = 0;
+    bool goes_on = true;
+
+    while (goes_on) {
+        if (!has_producer(s, &s->out->err)) {
+            fail_all(s, view.n, VERDICT_HALT);
+            return;
+        }
+        bool ok =
+            s->config->transactions ? send_transaction(s, view, wait) : send_pass(s, view.n, wait);
+        goes_on = !ok && !wait_is_over(wait, s->env->clock) && halve(s, view.n, &halvings);
+        if (!ok && !goes_on && s->producer != NULL) {
+            say_trouble(s);
+        }
+        if (s->producer != NULL && kafka_is_dead(s->producer)) {
+            close_producer(s);
+        }
+    }
+    s->at_once = s->is_refused ? s->at_once : UINT32_MAX;
+}
+
+static void deliver_rows(struct kafka_sink *s, struct view view, struct wait wait)
+{
+    enum kafka_fate fate = KAFKA_AGAIN;
+
+    if (s->unsure.batch != NULL && s->producer != NULL && end_earlier(s, view, wait, &fate)) {
+        if (fate == KAFKA_SENT) {
+            return;
+        }
+        if (fate == KAFKA_UNSURE || fate == KAFKA_HALTED) {
+            fail_all(s, view.n, verdicts[fate]);
+            return;
+        }
+    }
+    if (s->producer != NULL && (kafka_is_dead(s->producer) || s->unsure.batch != NULL)) {
+        close_producer(s);
+        forget_unsure(s);
+    }
+    s->out->err = ERR_INIT;
+    fail_all(s, view.n, VERDICT_RETRY);
+    for (uint32_t i = 0; i < view.n; i++) {
+        s->rows[i].why = NULL;
+    }
+    send_view(s, view, wait);
+}
+
+static void kafka_sink_deliver(struct sink *sink, struct view view, struct wait wait,
+                               struct outcome *ret)
+{
+    struct kafka_sink *s = container_of(sink, struct kafka_sink, super);
+    AUTO(batch_autounref) struct batch *labelled = NULL;
+    AUTO(record_objects_release) struct record_objects objects = {0};
+    int64_t began_ns = clock_mono_ns(s->env->clock);
+    struct view sent = view;
+
+    if (!extra_labels_view(&s->config->common.labels, &sent, &labelled, &ret->err) ||
+        !record_objects_init(&objects, sent, &ret->err)) {
+        ret->rest = VERDICT_REJECTED;
+        return;
+    }
+    AUTO(mem_autofree) struct row *rows = mem_alloc0((size_t)view.n + 1, sizeof(*rows));
+    s->objects = &objects;
+    s->out = ret;
+    s->rows = rows;
+    deliver_rows(s, view,
+                 wait_limit_ms(wait, s->env->clock, s->config->message_timeout_ns / NS_PER_MS));
+    tell(s, view.n);
+    s->rows = NULL;
+    debug_tell(&s->debug, view, ret, clock_mono_ns(s->env->clock) - began_ns);
+}
+
+static enum probed kafka_sink_probe(struct sink *sink, struct wait wait, struct err *e)
+{
+    struct kafka_sink *s = container_of(sink, struct kafka_sink, super);
+    bool ok = has_producer(s, e) && kafka_probe(s->producer, wait, e);
+
+    if (s->producer != NULL && kafka_is_dead(s->producer)) {
+        close_producer(s);
+    }
+    return ok ? PROBED_THERE : PROBED_FAILED;
+}
+
+static void kafka_sink_close(struct sink *sink)
+{
+    struct kafka_sink *s = container_of(sink, struct kafka_sink, super);
+
+    close_producer(s);
+    forget_unsure(s);
+    debug_close(&s->debug);
+    buf_release(&s->topic);
+    buf_release(&s->key);
+    buf_release(&s->value);
+    mem_free(s->name.ptr);
+    mem_free(s);
+}
+
+static const struct sink_ops kafka_sink_ops = {
+    .deliver = kafka_sink_deliver,
+    .probe = kafka_sink_probe,
+    .close = kafka_sink_close,
+};
+
+static bool open_sink(const struct exporter_place *place, const void *config,
+                      struct sink **ret_sink, struct err *e)
+{
+    const struct kafka_exporter_config *c = config;
+    struct kafka_sink *s = mem_new(struct kafka_sink);
+
+    (void)e;
+    s->super.ops = &kafka_sink_ops;
+    s->config = c;
+    s->env = place->env;
+    s->name = str_make(mem_dup_text(place->name.ptr, place->name.len), place->name.len);
+    s->at_once = UINT32_MAX;
+    debug_open(&s->debug, place, &c->common);
+    buf_init(&s->topic, BUF_SMALL);
+    buf_init(&s->key, LABELS_BYTES_MAX * 4);
+    buf_init(&s->value, BUF_UNLIMITED);
+    *ret_sink = &s->super;
+    return true;
+}
+
+const struct exporter_kind exporter_kafka = {
+    .name = "kafka",
+    .help = "Records as messages to Kafka: once and in order per key as far as it can be known.",
+    .example = "type: kafka\nbrokers: [ 127.0.0.1:9092 ]\ntopic: telex-{kind}\n",
+    .takes =
+        TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
+    .options = &option_table,
+    .check = check,
+    .advise = advise,
+    .open = open_sink,
+};

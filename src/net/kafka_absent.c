@@ -1,0 +1,105 @@
+/* What stands for kafka.c where librdkafka is missing: nothing can be opened, and it says why. */
+#include "net/kafka.h"
+
+static bool say_absent(struct err *e)
+{
+    return err_set(e, ERR_CONFIG,
+                   "this program was built without Kafka; build it with librdkafka (Debian: "
+                   "librdkafka-dev)");
+}
+
+bool kafka_is_built(void)
+{
+    return false;
+}
+
+bool kafka_check(const struct kafka_config *config, struct err *e)
+{
+    (void)config;
+    return say_absent(e);
+}
+
+bool kafka_producer_open(const struct env *env, struct str name, const struct kafka_config *config,
+                         struct kafka_producer **ret_producer, struct err *e)
+{
+    (void)env;
+    (void)name;
+    (void)config;
+    (void)ret_producer;
+    return say_absent(e);
+}
+
+void kafka_producer_close(struct kafka_producer *p)
+{
+    (void)p;
+}
+
+enum kafka_taken kafka_produce(struct kafka_producer *p, const struct kafka_message *m,
+                               struct kafka_report *ret_report)
+{
+    (void)p;
+    *ret_report = (struct kafka_report){m->tag, KAFKA_HALTED, 0, "built without Kafka"};
+    return KAFKA_NOT;
+}
+
+size_t kafka_unreported(const struct kafka_producer *p)
+{
+    (void)p;
+    return 0;
+}
+
+bool kafka_serve(struct kafka_producer *p, struct wait wait, bool once,
+                 void (*take)(void *arg, const struct kafka_report *report), void *arg)
+{
+    (void)p;
+    (void)wait;
+    (void)once;
+    (void)take;
+    (void)arg;
+    return true;
+}
+
+void kafka_producer_purge(struct kafka_producer *p,
+                          void (*take)(void *arg, const struct kafka_report *report), void *arg)
+{
+    (void)p;
+    (void)take;
+    (void)arg;
+}
+
+bool kafka_is_dead(const struct kafka_producer *p)
+{
+    (void)p;
+    return true;
+}
+
+struct str kafka_last_trouble(const struct kafka_producer *p)
+{
+    (void)p;
+    return STR("");
+}
+
+enum kafka_fate kafka_begin(struct kafka_producer *p, struct wait wait, struct err *e)
+{
+    (void)p;
+    (void)wait;
+    (void)say_absent(e);
+    return KAFKA_HALTED;
+}
+
+enum kafka_fate kafka_commit(struct kafka_producer *p, struct wait wait, struct err *e)
+{
+    return kafka_begin(p, wait, e);
+}
+
+enum kafka_fate kafka_abort(struct kafka_producer *p, struct wait wait, struct err *e)
+{
+    return kafka_begin(p, wait, e);
+}
+
+bool kafka_probe(struct kafka_producer *p, struct wait wait, struct err *e)
+{
+    (void)p;
+    (void)wait;
+    return say_absent(e);
+}

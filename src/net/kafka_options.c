@@ -1,0 +1,126 @@
+#include "net/kafka_options.h"
+
+#include "base/secret.h"
+
+const char *const kafka_alias_brokers[] = {"bootstrap_servers", NULL};
+const char *const kafka_alias_linger[] = {"linger_ms", NULL};
+const char *const kafka_alias_tls[] = {"tls_config", NULL};
+const char *const kafka_alias_mechanism[] = {"sasl_mechanisms", NULL};
+const char *const kafka_alias_transaction_timeout[] = {"transaction_timeout_ms", NULL};
+const char *const kafka_securities[] = {"auto",           "plaintext", "ssl",
+                                        "sasl_plaintext", "sasl_ssl",  NULL};
+const char *const kafka_mechanisms[] = {"none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", NULL};
+const char *const kafka_compressions[] = {"none", "gzip", "snappy", "lz4", "zstd", NULL};
+const char *const kafka_partitioners[] = {"murmur2_random", "murmur2", "consistent_random",
+                                          "consistent",     "random",  "fnv1a_random",
+                                          "fnv1a",          NULL};
+
+/* Properties that are not to be set, and what to do instead. */
+static const struct {
+    const char *name;
+    const char *instead;
+} refused[] = {
+    {"bootstrap.servers", "the option is brokers"},
+    {"metadata.broker.list", "the option is brokers"},
+    {"client.id", "the option is client_id"},
+    {"security.protocol", "the option is security_protocol"},
+    {"sasl.mechanism", "the option is sasl_mechanism"},
+    {"sasl.mechanisms", "the option is sasl_mechanism"},
+    {"sasl.username", "the option is sasl_username"},
+    {"sasl.password", "the option is sasl_password, which is a secret"},
+    {"ssl.ca.location", "the option is tls.ca_file"},
+    {"ssl.certificate.location", "the option is tls.cert_file"},
+    {"ssl.key.location", "the option is tls.key_file"},
+    {"ssl.key.pem", "the option is tls.key_file, a file"},
+    {"enable.ssl.certificate.verification", "the option is tls.insecure_skip_verify"},
+    {"compression.codec", "the option is compression"},
+    {"compression.type", "the option is compression"},
+    {"partitioner", "the option is partitioner"},
+    {"linger.ms", "the option is linger"},
+    {"queue.buffering.max.ms", "the option is linger"},
+    {"batch.size", "the option is batch_bytes"},
+    {"message.max.bytes", "the option is max_message_bytes"},
+    {"queue.buffering.max.kbytes", "the option is buffer_memory"},
+    {"queue.buffering.max.messages", "the option is buffer_memory"},
+    {"transactional.id", "the options are transactions and transactional_id"},
+    {"transaction.timeout.ms", "the option is transaction_timeout"},
+    {"acks", "a record counts when all replicas have it"},
+    {"request.required.acks", "a record counts when all replicas have it"},
+    {"enable.idempotence", "without it, repeats are doubled and out of order"},
+    {"enable.gapless.guarantee", "without it, records pass others of their key that failed"},
+    {"max.in.flight", "idempotence decides that"},
+    {"max.in.flight.requests.per.connection", "idempotence decides that"},
+    {"retries", "retry_config and message_timeout decide that"},
+    {"message.send.max.retries", "retry_config and message_timeout decide that"},
+    {"message.timeout.ms", "the option is message_timeout"},
+    {"delivery.timeout.ms", "the option is message_timeout"},
+    {"queuing.strategy", "another order would break that of a key"},
+    {"delivery.report.only.error", "records that were taken must be known"},
+    {"log.queue", "the log is telex's own"},
+    {"log_level", "trace levels decide that"},
+    {"internal.termination.signal", "threads take no signals"},
+    {"plugin.library.paths", "it would load code into this program"},
+    {"test.mock.num.brokers", "it would keep records in memory, of brokers that are none"},
+};
+
+enum kafka_security kafka_security(const struct kafka_config *c)
+{
+    bool tls = c->tls.ca_file.len > 0 || c->tls.cert_file.len > 0 || c->tls.insecure_skip_verify;
+
+    if (c->security_protocol != KAFKA_SECURITY_AUTO) {
+        return (enum kafka_security)c->security_protocol;
+    }
+    if (c->sasl_mechanism != KAFKA_SASL_NONE) {
+        return tls ? KAFKA_SASL_SSL : KAFKA_SASL_PLAINTEXT;
+    }
+    return tls ? KAFKA_SSL : KAFKA_PLAINTEXT;
+}
+
+/* At the option, or at the whole when it came from elsewhere. */
+static const struct yaml_node *at_option(const struct yaml_node *node, struct str name)
+{
+    const struct yaml_node *at = yaml_get(node, name);
+
+    return at != NULL ? at : node;
+}
+
+static bool check_property(const struct option_pair *pair, const struct yaml_node *node,
+                           struct err *e)
+{
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        if (str_eq(pair->name, str_of(refused[i].name))) {
+            return yaml_err(pair->node != NULL ? pair->node : node, e, ERR_CONFIG,
+                            "the property '%s' is not to be set here: %s", refused[i].name,
+                            refused[i].instead);
+        }
+    }
+    return true;
+}
+
+bool kafka_options_check(const struct kafka_config *c, const struct yaml_node *node, struct err *e)
+{
+    enum kafka_security security = kafka_security(c);
+    bool logs_in = security == KAFKA_SASL_PLAINTEXT || security == KAFKA_SASL_SSL;
+
+    for (size_t i = 0; i < c->properties.count; i++) {
+        if (!check_property(&c->properties.items[i], at_option(node, STR("properties")), e)) {
+            return false;
+        }
+    }
+    if (logs_in != (c->sasl_mechanism != KAFKA_SASL_NONE)) {
+        return yaml_err(at_option(node, STR("security_protocol")), e, ERR_CONFIG,
+                        "security_protocol %s and sasl_mechanism %s do not go together",
+                        kafka_securities[security], kafka_mechanisms[c->sasl_mechanism]);
+    }
+    if (logs_in && (c->sasl_username.len == 0 || secret_is_empty(c->sasl_password))) {
+        return yaml_err(at_option(node, STR("sasl_mechanism")), e, ERR_CONFIG,
+                        "%s needs sasl_username and sasl_password",
+                        kafka_mechanisms[c->sasl_mechanism]);
+    }
+    if (c->tls.server_name.len > 0) {
+        return yaml_err(
+            at_option(node, STR("tls")), e, ERR_CONFIG,
+            "tls.server_name has no meaning here: each broker is known by its own name");
+    }
+    return true;
+}
