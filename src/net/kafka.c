@@ -155,13 +155,16 @@ static void take_error(struct kafka_producer *p, rd_kafka_event_t *event)
     }
 }
 
-/* librdkafka's log, from any of its threads. */
+/* librdkafka's log, from any of its threads. What it thinks of our choices (CONFWARN) is for who debugs. */
 static void log_line(const rd_kafka_t *kafka, int level, const char *facility, const char *text)
 {
     struct kafka_producer *p = rd_kafka_opaque(kafka);
 
     if (p == NULL) {
         return;
+    }
+    if (strcmp(facility, "CONFWARN") == 0) {
+        level = LOG_DEBUG;
     }
     if (level <= LOG_WARNING) {
         trace_warn(&p->trace, "Kafka's client", T_TEXT("part", facility), T_TEXT("says", text));

@@ -62,9 +62,10 @@ static const struct option options[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(struct kafka_exporter_config, key),
      .fallback = "series",
-     .help = "What decides the partition, in which records stay in order. `series`: the labels of "
-             "a sample or alert, the trace of a span; `none`; or a text with the words of "
-             "`topic`."},
+     .help =
+         "What decides the partition, in which records stay in order. `series`: the labels of "
+         "a sample or alert, the trace of a span, the partitionkey or subject of an event; `none`; or a text with the words of "
+         "`topic`."},
     {.name = "format",
      .type = OPTION_ENUM,
      .offset = offsetof(struct kafka_exporter_config, format),
@@ -140,8 +141,8 @@ static bool check_topics(const struct kafka_exporter_config *c, const struct yam
         const struct option_pair *pair = &c->topics.items[i];
         if (!is_kind(pair->name)) {
             return yaml_err(pair->node != NULL ? pair->node : node, e, ERR_CONFIG,
-                            "topics: '%.*s' is no kind of record; expected sample, alert, profile "
-                            "or span",
+                            "topics: '%.*s' is no kind of record; expected sample, alert, event, "
+                            "span or profile",
                             STR_FMT(pair->name));
         }
         if (!check_text(node, STR("topics"), pair->value, true, e)) {
@@ -748,8 +749,8 @@ const struct exporter_kind exporter_kafka = {
     .name = "kafka",
     .help = "Records as messages to Kafka: once and in order per key as far as it can be known.",
     .example = "type: kafka\nbrokers: [ 127.0.0.1:9092 ]\ntopic: telex-{kind}\n",
-    .takes =
-        TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
+    .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_PROFILE) |
+             TAKES(RECORD_SPAN) | TAKES(RECORD_EVENT),
     .options = &option_table,
     .check = check,
     .advise = advise,

@@ -8,7 +8,7 @@ static const struct str label_prefix = STR_INIT("label.");
 struct kafka_row kafka_row_of(const struct record_objects *o, uint32_t i)
 {
     uint32_t row = view_row(o->view, i);
-    struct kafka_row ret = {.info = batch_info(o->view.batch)};
+    struct kafka_row ret = {.info = batch_info(o->view.batch), .labels = labels_empty()};
 
     if (o->samples != NULL) {
         ret.labels = o->samples->series[o->samples->series_of[row]];
@@ -18,6 +18,10 @@ struct kafka_row kafka_row_of(const struct record_objects *o, uint32_t i)
         ret.labels = o->alerts->rows[row].labels;
         ret.name = labels_get(ret.labels, STR("alertname"));
         ret.time_ns = o->alerts->rows[row].time_ns;
+    } else if (o->events != NULL) {
+        ret.event = &o->events->rows[row];
+        ret.name = ret.event->type;
+        ret.time_ns = ret.event->has_time ? ret.event->time_ns : 0;
     } else {
         ret.note = &o->notes->rows[row];
         ret.labels = ret.note->labels;
@@ -171,6 +175,10 @@ bool kafka_words_topic(struct str text, const struct kafka_row *row, struct buf 
 
 void kafka_key_of(const struct kafka_row *row, struct buf *out)
 {
+    if (row->event != NULL) {
+        buf_add_str(out, event_key(row->event));
+        return;
+    }
     if (row->note != NULL && row->note->span != NULL) {
         span_id_print(row->note->span->trace_id, TRACE_ID_BYTES, out);
         return;

@@ -3,7 +3,7 @@
  *
  *     {kind} {tenant} {name} {rule} {group} {database} {label.NAME}
  *
- * A metric's name, an alert's, that of a profile or span is {name}. What a record lacks is empty. Bytes
+ * A metric's name, an alert's, that of a profile or span, an event's type is {name}. What a record lacks is empty. Bytes
  * that a topic's name cannot have become '_'.
  *
  * Ownership: rows borrow from the objects they are of. Threads: any. Limits: KAFKA_TOPIC_NAME_MAX bytes
@@ -14,13 +14,15 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "model/event.h"
 #include "wire/record_json.h"
 
 struct kafka_row {
     const struct batch_info *info;
     struct str name;
     const struct labels *labels;
-    const struct note *note; /* NULL: a sample or an alert */
+    const struct note *note;   /* of profiles and spans; or NULL */
+    const struct event *event; /* of events; or NULL */
     int64_t time_ns;
 };
 
@@ -36,7 +38,7 @@ void kafka_words_add(struct str text, const struct kafka_row *row, struct buf *o
 /* The same for a topic; false when none comes of it. */
 MUST_USE bool kafka_words_topic(struct str text, const struct kafka_row *row, struct buf *out);
 
-/* The key by which records stay in order: the series, the alert, the trace of a span. */
+/* The key by which records stay in order: the series, the alert, the trace of a span, what an event says. */
 void kafka_key_of(const struct kafka_row *row, struct buf *out);
 
 #endif

@@ -1,0 +1,183 @@
+"""Kafka for the tests: a real broker, librdkafka's mock cluster, and who reads what is kept there.
+
+The broker is Apache's, fetched once with Maven into a cache folder, alone in KRaft mode with a small heap. Where Java or
+Maven is missing, or nothing can be fetched, its tests skip and say so; the same tests run over the mock cluster.
+"""
+
+import fcntl
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import net
+from process import Process
+from telex import BINARY
+
+VERSION = "3.7.2"
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "telex-test" / "kafka"
+MOCK = BINARY.parent / "tests" / "fake" / "kafka-mock"
+START_DEADLINE, FETCH_DEADLINE = 60.0, 400
+POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>telex</groupId><artifactId>broker</artifactId><version>1</version><packaging>pom</packaging>
+<dependencies><dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
+<version>{VERSION}</version></dependency></dependencies></project>
+"""
+
+
+def _find_java():
+    """Java 11 or later: kcat's and Maven's machines may have an older one in front."""
+    for path in (*sorted(pathlib.Path("/usr/lib/jvm").glob("java-1[17]-openjdk*/bin/java"), reverse=True),
+                 shutil.which("java")):
+        if path and os.access(path, os.X_OK):
+            return str(path)
+    return None
+
+
+def _fetch(folder):
+    """The broker and what it needs into the folder, all of it or nothing."""
+    (folder / "pom.xml").write_text(POM)
+    part = folder / "part"
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        done = subprocess.run(["mvn", "-q", "-B", "-f", folder / "pom.xml", "dependency:copy-dependencies",
+                               f"-DoutputDirectory={part}"], capture_output=True, text=True, timeout=FETCH_DEADLINE,
+                              check=False)
+    except subprocess.TimeoutExpired:
+        return "mvn took too long"
+    if done.returncode != 0:
+        return (done.stdout + done.stderr).strip()[-400:]
+    part.rename(folder / "libs")
+    return None
+
+
+def libraries():
+    """The folder of the broker's jars; skips where it cannot be had."""
+    folder = CACHE / VERSION
+    if _find_java() is None:
+        pytest.skip("a real Kafka broker needs Java (apt-get install openjdk-17-jre-headless)")
+    if not (folder / "libs").is_dir():
+        if shutil.which("mvn") is None:
+            pytest.skip("a real Kafka broker is fetched with Maven (apt-get install maven)")
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            problem = None if (folder / "libs").is_dir() else _fetch(folder)
+            if problem:
+                pytest.skip(f"a real Kafka broker could not be fetched: {problem}")
+    return folder / "libs"
+
+
+class Broker:
+    """One real broker: `plain` and `login` are its addresses without and with SASL (user telex, password right)."""
+
+    is_real = True
+
+    def __init__(self, folder):
+        self.folder = folder / "kafka"
+        self.ports = [net.free_port() for _ in range(3)]
+        self.plain, self.login = (f"{net.HOST}:{port}" for port in self.ports[:2])
+        self.process = None
+
+    def _config(self):
+        plain, login, control = self.ports
+        user = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_telex="right";'
+        return {
+            "process.roles": "broker,controller", "node.id": 1, "log.dirs": self.folder / "data",
+            "controller.quorum.voters": f"1@{net.HOST}:{control}", "controller.listener.names": "CONTROLLER",
+            "listeners": f"PLAIN://{net.HOST}:{plain},LOGIN://{net.HOST}:{login},CONTROLLER://{net.HOST}:{control}",
+            "listener.security.protocol.map": "PLAIN:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "PLAIN", "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.login.plain.sasl.jaas.config": user, "num.partitions": 3, "log.cleaner.enable": "false",
+            "offsets.topic.replication.factor": 1, "offsets.topic.num.partitions": 1,
+            "transaction.state.log.replication.factor": 1, "transaction.state.log.min.isr": 1,
+            "transaction.state.log.num.partitions": 1, "group.initial.rebalance.delay.ms": 0,
+            "num.network.threads": 1, "num.io.threads": 2, "log.retention.ms": -1,
+            "broker.session.timeout.ms": 2000, "broker.heartbeat.interval.ms": 300,
+        }
+
+    def start(self):
+        jars = libraries()
+        (self.folder / "data").mkdir(parents=True, exist_ok=True)
+        meta = self.folder / "data" / "meta.properties"
+        if not meta.exists():
+            meta.write_text("version=1\ncluster.id=dGVsZXgtdGVzdC1rYWZrYQ\nnode.id=1\n")
+        (self.folder / "server.properties").write_text(
+            "".join(f"{name}={value}\n" for name, value in self._config().items()))
+        self.process = Process("kafka", [
+            _find_java(), "-Xmx256m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+            "-cp", f"{jars}/*", "kafka.Kafka", "server.properties"], self.folder)
+        self.process.start()
+        self.wait()
+        return self
+
+    def wait(self):
+        net.wait_until("the broker", self._answers, START_DEADLINE, every=0.2)
+
+    def _answers(self):
+        if not self.process.running():
+            raise RuntimeError(f"the broker ended: {self.process.log_tail()}")
+        return b"broker 1" in kcat("-L", "-b", self.plain, "-m", "2").stdout
+
+    def create(self, topic, **configs):
+        """A topic with other settings than usual."""
+        from kafka.admin import KafkaAdminClient, NewTopic
+        admin = KafkaAdminClient(bootstrap_servers=self.plain)
+        admin.create_topics([NewTopic(topic, 3, 1, topic_configs=configs)])
+        admin.close()
+
+    def kill(self):
+        self.process.kill()
+
+    def restart(self):
+        self.process.start()
+        self.wait()
+
+    def stop(self):
+        if self.process is not None:
+            self.process.stop()
+
+
+class Mock:
+    """Brokers of librdkafka's mock cluster in a process of their own: topics come with the first record."""
+
+    is_real = False
+
+    def __init__(self, folder):
+        self.folder, self.child = folder, None
+
+    def start(self, topics=("records:3",)):
+        if not MOCK.exists():
+            pytest.skip(f"{MOCK} is not built (librdkafka-dev)")
+        self.child = subprocess.Popen([MOCK, *topics], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.plain = self.child.stdout.readline().strip()
+        return self
+
+    def stop(self):
+        if self.child is not None:
+            self.child.stdin.close()
+            self.child.wait(10)
+
+
+def kcat(*words, timeout=60):
+    if shutil.which("kcat") is None:
+        pytest.skip("kcat is not installed (apt-get install kcat)")
+    return subprocess.run(["kcat", *words], capture_output=True, timeout=timeout, check=False)
+
+
+def read(broker, topic, committed=True):
+    """All records of a topic as kcat sees them: [(partition, offset, key, value)] in the order of each partition."""
+    level = "read_committed" if committed else "read_uncommitted"
+    done = kcat("-C", "-q", "-e", "-b", broker.plain, "-t", topic, "-o", "beginning", "-X", f"isolation.level={level}",
+                "-f", "%p %o %K %S\n%k%s\n")
+    rows, rest = [], done.stdout
+    while rest:
+        head, _, rest = rest.partition(b"\n")
+        partition, offset, key, value = (int(word) for word in re.findall(rb"-?\d+", head))
+        key = max(key, 0)
+        rows.append((partition, offset, rest[:key].decode(), rest[key:key + value].decode()))
+        rest = rest[key + value + 1:]
+    return rows
