@@ -25,6 +25,9 @@ enum { END_BYTES = 8 * FILE_SINK_BYTES };
 /* The lock is another lane's of ours for a write and a sync; so long it is waited for. */
 enum { LOCK_PATIENCE_MS = 5000, LOCK_AGAIN_MS = 2 };
 
+/* Of a call so much is for the sealing of what is complete; of a stop so much. */
+enum { SEAL_MS = 250, SEAL_AT_STOP_MS = 15 * 1000 };
+
 struct file_sink {
     struct sink super;
     const struct file_exporter *exporter;
@@ -37,6 +40,8 @@ struct file_sink {
     char *torn_path;
     struct buf lines;
     struct debug debug;
+    struct file_roll *roll; /* or NULL */
+    void *state;            /* the exporter's */
     int64_t size;
 };
 
@@ -124,6 +129,9 @@ static bool mend_end(struct file_sink *s, int fd, int64_t size, struct err *e)
 static int lock_file(const struct file_sink *s, int fd, struct wait wait)
 {
     struct wait patience = wait_limit_ms(wait, s->clock, LOCK_PATIENCE_MS);
+    if (s->roll != NULL) { /* the file may get another name while it is waited for */
+        return file_roll_lock(s->roll, patience);
+    }
     int result = s->fs->ops->lock(s->fs, fd);
 
     while (result == -EWOULDBLOCK && !wait_is_over(patience, s->clock)) {
@@ -133,17 +141,22 @@ static int lock_file(const struct file_sink *s, int fd, struct wait wait)
     return result;
 }
 
-/* Makes invariant 1 true of the open file. */
-static bool make_sure(struct file_sink *s, int fd, struct wait wait, struct err *e)
+static bool take_lock(struct file_sink *s, int fd, struct wait wait, struct err *e)
 {
-    int64_t size = 0;
     int result = lock_file(s, fd, wait);
 
     if (result == -EWOULDBLOCK) {
         return err_set(e, ERR_CONFLICT, "another process is writing %s", s->path);
     }
-    if (!io_err(e, result, "lock", s->path) ||
-        !io_err(e, s->fs->ops->size(s->fs, fd, &size), "look at", s->path)) {
+    return io_err(e, result, "lock", s->path);
+}
+
+/* Makes invariant 1 true of the open file, which is locked. */
+static bool make_sure(struct file_sink *s, int fd, struct err *e)
+{
+    int64_t size = 0;
+
+    if (!io_err(e, s->fs->ops->size(s->fs, fd, &size), "look at", s->path)) {
         return false;
     }
     if (size == 0 && !io_err(e, fs_sync_folder(s->fs, s->folder), "sync", s->folder)) {
@@ -154,7 +167,17 @@ static bool make_sure(struct file_sink *s, int fd, struct wait wait, struct err 
 
 /* ---- one delivery ---- */
 
-static bool open_file(struct file_sink *s, struct wait wait, int *ret_fd, struct err *e)
+static void close_file(struct file_sink *s, int fd)
+{
+    if (fd >= 0) {
+        (void)s->fs->ops->close(s->fs, fd);
+    }
+    if (s->roll != NULL) {
+        file_roll_unlock(s->roll);
+    }
+}
+
+static bool open_path(struct file_sink *s, int *ret_fd, struct err *e)
 {
     const unsigned flags = FS_READ | FS_WRITE | FS_CREATE;
     int result = s->fs->ops->open(s->fs, s->path, flags, ret_fd);
@@ -165,14 +188,77 @@ static bool open_file(struct file_sink *s, struct wait wait, int *ret_fd, struct
         }
         result = s->fs->ops->open(s->fs, s->path, flags, ret_fd);
     }
-    if (!io_err(e, result, "open", s->path)) {
+    return io_err(e, result, "open", s->path);
+}
+
+static bool open_alone(struct file_sink *s, struct wait wait, int *ret_fd, struct err *e)
+{
+    if (!open_path(s, ret_fd, e)) {
         return false;
     }
-    if (!make_sure(s, *ret_fd, wait, e)) {
+    if (!take_lock(s, *ret_fd, wait, e) || !make_sure(s, *ret_fd, e)) {
         (void)s->fs->ops->close(s->fs, *ret_fd);
         return false;
     }
     return true;
+}
+
+static bool open_locked_spool(struct file_sink *s, int *ret_fd, struct err *e)
+{
+    if (!open_path(s, ret_fd, e)) {
+        return false;
+    }
+    if (!make_sure(s, *ret_fd, e) || !file_roll_look(s->roll, s->size, e)) {
+        (void)s->fs->ops->close(s->fs, *ret_fd);
+        return false;
+    }
+    return true;
+}
+
+/* The lock is another file's and comes first: whoever has it may give the spool its final name. */
+static bool open_spool(struct file_sink *s, struct wait wait, int *ret_fd, struct err *e)
+{
+    if (!fs_make_path(s->fs, str_of(s->folder), e) || !take_lock(s, -1, wait, e)) {
+        return false;
+    }
+    if (!open_locked_spool(s, ret_fd, e)) {
+        file_roll_unlock(s->roll);
+        return false;
+    }
+    return true;
+}
+
+static bool open_file(struct file_sink *s, struct wait wait, int *ret_fd, struct err *e)
+{
+    return s->roll != NULL ? open_spool(s, wait, ret_fd, e) : open_alone(s, wait, ret_fd, e);
+}
+
+/* What is complete gets its name; *fd is then a new spool. */
+static bool close_spool(struct file_sink *s, int *fd, struct err *e)
+{
+    if (!file_roll_close_spool(s->roll, e)) {
+        return false;
+    }
+    (void)s->fs->ops->close(s->fs, *fd);
+    *fd = -1;
+    s->size = 0;
+    return true;
+}
+
+static bool roll_if_due(struct file_sink *s, int *fd, struct err *e)
+{
+    struct err failure = ERR_INIT;
+
+    if (s->roll == NULL || !file_roll_is_due(s->roll, s->size)) {
+        return true;
+    }
+    if (!close_spool(s, fd, &failure)) { /* it grows on */
+        trace_warn(&s->trace, "a file that is due cannot be closed, and grows on",
+                   T_TEXT("file", s->path), T_TEXT("error", failure.message));
+        return true;
+    }
+    return open_path(s, fd, e) && io_err(e, fs_sync_folder(s->fs, s->folder), "sync", s->folder) &&
+           file_roll_look(s->roll, 0, e);
 }
 
 /* Appends the lines, or takes back what there is of them. */
@@ -216,7 +302,7 @@ static bool make_lines(struct file_sink *s, struct view view, uint32_t *row, str
 
     buf_clear(&s->lines);
     int64_t began_ns = debug_now_ns(&s->debug);
-    bool ok = s->exporter->next_lines(s->config, view, row, &s->lines, out, &out->err);
+    bool ok = s->exporter->next_lines(s->config, s->state, view, row, &s->lines, out, &out->err);
     debug_measure(&s->debug, DEBUG_ENCODE, began_ns);
     sent.end = *row;
     if (!ok || !debug_wants_validation(&s->debug) || s->exporter->validate == NULL ||
@@ -228,7 +314,7 @@ static bool make_lines(struct file_sink *s, struct view view, uint32_t *row, str
     return err_wrap(&out->err, "refused by debug.refuse_invalid");
 }
 
-static void deliver_rows(struct file_sink *s, int fd, struct view view, struct wait wait,
+static void deliver_rows(struct file_sink *s, int *fd, struct view view, struct wait wait,
                          struct outcome *out)
 {
     uint32_t row = 0;
@@ -243,7 +329,8 @@ static void deliver_rows(struct file_sink *s, int fd, struct view view, struct w
         if (!make_lines(s, view, &row, out)) {
             row = row > first ? row : view.n;
             reject_rows(out, first, row);
-        } else if (s->lines.len > 0 && !append_lines(s, fd, out)) {
+        } else if (s->lines.len > 0 &&
+                   (!roll_if_due(s, fd, &out->err) || !append_lines(s, *fd, out))) {
             stop_here(out, first);
             return;
         } else {
@@ -266,10 +353,27 @@ static void file_sink_deliver(struct sink *sink, struct view view, struct wait w
     } else if (!open_file(s, wait, &fd, &ret->err)) {
         stop_here(ret, 0);
     } else {
-        deliver_rows(s, fd, view, wait, ret);
-        (void)s->fs->ops->close(s->fs, fd);
+        deliver_rows(s, &fd, view, wait, ret);
+        close_file(s, fd);
+    }
+    if (s->roll != NULL) {
+        (void)file_roll_work(s->roll, wait_limit_ms(wait, s->clock, SEAL_MS));
     }
     debug_tell(&s->debug, view, ret, clock_mono_ns(s->clock) - began_ns);
+}
+
+/* While nothing comes: what is due by the clock is closed, what is complete is sealed. */
+static bool roll_in_idleness(struct file_sink *s, struct wait wait, struct err *e)
+{
+    int fd = -1;
+
+    if (!open_file(s, wait, &fd, e)) {
+        return e->code == ERR_CONFLICT; /* who writes is awake */
+    }
+    bool ok = roll_if_due(s, &fd, e);
+    close_file(s, fd);
+    (void)file_roll_work(s->roll, wait);
+    return ok;
 }
 
 /* Can the file be written, and is there room for a write? */
@@ -279,7 +383,9 @@ static enum probed file_sink_probe(struct sink *sink, struct wait wait, struct e
     int64_t free_bytes = 0;
     int fd = -1;
 
-    (void)wait;
+    if (s->roll != NULL && !roll_in_idleness(s, wait, e)) {
+        return PROBED_FAILED;
+    }
     if (!io_err(e, s->fs->ops->open(s->fs, s->path, FS_WRITE | FS_CREATE, &fd), "open", s->path)) {
         return PROBED_FAILED;
     }
@@ -304,22 +410,49 @@ static void file_sink_close(struct sink *sink)
     mem_free(s->folder);
     mem_free(s->path);
     mem_free(s->torn_path);
+    file_roll_free(s->roll);
+    if (s->exporter->close_state != NULL) {
+        s->exporter->close_state(s->state);
+    }
     debug_close(&s->debug);
     buf_release(&s->lines);
     mem_free(s);
 }
 
+/* A stop: what there is becomes a file, since in a spool nobody sees it. */
+static bool file_sink_flush(struct sink *sink, struct err *e)
+{
+    struct file_sink *s = container_of(sink, struct file_sink, super);
+    struct wait wait = {clock_deadline_ms(s->clock, SEAL_AT_STOP_MS), NULL};
+    int fd = -1;
+
+    if (s->roll == NULL) {
+        return true;
+    }
+    if (!open_file(s, wait, &fd, e)) {
+        return false;
+    }
+    bool ok = s->size == 0 || close_spool(s, &fd, e);
+    close_file(s, fd);
+    return file_roll_work(s->roll, wait) ? ok
+                                         : err_set(e, ERR_TIMEOUT,
+                                                   "a file of %s is not complete yet; the next "
+                                                   "start goes on with it",
+                                                   s->folder);
+}
+
 static const struct sink_ops file_sink_ops = {
     .deliver = file_sink_deliver,
+    .flush = file_sink_flush,
     .probe = file_sink_probe,
     .close = file_sink_close,
 };
 
-static char *joined(struct str folder, struct str name, const char *suffix)
+static char *joined(struct str first, const char *between, struct str second)
 {
     AUTO(buf_release) struct buf path = BUF_INIT(BUF_UNLIMITED);
 
-    buf_addf(&path, "%.*s/%.*s%s", STR_FMT(folder), STR_FMT(name), suffix);
+    buf_addf(&path, "%.*s%s%.*s", STR_FMT(first), between, STR_FMT(second));
     return buf_take(&path);
 }
 
@@ -336,11 +469,17 @@ bool file_sink_open(const struct file_exporter *exporter, const struct file_targ
     s->clock = place->env->clock;
     s->fs = target->fs;
     s->folder = mem_dup_text(target->folder.ptr, target->folder.len);
-    s->path = joined(target->folder, target->name, "");
-    s->torn_path = joined(target->folder, target->name, ".torn");
     s->size = -1;
     debug_open(&s->debug, place, config);
     trace_init_part(&s->trace, place->env->trace, "export", place->name, TRACE_INFO);
+    if (target->roll != NULL) {
+        s->roll =
+            file_roll_new(s->fs, target->folder, target->name, target->roll, place->env, &s->trace);
+    }
+    s->path = s->roll != NULL ? joined(str_of(file_roll_path(s->roll)), "", STR(""))
+                              : joined(target->folder, "/", target->name);
+    s->torn_path = joined(str_of(s->path), "", STR(".torn"));
+    s->state = exporter->open_state != NULL ? exporter->open_state(place, config) : NULL;
     buf_init(&s->lines, BUF_UNLIMITED);
     if (!fs_make_path(s->fs, str_of(s->folder), e) ||
         !open_file(s, (struct wait){0, NULL}, &fd, e)) {
@@ -350,7 +489,7 @@ bool file_sink_open(const struct file_exporter *exporter, const struct file_targ
         }
         *e = ERR_INIT;
     } else {
-        (void)s->fs->ops->close(s->fs, fd);
+        close_file(s, fd);
     }
     *ret_sink = &s->super;
     return true;

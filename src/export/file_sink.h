@@ -1,6 +1,8 @@
 /*
  * file_sink.h - the one leaf over files; a file exporter is a pure function from rows to lines.
  *
+ * With a roll (file_roll.h) the file is a spool that others do not see, and files are made of it one after the other.
+ *
  * Lines are appended and synced before they count as delivered; a write that fails is taken back, so
  * that the file ends in a whole line. The file is opened for each delivery: when somebody moved or
  * removed it, the next one makes a new one. A torn end (a crash) is moved to <path>.torn before
@@ -14,6 +16,7 @@
 
 #include "base/buf.h"
 #include "export/exporter.h"
+#include "export/file_roll.h"
 #include "export/sink.h"
 #include "export/validate.h"
 
@@ -27,11 +30,14 @@ struct file_exporter {
      * past them. Rows that cannot be written are excepted in <out>; with false all rows up to *row
      * are rejected, or all there are when it did not move.
      */
-    bool (*next_lines)(const void *config, struct view view, uint32_t *row, struct buf *lines,
-                       struct outcome *out, struct err *e);
+    bool (*next_lines)(const void *config, void *state, struct view view, uint32_t *row,
+                       struct buf *lines, struct outcome *out, struct err *e);
     /* As that of struct http_exporter. */
     bool (*validate)(const void *config, const struct sent_rows *sent, struct str lines,
                      struct err *e);
+    /* What one leaf keeps from call to call, which next_lines gets; or NULL: nothing. */
+    void *(*open_state)(const struct exporter_place *place, const void *config);
+    void (*close_state)(void *state);
 };
 
 /* Where the file is. */
@@ -39,6 +45,7 @@ struct file_target {
     const struct fs *fs;
     struct str folder; /* made when it is not there */
     struct str name;
+    const struct file_roll_config *roll; /* or NULL: one file, for ever */
 };
 
 /*

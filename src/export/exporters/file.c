@@ -1,21 +1,38 @@
-/* Lines of JSON in a file. */
+/* Files of records: JSON lines, CSV or Parquet, one for ever or one after the other. */
 #include "export/exporters/exporters.h"
 
+#include "base/clock.h"
+#include "base/env.h"
 #include "base/fs.h"
+#include "base/mem.h"
 #include "export/exporter_options.h"
 #include "export/file_sink.h"
+#include "export/payload.h"
 #include "wire/record_json.h"
 
-enum file_format { FORMAT_JSONL, FORMAT_CSV, FORMAT_PARQUET };
+/* The order of the choices. */
+enum rotation { ROTATION_AUTO, ROTATION_NONE, ROTATION_TIME, ROTATION_SIZE, ROTATION_BOTH };
+
+/* Then enum file_packing. */
+enum { COMPRESSION_AUTO, COMPRESSION_FIRST };
 
 struct file_config {
     struct exporter_common common;
     struct str output_directory;
     struct str filename;
     int file_format; /* enum file_format */
+    int rotation;    /* enum rotation */
+    int compression;
+    int64_t rotation_interval_ns;
+    int64_t max_file_size;
+    struct str filename_template;
+    const struct yaml_node *serializer; /* or NULL */
 };
 
-static const char *const formats[] = {"jsonl", "csv", "parquet", NULL};
+static const char *const rotations[] = {"auto", "none", "time", "size", "both", NULL};
+static const char *const compressions[] = {"auto", "none", "gzip", "zstd", "snappy", NULL};
+_Static_assert(PACKING_NONE == 0 && PACKING_GZIP == 1 && PACKING_ZSTD == 2 && PACKING_SNAPPY == 3,
+               "the choices stand in the order of the enum");
 
 static const struct option options[] = {
     EXPORTER_COMMON_ROWS,
@@ -23,28 +40,124 @@ static const struct option options[] = {
      .type = OPTION_TEXT,
      .flags = OPTION_REQUIRED,
      .offset = offsetof(struct file_config, output_directory),
-     .help = "The folder of the file; it is made when it is not there. A relative path is taken "
+     .help = "The folder of the files; it is made when it is not there. A relative path is taken "
              "from the config's folder."},
     {.name = "filename",
      .type = OPTION_TEXT,
      .offset = offsetof(struct file_config, filename),
-     .help = "The file's name; the exporter's name and `.jsonl` when absent."},
+     .help =
+         "The file's name; the exporter's name and `.jsonl` when absent. With rotation, `{name}` "
+         "of `filename_template`."},
     {.name = "file_format",
      .type = OPTION_ENUM,
      .offset = offsetof(struct file_config, file_format),
      .fallback = "jsonl",
-     .choices = formats,
+     .choices = file_format_names,
      .help =
-         "What the file holds: `jsonl`, an object per line. The others are not written yet and are refused."},
+         "What files hold: `jsonl`, an object per line; `csv`, a line per record below a line of "
+         "names; `parquet`, columns. The last two have a column for each member of any record of "
+         "the file, those of `labels` as `labels.NAME`."},
+    {.name = "rotation_policy",
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct file_config, rotation),
+     .fallback = "auto",
+     .choices = rotations,
+     .help = "When a file is complete and the next begins: by `time`, by `size`, or whichever is "
+             "first (`both`). `none` is one file that grows for ever, of JSON lines without "
+             "compression. `auto`: `time` where anything else is asked for, else `none`."},
+    {.name = "rotation_interval",
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct file_config, rotation_interval_ns),
+     .fallback = "1h",
+     .min = 1,
+     .max = 366.0 * 86400,
+     .help = "The time of a file, by the clock: `1h` ends with each full hour (UTC)."},
+    {.name = "max_file_size",
+     .type = OPTION_BYTES,
+     .offset = offsetof(struct file_config, max_file_size),
+     .fallback = "100MB",
+     .min = 1024,
+     .max = 1e12,
+     .help = "The size of a file, as JSON lines before they are converted or compressed."},
+    {.name = "compression",
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct file_config, compression),
+     .fallback = "auto",
+     .choices = compressions,
+     .help = "Compress files that are complete: `gzip` or `zstd`, of Parquet its pages, there also "
+             "`snappy`. `auto`: `zstd` for Parquet, else `none`."},
+    {.name = "filename_template",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct file_config, filename_template),
+     .help =
+         "Names of files that are complete, from {timestamp} (when the file began: "
+         "20240115T103000Z), {date}, {hour}, {unix}, {hostname}, {pid} and {name}; "
+         "`{name}-{timestamp}` when absent. The extension may be left out. A name that is there "
+         "already gets -1, -2 and so on."},
+    {.name = "serializer",
+     .type = OPTION_NODE,
+     .offset = offsetof(struct file_config, serializer),
+     .help = "What is written of a record in place of its own JSON: a map, nested at will, with "
+             "templates over the record at its leaves (docs/templates.md)."},
 };
 
 static const struct option_table option_table = {
     .name = "exporter file",
-    .help = "Alerts and samples as lines of JSON in a file.",
+    .help = "Records in files: JSON lines, CSV or Parquet, rotated and compressed.",
     .options = options,
     .count = ARRAY_LEN(options),
     .config_size = sizeof(struct file_config),
 };
+
+/* ---- what a config comes to ---- */
+
+static enum file_packing packing_of(const struct file_config *c)
+{
+    if (c->compression == COMPRESSION_AUTO) {
+        return c->file_format == FORMAT_PARQUET ? PACKING_ZSTD : PACKING_NONE;
+    }
+    return (enum file_packing)(c->compression - COMPRESSION_FIRST);
+}
+
+static struct file_kind kind_of(const struct file_config *c)
+{
+    bool packs_pages = c->file_format == FORMAT_PARQUET;
+
+    return (struct file_kind){(enum file_format)c->file_format,
+                              packs_pages ? PACKING_NONE : packing_of(c)};
+}
+
+/* Is there anything that a file that grows for ever cannot have? */
+static bool needs_rotation(const struct file_config *c)
+{
+    return c->file_format != FORMAT_JSONL || packing_of(c) != PACKING_NONE ||
+           c->filename_template.len > 0;
+}
+
+static enum rotation rotation_of(const struct file_config *c)
+{
+    if (c->rotation == ROTATION_AUTO) {
+        return needs_rotation(c) ? ROTATION_TIME : ROTATION_NONE;
+    }
+    return (enum rotation)c->rotation;
+}
+
+static struct file_roll_config roll_of(const struct file_config *c)
+{
+    enum rotation rotation = rotation_of(c);
+
+    return (struct file_roll_config){
+        .pattern = c->filename_template.len > 0 ? c->filename_template : STR("{name}-{timestamp}"),
+        .kind = kind_of(c),
+        .pages = packing_of(c),
+        .by_time = rotation == ROTATION_TIME || rotation == ROTATION_BOTH,
+        .by_size = rotation == ROTATION_SIZE || rotation == ROTATION_BOTH,
+        .interval_ns = c->rotation_interval_ns,
+        .max_bytes = c->max_file_size,
+    };
+}
+
+/* ---- checks ---- */
 
 /* At the option's value, or at the exporter when it came from elsewhere. */
 static bool err_option(const struct yaml_node *node, struct str name, struct err *e,
@@ -56,38 +169,146 @@ static bool err_option(const struct yaml_node *node, struct str name, struct err
                     STR_FMT(value), message);
 }
 
-static bool check(const void *config, const struct yaml_node *node, struct err *e)
+static bool check_template(const struct file_config *c, const struct yaml_node *node, struct err *e)
 {
-    const struct file_config *c = config;
-    struct str name = c->filename;
+    const struct yaml_node *at = yaml_get(node, STR("filename_template"));
+    struct err why = ERR_INIT;
 
-    if (c->file_format != FORMAT_JSONL) {
-        return err_option(node, STR("file_format"), e, "is not written yet; expected jsonl",
-                          str_of(formats[c->file_format]));
-    }
-    if (str_find_byte(name, '/') < name.len || str_eq(name, STR(".")) || str_eq(name, STR(".."))) {
-        return err_option(node, STR("filename"), e,
-                          "is not the name of a file; folders go into output_directory", name);
+    return c->filename_template.len == 0 ||
+           file_name_check(c->filename_template, kind_of(c), &why) ||
+           yaml_err(at != NULL ? at : node, e, ERR_CONFIG, "filename_template: %s", why.message);
+}
+
+static bool check_rotation(const struct file_config *c, const struct yaml_node *node, struct err *e)
+{
+    if (c->rotation == ROTATION_NONE && needs_rotation(c)) {
+        return err_option(node, STR("rotation_policy"), e,
+                          "leaves one file that grows for ever, which cannot be converted, "
+                          "compressed or named by a template; expected time, size or both",
+                          STR("none"));
     }
     return true;
 }
 
-static bool next_lines(const void *config, struct view view, uint32_t *row, struct buf *lines,
-                       struct outcome *out, struct err *e)
+static bool check_serializer(const struct file_config *c, struct err *e)
+{
+    if (c->serializer != NULL && c->serializer->kind != YAML_MAPPING) {
+        return yaml_err(c->serializer, e, ERR_CONFIG,
+                        "serializer is a map of what is to be written of each record");
+    }
+    return payload_check(c->serializer, e);
+}
+
+static bool check_names(const struct file_config *c, const struct yaml_node *node, struct err *e)
+{
+    struct str name = c->filename;
+
+    if (str_find_byte(name, '/') < name.len || str_eq(name, STR(".")) || str_eq(name, STR(".."))) {
+        return err_option(node, STR("filename"), e,
+                          "is not the name of a file; folders go into output_directory", name);
+    }
+    if (c->file_format != FORMAT_PARQUET && packing_of(c) == PACKING_SNAPPY) {
+        return err_option(node, STR("compression"), e,
+                          "is for the pages of Parquet; expected gzip or zstd", STR("snappy"));
+    }
+    return true;
+}
+
+static bool check(const void *config, const struct yaml_node *node, struct err *e)
+{
+    const struct file_config *c = config;
+
+    if (c->file_format != FORMAT_JSONL) {
+        return err_option(node, STR("file_format"), e, "is not written yet; expected jsonl",
+                          str_of(file_format_names[c->file_format]));
+    }
+    return check_names(c, node, e) && check_rotation(c, node, e) && check_template(c, node, e) &&
+           check_serializer(c, e);
+}
+
+/* ---- lines ---- */
+
+/* What a leaf with a serializer keeps. */
+struct serializer {
+    struct payload *payload;
+    struct payload_writer writer;
+    const struct clock *clock;
+    struct buf object;
+};
+
+static void close_state(void *state)
+{
+    struct serializer *s = state;
+
+    if (s != NULL) {
+        payload_writer_release(&s->writer);
+        payload_free(s->payload);
+        buf_release(&s->object);
+        mem_free(s);
+    }
+}
+
+static void *open_state(const struct exporter_place *place, const void *config)
+{
+    const struct file_config *c = config;
+    struct err ignored = ERR_INIT; /* check() compiled it already */
+    struct payload *payload = NULL;
+
+    if (c->serializer == NULL || !payload_compile(c->serializer, &payload, &ignored)) {
+        return NULL;
+    }
+    struct serializer *s = mem_new(struct serializer);
+    *s = (struct serializer){
+        .payload = payload, .clock = place->env->clock, .object = BUF_INIT(BUF_UNLIMITED)};
+    payload_writer_init(&s->writer, payload);
+    return s;
+}
+
+/* Object <part> of a row; false when the templates make nothing of it. */
+static bool add_object(struct record_objects *objects, uint32_t row, uint32_t part,
+                       struct serializer *s, struct buf *lines, struct err *e)
+{
+    if (s == NULL) {
+        record_objects_add(objects, row, part, lines);
+        buf_add_byte(lines, '\n');
+        return true;
+    }
+    buf_clear(&s->object);
+    record_objects_add(objects, row, part, &s->object);
+    if (!payload_add(&s->writer, buf_str(&s->object), clock_wall_ns(s->clock), lines, e)) {
+        return false;
+    }
+    buf_add_byte(lines, '\n');
+    return true;
+}
+
+static void add_row(struct record_objects *objects, uint32_t row, struct serializer *s,
+                    struct buf *lines, struct outcome *out)
+{
+    uint32_t count = record_objects_count(objects, row);
+    size_t start = lines->len;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct err e = ERR_INIT;
+        if (!add_object(objects, row, i, s, lines, &e)) {
+            buf_truncate(lines, start);
+            outcome_except(out, row, VERDICT_REJECTED, e.message);
+            return;
+        }
+    }
+}
+
+static bool next_lines(const void *config, void *state, struct view view, uint32_t *row,
+                       struct buf *lines, struct outcome *out, struct err *e)
 {
     AUTO(record_objects_release) struct record_objects objects = {0};
 
     (void)config;
-    (void)out;
     if (!record_objects_init(&objects, view, e)) {
         return false;
     }
     for (; *row < view.n && lines->len < FILE_SINK_BYTES; ++*row) {
-        uint32_t count = record_objects_count(&objects, *row);
-        for (uint32_t i = 0; i < count; i++) {
-            record_objects_add(&objects, *row, i, lines);
-            buf_add_byte(lines, '\n');
-        }
+        add_row(&objects, *row, state, lines, out);
     }
     return true;
 }
@@ -95,11 +316,19 @@ static bool next_lines(const void *config, struct view view, uint32_t *row, stru
 static bool validate(const void *config, const struct sent_rows *sent, struct str lines,
                      struct err *e)
 {
-    (void)config;
-    return validate_json(sent, lines, e);
+    const struct file_config *c = config;
+
+    return c->serializer != NULL || validate_json(sent, lines, e);
 }
 
-static const struct file_exporter jsonl = {.next_lines = next_lines, .validate = validate};
+static const struct file_exporter jsonl = {
+    .next_lines = next_lines,
+    .validate = validate,
+    .open_state = open_state,
+    .close_state = close_state,
+};
+
+/* ---- places ---- */
 
 /* One that is written on the spot is called by its place: "both/file" makes both-file. */
 static void add_name(struct buf *out, struct str name)
@@ -109,9 +338,25 @@ static void add_name(struct buf *out, struct str name)
     }
 }
 
+/* Of files one after the other the name without what says what is in them. */
+static void add_stem(struct str name, struct buf *out)
+{
+    AUTO(buf_release) struct buf extension = BUF_INIT(BUF_SMALL);
+    struct file_kind kind;
+
+    if (file_name_kind(name, &kind)) {
+        file_name_add_extension(kind, &extension);
+    }
+    buf_add_str(out, str_slice(name, 0, name.len - extension.len));
+}
+
 static void add_file_name(const struct file_config *c, struct str exporter, struct buf *out)
 {
-    if (c->filename.len > 0) {
+    if (rotation_of(c) != ROTATION_NONE) {
+        AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
+        add_name(&name, c->filename.len > 0 ? c->filename : exporter);
+        add_stem(buf_str(&name), out);
+    } else if (c->filename.len > 0) {
         buf_add_str(out, c->filename);
     } else {
         add_name(out, exporter);
@@ -138,18 +383,26 @@ static bool open_sink(const struct exporter_place *place, const void *config,
                       struct sink **ret_sink, struct err *e)
 {
     const struct file_config *c = config;
+    const struct file_roll_config roll = roll_of(c);
     AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
 
     add_file_name(c, place->name, &name);
     const struct file_target target = {
-        .fs = fs_system(), .folder = c->output_directory, .name = buf_str(&name)};
+        .fs = fs_system(),
+        .folder = c->output_directory,
+        .name = buf_str(&name),
+        .roll = rotation_of(c) != ROTATION_NONE ? &roll : NULL,
+    };
     return file_sink_open(&jsonl, &target, place, config, ret_sink, e);
 }
 
 const struct exporter_kind exporter_file = {
     .name = "file",
-    .help = "Lines of JSON in a file that can be followed with tail.",
-    .example = "type: file\noutput_directory: out\nfile_format: jsonl\n",
+    .help = "Records in files: JSON lines to follow with tail, or CSV, Parquet, rotated and "
+            "compressed.",
+    .example = "type: file\noutput_directory: out\nfile_format: jsonl\nrotation_policy: time\n"
+               "rotation_interval: 1h\ncompression: gzip\n"
+               "filename_template: profiling-{timestamp}-{hostname}.jsonl.gz\n",
     .takes =
         TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
     .options = &option_table,

@@ -26,13 +26,14 @@ struct lines_config {
     uint32_t bad_row; /* UINT32_MAX: none */
 };
 
-static bool next_lines(const void *config, struct view view, uint32_t *row, struct buf *lines,
-                       struct outcome *out, struct err *e)
+static bool next_lines(const void *config, void *state, struct view view, uint32_t *row,
+                       struct buf *lines, struct outcome *out, struct err *e)
 {
     const struct lines_config *c = config;
     const struct samples *s = NULL;
 
     (void)out;
+    (void)state;
     if (!batch_samples(view.batch, &s, e)) {
         return false;
     }
@@ -101,7 +102,7 @@ static int teardown(void **state)
 
 static bool open_sink(struct fixture *f, struct err *e)
 {
-    const struct file_target target = {simfs_fs(f->simfs), STR("out"), STR("x.jsonl")};
+    const struct file_target target = {simfs_fs(f->simfs), STR("out"), STR("x.jsonl"), NULL};
 
     sink_close(f->sink);
     f->sink = NULL;

@@ -1,0 +1,520 @@
+/*
+ * Invariants
+ *   1. The spool is removed only when the file is in its place, synced, and the index has its line, synced.
+ *   2. A file that is there is renamed over only if it was not there when the last pass began.
+ *   3. What a pass makes depends on the spool, the name and the config alone.
+ */
+#include "export/file_seal.h"
+
+#include "base/attr.h"
+#include "base/mem.h"
+#include "base/timetext.h"
+#include "wire/compress.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+
+enum { NAMES_MAX = 10000 };
+
+enum phase { PHASE_LOOK, PHASE_MAKE, PHASE_PUT };
+
+struct file_seal {
+    const struct file_seal_config *config;
+    const struct line_file_ops *ops;
+    char *name;
+    char *path;
+    char *spool;
+    int spool_fd;
+    int64_t at;
+    enum phase phase;
+    bool only_hashes; /* nothing is written: is what is there ours? */
+    bool replaces;    /* r is begun */
+    struct fs_replace r;
+    struct line_file *file;
+    EVP_MD_CTX *hash;
+    struct buf chunk;     /* of the spool */
+    struct buf made;      /* of it */
+    struct buf packed;    /* of that */
+    struct str time_text; /* of the last line, in <times> */
+    struct buf times;
+    int64_t time_ns;
+    struct file_index_entry entry;
+};
+
+static bool io_err(struct err *e, int result, const char *what, const char *path)
+{
+    return result == 0 || err_set_errno(e, ERR_IO, -result, "cannot %s %s", what, path);
+}
+
+static char *path_of(const struct file_seal_config *config, struct str name)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_UNLIMITED);
+
+    buf_addf(&path, "%s/%.*s", config->folder, STR_FMT(name));
+    return buf_take(&path);
+}
+
+void file_seal_add_path(const struct file_seal_config *config, struct str name, struct buf *out)
+{
+    buf_addf(out, "%s/%.*s.sealing-%.*s", config->folder, STR_FMT(config->hidden), STR_FMT(name));
+}
+
+static bool exists(const struct fs *fs, const char *path, bool *ret_exists, struct err *e)
+{
+    int fd = -1;
+    int result = fs->ops->open(fs, path, FS_READ, &fd);
+
+    *ret_exists = result != -ENOENT;
+    if (result == 0) {
+        (void)fs->ops->close(fs, fd);
+    }
+    return result == 0 || result == -ENOENT || io_err(e, result, "look at", path);
+}
+
+static bool is_taken(const struct file_seal_config *config, struct str name, bool *ret_taken,
+                     struct err *e)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_UNLIMITED);
+    bool has_spool = false;
+
+    buf_addf(&path, "%s/%.*s", config->folder, STR_FMT(name));
+    if (!exists(config->fs, buf_text(&path), ret_taken, e)) {
+        return false;
+    }
+    buf_clear(&path);
+    file_seal_add_path(config, name, &path);
+    if (!exists(config->fs, buf_text(&path), &has_spool, e)) {
+        return false;
+    }
+    *ret_taken = *ret_taken || has_spool;
+    return true;
+}
+
+bool file_seal_free_name(const struct file_seal_config *config, struct str name,
+                         struct buf *ret_name, struct err *e)
+{
+    static const struct file_name_facts no_facts = {0, STR_INIT(""), STR_INIT(""), 0};
+    struct file_kind kind = {FORMAT_JSONL, PACKING_NONE};
+    bool is_taken_already = false;
+
+    (void)file_name_kind(name, &kind);
+    for (unsigned again = 0; again < NAMES_MAX; again++) {
+        buf_clear(ret_name);
+        file_name_add(name, kind, &no_facts, again, ret_name);
+        if (!is_taken(config, buf_str(ret_name), &is_taken_already, e)) {
+            return false;
+        }
+        if (!is_taken_already) {
+            return true;
+        }
+    }
+    return err_set(e, ERR_LIMIT, "there are %d files of the name %.*s; move some away", NAMES_MAX,
+                   STR_FMT(name));
+}
+
+/* ---- a pass over the spool ---- */
+
+static void end_pass(struct file_seal *s)
+{
+    if (s->replaces) {
+        fs_replace_abandon(&s->r);
+        s->replaces = false;
+    }
+    if (s->file != NULL) {
+        s->ops->close(s->file);
+        s->file = NULL;
+    }
+    EVP_MD_CTX_free(s->hash);
+    s->hash = NULL;
+}
+
+static bool begin_pass(struct file_seal *s, bool only_hashes, struct err *e)
+{
+    struct str name = s->entry.name;
+    struct file_kind kind = s->entry.kind;
+
+    end_pass(s);
+    s->only_hashes = only_hashes;
+    s->at = 0;
+    buf_clear(&s->made);
+    s->time_text = STR_NONE;
+    s->entry = (struct file_index_entry){
+        .name = name, .kind = kind, .from_ns = INT64_MAX, .to_ns = INT64_MIN};
+    s->ops = line_files[kind.format];
+    s->file = s->ops->open(&s->config->lines);
+    s->phase = s->ops->look != NULL ? PHASE_LOOK : PHASE_MAKE;
+    s->hash = EVP_MD_CTX_new();
+    if (s->hash == NULL || EVP_DigestInit_ex(s->hash, EVP_sha256(), NULL) != 1) {
+        return err_set(e, ERR_INTERNAL, "SHA-256 does not start");
+    }
+    if (!only_hashes) {
+        if (!fs_replace_begin(&s->r, s->config->fs, str_of(s->path), e)) {
+            return false;
+        }
+        s->replaces = true;
+    }
+    return s->phase == PHASE_LOOK || s->ops->begin(s->file, &s->made, e);
+}
+
+/* What was made so far goes on, packed where the name says so: each call makes a whole member of it. */
+static bool put_made(struct file_seal *s, struct err *e)
+{
+    static const struct compression *const packers[FILE_PACKINGS] = {
+        [PACKING_GZIP] = &compression_gzip, [PACKING_ZSTD] = &compression_zstd};
+    const struct compression *packer = packers[s->entry.kind.packing];
+    struct str bytes = buf_str(&s->made);
+
+    if (packer != NULL && bytes.len > 0) {
+        buf_clear(&s->packed);
+        if (!packer->pack(bytes, &s->packed, e)) {
+            return false;
+        }
+        bytes = buf_str(&s->packed);
+    }
+    if (EVP_DigestUpdate(s->hash, bytes.ptr, bytes.len) != 1) {
+        return err_set(e, ERR_INTERNAL, "SHA-256 does not go on");
+    }
+    s->entry.bytes += (int64_t)bytes.len;
+    if (!s->only_hashes) {
+        fs_replace_add(&s->r, bytes);
+        if (s->r.result != 0) {
+            return io_err(e, s->r.result, "write", s->path);
+        }
+    }
+    buf_clear(&s->made);
+    return true;
+}
+
+static void note_time(struct file_seal *s, struct str line)
+{
+    static const struct str key = STR_INIT("\"timestamp\":\"");
+    size_t at = str_find(str_slice(line, 0, 4096), key) + key.len;
+    struct err ignored = ERR_INIT;
+    int64_t ns = 0;
+
+    if (at >= line.len) {
+        return;
+    }
+    struct str text = str_slice(line, at, line.len);
+    text = str_slice(text, 0, str_find_byte(text, '"'));
+    if (!str_eq(text, s->time_text)) {
+        if (!time_parse_rfc3339(text, &ns, &ignored)) {
+            return;
+        }
+        buf_clear(&s->times);
+        buf_add_str(&s->times, text);
+        s->time_text = buf_str(&s->times);
+        s->time_ns = ns;
+    }
+    s->entry.from_ns = s->time_ns < s->entry.from_ns ? s->time_ns : s->entry.from_ns;
+    s->entry.to_ns = s->time_ns > s->entry.to_ns ? s->time_ns : s->entry.to_ns;
+}
+
+/* A line that is no record is passed over and counted; other failures end the pass. */
+static bool make_line(struct file_seal *s, struct str line, struct err *e)
+{
+    struct err failure = ERR_INIT;
+
+    if (!s->ops->add(s->file, line, &s->made, &failure)) {
+        if (failure.code != ERR_PARSE) {
+            *e = failure;
+            return false;
+        }
+        s->entry.left_out++;
+        return true;
+    }
+    s->entry.records++;
+    note_time(s, line);
+    return true;
+}
+
+static bool look_at_line(struct file_seal *s, struct str line, struct err *e)
+{
+    struct err failure = ERR_INIT;
+
+    if (s->ops->look(s->file, line, &failure) || failure.code == ERR_PARSE) {
+        return true;
+    }
+    *e = failure;
+    return false;
+}
+
+/* The next whole lines of the spool; none at its end. What no newline ends is a line too. */
+static bool read_lines(struct file_seal *s, struct str *ret_lines, struct err *e)
+{
+    size_t len = SEAL_STEP;
+    size_t got = 0;
+
+    for (;; len *= 4) {
+        buf_clear(&s->chunk);
+        char *room = buf_reserve(&s->chunk, len);
+        if (!io_err(e,
+                    s->config->fs->ops->pread(s->config->fs, s->spool_fd, room, len, s->at, &got),
+                    "read", s->spool)) {
+            return false;
+        }
+        size_t whole = got;
+        while (whole > 0 && room[whole - 1] != '\n') {
+            whole--;
+        }
+        if (whole > 0 || got < len) {
+            *ret_lines = str_make(room, whole > 0 ? whole : got);
+            return true;
+        }
+    }
+}
+
+static bool take_lines(struct file_seal *s, bool *ret_end, struct err *e)
+{
+    bool (*take)(struct file_seal *, struct str, struct err *) =
+        s->phase == PHASE_LOOK ? look_at_line : make_line;
+    struct str lines = STR_NONE;
+
+    if (!read_lines(s, &lines, e)) {
+        return false;
+    }
+    s->at += (int64_t)lines.len;
+    *ret_end = lines.len == 0;
+    while (lines.len > 0) {
+        size_t len = str_find_byte(lines, '\n');
+        if (len > 0 && !take(s, str_make(lines.ptr, len), e)) {
+            return false;
+        }
+        lines = str_slice(lines, len + 1, lines.len);
+    }
+    return true;
+}
+
+static bool end_making(struct file_seal *s, struct err *e)
+{
+    unsigned len = 0;
+
+    if (!s->ops->end(s->file, &s->made, e) || !put_made(s, e)) {
+        return false;
+    }
+    if (EVP_DigestFinal_ex(s->hash, s->entry.sha256, &len) != 1) {
+        return err_set(e, ERR_INTERNAL, "SHA-256 does not end");
+    }
+    s->phase = PHASE_PUT;
+    return true;
+}
+
+/* A part of a pass. */
+static bool go_on(struct file_seal *s, struct err *e)
+{
+    bool is_end = false;
+
+    if (!take_lines(s, &is_end, e)) {
+        return false;
+    }
+    if (s->phase == PHASE_LOOK) {
+        if (is_end) {
+            s->phase = PHASE_MAKE;
+            s->at = 0;
+        }
+        return !is_end || s->ops->begin(s->file, &s->made, e);
+    }
+    if (is_end) {
+        return end_making(s, e);
+    }
+    return s->made.len < SEAL_STEP || put_made(s, e);
+}
+
+/* ---- the end ---- */
+
+static bool hash_file(const struct file_seal *s, uint8_t *ret_hash, struct err *e)
+{
+    AUTO(buf_release) struct buf bytes = BUF_INIT(BUF_UNLIMITED);
+    const struct fs *fs = s->config->fs;
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    char *room = buf_reserve(&bytes, SEAL_STEP);
+    int64_t at = 0;
+    size_t got = 0;
+    unsigned len = 0;
+    int fd = -1;
+
+    bool ok = (hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1) ||
+              err_set(e, ERR_INTERNAL, "SHA-256 does not start");
+    ok = ok && io_err(e, fs->ops->open(fs, s->path, FS_READ, &fd), "open", s->path);
+    do {
+        ok = ok && io_err(e, fs->ops->pread(fs, fd, room, SEAL_STEP, at, &got), "read", s->path) &&
+             EVP_DigestUpdate(hash, room, got) == 1;
+        at += (int64_t)got;
+    } while (ok && got == SEAL_STEP);
+    ok = ok && EVP_DigestFinal_ex(hash, ret_hash, &len) == 1;
+    if (fd >= 0) {
+        (void)fs->ops->close(fs, fd);
+    }
+    EVP_MD_CTX_free(hash);
+    return ok;
+}
+
+static bool remove_spool(struct file_seal *s, bool *ret_done, struct err *e)
+{
+    const struct fs *fs = s->config->fs;
+
+    if (!io_err(e, fs->ops->unlink(fs, s->spool), "remove", s->spool) ||
+        !io_err(e, fs_sync_folder(fs, s->config->folder), "sync", s->config->folder)) {
+        return false;
+    }
+    *ret_done = true;
+    return true;
+}
+
+static char *index_path(const struct file_seal *s)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_UNLIMITED);
+
+    buf_addf(&path, "%s/%.*s.index.jsonl", s->config->folder, STR_FMT(s->config->hidden));
+    return buf_take(&path);
+}
+
+/* The file is in its place. */
+static bool tell_and_remove(struct file_seal *s, bool *ret_done, struct err *e)
+{
+    char *path = index_path(s);
+    bool ok = file_index_add(s->config->fs, s->config->folder, path, &s->entry, e);
+
+    mem_free(path);
+    return ok && remove_spool(s, ret_done, e);
+}
+
+static void set_name(struct file_seal *s, struct str name)
+{
+    AUTO(buf_release) struct buf spool = BUF_INIT(BUF_UNLIMITED);
+
+    file_seal_add_path(s->config, name, &spool);
+    mem_free(s->name);
+    mem_free(s->path);
+    mem_free(s->spool);
+    s->name = mem_dup_text(name.ptr, name.len);
+    s->path = path_of(s->config, name);
+    s->spool = buf_take(&spool);
+    s->entry.name = str_of(s->name);
+}
+
+/* The name is somebody else's by now. */
+static bool take_other_name(struct file_seal *s, struct err *e)
+{
+    AUTO(buf_release) struct buf name = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf spool = BUF_INIT(BUF_UNLIMITED);
+    const struct fs *fs = s->config->fs;
+
+    if (!file_seal_free_name(s->config, s->entry.name, &name, e)) {
+        return false;
+    }
+    file_seal_add_path(s->config, buf_str(&name), &spool);
+    if (!io_err(e, fs->ops->rename(fs, s->spool, buf_text(&spool)), "rename", s->spool) ||
+        !io_err(e, fs_sync_folder(fs, s->config->folder), "sync", s->config->folder)) {
+        return false;
+    }
+    set_name(s, buf_str(&name));
+    return begin_pass(s, false, e);
+}
+
+/* What was made is known; is it there already? */
+static bool judge(struct file_seal *s, bool *ret_done, struct err *e)
+{
+    uint8_t hash[FILE_INDEX_HASH];
+    bool is_told = false;
+    bool is_there = false;
+    char *path = index_path(s);
+    bool ok = file_index_has(s->config->fs, path, &s->entry, &is_told, e);
+
+    mem_free(path);
+    if (!ok || !exists(s->config->fs, s->path, &is_there, e)) {
+        return false;
+    }
+    if (is_told) { /* and perhaps collected since */
+        return remove_spool(s, ret_done, e);
+    }
+    if (!is_there) {
+        return begin_pass(s, false, e);
+    }
+    if (!hash_file(s, hash, e)) {
+        return false;
+    }
+    return memcmp(hash, s->entry.sha256, sizeof(hash)) == 0 ? tell_and_remove(s, ret_done, e)
+                                                            : take_other_name(s, e);
+}
+
+static bool put(struct file_seal *s, bool *ret_done, struct err *e)
+{
+    bool is_there = false;
+
+    if (s->only_hashes) {
+        return judge(s, ret_done, e);
+    }
+    if (!exists(s->config->fs, s->path, &is_there, e)) {
+        return false;
+    }
+    if (is_there) {
+        return take_other_name(s, e);
+    }
+    s->replaces = false;
+    return fs_replace_commit(&s->r, e) && tell_and_remove(s, ret_done, e);
+}
+
+bool file_seal_step(struct file_seal *s, bool *ret_done, struct err *e)
+{
+    *ret_done = false;
+    return s->phase == PHASE_PUT ? put(s, ret_done, e) : go_on(s, e);
+}
+
+const struct file_index_entry *file_seal_entry(const struct file_seal *s)
+{
+    return &s->entry;
+}
+
+/* ---- life ---- */
+
+bool file_seal_open(const struct file_seal_config *config, struct str name, bool is_resumed,
+                    struct file_seal **ret_seal, struct err *e)
+{
+    struct file_seal *s = mem_new(struct file_seal);
+    const struct fs *fs = config->fs;
+
+    *s = (struct file_seal){.config = config,
+                            .spool_fd = -1,
+                            .chunk = BUF_INIT(BUF_UNLIMITED),
+                            .made = BUF_INIT(BUF_UNLIMITED),
+                            .packed = BUF_INIT(BUF_UNLIMITED),
+                            .times = BUF_INIT(BUF_UNLIMITED)};
+    set_name(s, name);
+    if (!file_name_kind(name, &s->entry.kind)) {
+        (void)err_set(e, ERR_PARSE, "%s has no name that says what is to be made of it; rename it",
+                      s->spool);
+        file_seal_close(s);
+        return false;
+    }
+    int result = fs->ops->open(fs, s->spool, FS_READ, &s->spool_fd);
+    if (result == -ENOENT) {
+        (void)err_set(e, ERR_CONFLICT, "%s is gone", s->spool);
+    }
+    if (result == -ENOENT || !io_err(e, result, "open", s->spool) ||
+        !begin_pass(s, is_resumed, e)) {
+        file_seal_close(s);
+        return false;
+    }
+    *ret_seal = s;
+    return true;
+}
+
+void file_seal_close(struct file_seal *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    end_pass(s);
+    if (s->spool_fd >= 0) {
+        (void)s->config->fs->ops->close(s->config->fs, s->spool_fd);
+    }
+    buf_release(&s->chunk);
+    buf_release(&s->made);
+    buf_release(&s->packed);
+    buf_release(&s->times);
+    mem_free(s->name);
+    mem_free(s->path);
+    mem_free(s->spool);
+    mem_free(s);
+}
