@@ -19,7 +19,7 @@
 #include "export/sink.h"
 #include "export/validate.h"
 
-enum { HTTP_EXPORT_HEADERS_MAX = 8 };
+enum { HTTP_EXPORT_HEADERS_MAX = 48 };
 
 enum body_encoding { BODY_PLAIN, BODY_GZIP, BODY_ZSTD, BODY_SNAPPY };
 

@@ -5,6 +5,7 @@
 const struct exporter_kind *const exporter_kinds[] = {
     &exporter_alertmanager,
     &exporter_buffer,
+    &exporter_cloudevents,
     &exporter_conditional,
     &exporter_datadog,
     &exporter_file,

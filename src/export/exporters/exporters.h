@@ -10,6 +10,7 @@
 
 extern const struct exporter_kind exporter_alertmanager;
 extern const struct exporter_kind exporter_buffer;
+extern const struct exporter_kind exporter_cloudevents;
 extern const struct exporter_kind exporter_conditional;
 extern const struct exporter_kind exporter_datadog;
 extern const struct exporter_kind exporter_file;

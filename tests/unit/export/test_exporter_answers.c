@@ -29,6 +29,7 @@ static const struct {
     {"newrelic", "DDHJHHHHRJHJRRRRRRRR"},     {"webhook", "DDHJHHHHRJHJHJRRRRRR"},
     {"otlp", "DDHJHHHHJJHJHJJRJRRR"},         {"datadog", "DDHJHHHHRJHJHJRRRRRR"},
     {"alertmanager", "DHHJHHHHRJHJHJRRRRRR"},
+    {"cloudevents", "DDHJHHRHRRHJHJRRRRRR"},
 };
 
 static void test_statuses(void **state)
