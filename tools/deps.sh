@@ -7,7 +7,7 @@
 set -eu
 
 build_packages="gcc libc6-dev make meson ninja-build pkgconf python3
-    libcurl4-openssl-dev libc-ares-dev libmicrohttpd-dev libgnutls28-dev libssl-dev libyaml-dev libpcre2-dev
+    libcurl4-openssl-dev libc-ares-dev libmicrohttpd-dev libnghttp2-dev libgnutls28-dev libssl-dev libyaml-dev libpcre2-dev
     zlib1g-dev libzstd-dev libsnappy-dev libxxhash-dev libsqlite3-dev librdkafka-dev"
 test_packages="libcmocka-dev binutils util-linux git
     clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev cppcheck shellcheck
