@@ -423,6 +423,19 @@ static void check_state_path(const struct config *c, struct problems *problems)
     }
 }
 
+static void check_grpc(const struct config *c, struct problems *problems)
+{
+    const struct yaml_node *receive = yaml_get(c->root, STR("receive"));
+    const struct yaml_node *listen = yaml_get(yaml_get(receive, STR("otlp_grpc")), STR("listen"));
+    struct err why = ERR_INIT;
+    struct err e = ERR_INIT;
+
+    if (listen != NULL && !http_listen_check(c->settings.receive.otlp_grpc.listen, &why)) {
+        (void)yaml_err(listen, &e, ERR_CONFIG, "%s", why.message);
+        problems_error(problems, &e);
+    }
+}
+
 static void check_server(const struct config *c, struct problems *problems)
 {
     const struct yaml_node *listen = yaml_get(yaml_get(c->root, STR("server")), STR("listen"));
@@ -513,6 +526,7 @@ static void check_clients(const struct config *c, struct problems *problems)
 void check_system(const struct config *c, struct problems *problems)
 {
     check_server(c, problems);
+    check_grpc(c, problems);
     check_state_path(c, problems);
     check_clients(c, problems);
 }

@@ -70,6 +70,9 @@ static int answer_lost(struct push *push, const struct err *e)
     if (push->kind->lost != NULL) {
         push->kind->lost(push);
     }
+    if (push->kind->busy != NULL) {
+        return push->kind->busy(push, RETRY_S, e->message);
+    }
     (void)http_exchange_busy(push->exchange, UNAVAILABLE, RETRY_S, e->message);
     return UNAVAILABLE;
 }

@@ -25,6 +25,8 @@ struct push;
 struct push_kind {
     /* Answers what is held, and gives the status. NULL: 204. */
     int (*answer)(struct push *push);
+    /* Answers what is not held for now, and gives the status. NULL: 503 with Retry-After. */
+    int (*busy)(struct push *push, int64_t retry_after_s, const char *why);
     /* What was given was not held in time: it may be on disk or not. May be NULL. */
     void (*lost)(struct push *push);
     /* Lets go of what the push has beside what every push has. May be NULL. */
@@ -35,7 +37,7 @@ struct push_kind {
 struct push {
     struct push *next;
     const struct push_kind *kind;
-    struct http_exchange *exchange; /* held */
+    struct http_exchange *exchange; /* held; NULL: the kind knows whom to answer */
     struct plan *plan;
     struct batch *batch; /* to be given yet; NULL: it was, and <receipt> says what became of it */
     struct receipt receipt;

@@ -54,7 +54,7 @@ static void release(struct push *push)
     atomic_fetch_sub(&alerts_of(push)->receiver->alert_pushes, 1);
 }
 
-static const struct push_kind alerts_kind = {answer, lost, release};
+static const struct push_kind alerts_kind = {.answer = answer, .lost = lost, .release = release};
 
 /* ---- the head ---- */
 

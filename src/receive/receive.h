@@ -26,11 +26,17 @@ struct history;
 struct plan;
 struct receiver;
 
+/* OTLP over gRPC, on an address of its own. */
+struct receive_grpc_config {
+    struct str listen; /* empty: not taken */
+};
+
 struct receive_config {
     bool remote_write;
     bool alerts;
     bool profiles;
     bool otlp;
+    struct receive_grpc_config otlp_grpc;
     int64_t max_alerts;
     int64_t max_body_bytes;
     int64_t max_decoded_bytes;

@@ -1,6 +1,23 @@
 /* The section `receive` of the config. */
 #include "receive/receive.h"
 
+static const struct option grpc_rows[] = {
+    {.name = "listen",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct receive_grpc_config, listen),
+     .help =
+         "Address and port, usually `127.0.0.1:4317`; without one it is not taken. TLS, credentials, "
+         "threads and times are those of `server`."},
+};
+
+static const struct option_table grpc_table = {
+    .name = "receive.otlp_grpc",
+    .help = "OpenTelemetry's metrics and traces over gRPC.",
+    .options = grpc_rows,
+    .count = ARRAY_LEN(grpc_rows),
+    .config_size = sizeof(struct receive_grpc_config),
+};
+
 static const struct option rows[] = {
     {.name = "remote_write",
      .type = OPTION_BOOL,
@@ -23,8 +40,14 @@ static const struct option rows[] = {
      .type = OPTION_BOOL,
      .offset = offsetof(struct receive_config, otlp),
      .fallback = "false",
-     .help = "Take OpenTelemetry's metrics and traces over HTTP on `POST /v1/metrics` and `POST "
-             "/v1/traces`."},
+     .help =
+         "Take OpenTelemetry's metrics and traces over HTTP, as protobuf or JSON, on `POST /v1/metrics` and `POST "
+         "/v1/traces`."},
+    {.name = "otlp_grpc",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct receive_config, otlp_grpc),
+     .table = &grpc_table,
+     .help = "Take OpenTelemetry's metrics and traces over gRPC."},
     {.name = "max_alerts",
      .type = OPTION_INT,
      .flags = OPTION_ADVANCED,

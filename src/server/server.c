@@ -2,6 +2,7 @@
 
 #include "base/env.h"
 #include "base/mem.h"
+#include "receive/otlp_grpc.h"
 #include "server/server_int.h"
 
 struct server *server_of(struct http_exchange *x)
@@ -40,6 +41,7 @@ static void hold_config(struct server *s, struct config *config)
 static void server_free(struct server *s)
 {
     http_server_free(s->http);
+    grpc_server_free(s->grpc);
     receiver_free(s->receiver);
     for (size_t i = 0; i < s->configs.len; i++) {
         config_unref(s->configs.items[i]);
@@ -70,6 +72,11 @@ bool server_start(const struct env *env, struct config *config, struct server **
         server_free(s);
         return err_wrap(e, "server");
     }
+    if (config->settings.receive.otlp_grpc.listen.len > 0 &&
+        !receiver_start_grpc(s->receiver, &config->settings.server, &s->grpc, e)) {
+        server_free(s);
+        return false;
+    }
     *ret_server = s;
     return true;
 }
@@ -83,9 +90,13 @@ void server_attach(struct server *s, struct app *app)
 }
 
 /* Does what cannot change under way differ? */
-static bool needs_restart(const struct http_server_config *a, const struct http_server_config *b)
+static bool needs_restart(const struct settings *before, const struct settings *after)
 {
-    return !str_eq(a->listen, b->listen) || !str_eq(a->tls.cert_file, b->tls.cert_file) ||
+    const struct http_server_config *a = &before->server;
+    const struct http_server_config *b = &after->server;
+
+    return !str_eq(before->receive.otlp_grpc.listen, after->receive.otlp_grpc.listen) ||
+           !str_eq(a->listen, b->listen) || !str_eq(a->tls.cert_file, b->tls.cert_file) ||
            !str_eq(a->tls.key_file, b->tls.key_file) ||
            !str_eq(a->tls.client_ca_file, b->tls.client_ca_file) || a->threads != b->threads;
 }
@@ -94,12 +105,15 @@ void server_configure(void *server, struct config *config)
 {
     struct server *s = server;
 
-    if (needs_restart(&s->configs.items[0]->settings.server, &config->settings.server)) {
+    if (needs_restart(&s->configs.items[0]->settings, &config->settings)) {
         trace_warn(&s->trace,
-                   "the address, TLS and threads of the server change with the next start only");
+                   "addresses, TLS and threads of the server change with the next start only");
     }
     hold_config(s, config);
     http_server_change_access(s->http, &config->settings.server);
+    if (s->grpc != NULL) {
+        grpc_server_change_access(s->grpc, &config->settings.server);
+    }
     receiver_change(s->receiver, &config->settings.receive);
 }
 
@@ -111,6 +125,9 @@ void server_add_url(const struct server *s, struct buf *out)
 void server_stop(struct server *s, struct wait wait)
 {
     if (s != NULL) {
+        if (s->grpc != NULL) {
+            grpc_server_stop(s->grpc, wait);
+        }
         http_server_stop(s->http, wait);
         server_free(s);
     }

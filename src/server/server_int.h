@@ -19,6 +19,7 @@ struct server {
     const struct env *env;
     struct trace trace;
     struct http_server *http;
+    struct grpc_server *grpc; /* or NULL */
     struct http_route *routes;
     struct receiver *receiver;
     _Atomic(struct app *) app;    /* NULL: starting */

@@ -7,6 +7,7 @@ enum { RPC_CODE = 1, RPC_MESSAGE = 2, RPC_DETAILS = 3 };
 enum { ANY_TYPE = 1, ANY_VALUE = 2 };
 enum { RETRY_DELAY = 1 };
 enum { DURATION_S = 1, DURATION_NS = 2 };
+enum { S_MAX = 86400, MS_PER_S = 1000, NS_PER_MS = 1000 * 1000 };
 
 void otlp_partial_write(const struct otlp_partial *partial, struct buf *out)
 {
@@ -59,6 +60,18 @@ void otlp_status_write(const struct otlp_status *status, struct buf *out)
 {
     pb_add_i64(out, RPC_CODE, status->code);
     otlp_add_text(out, RPC_MESSAGE, status->message);
+    if (!status->has_retry) {
+        return;
+    }
+    size_t any = pb_begin(out, RPC_DETAILS);
+    pb_add_str(out, ANY_TYPE, STR("type.googleapis.com/google.rpc.RetryInfo"));
+    size_t info = pb_begin(out, ANY_VALUE);
+    size_t delay = pb_begin(out, RETRY_DELAY);
+    pb_add_i64(out, DURATION_S, status->retry_ms / MS_PER_S);
+    pb_add_i64(out, DURATION_NS, status->retry_ms % MS_PER_S * NS_PER_MS);
+    pb_end(out, delay);
+    pb_end(out, info);
+    pb_end(out, any);
 }
 
 /* The length-delimited field <number> of a message; empty without one. */
@@ -79,7 +92,6 @@ static struct str bytes_of(struct str message, uint32_t number)
 /* Any{type.googleapis.com/google.rpc.RetryInfo, RetryInfo{Duration{s, ns}}} */
 static void read_detail(struct str any, struct otlp_status *ret)
 {
-    enum { S_MAX = 86400, MS_PER_S = 1000, NS_PER_MS = 1000 * 1000 };
     struct pb_reader r;
     struct pb_field f;
 
