@@ -14,7 +14,7 @@ $(B)/build.ninja:
 	CC=$(CC) meson setup $(B)
 
 build: $(B)/build.ninja ## build the program, build/telex, and the library beside it
-	ninja -C $(B) -j $(JOBS) telex libtelex_core.a
+	ninja -C $(B) -j $(JOBS) telex libtelex.so.0.1.0 libtelex.a
 
 test: $(B)/build.ninja ## unit tests and corpus replay of the plain build (everything: ./test)
 	ninja -C $(B) -j $(JOBS)

@@ -456,6 +456,9 @@ struct fs_memory *fs_memory_new(int64_t cap_bytes)
     m->fs.ops = &memory_ops;
     m->cap = cap_bytes;
     lock_init(&m->lock);
+    lock_take(&m->lock);
+    (void)add(m, "/", true);
+    lock_give(&m->lock);
     return m;
 }
 

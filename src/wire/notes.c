@@ -1,29 +1,14 @@
 /*
- * Field numbers are the format: they are never given another meaning. docs/internals/wire.md lists them,
- * and a test holds the bytes of one span.
- *
  * Embedded labels are the packed bytes of a set, which are a message {1 repeated Label} as they stand.
  */
 #include "wire/notes.h"
+
+#include "wire/notes_format.h"
 
 #include "base/number.h"
 #include "wire/pb.h"
 
 #include <string.h>
-
-enum { NOTES_NOTE = 1 };
-enum { NOTE_TIME = 1, NOTE_NAME = 2, NOTE_LABELS = 3, NOTE_FIELD = 4, NOTE_SPAN = 5 };
-enum { FIELD_NAME = 1, FIELD_NUMBER = 2, FIELD_INTEGER = 3, FIELD_TEXT = 4, FIELD_FLAG = 5 };
-enum {
-    SPAN_TRACE_ID = 1,
-    SPAN_SPAN_ID = 2,
-    SPAN_PARENT_ID = 3,
-    SPAN_END = 4,
-    SPAN_KIND = 5,
-    SPAN_STATUS = 6,
-    SPAN_MESSAGE = 7,
-    SPAN_MORE = 8,
-};
 
 /* ---- writing ---- */
 

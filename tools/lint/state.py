@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """No file-scope mutable state in the library: looks at what the compiler put into writable sections.
 
-Reads the objects of build/libtelex_core.a (or of the archive given in TELEX_LIBRARY). Constant tables that
+Reads the objects of build/libtelex_core.a and libtelex_lib.a (or of the archive given in TELEX_LIBRARY). Constant tables that
 hold pointers are in .data.rel.ro, which is written once by the loader and never again.
 """
 import os
@@ -31,12 +31,13 @@ def state_of(archive):
 
 
 def check(root):
-    archive = os.environ.get("TELEX_LIBRARY") or os.path.join(root, "build", "libtelex_core.a")
-    if not os.path.exists(archive):
-        yield "%s is not built: make build" % os.path.relpath(archive, root)
-        return
-    for member, symbol in state_of(archive):
-        yield "%s: %s is file-scope mutable state: pass it in" % (member, symbol)
+    told = os.environ.get("TELEX_LIBRARY")
+    for archive in [told] if told else [os.path.join(root, "build", n) for n in ("libtelex_core.a", "libtelex_lib.a")]:
+        if not os.path.exists(archive):
+            yield "%s is not built: make build" % os.path.relpath(archive, root)
+            continue
+        for member, symbol in state_of(archive):
+            yield "%s: %s is file-scope mutable state: pass it in" % (member, symbol)
 
 
 def state_in(text):
