@@ -161,6 +161,13 @@ bool db_is_text(struct db_query *q, int column)
     return sqlite3_column_type(q->statement, column) == SQLITE_TEXT;
 }
 
+bool db_failed_on_data(struct db *db)
+{
+    int code = sqlite3_errcode(db->handle);
+
+    return code == SQLITE_CONSTRAINT || code == SQLITE_MISMATCH || code == SQLITE_TOOBIG;
+}
+
 int64_t db_changes(struct db *db)
 {
     return sqlite3_changes64(db->handle);

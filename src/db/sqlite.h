@@ -56,6 +56,9 @@ struct str db_str(struct db_query *q, int column);
 bool db_is_null(struct db_query *q, int column);
 bool db_is_text(struct db_query *q, int column); /* ask before db_str() turns a number into one */
 
+/* Was it the values that the last statement failed on: a constraint, a type, a size? */
+bool db_failed_on_data(struct db *db);
+
 /* Rows that the last statement changed. */
 int64_t db_changes(struct db *db);
 

@@ -384,7 +384,10 @@ static bool open_sinks(struct delivery *d, struct err *e)
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         struct exporter_place place = d->place;
-        place.is_apart = i > 0;
+        if (i > 0) {
+            place.is_apart = true;
+            place.lane = NULL; /* what the destination did not take comes in any order */
+        }
         if (all[i].stage != NULL && !stage_open(&place, all[i].stage, all[i].sink, e)) {
             return false;
         }
@@ -422,6 +425,7 @@ bool delivery_open(const struct delivery_setup *setup, struct delivery **ret_del
         return false;
     }
     d->place.data_folder = STR(""); /* was the leaf's to look at while it was opened */
+    d->place.lane = NULL;
     *ret_delivery = d;
     return true;
 }

@@ -38,6 +38,18 @@ enum exporter_caps {
     EXPORTER_STALE = 4,  /* takes staleness markers; the leaves of others pass over them */
 };
 
+/* Which lane of which log a leaf delivers for, in order: what rows are called in a position that a
+ * destination keeps for us (positions.h). */
+struct lane_place {
+    struct str consumer; /* by its way through the config */
+    struct str log;      /* "ledger", "bulk" */
+    unsigned index;      /* of <lanes> */
+    unsigned lanes;
+    /* Is frame <seq> still held for the consumer, and is it the one that was appended then? */
+    bool (*holds)(void *arg, uint64_t seq, int64_t time_ns);
+    void *arg;
+};
+
 /* Where a leaf stands: what it may keep and how it is called. */
 struct exporter_place {
     const struct env *env;
@@ -54,6 +66,7 @@ struct exporter_place {
     bool is_apart;     /* one of several that this consumer calls: its figures have the name
                                    of the stage, not the consumer's */
     struct ends *ends; /* who is told how records end (ends.h); or NULL */
+    const struct lane_place *lane; /* NULL: rows may come in any order, or from elsewhere */
 };
 
 struct stage_config;

@@ -104,8 +104,24 @@ const struct log_frame *gather_last(const struct gather *g)
     return g->frames.items[g->frames.len - 1].frame;
 }
 
-bool gather_batch(const struct gather *g, size_t from, size_t count, struct batch **ret_batch,
-                  struct err *e)
+/* Says of a batch which frames its rows are of. */
+static void set_parts(const struct gather *g, size_t from, size_t count, struct batch *b)
+{
+    struct frame_part *items = mem_alloc(count * sizeof(*items));
+    uint32_t row = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct gathered *one = &g->frames.items[from + i];
+        items[i] = (struct frame_part){row, one->frame->seq, one->frame->time_ns};
+        row += one->head.rows;
+    }
+    const struct frame_parts parts = {.items = items, .count = (uint32_t)count};
+    batch_set_parts(b, &parts, 0);
+    mem_free(items);
+}
+
+static bool make_batch(const struct gather *g, size_t from, size_t count, struct batch **ret_batch,
+                       struct err *e)
 {
     if (count == 1) {
         return batch_from_frame(g->frames.items[from].frame->payload, ret_batch, e);
@@ -117,6 +133,16 @@ bool gather_batch(const struct gather *g, size_t from, size_t count, struct batc
     bool ok = batch_from_frames(heads, count, ret_batch, e);
     mem_free(heads);
     return ok;
+}
+
+bool gather_batch(const struct gather *g, size_t from, size_t count, struct batch **ret_batch,
+                  struct err *e)
+{
+    if (!make_batch(g, from, count, ret_batch, e)) {
+        return false;
+    }
+    set_parts(g, from, count, *ret_batch);
+    return true;
 }
 
 double gather_ratio(const struct gather *g)

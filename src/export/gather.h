@@ -56,7 +56,7 @@ const struct log_frame *gather_first(const struct gather *g);
 const struct log_frame *gather_last(const struct gather *g);
 
 /*
- * The rows of frames <from> to <from> + <count> as one batch. False when a frame cannot be read, or
+ * The rows of frames <from> to <from> + <count> as one batch, with its parts. False when a frame cannot be read, or
  * they cannot be put together; one frame alone fails only when it cannot be read.
  */
 MUST_USE bool gather_batch(const struct gather *g, size_t from, size_t count,

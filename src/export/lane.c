@@ -293,6 +293,35 @@ static bool sleep_for_delivery(void *arg, int64_t deadline_ns)
     return goes_on;
 }
 
+/* Does the log hold this very frame for the consumer? */
+static bool holds_frame(void *arg, uint64_t seq, int64_t time_ns)
+{
+    struct lane *lane = arg;
+    AUTO(log_reader_autofree)
+    struct log_reader *reader =
+        log_reader_new(lane->config.log, seq, UINT64_C(1) << lane->config.bit);
+    const struct log_frame *frame = NULL;
+    struct err ignored = ERR_INIT;
+    bool is_read = log_reader_next(reader, (struct wait){0, NULL}, &frame, &ignored);
+    bool holds = is_read && frame != NULL && frame->seq == seq && frame->time_ns == time_ns;
+
+    log_frame_drop(is_read ? frame : NULL);
+    return holds;
+}
+
+static void set_place(struct lane *lane)
+{
+    struct lane_config *config = &lane->config;
+
+    lane->place = (struct lane_place){.consumer = config->place.name,
+                                      .log = str_of(config->log_name),
+                                      .index = config->index,
+                                      .lanes = config->progress->lanes,
+                                      .holds = holds_frame,
+                                      .arg = lane};
+    config->place.lane = &lane->place;
+}
+
 static bool open_delivery(struct lane *lane, struct err *e)
 {
     const struct lane_config *config = &lane->config;
@@ -324,6 +353,7 @@ bool lane_open(const struct lane_config *config, struct lane **ret_lane, struct 
     lock_init(&lane->lock);
     cond_init(&lane->changed);
     lane->ratio = metrics_get1(lane->env->metrics, &ratio_desc, config->place.name);
+    set_place(lane);
     bool ok = open_delivery(lane, e);
     lane->config.place.data_folder = STR(""); /* was the leaf's to look at while it was opened */
     if (!ok || !thread_start(&lane->thread, "lane", run, lane, e)) {

@@ -23,6 +23,7 @@ enum { LANE_READ_AGAIN_MS = 1000 };
 
 struct lane {
     struct lane_config config;
+    struct lane_place place; /* for the leaf */
     const struct env *env;
     struct delivery *delivery;
     struct delivery_waits waits;

@@ -76,15 +76,12 @@ void outcome_except(struct outcome *o, uint32_t index, enum verdict verdict, con
 void outcome_forget(struct outcome *o, uint32_t index);
 
 struct sink;
-struct position;
 
 /* What came of asking whether a destination is there; of nobody nothing is known. */
 enum probed { PROBED_NOBODY, PROBED_THERE, PROBED_FAILED };
 
 struct sink_ops {
     void (*deliver)(struct sink *s, struct view view, struct wait wait, struct outcome *ret);
-    /* Destinations that commit our position with the rows; NULL for all others. */
-    bool (*resume)(struct sink *s, struct position *ret_position, struct err *e);
     /* Is the destination there and willing? NULL when there is nothing to ask; FAILED says why. */
     enum probed (*probe)(struct sink *s, struct wait wait, struct err *e);
     /* Makes what was delivered complete and readable (a file: close, sync, rename) before a stop;

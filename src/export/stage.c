@@ -7,7 +7,10 @@ static bool open_combinator(const struct exporter_place *place, const struct sta
     struct exporter_place inside = *place;
     size_t opened = 0;
 
-    inside.is_apart = place->is_apart || config->child_count > 1;
+    if (config->child_count > 1) {
+        inside.is_apart = true;
+        inside.lane = NULL; /* each gets what another did not take, in any order */
+    }
     if (config->kind->stage->inside != NULL) {
         config->kind->stage->inside(config->config, &inside);
     }

@@ -26,6 +26,7 @@ struct batch {
     uint32_t column_rows;
     struct buf bytes;
     struct err *broken; /* or NULL */
+    struct frame_parts parts;
     struct samples samples;
     struct alerts alerts;
     struct notes notes;
@@ -142,6 +143,27 @@ void batch_set_events(struct batch *b, struct events events)
 {
     b->events = events;
     batch_columns_set(b, events.count);
+}
+
+void batch_set_parts(struct batch *b, const struct frame_parts *parts, uint32_t rows)
+{
+    struct frame_part *items = arena_array(&b->arena, struct frame_part, parts->count);
+
+    memcpy(items, parts->items, parts->count * sizeof(*items));
+    b->parts = *parts;
+    b->parts.items = items;
+    b->parts.rows = NULL;
+    if (parts->rows != NULL) {
+        uint32_t *own = arena_array(&b->arena, uint32_t, rows);
+        memcpy(own, parts->rows, rows * sizeof(*own));
+        b->parts.rows = own;
+    }
+    batch_weigh(b);
+}
+
+const struct frame_parts *batch_parts(const struct batch *b)
+{
+    return &b->parts;
 }
 
 const struct samples *batch_own_samples(const struct batch *b)

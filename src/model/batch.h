@@ -164,6 +164,25 @@ void batch_set_alerts(struct batch *b, struct alerts alerts);
 void batch_set_notes(struct batch *b, struct notes notes);
 void batch_set_events(struct batch *b, struct events events);
 
+/* Where rows came from: those from <row> on are, in order, of frame <seq> of a log, appended at <time_ns>. */
+struct frame_part {
+    uint32_t row;
+    uint64_t seq;
+    int64_t time_ns;
+};
+
+/* The parts of a batch, which begin at ascending rows, the first at 0. */
+struct frame_parts {
+    const struct frame_part *items;
+    uint32_t count;       /* 0: not known */
+    const uint32_t *rows; /* the row that each one was in those frames; NULL: they count on */
+    bool is_relabelled;   /* rows have other labels now than there */
+};
+
+/* What is given is copied, for rows of a batch that is not shared yet. */
+void batch_set_parts(struct batch *b, const struct frame_parts *parts, uint32_t rows);
+const struct frame_parts *batch_parts(const struct batch *b);
+
 /* Columns that are there already, without decoding: for a codec's encode(). */
 const struct samples *batch_own_samples(const struct batch *b);
 const struct alerts *batch_own_alerts(const struct batch *b);

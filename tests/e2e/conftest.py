@@ -15,6 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import fakes  # noqa: E402
+import postgres  # noqa: E402
 import scene as scene_module  # noqa: E402
 import servers  # noqa: E402
 import telex as telex_module  # noqa: E402
@@ -87,6 +88,7 @@ start_dnsmasq = _real(servers.Dnsmasq)
 start_victoria = _real(servers.VictoriaMetrics)
 start_influx = _real(servers.InfluxDB)
 start_graphite = _real(servers.Graphite)
+start_postgres = _real(postgres.Postgres)
 start_webhook = _fake(fakes.Webhook)
 start_influx_v2 = _fake(fakes.InfluxV2)
 start_datadog = _fake(vendors.Datadog)

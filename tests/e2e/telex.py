@@ -51,6 +51,14 @@ def remote_write_exporter(url, **options):
     return {"type": "remote_write", "url": url, **FAST_RETRY, **options}
 
 
+def postgresql_exporter(url, **options):
+    return {"type": "postgresql", "connection_string": url, "batch_timeout_seconds": 0.2, **FAST_RETRY, **options}
+
+
+def sqlite_exporter(path, **options):
+    return {"type": "sqlite", "path": str(path), "batch_timeout_seconds": 0.2, **FAST_RETRY, **options}
+
+
 def alertmanager_exporter(url, **options):
     return {"type": "alertmanager", "url": url, **FAST_RETRY, **options}
 

@@ -19,6 +19,7 @@ extern const struct exporter_kind exporter_kafka;
 extern const struct exporter_kind exporter_monitor;
 extern const struct exporter_kind exporter_multi;
 extern const struct exporter_kind exporter_otlp;
+extern const struct exporter_kind exporter_postgresql;
 extern const struct exporter_kind exporter_prometheus;
 extern const struct exporter_kind exporter_pushgateway;
 extern const struct exporter_kind exporter_rate_limit;
@@ -28,6 +29,7 @@ extern const struct exporter_kind exporter_remote_write;
 extern const struct exporter_kind exporter_resilient;
 extern const struct exporter_kind exporter_rule_webhook;
 extern const struct exporter_kind exporter_sample;
+extern const struct exporter_kind exporter_sqlite;
 extern const struct exporter_kind exporter_victoriametrics;
 extern const struct exporter_kind exporter_webhook;
 

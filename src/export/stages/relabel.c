@@ -253,6 +253,31 @@ static struct batch *make_columns(struct relabel_sink *s, struct batch *from, st
     return to;
 }
 
+/* The rows of <to> are of the same frames; those that are gone leave gaps between the numbers. */
+static void set_parts(const struct relabel_sink *s, const struct batch *from, struct batch *to)
+{
+    struct frame_parts parts = *batch_parts(from);
+    bool is_packed = s->rows.len > 0 && batch_rows(to) < batch_rows(from);
+
+    parts.is_relabelled = true;
+    if (parts.count == 0) {
+        return;
+    }
+    if (!is_packed) {
+        batch_set_parts(to, &parts, batch_rows(to));
+        return;
+    }
+    uint32_t *rows = mem_alloc(((size_t)batch_rows(to) + 1) * sizeof(*rows));
+    for (uint32_t i = 0; i < s->rows.len; i++) {
+        if (s->rows.items[i] != GONE) {
+            rows[s->rows.items[i]] = parts.rows != NULL ? parts.rows[i] : i;
+        }
+    }
+    parts.rows = rows;
+    batch_set_parts(to, &parts, batch_rows(to));
+    mem_free(rows);
+}
+
 /* Has s->to made of <from>, unless it is there already. */
 static bool make_batch(struct relabel_sink *s, struct batch *from, struct err *e)
 {
@@ -267,6 +292,7 @@ static bool make_batch(struct relabel_sink *s, struct batch *from, struct err *e
     if (to == NULL) {
         return false;
     }
+    set_parts(s, from, to);
     s->from = batch_ref(from);
     s->to = to;
     return true;

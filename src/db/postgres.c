@@ -1,0 +1,450 @@
+/*
+ * Invariants
+ *   1. Whatever waits waits in await(), for the socket or the cancel token.
+ *   2. After a call that was cut short or lost, <is_lost> is set and nothing is sent any more.
+ */
+#include "db/postgres.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct pg {
+    PGconn *conn;
+    int wake_fd; /* becomes readable when a wait is cancelled */
+};
+
+struct pg_result {
+    PGresult *result;
+};
+
+bool pg_is_built_in(void)
+{
+    return true;
+}
+
+/* ---- what went wrong ---- */
+
+/* libpq ends its messages in a newline and may say several lines. */
+static bool fail_text(enum err_code code, const char *text, struct err *e)
+{
+    struct str message = str_trim(str_of(text));
+    size_t line = str_find_byte(message, '\n');
+
+    return err_set(e, code, "PostgreSQL: %.*s",
+                   STR_FMT(message.len > 0 ? str_slice(message, 0, line) : STR("no answer")));
+}
+
+static bool fail_conn(struct pg *pg, struct pg_fault *fault, struct err *e)
+{
+    fault->is_lost = true;
+    return fail_text(ERR_NET, PQerrorMessage(pg->conn), e);
+}
+
+static bool fail_result(struct pg *pg, const PGresult *r, struct pg_fault *fault, struct err *e)
+{
+    const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+    const char *detail = PQresultErrorField(r, PG_DIAG_MESSAGE_DETAIL);
+
+    (void)snprintf(fault->state, sizeof(fault->state), "%s", state != NULL ? state : "");
+    fault->is_lost = PQstatus(pg->conn) != CONNECTION_OK;
+    if (message == NULL) {
+        return fail_conn(pg, fault, e);
+    }
+    return err_set(e, ERR_NET, "PostgreSQL: %s%s%s (%s)", message, detail != NULL ? ": " : "",
+                   detail != NULL ? detail : "", fault->state);
+}
+
+/* ---- waiting ---- */
+
+static void wake(void *arg)
+{
+    const struct pg *pg = arg;
+    const uint64_t one = 1;
+
+    (void)!write(pg->wake_fd, &one, sizeof(one));
+}
+
+static int timeout_ms(struct wait wait)
+{
+    if (wait.deadline_mono_ns == DEADLINE_NEVER) {
+        return -1;
+    }
+    int64_t left_ns = wait.deadline_mono_ns - clock_mono_ns(clock_system());
+    int64_t ms = left_ns > 0 ? left_ns / NS_PER_MS + 1 : 0;
+    return ms < 1000 * 1000 ? (int)ms : 1000 * 1000;
+}
+
+/* Polls until the socket is ready for <events>; false when the wait is over. */
+static bool poll_socket(struct pg *pg, short events, struct wait wait)
+{
+    struct pollfd fds[] = {{.fd = PQsocket(pg->conn), .events = events},
+                           {.fd = pg->wake_fd, .events = POLLIN}};
+
+    while (!wait_is_over(wait, clock_system())) {
+        int n = poll(fds, ARRAY_LEN(fds), timeout_ms(wait));
+        if (n < 0 && errno != EINTR) {
+            return true; /* libpq will say what is wrong with the socket */
+        }
+        if (n > 0 && fds[0].revents != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool await(struct pg *pg, short events, struct wait wait, struct pg_fault *fault,
+                  struct err *e)
+{
+    struct cancel_hook hook = {.wake = wake, .arg = pg};
+    uint64_t ignored = 0;
+
+    if (wait.cancel != NULL) {
+        cancel_hook_add(wait.cancel, &hook);
+    }
+    bool ready = poll_socket(pg, events, wait);
+    if (wait.cancel != NULL) {
+        cancel_hook_remove(wait.cancel, &hook);
+    }
+    (void)!read(pg->wake_fd, &ignored, sizeof(ignored));
+    if (!ready) {
+        fault->is_lost = true;
+        return wait_err(wait, e);
+    }
+    return true;
+}
+
+/* Has all that libpq holds on its way, reading what comes meanwhile. */
+static bool flush(struct pg *pg, struct wait wait, struct pg_fault *fault, struct err *e)
+{
+    int left = PQflush(pg->conn);
+
+    while (left == 1) {
+        if (!await(pg, POLLIN | POLLOUT, wait, fault, e)) {
+            return false;
+        }
+        if (PQconsumeInput(pg->conn) == 0) {
+            return fail_conn(pg, fault, e);
+        }
+        left = PQflush(pg->conn);
+    }
+    return left == 0 || fail_conn(pg, fault, e);
+}
+
+/* The next result; NULL behind the last one of a statement. */
+static bool next_result(struct pg *pg, struct wait wait, PGresult **ret, struct pg_fault *fault,
+                        struct err *e)
+{
+    while (PQisBusy(pg->conn) != 0) {
+        if (!await(pg, POLLIN, wait, fault, e)) {
+            return false;
+        }
+        if (PQconsumeInput(pg->conn) == 0) {
+            return fail_conn(pg, fault, e);
+        }
+    }
+    *ret = PQgetResult(pg->conn);
+    return true;
+}
+
+static bool is_good(const PGresult *r)
+{
+    ExecStatusType status = PQresultStatus(r);
+
+    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_COPY_IN ||
+           status == PGRES_PIPELINE_SYNC;
+}
+
+/* Takes what was asked to its end: the last result is kept where somebody wants it, and the first error counts. */
+static bool finish(struct pg *pg, struct wait wait, PGresult **ret_last, struct pg_fault *fault,
+                   struct err *e)
+{
+    PGresult *r = NULL;
+    PGresult *last = NULL;
+    bool ok = true;
+
+    while (next_result(pg, wait, &r, fault, e) && r != NULL) {
+        if (ok && !is_good(r)) {
+            ok = fail_result(pg, r, fault, e);
+        }
+        PQclear(last);
+        last = r;
+        if (PQresultStatus(r) == PGRES_COPY_IN || fault->is_lost) {
+            break;
+        }
+    }
+    ok = ok && !fault->is_lost;
+    if (ok && ret_last != NULL) {
+        *ret_last = last;
+    } else {
+        PQclear(last);
+    }
+    return ok;
+}
+
+/* ---- connection strings ---- */
+
+bool pg_parse(const char *text, pg_visit_setting *visit, void *arg, struct err *e)
+{
+    char *message = NULL;
+    PQconninfoOption *options = PQconninfoParse(text, &message);
+
+    PQfreemem(message); /* it may show the password */
+    if (options == NULL) {
+        return err_set(e, ERR_CONFIG,
+                       "not a connection string of PostgreSQL; expected "
+                       "postgresql://user:password@host/database or 'host=... dbname=...'");
+    }
+    for (const PQconninfoOption *o = options; o->keyword != NULL; o++) {
+        if (o->val != NULL) {
+            visit(arg, o->keyword, o->val);
+        }
+    }
+    PQconninfoFree(options);
+    return true;
+}
+
+/* ---- life ---- */
+
+static void ignore_notice(void *arg, const PGresult *r)
+{
+    (void)arg;
+    (void)r;
+}
+
+static bool poll_connect(struct pg *pg, struct wait wait, struct pg_fault *fault, struct err *e)
+{
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+
+    while (status != PGRES_POLLING_OK) {
+        if (status == PGRES_POLLING_FAILED) {
+            return fail_conn(pg, fault, e);
+        }
+        if (!await(pg, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, wait, fault, e)) {
+            return false;
+        }
+        status = PQconnectPoll(pg->conn);
+    }
+    return true;
+}
+
+static bool connect_to(struct pg *pg, const char *text, const char *application, struct wait wait,
+                       struct pg_fault *fault, struct err *e)
+{
+    const char *const words[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
+    const char *const values[] = {text, application, "UTF8", NULL};
+
+    pg->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (pg->wake_fd < 0) {
+        return err_set_errno(e, ERR_IO, errno, "cannot make an eventfd");
+    }
+    pg->conn = PQconnectStartParams(words, values, 1);
+    if (pg->conn == NULL || PQstatus(pg->conn) == CONNECTION_BAD) {
+        fault->is_lost = true;
+        return pg->conn != NULL ? fail_conn(pg, fault, e)
+                                : err_set(e, ERR_LIMIT, "no memory for a connection");
+    }
+    (void)PQsetNoticeReceiver(pg->conn, ignore_notice, NULL);
+    return poll_connect(pg, wait, fault, e) &&
+           (PQsetnonblocking(pg->conn, 1) == 0 || fail_conn(pg, fault, e));
+}
+
+bool pg_open(const char *text, const char *application, struct wait wait, struct pg **ret_pg,
+             struct pg_fault *fault, struct err *e)
+{
+    struct pg *pg = mem_new(struct pg);
+
+    *fault = (struct pg_fault){.is_lost = false};
+    if (!connect_to(pg, text, application, wait, fault, e)) {
+        fault->is_lost = true;
+        pg_close(pg);
+        return false;
+    }
+    *ret_pg = pg;
+    return true;
+}
+
+void pg_close(struct pg *pg)
+{
+    if (pg != NULL) {
+        PQfinish(pg->conn);
+        if (pg->wake_fd >= 0) {
+            (void)close(pg->wake_fd);
+        }
+        mem_free(pg);
+    }
+}
+
+/* ---- statements ---- */
+
+static bool sent(struct pg *pg, int ok, struct wait wait, struct pg_fault *fault, struct err *e)
+{
+    return (ok == 1 || fail_conn(pg, fault, e)) && flush(pg, wait, fault, e);
+}
+
+bool pg_run(struct pg *pg, const char *sql, struct wait wait, struct pg_fault *fault, struct err *e)
+{
+    *fault = (struct pg_fault){.is_lost = false};
+    return sent(pg, PQsendQuery(pg->conn, sql), wait, fault, e) && finish(pg, wait, NULL, fault, e);
+}
+
+bool pg_ask(struct pg *pg, const char *sql, const char *const *params, size_t count,
+            struct wait wait, struct pg_result **ret_result, struct pg_fault *fault, struct err *e)
+{
+    PGresult *result = NULL;
+
+    *fault = (struct pg_fault){.is_lost = false};
+    if (!sent(pg, PQsendQueryParams(pg->conn, sql, (int)count, NULL, params, NULL, NULL, 0), wait,
+              fault, e) ||
+        !finish(pg, wait, &result, fault, e)) {
+        return false;
+    }
+    struct pg_result *r = mem_new(struct pg_result);
+    r->result = result;
+    *ret_result = r;
+    return true;
+}
+
+bool pg_prepare(struct pg *pg, const char *name, const char *sql, struct wait wait,
+                struct pg_fault *fault, struct err *e)
+{
+    *fault = (struct pg_fault){.is_lost = false};
+    return sent(pg, PQsendPrepare(pg->conn, name, sql, 0, NULL), wait, fault, e) &&
+           finish(pg, wait, NULL, fault, e);
+}
+
+/* Behind a pipeline's statements comes its end; whatever else comes before that is of one that was skipped. */
+static bool end_pipeline(struct pg *pg, struct wait wait, struct pg_fault *fault, struct err *e)
+{
+    bool is_ended = false;
+
+    while (!is_ended) {
+        PGresult *r = NULL;
+        if (!next_result(pg, wait, &r, fault, e)) {
+            return false;
+        }
+        is_ended = r != NULL && PQresultStatus(r) == PGRES_PIPELINE_SYNC;
+        PQclear(r);
+        if (!is_ended && PQstatus(pg->conn) != CONNECTION_OK) {
+            return fail_conn(pg, fault, e);
+        }
+    }
+    return PQexitPipelineMode(pg->conn) == 1 || fail_conn(pg, fault, e);
+}
+
+static bool send_both(struct pg *pg, const char *name, const char *const *params, size_t count)
+{
+    return PQenterPipelineMode(pg->conn) == 1 &&
+           PQsendQueryParams(pg->conn, "BEGIN", 0, NULL, NULL, NULL, NULL, 0) == 1 &&
+           PQsendQueryPrepared(pg->conn, name, (int)count, params, NULL, NULL, 0) == 1 &&
+           PQpipelineSync(pg->conn) == 1;
+}
+
+bool pg_begin_with(struct pg *pg, const char *name, const char *const *params, size_t count,
+                   struct wait wait, size_t *ret_changed, struct pg_fault *fault, struct err *e)
+{
+    PGresult *result = NULL;
+    struct err later = ERR_INIT;
+    struct pg_fault ignored;
+
+    *fault = (struct pg_fault){.is_lost = false};
+    ignored = *fault;
+    if (!sent(pg, send_both(pg, name, params, count), wait, fault, e)) {
+        return false;
+    }
+    bool ok = finish(pg, wait, NULL, fault, e) && finish(pg, wait, &result, fault, e);
+    if (ok) {
+        const char *changed = PQcmdTuples(result);
+        *ret_changed = changed[0] != '\0' && changed[0] != '0';
+    }
+    PQclear(result);
+    if (fault->is_lost) {
+        return false;
+    }
+    if (!end_pipeline(pg, wait, ok ? fault : &ignored, ok ? e : &later)) {
+        fault->is_lost = true;
+        return false;
+    }
+    return ok;
+}
+
+/* ---- COPY ---- */
+
+bool pg_copy_start(struct pg *pg, const char *sql, struct wait wait, struct pg_fault *fault,
+                   struct err *e)
+{
+    *fault = (struct pg_fault){.is_lost = false};
+    return sent(pg, PQsendQuery(pg->conn, sql), wait, fault, e) && finish(pg, wait, NULL, fault, e);
+}
+
+bool pg_copy_put(struct pg *pg, struct str bytes, struct wait wait, struct pg_fault *fault,
+                 struct err *e)
+{
+    enum { PART = 1024 * 1024 };
+
+    *fault = (struct pg_fault){.is_lost = false};
+    while (bytes.len > 0) {
+        struct str part = str_slice(bytes, 0, PART);
+        int ok = PQputCopyData(pg->conn, part.ptr, (int)part.len);
+        if (ok < 0) {
+            return fail_conn(pg, fault, e);
+        }
+        if (!flush(pg, wait, fault, e)) {
+            return false;
+        }
+        if (ok == 1) {
+            bytes = str_slice(bytes, part.len, bytes.len);
+        }
+    }
+    return true;
+}
+
+bool pg_copy_finish(struct pg *pg, struct wait wait, struct pg_fault *fault, struct err *e)
+{
+    int ok = 0;
+
+    *fault = (struct pg_fault){.is_lost = false};
+    while (ok == 0) {
+        ok = PQputCopyEnd(pg->conn, NULL);
+        if (ok < 0) {
+            return fail_conn(pg, fault, e);
+        }
+        if (!flush(pg, wait, fault, e)) {
+            return false;
+        }
+    }
+    return finish(pg, wait, NULL, fault, e);
+}
+
+/* ---- results ---- */
+
+void pg_result_free(struct pg_result *r)
+{
+    if (r != NULL) {
+        PQclear(r->result);
+        mem_free(r);
+    }
+}
+
+size_t pg_rows(const struct pg_result *r)
+{
+    return (size_t)PQntuples(r->result);
+}
+
+struct str pg_value(const struct pg_result *r, size_t row, size_t column)
+{
+    return str_make(PQgetvalue(r->result, (int)row, (int)column),
+                    (size_t)PQgetlength(r->result, (int)row, (int)column));
+}
+
+bool pg_is_null(const struct pg_result *r, size_t row, size_t column)
+{
+    return PQgetisnull(r->result, (int)row, (int)column) == 1;
+}

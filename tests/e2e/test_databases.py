@@ -1,0 +1,139 @@
+"""PostgreSQL and SQLite: rows read back and compared; bad rows found; refusals explained; each record once."""
+
+import json
+import sqlite3
+
+import snappy
+
+import net
+import remote_write
+from telex import alerting, postgresql_exporter, sqlite_exporter
+
+PROFILE = {"timestamp": "2026-11-21T10:00:00.123456Z", "name": "web", "messages_per_second": 14000, "avg_latency_ms": 120.5,
+           "total_messages": 9007199254740993, "up": True, "host": "a", "labels": {"service": "api", "quote": 'say "hi" größe'}}
+SPAN = {"kind": "span", "timestamp": "2026-11-21T10:00:01Z", "function_name": "outer", "execution_time_ms": 12.5,
+        "memory_usage_mb": 8, "status": "error", "trace_id": "0123456789abcdef0123456789abcdef", "span_id": "0123456789abcdef",
+        "labels": {"service": "api"}}
+WRITE_HEADERS = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
+SEED_MAPPING = {"timestamp": "recorded_at", "messages_per_second": "throughput", "avg_latency_ms": "avg_latency",
+                "emoji_overhead_percent": "emoji_overhead", "total_messages": "message_count bigint"}
+
+
+def push(program, records):
+    answer = net.post(program.url + "/api/v1/profile", json.dumps(records).encode(),
+                      headers={"Content-Type": "application/json"})
+    assert answer.status == 204, answer.body
+
+
+def push_samples(program, name, count, start=0, value=float):
+    """`count` series of one sample each: a sequence number is value and label."""
+    series = [([("__name__", name), ("n", str(i))], [(value(i), 1_700_000_000_000 + i)]) for i in range(start, start + count)]
+    answer = net.post(program.url + "/api/v1/write", snappy.compress(remote_write.encode(series)), headers=WRITE_HEADERS)
+    assert answer.status == 204, answer.body
+
+
+def config(exporter, **sections):
+    return {"receive": {"profiles": True, "remote_write": True}, "exporters": {"db": exporter}, **sections}
+
+
+def test_profiles_and_spans_as_the_seed_maps_them(start_postgres, start_telex):
+    server = start_postgres()
+    program = start_telex(config(postgresql_exporter(server.url, table_name="profiling_metrics", column_mapping=SEED_MAPPING)))
+    push(program, [PROFILE, SPAN])
+    net.wait_until("both rows", lambda: server.count("profiling_metrics") == 1 and server.count("profiling_metrics_spans") == 1)
+    row = server.rows("SELECT *, recorded_at AT TIME ZONE 'UTC' AS utc FROM profiling_metrics")[0]
+    assert row["utc"] == "2026-11-21T10:00:00.123456" and row["name"] == "web" and row["throughput"] == 14000
+    assert row["avg_latency"] == 120.5 and row["emoji_overhead"] is None and row["message_count"] == 9007199254740993
+    assert row["labels"] == PROFILE["labels"] and row["fields"] == {"up": True, "host": "a"}
+    span = server.rows("SELECT * FROM profiling_metrics_spans")[0]
+    assert span["name"] == "outer" and span["duration_ms"] == 12.5 and span["status"] == "error"
+    assert span["trace_id"] == SPAN["trace_id"] and span["parent_id"] is None and span["fields"] == {"memory_usage_mb": 8}
+
+
+def test_samples_read_back(start_postgres, start_telex):
+    server = start_postgres()
+    program = start_telex(config(postgresql_exporter(server.url, column_mapping={"labels.n": "n text"})))
+    values = [1.5, float("nan"), float("inf"), float("-inf"), -0.0, 1e-300]
+    push_samples(program, "some", 5000)
+    push_samples(program, "odd", len(values), value=lambda i: values[i])
+    net.wait_until("the rows", lambda: server.count("telex_samples") == 5000 + len(values))
+    assert server.rows("SELECT count(*) FROM telex_samples WHERE metric = 'some' AND value = n::int AND labels->>'n' = n AND "
+                       "time = to_timestamp((1700000000000 + n::bigint) / 1000.0)")[0]["count"] == 5000
+    odd = server.rows("SELECT value::text AS v FROM telex_samples WHERE metric = 'odd' ORDER BY n::int")
+    assert [row["v"] for row in odd] == ["1.5", "NaN", "Infinity", "-Infinity", "-0", "1e-300"]
+    # What has landed is known there, and a restart sends nothing again.
+    assert program.sigterm() == 0
+    assert server.rows("SELECT log, next_row > 0 AS has FROM telex_positions WHERE log = 'bulk'") == [{"log": "bulk", "has": True}]
+
+
+def test_alerts_have_a_table(scene, start_postgres):
+    server = start_postgres()
+    scene.vectors["up"] = [({"instance": "a"}, 3.0)]
+    program = scene.play(alerting("Down", "up", labels={"severity": "critical"}, annotations={"summary": "it is {{ $value }}"}),
+                         exporters={"db": postgresql_exporter(server.url)}, routes=[{"to": ["db"]}])
+    net.wait_until("a firing row", lambda: server.count("telex_alerts") > 0)
+    row = server.rows("SELECT * FROM telex_alerts WHERE state = 'alerting'")[0]
+    assert row["alert_name"] == "Down" and row["severity"] == "critical" and row["value"] == 3
+    assert row["annotations"] == {"summary": "it is 3"} and row["labels"]["instance"] == "a" and row["resolved_at"] is None
+    assert program.sigterm() == 0
+
+
+def test_bad_rows_are_buried_and_the_others_land(start_postgres, start_telex):
+    server = start_postgres()
+    server.psql("CREATE TABLE narrow (time timestamptz, value float8 CHECK (value < 100 OR value > 110), n varchar(4))")
+    program = start_telex(config(postgresql_exporter(
+        server.url, table_name="{kind}", column_mapping={"labels.n": "n text"})))
+    server.psql("ALTER TABLE narrow RENAME TO samples")
+    push_samples(program, "some", 300)
+    push_samples(program, "long", 2, start=10_000)
+    net.wait_until("the good rows", lambda: server.count("samples") == 300 - 11)
+    net.wait_until("dead letters", lambda: sum(program.metrics()["telex_exporter_dead_letters_total"].values()) == 13)
+    log = program.process.log()
+    assert "labels" in log, "columns that the table lacks are told of"
+
+
+def test_a_wrong_password_halts_and_is_not_shown(start_postgres, start_telex):
+    server = start_postgres()
+    program = start_telex(config(postgresql_exporter(server.url.replace("pg-s3cret", "wr0ng-one"))))
+    push(program, [PROFILE])
+    net.wait_until("it halts", lambda: "authentication failed" in program.process.log())
+    assert "wr0ng-one" not in program.process.log()
+    push_again = json.dumps([PROFILE]).encode()
+    assert net.post(program.url + "/api/v1/profile", push_again, headers={"Content-Type": "application/json"}).status == 204
+
+
+def test_nul_and_bad_bytes(start_postgres, start_telex):
+    server = start_postgres()
+    program = start_telex(config(postgresql_exporter(server.url, column_mapping={"host": "host text"})))
+    push(program, [{**PROFILE, "host": "a\u0000b", "more": "c\u0000d\\u0000", "labels": {"x": "\u0000"}}])
+    net.wait_until("the row", lambda: server.count("telex_profiles") == 1)
+    row = server.rows("SELECT host, fields, labels FROM telex_profiles")[0]
+    assert row["host"] == "a\ufffdb" and row["fields"]["more"] == "c\ufffdd\\u0000" and row["labels"] == {"x": "\ufffd"}
+    assert program.metrics()["telex_exporter_mended_texts_total"][("exporter=db",)] >= 3
+
+
+def test_sqlite_has_the_same(tmp_path, start_telex):
+    path = tmp_path / "out" / "metrics.db"
+    program = start_telex(config(sqlite_exporter(path, table_name="profiling_metrics", column_mapping=SEED_MAPPING)))
+    push(program, [PROFILE, SPAN])
+    push_samples(program, "some", 3000)
+    push_samples(program, "odd", 2, value=lambda i: [float("nan"), float("-inf")][i])
+
+    def count(table):
+        try:
+            with sqlite3.connect(path) as db:
+                return db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        except sqlite3.OperationalError:
+            return 0
+
+    net.wait_until("all rows", lambda: count("profiling_metrics_samples") == 3002 and count("profiling_metrics") == 1
+                   and count("profiling_metrics_spans") == 1)
+    with sqlite3.connect(path) as db:
+        db.row_factory = sqlite3.Row
+        row = db.execute("SELECT * FROM profiling_metrics").fetchone()
+        assert row["recorded_at"] == "2026-11-21T10:00:00.123456000Z" and row["throughput"] == 14000
+        assert row["message_count"] == 9007199254740993 and json.loads(row["labels"]) == PROFILE["labels"]
+        assert json.loads(row["fields"]) == {"up": True, "host": "a"}
+        odd = db.execute("SELECT value FROM profiling_metrics_samples WHERE metric = 'odd' ORDER BY recorded_at").fetchall()
+        assert [value[0] for value in odd] == [None, float("-inf")]
+        assert db.execute("SELECT count(DISTINCT value) FROM profiling_metrics_samples WHERE metric = 'some'").fetchone()[0] == 3000
