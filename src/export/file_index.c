@@ -37,7 +37,7 @@ static void add_line(const struct file_index_entry *entry, struct buf *out)
     json_key(&w, STR("format"));
     json_add_text(&w, file_format_names[entry->kind.format]);
     json_key(&w, STR("compression"));
-    json_add_text(&w, file_packing_names[entry->kind.packing]);
+    json_add_text(&w, file_packing_names[entry->packing]);
     json_key(&w, STR("records"));
     json_add_u64(&w, entry->records);
     if (entry->left_out > 0) {

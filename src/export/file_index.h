@@ -21,6 +21,7 @@ enum { FILE_INDEX_LOOK = 1024 * 1024, FILE_INDEX_HASH = 32 };
 struct file_index_entry {
     struct str name;
     struct file_kind kind;
+    enum file_packing packing; /* of the file or its pages */
     uint64_t records;
     uint64_t left_out; /* lines that could not be written; said when there are any */
     int64_t bytes;

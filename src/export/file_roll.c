@@ -48,6 +48,7 @@ struct file_roll {
     bool has_listed;          /* what was there at the start is among them */
     struct file_seal *seal;
     int seal_lock_fd;
+    bool others_seal;      /* the lock was another's when we last looked */
     int64_t seal_again_ns; /* mono */
 };
 
@@ -284,7 +285,8 @@ static void drop_first(struct file_roll *r)
 static bool begin_seal(struct file_roll *r, struct err *e)
 {
     int result = open_and_lock(r, r->seal_lock_path, &r->seal_lock_fd);
-    if (result == -EWOULDBLOCK) { /* another lane's */
+    r->others_seal = result == -EWOULDBLOCK;
+    if (r->others_seal) {
         r->seal_again_ns = clock_deadline_ms(r->clock, SEAL_LOCK_AGAIN_MS);
         return false;
     }
@@ -375,6 +377,19 @@ bool file_roll_work(struct file_roll *r, struct wait wait)
         }
     }
     return has_nothing(r);
+}
+
+bool file_roll_finish(struct file_roll *r, struct wait wait)
+{
+    r->seal_again_ns = 0;
+    bool is_done = file_roll_work(r, wait);
+
+    while (!is_done && r->others_seal && !wait_is_over(wait, r->clock)) {
+        (void)wait_sleep(wait_limit_ms(wait, r->clock, LOCK_AGAIN_MS));
+        r->seal_again_ns = 0;
+        is_done = file_roll_work(r, wait);
+    }
+    return is_done;
 }
 
 void file_roll_free(struct file_roll *r)

@@ -55,4 +55,7 @@ MUST_USE bool file_roll_close_spool(struct file_roll *r, struct err *e);
 /* Goes on sealing until nothing is left or <wait> is over; is nothing left? Tells what goes wrong. */
 bool file_roll_work(struct file_roll *r, struct wait wait);
 
+/* The same before a stop, where another lane that seals is waited for. */
+bool file_roll_finish(struct file_roll *r, struct wait wait);
+
 #endif

@@ -434,11 +434,11 @@ static bool file_sink_flush(struct sink *sink, struct err *e)
     }
     bool ok = s->size == 0 || close_spool(s, &fd, e);
     close_file(s, fd);
-    return file_roll_work(s->roll, wait) ? ok
-                                         : err_set(e, ERR_TIMEOUT,
-                                                   "a file of %s is not complete yet; the next "
-                                                   "start goes on with it",
-                                                   s->folder);
+    return file_roll_finish(s->roll, wait) ? ok
+                                           : err_set(e, ERR_TIMEOUT,
+                                                     "a file of %s is not complete yet; the next "
+                                                     "start goes on with it",
+                                                     s->folder);
 }
 
 static const struct sink_ops file_sink_ops = {

@@ -1,28 +1,47 @@
 #include "export/line_file.h"
 
 #include "base/mem.h"
+#include "wire/parquet.h"
+#include "wire/table_csv.h"
 
 struct line_file {
     struct line_file_config config;
+    struct json_table table;
+    struct parquet_writer *parquet;
+    struct parquet_column *columns;
 };
 
-/* ---- as they are ---- */
-
-static struct line_file *plain_open(const struct line_file_config *config)
+static struct line_file *open_any(const struct line_file_config *config)
 {
     struct line_file *f = mem_new(struct line_file);
 
     f->config = *config;
+    json_table_init(&f->table);
     return f;
 }
 
-static bool plain_begin(struct line_file *f, struct buf *out, struct err *e)
+static void close_any(struct line_file *f)
+{
+    parquet_close(f->parquet);
+    mem_free(f->columns);
+    json_table_release(&f->table);
+    mem_free(f);
+}
+
+static bool look(struct line_file *f, struct str line, struct err *e)
+{
+    return json_table_look(&f->table, line, e);
+}
+
+static bool nothing(struct line_file *f, struct buf *out, struct err *e)
 {
     (void)f;
     (void)out;
     (void)e;
     return true;
 }
+
+/* ---- as they are ---- */
 
 static bool plain_add(struct line_file *f, struct str line, struct buf *out, struct err *e)
 {
@@ -33,21 +52,133 @@ static bool plain_add(struct line_file *f, struct str line, struct buf *out, str
     return true;
 }
 
-static void plain_close(struct line_file *f)
+static const struct line_file_ops plain = {
+    .open = open_any,
+    .begin = nothing,
+    .add = plain_add,
+    .end = nothing,
+    .close = close_any,
+};
+
+/* ---- CSV ---- */
+
+static bool csv_begin(struct line_file *f, struct buf *out, struct err *e)
 {
-    mem_free(f);
+    (void)e;
+    json_table_settle(&f->table);
+    table_csv_head(&f->table, out);
+    return true;
 }
 
-static const struct line_file_ops plain = {
-    .open = plain_open,
-    .begin = plain_begin,
-    .add = plain_add,
-    .end = plain_begin,
-    .close = plain_close,
+static bool csv_add(struct line_file *f, struct str line, struct buf *out, struct err *e)
+{
+    if (!json_table_row(&f->table, line, e)) {
+        return false;
+    }
+    table_csv_row(&f->table, out);
+    return true;
+}
+
+static const struct line_file_ops csv = {
+    .open = open_any,
+    .look = look,
+    .begin = csv_begin,
+    .add = csv_add,
+    .end = nothing,
+    .close = close_any,
+};
+
+/* ---- Parquet ---- */
+
+static const enum parquet_type types[CELL_TYPES] = {
+    [CELL_FLAG] = PARQUET_FLAG, [CELL_INTEGER] = PARQUET_INTEGER, [CELL_NUMBER] = PARQUET_NUMBER,
+    [CELL_TIME] = PARQUET_TIME, [CELL_TEXT] = PARQUET_TEXT,
+};
+
+static const enum parquet_codec codecs[FILE_PACKINGS] = {
+    [PACKING_NONE] = PARQUET_NONE,
+    [PACKING_GZIP] = PARQUET_GZIP,
+    [PACKING_ZSTD] = PARQUET_ZSTD,
+    [PACKING_SNAPPY] = PARQUET_SNAPPY,
+};
+
+static bool parquet_begin(struct line_file *f, struct buf *out, struct err *e)
+{
+    static const struct parquet_pair about[] = {{STR_INIT("telex.source"), STR_INIT("records")}};
+
+    (void)out;
+    json_table_settle(&f->table);
+    f->columns = mem_alloc((f->table.columns.len + 1) * sizeof(f->columns[0]));
+    for (size_t i = 0; i < f->table.columns.len; i++) {
+        const struct json_column *c = &f->table.columns.items[i];
+        f->columns[i] = (struct parquet_column){c->name, types[c->type]};
+    }
+    const struct parquet_config config = {
+        .columns = f->columns,
+        .column_count = f->table.columns.len,
+        .codec = codecs[f->config.pages],
+        .budget = f->config.budget,
+        .about = about,
+        .about_count = ARRAY_LEN(about),
+    };
+    return parquet_open(&config, &f->parquet, e);
+}
+
+static void put_none(struct parquet_writer *w, size_t column, const struct cell *cell)
+{
+    (void)cell;
+    parquet_put_null(w, column);
+}
+
+static void put_integer(struct parquet_writer *w, size_t column, const struct cell *cell)
+{
+    parquet_put_i64(w, column, cell->integer);
+}
+
+static void put_number(struct parquet_writer *w, size_t column, const struct cell *cell)
+{
+    parquet_put_number(w, column, cell->number);
+}
+
+static void put_text(struct parquet_writer *w, size_t column, const struct cell *cell)
+{
+    parquet_put_text(w, column, cell->text);
+}
+
+static bool parquet_add(struct line_file *f, struct str line, struct buf *out, struct err *e)
+{
+    static void (*const putters[CELL_TYPES])(struct parquet_writer *, size_t,
+                                             const struct cell *) = {
+        [CELL_NONE] = put_none,     [CELL_FLAG] = put_integer, [CELL_INTEGER] = put_integer,
+        [CELL_NUMBER] = put_number, [CELL_TIME] = put_integer, [CELL_TEXT] = put_text,
+    };
+
+    if (!json_table_row(&f->table, line, e)) {
+        return false;
+    }
+    for (size_t i = 0; i < f->table.row.len; i++) {
+        const struct cell *cell = &f->table.row.items[i];
+        putters[cell->type](f->parquet, i, cell);
+    }
+    return parquet_end_row(f->parquet, out, e);
+}
+
+static bool parquet_end(struct line_file *f, struct buf *out, struct err *e)
+{
+    return parquet_finish(f->parquet, out, e);
+}
+
+static const struct line_file_ops parquet = {
+    .open = open_any,
+    .look = look,
+    .begin = parquet_begin,
+    .add = parquet_add,
+    .end = parquet_end,
+    .close = close_any,
 };
 
 const struct line_file_ops *const line_files[FILE_FORMATS] = {
     [FORMAT_JSONL] = &plain,
-    [FORMAT_CSV] = &plain,
-    [FORMAT_PARQUET] = &plain,
+    [FORMAT_CSV] = &csv,
+    [FORMAT_PARQUET] = &parquet,
 };

@@ -194,37 +194,12 @@ static bool object_at(const void *object, size_t i, struct str *ret_name,
     return true;
 }
 
-static void add_node(struct json_writer *w, const struct json_node *n)
-{
-    bool is_object = n->kind == JSON_OBJECT;
-
-    if (n->kind == JSON_STRING) {
-        json_add_str(w, n->text);
-        return;
-    }
-    if (!is_object && n->kind != JSON_ARRAY) {
-        json_add_raw(w, n->kind == JSON_NUMBER  ? n->text
-                        : n->kind == JSON_TRUE  ? STR("true")
-                        : n->kind == JSON_FALSE ? STR("false")
-                                                : STR("null"));
-        return;
-    }
-    (is_object ? json_begin_object : json_begin_array)(w);
-    for (const struct json_node *in = n->first; in != NULL; in = in->next) {
-        if (is_object) {
-            json_key(w, in->key);
-        }
-        add_node(w, in);
-    }
-    (is_object ? json_end_object : json_end_array)(w);
-}
-
 static void object_print(const void *object, struct buf *out)
 {
     struct json_writer w;
 
     json_write_init(&w, out);
-    add_node(&w, object);
+    json_add_node(&w, object);
 }
 
 static const struct template_objects json_objects = {object_get, object_at, object_print};

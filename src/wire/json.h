@@ -59,6 +59,10 @@ void json_add_time(struct json_writer *w, int64_t wall_ns);
 /* Bytes that are a JSON value already. */
 void json_add_raw(struct json_writer *w, struct str json);
 
+/* A value that was read, with all that is in it. */
+struct json_node;
+void json_add_node(struct json_writer *w, const struct json_node *n);
+
 /* A string with quotes and escapes, outside any writer. */
 void json_print_str(struct buf *out, struct str s);
 

@@ -233,3 +233,28 @@ void json_print_str(struct buf *out, struct str s)
     }
     buf_add_byte(out, '"');
 }
+
+void json_add_node(struct json_writer *w, const struct json_node *n)
+{
+    bool is_object = n->kind == JSON_OBJECT;
+
+    if (n->kind == JSON_STRING) {
+        json_add_str(w, n->text);
+        return;
+    }
+    if (!is_object && n->kind != JSON_ARRAY) {
+        json_add_raw(w, n->kind == JSON_NUMBER  ? n->text
+                        : n->kind == JSON_TRUE  ? STR("true")
+                        : n->kind == JSON_FALSE ? STR("false")
+                                                : STR("null"));
+        return;
+    }
+    (is_object ? json_begin_object : json_begin_array)(w);
+    for (const struct json_node *in = n->first; in != NULL; in = in->next) {
+        if (is_object) {
+            json_key(w, in->key);
+        }
+        json_add_node(w, in);
+    }
+    (is_object ? json_end_object : json_end_array)(w);
+}

@@ -218,10 +218,6 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
 {
     const struct file_config *c = config;
 
-    if (c->file_format != FORMAT_JSONL) {
-        return err_option(node, STR("file_format"), e, "is not written yet; expected jsonl",
-                          str_of(file_format_names[c->file_format]));
-    }
     return check_names(c, node, e) && check_rotation(c, node, e) && check_template(c, node, e) &&
            check_serializer(c, e);
 }

@@ -1,0 +1,74 @@
+/*
+ * json_table.h - lines of JSON objects as a table: columns found by looking at all of them, then rows.
+ *
+ * A member is a column of its name; those of an object inside are called "labels.service", at any depth. Arrays are
+ * JSON text. Columns stand in the order in which they were first seen. A column is of one type: numbers without a point
+ * are integers until one has one ("NaN" and infinities, which JSON writes as text, are numbers beside numbers); RFC 3339
+ * texts of "timestamp" and of what ends in "_timestamp" or "_at" are times where all of them are; what is mixed
+ * otherwise is text.
+ *
+ *   json_table_look(t, line) for every line; json_table_settle(t); then json_table_row(t, line) for each
+ *
+ * Ownership: the table owns names and the row's texts, which live until the next row. Threads: confined.
+ * Limits: JSON_TABLE_COLUMNS_MAX columns; values of others are left out and counted.
+ */
+#ifndef TELEX_WIRE_JSON_TABLE_H
+#define TELEX_WIRE_JSON_TABLE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "base/vec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { JSON_TABLE_COLUMNS_MAX = 1000 };
+
+enum cell_type {
+    CELL_NONE,
+    CELL_FLAG,
+    CELL_INTEGER,
+    CELL_NUMBER,
+    CELL_TIME,
+    CELL_TEXT,
+    CELL_TYPES
+};
+
+struct cell {
+    enum cell_type type; /* the column's, or CELL_NONE: the line has none */
+    int64_t integer;     /* CELL_FLAG, CELL_INTEGER; CELL_TIME: wall ns */
+    double number;       /* CELL_NUMBER */
+    struct str text;     /* CELL_TEXT; of all others as it was written */
+};
+
+struct json_column {
+    struct str name;
+    enum cell_type type; /* once it is settled */
+    unsigned seen;       /* what was in it, bits */
+};
+
+struct json_table {
+    VEC(struct json_column) columns;
+    VEC(struct cell) row; /* a cell for each column */
+    uint64_t rows;        /* lines looked at */
+    uint64_t left_out;    /* values that had no column */
+    struct map by_name;
+    struct arena names;
+    struct arena arena; /* of a line */
+};
+
+void json_table_init(struct json_table *t);
+void json_table_release(struct json_table *t);
+
+/* False for what is no object. */
+MUST_USE bool json_table_look(struct json_table *t, struct str line, struct err *e);
+
+/* Columns that nothing was seen in are texts. */
+void json_table_settle(struct json_table *t);
+
+/* Fills t->row. */
+MUST_USE bool json_table_row(struct json_table *t, struct str line, struct err *e);
+
+#endif
