@@ -15,6 +15,7 @@
 #include "export/exporter_options.h"
 #include "export/extra_labels.h"
 #include "net/http_client.h"
+#include "net/url.h"
 #include "wire/compress.h"
 
 enum {
@@ -492,6 +493,29 @@ struct str http_probe_url(const struct http_client_config *client, const char *s
         base.len -= strlen(suffix);
     }
     return arena_printf(a, "%.*s%s", STR_FMT(base), path);
+}
+
+struct str http_health_url(const struct http_client_config *client, struct str path,
+                           struct arena *a)
+{
+    struct url url;
+    struct err ignored = ERR_INIT;
+
+    if (path.len == 0 || !url_parse(client->url, &url, &ignored)) {
+        return STR("");
+    }
+    return arena_printf(a, "%.*s://%.*s%.*s", STR_FMT(url.scheme), STR_FMT(url.authority),
+                        STR_FMT(path));
+}
+
+bool http_health_path_check(struct str path, const struct yaml_node *node, struct err *e)
+{
+    const struct yaml_node *at = yaml_get(node, STR("health_path"));
+
+    return path.len == 0 || str_starts(path, STR("/")) ||
+           yaml_err(at != NULL ? at : node, e, ERR_CONFIG,
+                    "health_path '%.*s' is not a path; expected one such as /health",
+                    STR_FMT(path));
 }
 
 /* Who is troubled says so; what knows no such address (404 and its like) is there, or something before

@@ -114,6 +114,12 @@ MUST_USE bool http_sink_open(const struct http_exporter *exporter,
 struct str http_probe_url(const struct http_client_config *client, const char *suffix,
                           const char *path, struct arena *a);
 
+/* The configured server with <path> instead of its own; empty where there is none. For an option health_path,
+ * which the other checks. */
+struct str http_health_url(const struct http_client_config *client, struct str path,
+                           struct arena *a);
+MUST_USE bool http_health_path_check(struct str path, const struct yaml_node *node, struct err *e);
+
 /* Asks that address with GET: see struct sink_ops. <answer> is the caller's, for the body. */
 enum probed http_probe(struct http_client *client, struct str url, struct buf *answer,
                        struct wait wait, struct err *e);

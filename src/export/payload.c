@@ -132,6 +132,22 @@ bool payload_compile(const struct yaml_node *node, struct payload **ret_payload,
     return true;
 }
 
+bool payload_compile_text(struct str name, struct str text, struct payload **ret_payload,
+                          struct err *e)
+{
+    AUTO(payload_autofree) struct payload *p = mem_new(struct payload);
+
+    arena_init(&p->arena, ARENA_UNLIMITED);
+    p->is_text = true;
+    p->root = arena_new(&p->arena, struct part);
+    p->root->kind = PART_TEMPLATE;
+    if (!template_compile_record(name, text, &p->root->template, e)) {
+        return false;
+    }
+    *ret_payload = TAKE(p);
+    return true;
+}
+
 bool payload_check(const struct yaml_node *node, struct err *e)
 {
     AUTO(payload_autofree) struct payload *p = NULL;

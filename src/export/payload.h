@@ -28,6 +28,10 @@ struct payload;
 /* Errors point to the leaf that is wrong. */
 MUST_USE bool payload_compile(const struct yaml_node *node, struct payload **ret_payload,
                               struct err *e);
+
+/* A text as a whole; <name> is for error texts, which point into it. */
+MUST_USE bool payload_compile_text(struct str name, struct str text, struct payload **ret_payload,
+                                   struct err *e);
 void payload_free(struct payload *p); /* NULL is fine */
 DEFINE_AUTOFREE(payload)
 

@@ -14,6 +14,7 @@ extern const struct exporter_kind exporter_cloudevents;
 extern const struct exporter_kind exporter_conditional;
 extern const struct exporter_kind exporter_datadog;
 extern const struct exporter_kind exporter_file;
+extern const struct exporter_kind exporter_http;
 extern const struct exporter_kind exporter_influxdb;
 extern const struct exporter_kind exporter_kafka;
 extern const struct exporter_kind exporter_monitor;

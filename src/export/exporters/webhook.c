@@ -2,25 +2,24 @@
 #include "export/exporters/exporters.h"
 
 #include "export/exporter_options.h"
-#include "export/http_sink.h"
+#include "export/request_maker.h"
 #include "net/http_options.h"
-#include "net/url.h"
-#include "wire/record_json.h"
 
-enum {
-    RECORDS_MAX = 1000, /* in one array */
-    BODY_MAX = 1024 * 1024,
-};
+enum { RECORDS_MAX = 1000 /* in one array */ };
 
 struct webhook_config {
     struct exporter_common common;
     struct http_client_config client;
+    struct request_options request;
     int method;
     int compression; /* enum body_encoding: the choices stand in its order */
     struct str health_path;
 };
 
-enum { CLIENT = offsetof(struct webhook_config, client) };
+enum {
+    CLIENT = offsetof(struct webhook_config, client),
+    REQUEST = offsetof(struct webhook_config, request),
+};
 
 static const char *const methods[] = {"POST", "PUT", "PATCH", NULL};
 
@@ -36,6 +35,7 @@ static const struct option options[] = {
      .fallback = "POST",
      .choices = methods,
      .help = "The HTTP method."},
+    REQUEST_TEMPLATE_ROWS(REQUEST),
     {.name = "compression",
      .type = OPTION_ENUM,
      .offset = offsetof(struct webhook_config, compression),
@@ -58,51 +58,17 @@ static const struct option_table option_table = {
     .config_size = sizeof(struct webhook_config),
 };
 
-/* One object of one edge; an edge whose export_query had several series makes several requests. */
-static void add_alert(struct record_objects *o, uint32_t *row, struct export_request *ret)
-{
-    record_objects_add(o, *row, ret->part, &ret->body);
-    ret->part++;
-    *row += ret->part >= record_objects_count(o, *row);
-}
-
-/* Other records in an array. */
-static void add_array(struct record_objects *o, uint32_t *row, struct export_request *ret)
-{
-    uint32_t count = 0;
-
-    buf_add_byte(&ret->body, '[');
-    for (; *row < o->view.n && count < RECORDS_MAX && ret->body.len < BODY_MAX; ++*row) {
-        if (record_objects_count(o, *row) > 0) {
-            buf_add_text(&ret->body, count > 0 ? "," : "");
-            record_objects_add(o, *row, 0, &ret->body);
-            count++;
-        }
-    }
-    buf_add_byte(&ret->body, ']');
-    if (count == 0) {
-        buf_clear(&ret->body);
-    }
-}
-
 static bool next_request(const void *config, struct view view, uint32_t *row,
                          struct export_request *ret, struct outcome *out, struct err *e)
 {
     const struct webhook_config *c = config;
-    AUTO(record_objects_release) struct record_objects objects = {0};
+    bool is_alert = batch_info(view.batch)->kind == RECORD_ALERT;
+    const struct request_shape shape = {.method = methods[c->method],
+                                        .encoding = (enum body_encoding)c->compression,
+                                        .rows_max = is_alert ? 1 : RECORDS_MAX,
+                                        .type = STR("application/json")};
 
-    (void)out;
-    if (!record_objects_init(&objects, view, e)) {
-        return false;
-    }
-    (objects.alerts != NULL ? add_alert : add_array)(&objects, row, ret);
-    if (ret->body.len > 0) {
-        ret->method = methods[c->method];
-        ret->encoding = (enum body_encoding)c->compression;
-        ret->headers[ret->header_count++] =
-            (struct export_header){STR("Content-Type"), STR("application/json")};
-    }
-    return true;
+    return request_maker_next(&c->request, &shape, view, row, ret, out, e);
 }
 
 /* The URL is the config's alone: that there is nothing is no record's fault. */
@@ -116,32 +82,24 @@ static const struct status_rule statuses[] = {
 static bool validate(const void *config, const struct sent_rows *sent, struct str body,
                      struct err *e)
 {
-    (void)config;
-    return validate_json(sent, body, e);
+    const struct webhook_config *c = config;
+
+    return c->request.payload != NULL || validate_json(sent, body, e);
 }
 
 static bool check(const void *config, const struct yaml_node *node, struct err *e)
 {
     const struct webhook_config *c = config;
-    const struct yaml_node *at = yaml_get(node, STR("health_path"));
 
-    return c->health_path.len == 0 || str_starts(c->health_path, STR("/")) ||
-           yaml_err(at != NULL ? at : node, e, ERR_CONFIG,
-                    "health_path '%.*s' is not a path; expected one such as /health",
-                    STR_FMT(c->health_path));
+    return http_health_path_check(c->health_path, node, e) &&
+           request_maker_check(&c->request, &c->client.headers, node, e);
 }
 
 static struct str probe_url(const void *config, struct arena *a)
 {
     const struct webhook_config *c = config;
-    struct url url;
-    struct err ignored = ERR_INIT;
 
-    if (c->health_path.len == 0 || !url_parse(c->client.url, &url, &ignored)) {
-        return STR("");
-    }
-    return arena_printf(a, "%.*s://%.*s%.*s", STR_FMT(url.scheme), STR_FMT(url.authority),
-                        STR_FMT(c->health_path));
+    return http_health_url(&c->client, c->health_path, a);
 }
 
 static const struct http_exporter http = {
@@ -155,7 +113,8 @@ static const struct http_exporter http = {
 static bool open_sink(const struct exporter_place *place, const void *config,
                       struct sink **ret_sink, struct err *e)
 {
-    return http_sink_open(&http, place, config, ret_sink, e);
+    return request_maker_open(&http, place, config, sizeof(struct webhook_config), REQUEST,
+                              ret_sink, e);
 }
 
 const struct exporter_kind exporter_webhook = {
@@ -163,8 +122,8 @@ const struct exporter_kind exporter_webhook = {
     .help = "JSON to any HTTP service: one alert per request, other records as arrays.",
     .example = "type: webhook\nurl: http://127.0.0.1:9095/alerts\n",
     .caps = EXPORTER_TELLS,
-    .takes =
-        TAKES(RECORD_ALERT) | TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
+    .takes = TAKES(RECORD_ALERT) | TAKES(RECORD_SAMPLE) | TAKES(RECORD_EVENT) |
+             TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
     .options = &option_table,
     .check = check,
     .http = &http,
