@@ -739,7 +739,7 @@ static bool open_sink(const struct exporter_place *place, const void *config,
     s->at_once = UINT32_MAX;
     debug_open(&s->debug, place, &c->common);
     buf_init(&s->topic, BUF_SMALL);
-    buf_init(&s->key, LABELS_BYTES_MAX * 4);
+    buf_init(&s->key, BUF_UNLIMITED);
     buf_init(&s->value, BUF_UNLIMITED);
     *ret_sink = &s->super;
     return true;
