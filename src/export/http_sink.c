@@ -179,6 +179,7 @@ static enum verdict judge(struct http_sink *s, struct view view, uint32_t first,
     out->retry_after_ms = http_response_retry_after_ms(res, clock_wall_ns(s->env->clock));
     out->rest = verdict_of(s, res->status);
     struct export_answer answer = seen_answer(s, out);
+    answer.response = res;
     if (out->rest != VERDICT_DELIVERED) {
         describe_answer(out, answer.status, answer.body);
     }

@@ -19,6 +19,8 @@
 #include "export/sink.h"
 #include "export/validate.h"
 
+struct http_response;
+
 enum { HTTP_EXPORT_HEADERS_MAX = 48 };
 
 enum body_encoding { BODY_PLAIN, BODY_GZIP, BODY_ZSTD, BODY_SNAPPY };
@@ -55,7 +57,8 @@ struct export_answer {
     int status;      /* of a call of gRPC the one of HTTP that says the same */
     struct str body; /* cut at 64 KiB; of a call of gRPC the message */
     int64_t retry_after_ms;
-    const struct grpc_answer *grpc; /* of a call of gRPC; else NULL */
+    const struct grpc_answer *grpc;       /* of a call of gRPC; else NULL */
+    const struct http_response *response; /* for its headers; NULL where mend() is asked */
 };
 
 /* first..last (inclusive) -> verdict; the first row that fits wins; the last row of a table covers

@@ -31,7 +31,8 @@ MUST_USE bool rw2_to_rw1(struct str message, struct buf *out, struct rw2_summary
 
 /*
  * Appends a request of rows of <v> (a view of samples <s>) from <from> on, <rows_max> at most and one at
- * least; gives how many rows. Consecutive rows of one series share a TimeSeries. Times are cut to ms. <seed>
+ * least; gives how many rows. Consecutive rows of one series share a TimeSeries, which says
+ * what is known of it (struct series_meta). Times are cut to ms. <seed>
  * is of the table of symbols: outsiders choose their texts.
  */
 uint32_t rw2_encode(const struct samples *s, struct view v, uint32_t from, uint32_t rows_max,

@@ -4,7 +4,7 @@
 #include "wire/pb.h"
 #include "wire/rw2.h"
 
-enum { FIELD_SYMBOL = 4, FIELD_SERIES = 5, FIELD_REFS = 1, FIELD_SAMPLE = 2 };
+enum { FIELD_SYMBOL = 4, FIELD_SERIES = 5, FIELD_REFS = 1, FIELD_SAMPLE = 2, FIELD_METADATA = 5 };
 enum { NS_IN_MS = 1000 * 1000 };
 
 const struct rw1_header rw2_headers[RW2_HEADERS] = {
@@ -54,6 +54,20 @@ static void put_sample(struct buf *out, int64_t time_ns, double value)
     pb_end(out, begun);
 }
 
+/* Kinds as the message numbers them; a rate is a gauge. */
+static const uint64_t types[SERIES_TYPES] = {
+    [SERIES_UNKNOWN] = 0, [SERIES_GAUGE] = 2, [SERIES_COUNTER] = 1, [SERIES_RATE] = 2};
+
+static void put_metadata(struct encoder *en, const struct series_meta *meta)
+{
+    size_t begun = pb_begin(en->out, FIELD_METADATA);
+
+    pb_add_u64(en->out, 1, types[meta->type]);
+    pb_add_u64(en->out, 3, number_of(en, meta->help));
+    pb_add_u64(en->out, 4, number_of(en, meta->unit));
+    pb_end(en->out, begun);
+}
+
 /* One TimeSeries with the rows from <at> on that are of its series; gives the row behind. */
 static uint32_t put_series(struct encoder *en, const struct samples *s, struct view v, uint32_t at,
                            uint32_t end)
@@ -71,6 +85,9 @@ static uint32_t put_series(struct encoder *en, const struct samples *s, struct v
     for (; at < end && s->series_of[view_row(v, at)] == series; at++) {
         uint32_t row = view_row(v, at);
         put_sample(en->out, s->time_ns[row], s->value[row]);
+    }
+    if (s->meta != NULL && s->meta[series] != NULL) {
+        put_metadata(en, s->meta[series]);
     }
     pb_end(en->out, begun);
     return at;

@@ -1,32 +1,26 @@
-/* Prometheus remote write 1.0, to any store that receives it. */
-#include "export/exporters/exporters.h"
+/* Prometheus remote write, to any store that receives it; this is 1.0. */
+#include "export/exporters/remote_write.h"
 
 #include "base/varint.h"
-#include "export/exporter_options.h"
-#include "export/http_sink.h"
-#include "export/measures.h"
+#include "export/exporters/exporters.h"
 #include "model/tenant.h"
 #include "net/http_options.h"
 #include "net/url.h"
 #include "wire/remote_write.h"
 
 enum {
-    ROWS_MAX = 10 * 1000,           /* in a request that we make */
-    MESSAGE_MAX = 16 * 1024 * 1024, /* before compression; receivers refuse from 32 MiB on */
-};
-
-struct remote_write_config {
-    struct exporter_common common;
-    struct http_client_config client;
-    bool is_cluster;
-    struct str tenant;
-    struct measure_options measures;
-};
-
-enum {
     CLIENT = offsetof(struct remote_write_config, client),
     MEASURES = offsetof(struct remote_write_config, measures),
 };
+
+static const char *const versions[] = {
+    "1", "2", "1.0", "2.0", "prometheus.WriteRequest", "io.prometheus.write.v2.Request", NULL};
+static const char *const alias_version[] = {"protobuf_message", NULL};
+
+static bool is_2(const struct remote_write_config *c)
+{
+    return c->version % 2 == 1;
+}
 
 static const struct option options[] = {
     EXPORTER_COMMON_ROWS,
@@ -44,6 +38,15 @@ static const struct option options[] = {
      .fallback = "0",
      .help =
          "With `cluster`: the tenant of samples that have none, `ACCOUNT` or `ACCOUNT:PROJECT`."},
+    {.name = "version",
+     .aliases = alias_version,
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct remote_write_config, version),
+     .fallback = "1",
+     .choices = versions,
+     .help =
+         "`2`: remote write 2.0 (experimental), which says each text once and carries types and "
+         "help. A store that does not know it gets 1.0 from then on."},
     MEASURE_ROWS(MEASURES, "profiling_"),
 };
 
@@ -65,8 +68,8 @@ static const struct status_rule statuses[] = {
 };
 
 /* A URL without a path gets the usual one; any other is taken as it is. In a cluster, the tenant's. */
-static struct str path_of(const struct remote_write_config *c, const struct batch *b,
-                          struct arena *a)
+struct str remote_write_path(const struct remote_write_config *c, const struct batch *b,
+                             struct arena *a)
 {
     struct str tenant = batch_info(b)->tenant;
     struct url url;
@@ -99,7 +102,8 @@ static bool take_whole(struct view view, struct export_request *ret, struct err 
         return false;
     }
     const char *at = encoded.ptr;
-    if (!varint_get(&at, encoded.ptr + encoded.len, &unpacked) || unpacked > MESSAGE_MAX) {
+    if (!varint_get(&at, encoded.ptr + encoded.len, &unpacked) ||
+        unpacked > REMOTE_WRITE_MESSAGE_MAX) {
         return true;
     }
     ret->whole_body = encoded;
@@ -115,8 +119,8 @@ static bool encode(struct view view, uint32_t *row, struct export_request *ret, 
     if (!batch_samples(view.batch, &s, e)) {
         return false;
     }
-    part.n = view.n - *row > ROWS_MAX ? *row + ROWS_MAX : view.n;
-    *row += rw1_encode(s, part, *row, MESSAGE_MAX, &ret->body);
+    part.n = view.n - *row > REMOTE_WRITE_ROWS_MAX ? *row + REMOTE_WRITE_ROWS_MAX : view.n;
+    *row += rw1_encode(s, part, *row, REMOTE_WRITE_MESSAGE_MAX, &ret->body);
     return true;
 }
 
@@ -134,7 +138,7 @@ static bool next_request(const void *config, struct view view, uint32_t *row,
         return false;
     }
     ret->method = "POST";
-    ret->path = path_of(config, view.batch, ret->arena);
+    ret->path = remote_write_path(config, view.batch, ret->arena);
     ret->encoding = BODY_SNAPPY;
     add_headers(ret);
     return true;
@@ -164,13 +168,43 @@ static struct str probe_url(const void *config, struct arena *a)
     return http_probe_url(&c->client, "/api/v1/write", "/-/healthy", a);
 }
 
-static const struct http_exporter http = {
+const struct http_exporter remote_write_1 = {
     .next_request = next_request,
     .validate = validate,
     .statuses = statuses,
     .probe_url = probe_url,
     .client_offset = CLIENT,
 };
+
+/* 2.0 with 1.0 to fall back to, and profiles as samples around both. */
+static bool open_both(const struct exporter_place *place, const struct remote_write_config *c,
+                      struct sink **ret_sink, struct err *e)
+{
+    struct sink *v1 = NULL;
+    struct sink *v2 = NULL;
+
+    if (!http_sink_open(&remote_write_1, place, c, &v1, e)) {
+        return false;
+    }
+    if (!http_sink_open(&remote_write_2, place, c, &v2, e)) {
+        sink_close(v1);
+        return false;
+    }
+    struct sink *both = remote_write_versions(place, v1, v2);
+    if (!measure_sink_open(&c->measures, &both, e)) {
+        sink_close(both);
+        return false;
+    }
+    *ret_sink = both;
+    return true;
+}
+
+static bool open_version(const struct exporter_place *place, const struct remote_write_config *c,
+                         struct sink **ret_sink, struct err *e)
+{
+    return is_2(c) ? open_both(place, c, ret_sink, e)
+                   : measure_http_open(&remote_write_1, place, c, &c->measures, ret_sink, e);
+}
 
 static bool open_sink(const struct exporter_place *place, const void *config,
                       struct sink **ret_sink, struct err *e)
@@ -182,7 +216,7 @@ static bool open_sink(const struct exporter_place *place, const void *config,
                        "'tenant' is \"ACCOUNT\" or \"ACCOUNT:PROJECT\", two numbers, found '%.*s'",
                        STR_FMT(c->tenant));
     }
-    return measure_http_open(&http, place, config, &c->measures, ret_sink, e);
+    return open_version(place, c, ret_sink, e);
 }
 
 static bool check(const void *config, const struct yaml_node *node, struct err *e)
@@ -195,12 +229,12 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
 
 const struct exporter_kind exporter_remote_write = {
     .name = "remote_write",
-    .help = "Prometheus remote write 1.0: samples to any store that receives it.",
+    .help = "Prometheus remote write 1.0 and 2.0: samples to any store that receives it.",
     .example = "type: remote_write\nurl: http://127.0.0.1:8428/api/v1/write\n",
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE),
     .caps = EXPORTER_SERIES | EXPORTER_STALE,
     .options = &option_table,
     .check = check,
-    .http = &http,
+    .http = &remote_write_1,
     .open = open_sink,
 };
