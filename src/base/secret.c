@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ struct identity {
 };
 
 struct secret {
+    _Atomic uint32_t refs;
     struct lock lock;
     char *path; /* NULL: a text */
     char *bytes GUARDED_BY(&lock);
@@ -122,6 +124,7 @@ static struct secret *secret_new(char *path, struct content content)
 {
     struct secret *s = mem_new(struct secret);
 
+    atomic_init(&s->refs, 1);
     lock_init(&s->lock);
     s->path = path;
     s->bytes = content.bytes;
@@ -149,9 +152,17 @@ bool secret_from_file(struct str path, struct secret **ret_secret, struct err *e
     return true;
 }
 
-void secret_free(struct secret *s)
+struct secret *secret_ref(struct secret *s)
 {
     if (s != NULL) {
+        (void)atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    }
+    return s;
+}
+
+void secret_free(struct secret *s)
+{
+    if (s != NULL && atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1) {
         clear_and_free(s->bytes, s->len);
         mem_free(s->path);
         lock_release(&s->lock);

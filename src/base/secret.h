@@ -3,7 +3,7 @@
  *
  * Only secret_reveal() gives the bytes, at the point where they go onto the wire or into a crypto
  * call. A secret comes from a literal, an environment variable or a file; a file is read again when
- * its mtime, size or inode change. Ownership: the holder; bytes are cleared when freed. Threads:
+ * its mtime, size or inode change. Ownership: reference counted; bytes are cleared when the last holder frees. Threads:
  * reveal may be called from any thread; it copies under a lock. Limits: SECRET_MAX bytes; trailing
  * newlines of a file are cut.
  */
@@ -20,6 +20,8 @@ struct secret;
 
 struct secret *secret_from_text(struct str text);
 MUST_USE bool secret_from_file(struct str path, struct secret **ret_secret, struct err *e);
+/* One more hold, which secret_free() gives back; NULL is fine. */
+struct secret *secret_ref(struct secret *s);
 void secret_free(struct secret *s);
 DEFINE_AUTOFREE(secret)
 

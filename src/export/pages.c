@@ -6,8 +6,8 @@
 #include "export/pages.h"
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/vec.h"
-#include "net/http_server.h"
 #include "wire/prom_expose.h"
 
 enum { ANSWER_MAX = 256 * 1024 * 1024, HEADER_MAX = 32 * 1024 };
@@ -24,6 +24,7 @@ struct listener {
     struct str listen;  /* owned */
     struct arena arena; /* what its server was told; under the registry's lock */
     struct http_server_config *config;
+    VEC(struct secret *) secrets; /* of configs; under the registry's lock */
     struct http_server *server;
     struct lock lock;
     VEC(struct page *) pages GUARDED_BY(lock);
@@ -106,13 +107,13 @@ static const struct http_route routes[] = {
     {.method = "GET",
      .pattern = "/{rest...}",
      .handler = &handler,
-     .access = HTTP_ACCESS_OPEN,
+     .access = HTTP_ACCESS_CLIENT,
      .name = "exporter page"},
 };
 
 /* ---- listeners ---- */
 
-static bool says_hosts(const struct option_list *a, const struct option_list *b)
+static bool is_same_list(const struct option_list *a, const struct option_list *b)
 {
     bool same = a->count == b->count;
 
@@ -120,6 +121,49 @@ static bool says_hosts(const struct option_list *a, const struct option_list *b)
         same = str_eq(a->items[i], b->items[i]);
     }
     return same;
+}
+
+static bool has_auth(const struct http_server_auth_config *auth)
+{
+    return auth->username.len > 0 || auth->password != NULL || auth->bearer_token != NULL;
+}
+
+/* Secrets are not compared: what they say may change after. */
+static bool is_same_access(const struct http_server_config *now, const struct page_config *config)
+{
+    return is_same_list(&now->allowed_hosts, &config->allowed_hosts) && !has_auth(&now->auth) &&
+           !has_auth(&config->auth);
+}
+
+static bool is_same_tls(const struct http_server_tls_config *a,
+                        const struct http_server_tls_config *b)
+{
+    return str_eq(a->cert_file, b->cert_file) && str_eq(a->key_file, b->key_file) &&
+           str_eq(a->client_ca_file, b->client_ca_file);
+}
+
+/* Is kept until the listener ends: requests under way may look at it. */
+static struct secret *keep_secret(struct listener *l, struct secret *s)
+{
+    if (s != NULL) {
+        vec_push(&l->secrets, secret_ref(s));
+    }
+    return s;
+}
+
+static struct http_server_config server_config(const struct page_config *config, struct str listen)
+{
+    return (struct http_server_config){
+        .listen = listen,
+        .allowed_hosts = config->allowed_hosts,
+        .tls = config->tls,
+        .auth = config->auth,
+        .threads = 1,
+        .max_connections = PAGE_CONNECTIONS_MAX,
+        .max_header_bytes = HEADER_MAX,
+        .idle_timeout_ns = 60 * NS_PER_S,
+        .request_timeout_ns = 60 * NS_PER_S,
+    };
 }
 
 /* What a server borrows for as long as it lives. */
@@ -131,21 +175,24 @@ static struct http_server_config *own_config(struct listener *l, const struct pa
     for (size_t i = 0; i < config->allowed_hosts.count; i++) {
         hosts[i] = arena_dup(&l->arena, config->allowed_hosts.items[i]);
     }
-    *c = (struct http_server_config){
-        .listen = l->listen,
-        .allowed_hosts = {hosts, config->allowed_hosts.count},
-        .threads = 1,
-        .max_connections = PAGE_CONNECTIONS_MAX,
-        .max_header_bytes = HEADER_MAX,
-        .idle_timeout_ns = 60 * NS_PER_S,
-        .request_timeout_ns = 60 * NS_PER_S,
-    };
+    *c = server_config(config, l->listen);
+    c->allowed_hosts.items = hosts;
+    c->tls.cert_file = arena_dup(&l->arena, config->tls.cert_file);
+    c->tls.key_file = arena_dup(&l->arena, config->tls.key_file);
+    c->tls.client_ca_file = arena_dup(&l->arena, config->tls.client_ca_file);
+    c->auth.username = arena_dup(&l->arena, config->auth.username);
+    c->auth.password = keep_secret(l, config->auth.password);
+    c->auth.bearer_token = keep_secret(l, config->auth.bearer_token);
     return c;
 }
 
 static void free_listener(struct listener *l)
 {
     http_server_free(l->server);
+    for (size_t i = 0; i < l->secrets.len; i++) {
+        secret_free(l->secrets.items[i]);
+    }
+    vec_release(&l->secrets);
     vec_release(&l->pages);
     lock_release(&l->lock);
     arena_release(&l->arena);
@@ -172,31 +219,57 @@ static bool new_listener(struct pages *all, struct str listen, const struct page
     return true;
 }
 
+static void print_listen(const struct page_config *config, struct buf *out)
+{
+    bool is_v6 = str_find_byte(config->address, ':') < config->address.len;
+
+    buf_addf(out, is_v6 ? "[%.*s]:%lld" : "%.*s:%lld", STR_FMT(config->address),
+             (long long)config->port);
+}
+
+static struct listener *find_listener(struct pages *all, struct str listen) REQUIRES(&all->lock)
+{
+    for (size_t i = 0; i < all->list.len; i++) {
+        if (str_eq(all->list.items[i]->listen, listen)) {
+            return all->list.items[i];
+        }
+    }
+    return NULL;
+}
+
+static bool take_up(struct listener *l, const struct page_config *config, struct err *e)
+{
+    if (!is_same_tls(&l->config->tls, &config->tls)) {
+        return err_set(
+            e, ERR_CONFLICT,
+            "a page at %.*s is served with other certificates: give it another port, or stop "
+            "Telex and start it again",
+            STR_FMT(l->listen));
+    }
+    if (!is_same_access(l->config, config)) {
+        l->config = own_config(l, config);
+        http_server_change_access(l->server, l->config);
+    }
+    return true;
+}
+
 /* The listener of an address; a new one where there is none yet, or where any port will do. */
 static bool get_listener(struct pages *all, const struct page_config *config,
                          struct listener **ret_listener, struct err *e) REQUIRES(&all->lock)
 {
     AUTO(buf_release) struct buf listen = BUF_INIT(BUF_SMALL);
-    bool is_v6 = str_find_byte(config->address, ':') < config->address.len;
 
-    buf_addf(&listen, is_v6 ? "[%.*s]:%lld" : "%.*s:%lld", STR_FMT(config->address),
-             (long long)config->port);
-    for (size_t i = 0; config->port != 0 && i < all->list.len; i++) {
-        struct listener *l = all->list.items[i];
-        if (!str_eq(l->listen, buf_str(&listen))) {
-            continue;
+    print_listen(config, &listen);
+    struct listener *l = config->port != 0 ? find_listener(all, buf_str(&listen)) : NULL;
+    if (l == NULL) {
+        if (!new_listener(all, buf_str(&listen), config, &l, e)) {
+            return false;
         }
-        if (!says_hosts(&l->config->allowed_hosts, &config->allowed_hosts)) {
-            l->config = own_config(l, config);
-            http_server_change_access(l->server, l->config);
-        }
-        *ret_listener = l;
-        return true;
-    }
-    if (!new_listener(all, buf_str(&listen), config, ret_listener, e)) {
+        vec_push(&all->list, l);
+    } else if (!take_up(l, config, e)) {
         return false;
     }
-    vec_push(&all->list, *ret_listener);
+    *ret_listener = l;
     return true;
 }
 
@@ -213,6 +286,15 @@ static struct page *add_page(struct pages *all, struct listener *l,
     p->table = latest_new(all->env, &config->limits);
     vec_push(&l->pages, p);
     return p;
+}
+
+bool page_check(const struct page_config *config, struct err *e)
+{
+    AUTO(buf_release) struct buf listen = BUF_INIT(BUF_SMALL);
+
+    print_listen(config, &listen);
+    const struct http_server_config server = server_config(config, buf_str(&listen));
+    return http_server_check(&server, e);
 }
 
 bool page_get(struct pages *all, const struct page_config *config, struct page **ret_page,

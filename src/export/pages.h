@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/options.h"
 #include "export/latest.h"
+#include "net/http_server.h"
 
 enum { PAGE_CONNECTIONS_MAX = 64 };
 
@@ -23,6 +24,8 @@ struct page_config {
     int64_t port; /* 0: any that is free */
     struct str path;
     struct option_list allowed_hosts;
+    struct http_server_tls_config tls;
+    struct http_server_auth_config auth;
     struct latest_limits limits;
 };
 
@@ -34,8 +37,12 @@ struct pages *pages_new(const struct env *env);
 /* All pages were put back. NULL is fine. */
 void pages_free(struct pages *all);
 
-/* The page of that address and path, which listens from now on; fails when it cannot. What <config> says of
- * limits and hosts goes from now on. */
+/* Could a page be served so? Looks at the certificates' files. */
+MUST_USE bool page_check(const struct page_config *config, struct err *e);
+
+/* The page of that address and path, which listens from now on; fails when it cannot, also because another page
+ * of that address has other certificates. What <config> says of limits, hosts and credentials goes from now
+ * on. */
 MUST_USE bool page_get(struct pages *all, const struct page_config *config, struct page **ret_page,
                        struct err *e);
 void page_put(struct page *p); /* NULL is fine */

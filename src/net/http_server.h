@@ -71,6 +71,8 @@ struct http_server_config {
 };
 
 extern const struct option_table http_server_options;
+extern const struct option_table http_server_tls_options;  /* of struct http_server_tls_config */
+extern const struct option_table http_server_auth_options; /* of struct http_server_auth_config */
 
 /* --- routes --- */
 

@@ -19,10 +19,11 @@ static const struct option tls_rows[] = {
     {.name = "client_ca_file",
      .type = OPTION_TEXT,
      .offset = offsetof(struct http_server_tls_config, client_ca_file),
-     .help = "PEM file of the authority whose certificates receivers and reload accept."},
+     .help =
+         "PEM file of the authority whose certificates are accepted where credentials are asked for."},
 };
 
-static const struct option_table tls_table = {
+const struct option_table http_server_tls_options = {
     .name = "server.tls",
     .help = "Serve https.",
     .options = tls_rows,
@@ -45,9 +46,9 @@ static const struct option auth_rows[] = {
      .help = "Token expected as `Authorization: Bearer`."},
 };
 
-static const struct option_table auth_table = {
+const struct option_table http_server_auth_options = {
     .name = "server.auth",
-    .help = "What receivers and reload ask of a client; nothing when empty.",
+    .help = "What a client must show; nothing when empty.",
     .options = auth_rows,
     .count = ARRAY_LEN(auth_rows),
     .config_size = sizeof(struct http_server_auth_config),
@@ -72,12 +73,12 @@ static const struct option rows[] = {
     {.name = "auth",
      .type = OPTION_TABLE,
      .offset = AT(auth),
-     .table = &auth_table,
+     .table = &http_server_auth_options,
      .help = "Credentials of receivers and reload."},
     {.name = "tls",
      .type = OPTION_TABLE,
      .offset = AT(tls),
-     .table = &tls_table,
+     .table = &http_server_tls_options,
      .help = "Serve https."},
     {.name = "threads",
      .type = OPTION_INT,

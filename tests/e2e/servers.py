@@ -96,16 +96,17 @@ class NodeExporter(Server):
 
 
 class Prometheus(Server):
-    """Scrapes `targets` ({job: [host:port]}) every second; accepts remote write."""
+    """Scrapes `targets` ({job: [host:port]}) every second, with what `scrape` ({job: settings}) says; accepts remote
+    write."""
 
     name, program, package = "prometheus", "prometheus", "prometheus"
 
-    def __init__(self, folder, targets=None):
+    def __init__(self, folder, targets=None, scrape=None):
         super().__init__(folder)
-        self.targets = targets or {}
+        self.targets, self.scrape = targets or {}, scrape or {}
 
     def prepare(self):
-        jobs = [{"job_name": job, "static_configs": [{"targets": addresses}]}
+        jobs = [{"job_name": job, "static_configs": [{"targets": addresses}], **self.scrape.get(job, {})}
                 for job, addresses in self.targets.items()]
         config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
         (self.folder / "prometheus.yml").write_text(yaml.safe_dump(config))

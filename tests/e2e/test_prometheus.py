@@ -188,6 +188,38 @@ def test_two_exporters_share_a_page_and_a_taken_port_is_said(start_telex):
     net.wait_until("both", lambda: len(values(exporter)) == 6)
 
 
+def test_the_page_asks_for_credentials_over_tls(start_prometheus, start_telex, tmp_path):
+    """Prometheus scrapes it as people do who let nobody else: with a password, and a certificate that it knows."""
+    key, cert = tmp_path / "page.key", tmp_path / "page.crt"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=page", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
+                   check=True, capture_output=True, timeout=30)
+    exporter = pull(metrics_tls={"cert_file": str(cert), "key_file": str(key)},
+                    metrics_auth={"username": "scraper", "password": "of-the-page"})
+    config = {"receive": {"profiles": True}, "exporters": {"out": exporter}}
+    program = start_telex(config)
+    push(program, PROFILE)
+    target = f"127.0.0.1:{exporter['metrics_port']}"
+    way = {"scheme": "https", "tls_config": {"ca_file": str(cert)}}
+    store = start_prometheus(targets={"page": [target], "nobody": [target]}, scrape={
+        "page": {**way, "basic_auth": {"username": "scraper", "password": "of-the-page"}}, "nobody": way})
+
+    def up():
+        return {row["metric"]["job"]: row["value"][1] for row in store.query("up")}
+
+    net.wait_until("the scrapes", lambda: up() == {"page": "1", "nobody": "0"})
+    net.wait_until("the page", lambda: len(store.query(RATE)) == 1)
+
+    changed = {**exporter, "metrics_auth": {"username": "scraper", "password": "another"}}
+    program.write_config({**config, "exporters": {"out": changed}})
+    program.reload()
+    net.wait_until("the new password", lambda: up() == {"page": "0", "nobody": "0"})
+    del changed["metrics_tls"]
+    program.write_config({**config, "exporters": {"out": changed}})
+    refused = program.reload()
+    assert refused.status >= 400 and b"served with other certificates" in refused.body
+
+
 # ---- VictoriaMetrics ----
 
 def test_victoriametrics_has_each_sample(start_victoria, start_telex):

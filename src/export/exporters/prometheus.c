@@ -45,6 +45,16 @@ static const struct option options[] = {
      .offset = offsetof(struct prometheus_config, page.allowed_hosts),
      .help = "`pull`: names under which the page may be asked for, beside addresses and localhost; "
              "`*.example.org` is all names below, `*` turns the check off."},
+    {.name = "metrics_auth",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct prometheus_config, page.auth),
+     .table = &http_server_auth_options,
+     .help = "`pull`: what who asks for the page must show."},
+    {.name = "metrics_tls",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct prometheus_config, page.tls),
+     .table = &http_server_tls_options,
+     .help = "`pull`: serve the page as https."},
     PROMETHEUS_PUSH_ROWS(0),
     HTTP_CLIENT_ROWS(CLIENT, "10s", "1MB"),
     MEASURE_ROWS(MEASURES, "profiling_"),
@@ -77,7 +87,8 @@ static bool check_pull(const struct prometheus_config *c, const struct yaml_node
                         "metrics_path '%.*s' is not a path; expected one such as /metrics",
                         STR_FMT(c->page.path));
     }
-    return true;
+    struct err why = ERR_INIT;
+    return page_check(&c->page, &why) || yaml_err(node, e, ERR_CONFIG, "%s", why.message);
 }
 
 static bool check(const void *config, const struct yaml_node *node, struct err *e)
