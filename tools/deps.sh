@@ -17,7 +17,7 @@ test_packages="libcmocka-dev binutils util-linux git
     graphite-web python3-whisper dnsmasq-base postgresql-15
     python3-pip docker-compose systemd"
 run_packages="prometheus prometheus-node-exporter"
-bench_packages="victoria-metrics prometheus"
+bench_packages="victoria-metrics prometheus postgresql-15 python3-pytest python3-yaml"
 
 policy=/usr/sbin/policy-rc.d
 policy_kept=$policy.kept-by-telex

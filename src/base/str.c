@@ -190,11 +190,29 @@ size_t str_utf8_length(struct str s)
     return s.len == 0 ? 0 : utf8_length((const unsigned char *)s.ptr, s.len);
 }
 
+/* How many bytes from <p> on are ASCII, in steps of eight. */
+static size_t ascii_run(const unsigned char *p, size_t len)
+{
+    const uint64_t high = UINT64_C(0x8080808080808080);
+    uint64_t eight = 0;
+    size_t i = 0;
+
+    while (i + sizeof(eight) <= len && (eight & high) == 0) {
+        memcpy(&eight, p + i, sizeof(eight));
+        i += (eight & high) == 0 ? sizeof(eight) : 0;
+    }
+    return i;
+}
+
 bool str_is_utf8(struct str s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
 
     for (size_t i = 0; i < s.len;) {
+        i += ascii_run(p + i, s.len - i);
+        if (i == s.len) {
+            return true;
+        }
         size_t n = utf8_length(p + i, s.len - i);
         if (n == 0) {
             return false;

@@ -4,6 +4,7 @@
 #include "base/number.h"
 #include "wire/json.h"
 
+#include <endian.h>
 #include <math.h>
 
 /* 2000-01-01 in microseconds since 1970. */
@@ -12,11 +13,10 @@
 static void put_be(struct buf *out, uint64_t value, size_t bytes)
 {
     char *room = buf_reserve(out, bytes);
+    uint64_t big = htobe64(value << (64 - 8 * bytes));
 
-    for (size_t i = 0; room != NULL && i < bytes; i++) {
-        room[i] = (char)(unsigned char)(value >> (8 * (bytes - 1 - i)));
-    }
     if (room != NULL) {
+        memcpy(room, &big, bytes);
         buf_added(out, bytes);
     }
 }
@@ -318,8 +318,7 @@ bool pg_copy_cell(const struct pg_type *type, const struct cell *c, struct buf *
         return err_set(e, ERR_LIMIT, "a value of %zu bytes; at most %d go into a table", len,
                        PG_CELL_MAX);
     }
-    for (int i = 0; i < 4; i++) {
-        out->ptr[start + (size_t)i] = (char)(unsigned char)(len >> (8 * (3 - i)));
-    }
+    uint32_t big = htobe32((uint32_t)len);
+    memcpy(out->ptr + start, &big, sizeof(big));
     return true;
 }

@@ -102,9 +102,31 @@ static struct str mend(struct cell_reader *r, struct str text)
     return buf_str(&r->text);
 }
 
+/* No NUL, and ASCII: most texts. */
+static bool is_plain(struct str text)
+{
+    const uint64_t high = UINT64_C(0x8080808080808080);
+    const uint64_t low = UINT64_C(0x0101010101010101);
+    uint64_t eight = 0;
+    size_t i = 0;
+
+    for (; i + sizeof(eight) <= text.len; i += sizeof(eight)) {
+        memcpy(&eight, text.ptr + i, sizeof(eight));
+        if (((eight | (eight - low)) & high) != 0) {
+            return false;
+        }
+    }
+    for (; i < text.len; i++) {
+        if ((signed char)text.ptr[i] <= 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_sound(struct str text)
 {
-    return str_is_utf8(text) && str_find_byte(text, '\0') == text.len;
+    return is_plain(text) || (str_is_utf8(text) && str_find_byte(text, '\0') == text.len);
 }
 
 /* Empty is nothing. */
@@ -190,8 +212,10 @@ static void read_labels(struct cell_reader *r, uint32_t row, struct cell *ret)
         buf_clear(&r->labels);
         json_write_init(&w, &r->labels);
         json_add_labels(&w, l, r->samples != NULL);
-        r->changed += !is_all_sound(l);
-        (void)json_done(r, &r->labels);
+        if (!is_plain(labels_bytes(l))) {
+            r->changed += !is_all_sound(l);
+            (void)json_done(r, &r->labels);
+        }
         r->labels_of = l;
     }
     ret->type = CELL_JSON;

@@ -23,7 +23,7 @@ PASSWORD = "pg-s3cret"
 SPEED = ("fsync=off", "unix_socket_directories=", "shared_buffers=32MB", "max_connections=40", "log_min_messages=fatal")
 
 
-def _programs():
+def programs():
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
     return pathlib.Path(found[-1]).parent if found else None
 
@@ -49,7 +49,7 @@ class Postgres(Server):
         return f"postgresql://telex:{PASSWORD}@{net.HOST}:{self.port}/postgres"
 
     def prepare(self):
-        bin_folder = _programs()
+        bin_folder = programs()
         if bin_folder is None:
             pytest.skip(f"PostgreSQL is not installed (apt-get install {self.package})")
         if self.data is not None:
@@ -74,7 +74,7 @@ class Postgres(Server):
 
     def argv(self):
         settings = [word for setting in (*SPEED, *self.settings) for word in ("-c", setting)]
-        server = [str(_programs() / "postgres"), "-D", str(self.data / "db"), "-p", str(self.port), "-h", net.HOST]
+        server = [str(programs() / "postgres"), "-D", str(self.data / "db"), "-p", str(self.port), "-h", net.HOST]
         return ["-C", "/", *_as_other([*server, *settings], dies_with_us=True)]
 
     def _answers(self):

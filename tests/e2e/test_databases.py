@@ -5,6 +5,7 @@ import sqlite3
 
 import snappy
 
+import database_kills
 import net
 import remote_write
 from telex import alerting, postgresql_exporter, sqlite_exporter
@@ -137,3 +138,11 @@ def test_sqlite_has_the_same(tmp_path, start_telex):
         odd = db.execute("SELECT value FROM profiling_metrics_samples WHERE metric = 'odd' ORDER BY recorded_at").fetchall()
         assert [value[0] for value in odd] == [None, float("-inf")]
         assert db.execute("SELECT count(DISTINCT value) FROM profiling_metrics_samples WHERE metric = 'some'").fetchone()[0] == 3000
+
+
+def test_kills_lose_nothing_and_double_nothing(start_postgres, start_telex):
+    server = start_postgres()
+    database_kills.make_table(server)
+    program = start_telex(database_kills.config(server))
+    problems, figures = database_kills.run(program, server, kills=8, seed=5)
+    assert problems == [], (problems, figures)

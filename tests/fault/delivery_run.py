@@ -22,12 +22,14 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
 import backends  # noqa: E402
 import combinators  # noqa: E402
+import databases  # noqa: E402
 import disks  # noqa: E402
 import kills  # noqa: E402
 import quotas  # noqa: E402
 import shim  # noqa: E402
 
-CASES = {**kills.CASES, **disks.CASES, **backends.CASES, **combinators.CASES, **quotas.CASES}
+CASES = {**kills.CASES, **disks.CASES, **backends.CASES, **combinators.CASES, **quotas.CASES,
+         **databases.CASES}
 RESULTS = shim.BUILD / "fault"
 SHOWN = 20
 
