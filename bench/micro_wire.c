@@ -8,6 +8,8 @@
 #include "wire/compress.h"
 #include "wire/influx_line.h"
 #include "wire/json.h"
+#include "wire/otlp.h"
+#include "wire/otlp_json.h"
 #include "wire/prom_answer.h"
 #include "wire/record_json.h"
 #include "wire/remote_write.h"
@@ -267,10 +269,81 @@ static void write_json(void *arg)
     }
 }
 
+/* Requests of a batch each, as the exporter makes them; the last stays in <message>. */
+static void write_otlp(void *arg)
+{
+    static const struct label resource = {STR_INIT("service.name"), STR_INIT("shop")};
+    const struct otlp_origin origin = {&resource, 1, STR("telex"), STR("")};
+    struct samples_run *run = arg;
+
+    run->bytes = 0;
+    for (uint32_t from = 0; from < SERIES; from += BATCH) {
+        struct otlp_metrics_writer w;
+        buf_clear(&run->message);
+        otlp_metrics_begin(&w, &origin, &run->message);
+        for (uint32_t i = 0; i < BATCH; i++) {
+            INVARIANT(otlp_metrics_add(&w, &run->samples, from + i) == NULL);
+        }
+        struct str message = otlp_metrics_end(&w);
+        run->bytes += message.len;
+        buf_clear(&run->body);
+        buf_add_str(&run->body, from + BATCH == SERIES ? message : STR(""));
+        otlp_metrics_release(&w);
+    }
+}
+
+static void write_otlp_json(void *arg)
+{
+    struct samples_run *run = arg;
+    struct err e = ERR_INIT;
+
+    buf_clear(&run->message);
+    INVARIANT(otlp_json_write(OTLP_METRICS_REQUEST, buf_str(&run->body), &run->message, &e));
+}
+
+static void read_otlp(void *arg)
+{
+    const struct otlp_limits limits = {1, SIZE_MAX / 2};
+    AUTO(arena_release) struct arena a;
+    const struct samples_run *run = arg;
+    struct otlp_extras extras;
+    struct samples s;
+    struct err e = ERR_INIT;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    INVARIANT(otlp_metrics_read(buf_str(&run->body), &limits, &a, &s, &extras, &e));
+    for (uint32_t i = 0; i < s.series_count; i++) {
+        labels_unref(s.series[i]);
+    }
+}
+
+static void read_otlp_json(void *arg)
+{
+    AUTO(arena_release) struct arena a;
+    AUTO(buf_release) struct buf message = BUF_INIT(BUF_UNLIMITED);
+    const struct samples_run *run = arg;
+    struct err e = ERR_INIT;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    INVARIANT(otlp_json_read(OTLP_METRICS_REQUEST, buf_str(&run->message), &a, &message, &e));
+}
+
 static void print_rate(const char *name, double seconds, double rows, size_t bytes)
 {
     printf("%-13s %5.2f M samples/s, %6.1f B/sample\n", name, rows / seconds * 1e-6,
            (double)bytes / rows);
+}
+
+static void measure_otlp(struct samples_run *run)
+{
+    double written = best_of(write_otlp, run);
+    size_t bytes = run->body.len;
+
+    print_rate("otlp encode", written, SERIES, run->bytes);
+    print_rate("otlp decode", best_of(read_otlp, run), BATCH, bytes);
+    double to_json = best_of(write_otlp_json, run);
+    print_rate("otlp to json", to_json, BATCH, run->message.len);
+    print_rate("otlp of json", best_of(read_otlp_json, run), BATCH, run->message.len);
 }
 
 static void measure_samples(void)
@@ -289,6 +362,7 @@ static void measure_samples(void)
     print_rate("line protocol", influx, SERIES, run.body.len);
     double json = best_of(write_json, &run);
     print_rate("json lines", json, SERIES, run.body.len);
+    measure_otlp(&run);
     free_samples(&run);
 }
 

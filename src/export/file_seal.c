@@ -141,7 +141,9 @@ static bool begin_pass(struct file_seal *s, bool only_hashes, struct err *e)
     s->entry = (struct file_index_entry){
         .name = name,
         .kind = kind,
-        .packing = kind.format == FORMAT_PARQUET ? s->config->lines.pages : kind.packing, .from_ns = INT64_MAX, .to_ns = INT64_MIN};
+        .packing = kind.format == FORMAT_PARQUET ? s->config->lines.pages : kind.packing,
+        .from_ns = INT64_MAX,
+        .to_ns = INT64_MIN};
     s->ops = line_files[kind.format];
     s->file = s->ops->open(&s->config->lines);
     s->phase = s->ops->look != NULL ? PHASE_LOOK : PHASE_MAKE;

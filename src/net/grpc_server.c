@@ -304,13 +304,10 @@ static void init_metrics(struct grpc_server *s)
     }
 }
 
-bool grpc_server_start(const struct env *env, const struct grpc_server_config *config,
-                       const struct grpc_method *methods, size_t count, void *arg,
-                       struct grpc_server **ret_server, struct err *e)
+void grpc_server_prepare(struct grpc_server *s, const struct env *env,
+                         const struct grpc_server_config *config, const struct grpc_method *methods,
+                         size_t count, void *arg)
 {
-    AUTO(buf_release) struct buf host = BUF_INIT(BUF_SMALL);
-    struct grpc_server *s = mem_new(struct grpc_server);
-
     s->env = env;
     s->config = *config;
     s->methods = methods;
@@ -323,6 +320,16 @@ bool grpc_server_start(const struct env *env, const struct grpc_server_config *c
     cond_init(&s->idle);
     trace_init(&s->trace, env->trace, "grpc", TRACE_INFO);
     init_metrics(s);
+}
+
+bool grpc_server_start(const struct env *env, const struct grpc_server_config *config,
+                       const struct grpc_method *methods, size_t count, void *arg,
+                       struct grpc_server **ret_server, struct err *e)
+{
+    AUTO(buf_release) struct buf host = BUF_INIT(BUF_SMALL);
+    struct grpc_server *s = mem_new(struct grpc_server);
+
+    grpc_server_prepare(s, env, config, methods, count, arg);
     if (!start_tls(s, e) || !http_listen(config->listen, &s->listen_fd, &s->port, &host, e) ||
         !start_loops(s, e)) {
         grpc_server_free(s);

@@ -97,6 +97,7 @@ struct grpc_exchange {
     int64_t taken_bytes; /* from the budget */
     bool discards;       /* what still comes is thrown away */
     bool has_ended;      /* the request is all there */
+    size_t drained;      /* bytes thrown away */
     /* the answer */
     bool answered; /* under the loop's lock, as is what it says until the loop takes it */
     struct grpc_exchange *next_answered;
@@ -105,9 +106,15 @@ struct grpc_exchange {
     struct buf details;
     struct buf reply; /* with its prefix */
     size_t sent;      /* of <reply> */
+    bool is_sent;     /* all of the answer */
 };
 
 /* ---- the server ---- */
+
+/* Makes <s>, zeroed, one that has no loops and listens nowhere. */
+void grpc_server_prepare(struct grpc_server *s, const struct env *env,
+                         const struct grpc_server_config *config, const struct grpc_method *methods,
+                         size_t count, void *arg);
 
 struct grpc_server *grpc_server_ref(struct grpc_server *s);
 void grpc_server_unref(struct grpc_server *s);

@@ -18,6 +18,7 @@ enum {
     HEADER_LIST_MAX = 32 * 1024,
     ANSWER_HEADERS_MAX = 5,
     SEND_S = 60, /* for the peer to read an answer */
+    DRAIN_S = 2, /* for what is left of a request that was answered early */
 };
 
 static struct grpc_exchange *exchange_of(nghttp2_session *http2, int32_t stream_id)
@@ -79,6 +80,13 @@ static int on_frame(nghttp2_session *http2, const nghttp2_frame *frame, void *ar
     return 0;
 }
 
+/* Ends a stream whose answer is out; clients of libcurl take it badly while they still send. */
+static int cut(const struct grpc_exchange *x)
+{
+    return nghttp2_submit_rst_stream(x->session->http2, NGHTTP2_FLAG_NONE, x->stream_id,
+                                     NGHTTP2_NO_ERROR);
+}
+
 static int on_data(nghttp2_session *http2, uint8_t flags, int32_t stream_id, const uint8_t *bytes,
                    size_t len, void *arg)
 {
@@ -86,10 +94,12 @@ static int on_data(nghttp2_session *http2, uint8_t flags, int32_t stream_id, con
 
     (void)flags;
     (void)arg;
-    if (x != NULL) {
-        grpc_exchange_data(x, str_make((const char *)bytes, len));
+    if (x == NULL) {
+        return 0;
     }
-    return 0;
+    grpc_exchange_data(x, str_make((const char *)bytes, len));
+    x->drained += x->discards ? len : 0;
+    return x->is_sent && x->drained > HTTP_DRAIN_MAX ? cut(x) : 0;
 }
 
 static int on_close(nghttp2_session *http2, int32_t stream_id, uint32_t code, void *arg)
@@ -104,15 +114,16 @@ static int on_close(nghttp2_session *http2, int32_t stream_id, uint32_t code, vo
     return 0;
 }
 
-/* An answer that comes before the request has ended ends that too. */
+/* An answer came before the request has ended: a little of that is still waited for. */
 static int on_sent(nghttp2_session *http2, const nghttp2_frame *frame, void *arg)
 {
     struct grpc_exchange *x = exchange_of(http2, frame->hd.stream_id);
 
     (void)arg;
-    if (x != NULL && frame->hd.type == NGHTTP2_HEADERS && !x->has_ended &&
+    if (x != NULL && frame->hd.type == NGHTTP2_HEADERS &&
         (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
-        return nghttp2_submit_rst_stream(http2, NGHTTP2_FLAG_NONE, x->stream_id, NGHTTP2_NO_ERROR);
+        x->is_sent = true;
+        x->deadline_ns = clock_mono_ns(x->server->env->clock) + DRAIN_S * NS_PER_S;
     }
     return 0;
 }
@@ -292,10 +303,11 @@ bool grpc_session_tick(struct grpc_session *s, int64_t now_ns)
         if (now_ns < x->deadline_ns) {
             continue;
         }
-        if (x->has_ended || x->discards) {
+        if (!x->discards) {
+            grpc_exchange_refuse(x, GRPC_DEADLINE_EXCEEDED, "the message did not arrive in time");
+        } else if (!x->is_sent || cut(x) != 0) {
             return false; /* it does not read its answer */
         }
-        grpc_exchange_refuse(x, GRPC_DEADLINE_EXCEEDED, "the message did not arrive in time");
     }
     return s->count > 0 || now_ns - s->active_ns < idle_ns;
 }

@@ -4,6 +4,7 @@
 #include "base/timetext.h"
 #include "wire/json.h"
 #include "wire/json_labels.h"
+#include "wire/otlp_json.h"
 
 #include <xxhash.h>
 
@@ -20,6 +21,7 @@ static const char *const span_members[] = {
     "span_kind",     "kind",
     "timestamp",     "name",
     "labels",        "fields",
+    "otlp",
 };
 
 static const char *const status_names[SPAN_STATUSES] = {"unset", "ok", "error"};
@@ -184,6 +186,18 @@ static void add_text_member(struct json_writer *w, const char *name, struct str 
     }
 }
 
+/* What has no member of its own. */
+static void add_rest(struct json_writer *w, const struct span_part *s)
+{
+    AUTO(buf_release) struct buf json = BUF_INIT(BUF_UNLIMITED);
+    struct err ignored = ERR_INIT;
+
+    if (s->more.len > 0 && otlp_json_write(OTLP_SPAN_REST, s->more, &json, &ignored)) {
+        json_key(w, STR("otlp"));
+        json_add_raw(w, buf_str(&json));
+    }
+}
+
 static void add_span(struct json_writer *w, const struct note *n)
 {
     const struct span_part *s = n->span;
@@ -200,6 +214,7 @@ static void add_span(struct json_writer *w, const struct note *n)
     add_text_member(w, "span_kind", str_of(kind_names[s->kind]));
     add_text_member(w, "status", str_of(status_names[s->status]));
     add_text_member(w, "status_message", s->status_message);
+    add_rest(w, s);
 }
 
 void note_json_add(const struct note *n, struct buf *out)
@@ -436,6 +451,27 @@ static bool take_end(struct note_reader *r, struct span_part *s)
             fail_at(r, "end_timestamp", "a span cannot end before it starts"));
 }
 
+/* The tree does not know where a value ends: that is looked for. */
+static bool take_rest(struct note_reader *r, struct span_part *s)
+{
+    AUTO(buf_release) struct buf message = BUF_INIT(BUF_UNLIMITED);
+    const struct json_node *node = member(r, "otlp");
+    struct err why = ERR_INIT;
+    struct json_reader in;
+    struct str json;
+
+    if (node == NULL) {
+        return true;
+    }
+    json_read_init(&in, str_slice(r->json, node->offset, r->json.len), r->arena, &why);
+    if (!json_take_raw(&in, &json) ||
+        !otlp_json_read(OTLP_SPAN_REST, json, r->arena, &message, &why)) {
+        return fail(r, node, why.message);
+    }
+    s->more = arena_dup(r->arena, buf_str(&message));
+    return true;
+}
+
 static bool take_span(struct note_reader *r, struct span_part *s)
 {
     unsigned status = SPAN_STATUS_UNSET;
@@ -448,7 +484,7 @@ static bool take_span(struct note_reader *r, struct span_part *s)
               take_id(r, "parent_id", s->parent_id, SPAN_ID_BYTES) &&
               take_choice(r, "status", status_names, SPAN_STATUSES, &status) &&
               take_choice(r, "span_kind", kind_names, SPAN_KIND_COUNT, &kind) &&
-              take_text(r, "status_message", &s->status_message);
+              take_text(r, "status_message", &s->status_message) && take_rest(r, s);
     s->status = (enum span_status)status;
     s->kind = (enum span_kind)kind;
     return ok && (r->note->name.len > 0 ||

@@ -7,7 +7,8 @@
  *
  * A field called as one of those members, of which there are few, stands in "fields":{...} instead. A
  * span that comes without ids gets them from its content, so that it is the same span when it comes
- * again. What OTLP's spans have beyond this (events, links) is not written.
+ * again. What OTLP's spans have beyond this (events, links, trace state, attributes that are lists) stands in
+ * "otlp":{...} in OTLP's JSON form.
  *
  * Ownership: a note read has views of the JSON and of the arena, and a counted label set. Threads: any.
  * Limits: NOTE_FIELDS_MAX fields.

@@ -24,6 +24,7 @@ enum otlp_form {
     OTLP_TRACES_REQUEST,
     OTLP_TRACES_RESPONSE,
     OTLP_RPC_STATUS, /* google.rpc.Status without its details */
+    OTLP_SPAN_REST,  /* the fields of a Span that have no place in a record */
     OTLP_FORMS
 };
 

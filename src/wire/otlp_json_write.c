@@ -130,20 +130,22 @@ static bool write_packed(struct json_writer *w, const struct scalar *s, struct s
     return true;
 }
 
-/* One occurrence of a field; false: not of its type. */
+/* One occurrence of a field, which in any case is written as one value; false: not of its type. */
 static bool write_value(struct json_writer *w, const struct otlp_field *f,
                         const struct pb_field *in)
 {
     const struct scalar *s = &scalars[f->type];
+    bool is_fit = in->type == (f->type == OTLP_MESSAGE ? PB_BYTES : s->type);
 
-    if (f->type == OTLP_MESSAGE) {
-        return in->type == PB_BYTES && write_message(w, f->of, in->bytes);
-    }
-    if (f->is_repeated && in->type == PB_BYTES) {
+    if (f->is_repeated && f->type != OTLP_MESSAGE && in->type == PB_BYTES) {
         return write_packed(w, s, in->bytes);
     }
-    if (in->type != s->type) {
+    if (!is_fit) {
+        json_add_null(w);
         return false;
+    }
+    if (f->type == OTLP_MESSAGE) {
+        return write_message(w, f->of, in->bytes);
     }
     s->write(w, in);
     return true;
@@ -176,11 +178,7 @@ static bool write_single(struct json_writer *w, const struct otlp_field *f, stru
             last = in;
         }
     }
-    if (!write_value(w, f, &last)) {
-        json_add_null(w);
-        return false;
-    }
-    return true;
+    return write_value(w, f, &last);
 }
 
 /* A bit for each field that is there; false: not well formed. */

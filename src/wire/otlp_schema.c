@@ -239,6 +239,19 @@ static const struct otlp_field span_fields[] = {
 };
 MESSAGE(span);
 
+/* What span_part has as <more>. */
+static const struct otlp_field span_rest_fields[] = {
+    ONE("traceState", 3, STRING),
+    SUBS("attributes", 9, key_value),
+    ONE("droppedAttributesCount", 10, UINT32),
+    SUBS("events", 11, event),
+    ONE("droppedEventsCount", 12, UINT32),
+    SUBS("links", 13, link),
+    ONE("droppedLinksCount", 14, UINT32),
+    ONE("flags", 16, FIXED32),
+};
+MESSAGE(span_rest);
+
 static const struct otlp_field scope_spans_fields[] = {
     SUB("scope", 1, scope),
     SUBS("spans", 2, span),
@@ -289,7 +302,7 @@ const struct otlp_message *otlp_message_of(enum otlp_form form)
     static const struct otlp_message *const messages[OTLP_FORMS] = {
         [OTLP_METRICS_REQUEST] = &metrics_request, [OTLP_METRICS_RESPONSE] = &metrics_response,
         [OTLP_TRACES_REQUEST] = &traces_request,   [OTLP_TRACES_RESPONSE] = &traces_response,
-        [OTLP_RPC_STATUS] = &rpc_status,
+        [OTLP_RPC_STATUS] = &rpc_status,           [OTLP_SPAN_REST] = &span_rest,
     };
 
     return messages[form];

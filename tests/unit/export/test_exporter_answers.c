@@ -28,8 +28,7 @@ static const struct {
     {"remote_write", "DDHJHHHHJJHJHJJRRRRR"}, {"influxdb", "DDHJHHHHRJHJHJRRRRRR"},
     {"newrelic", "DDHJHHHHRJHJRRRRRRRR"},     {"webhook", "DDHJHHHHRJHJHJRRRRRR"},
     {"otlp", "DDHJHHHHJJHJHJJRJRRR"},         {"datadog", "DDHJHHHHRJHJHJRRRRRR"},
-    {"alertmanager", "DHHJHHHHRJHJHJRRRRRR"},
-    {"cloudevents", "DDHJHHRHRRHJHJRRRRRR"},
+    {"alertmanager", "DHHJHHHHRJHJHJRRRRRR"}, {"cloudevents", "DDHJHHRHRRHJHJRRRRRR"},
 };
 
 static void test_statuses(void **state)

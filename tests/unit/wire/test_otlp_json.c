@@ -3,6 +3,7 @@
 
 #include "fake/shared_data.h"
 #include "wire/json.h"
+#include "wire/note_json.h"
 #include "wire/pb.h"
 
 #include <setjmp.h>
@@ -218,6 +219,35 @@ static void test_depth_is_limited(void **state)
     assert_false(otlp_json_read(OTLP_METRICS_REQUEST, buf_str(&json), &a, &message, &e));
 }
 
+/* A record of a span keeps what has no member of its own, both ways. */
+static void test_the_rest_of_a_span(void **state)
+{
+    static const char json[] =
+        "{\"kind\":\"span\",\"timestamp\":\"2026-01-31T12:00:00Z\",\"function_name\":\"f\",\"execution_time_ms\":1,"
+        "\"trace_id\":\"5b8efff798038103d269b633813fc60c\",\"span_id\":\"eee19b7ec3c1b174\",\"otlp\":{\"traceState\":"
+        "\"a=1\",\"events\":[{\"timeUnixNano\":\"7\",\"name\":\"boom\"}],\"links\":[{\"traceId\":"
+        "\"5b8efff798038103d269b633813fc60c\"}],\"flags\":257},\"size\":3,\"labels\":{}}";
+    AUTO(arena_release) struct arena a;
+    AUTO(buf_release) struct buf again = BUF_INIT(BUF_UNLIMITED);
+    struct json_node *root = NULL;
+    struct note note;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    arena_init(&a, ARENA_UNLIMITED);
+    assert_true(json_parse(STR(json), &a, &root, &e));
+    assert_true(note_json_read(STR(json), root, RECORD_SPAN, 0, &a, &note, &e));
+    note_json_add(&note, &again);
+    const char *rest = strstr(buf_text(&again), "\"otlp\":");
+    assert_non_null(rest);
+    assert_true(str_starts(str_of(rest), str_slice(str_of(strstr(json, "\"otlp\":")), 0, 140)));
+    assert_int_equal(note.field_count, 1);
+    labels_unref(note.labels);
+    const char *bad = "{\"function_name\":\"f\",\"otlp\":{\"events\":1}}";
+    assert_true(json_parse(str_of(bad), &a, &root, &e));
+    assert_false(note_json_read(str_of(bad), root, RECORD_SPAN, 0, &a, &note, &e));
+}
+
 static void test_a_full_buffer_is_a_limit(void **state)
 {
     AUTO(buf_release) struct buf message = BUF_INIT(4);
@@ -249,6 +279,7 @@ int main(void)
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_mistakes_have_a_position),
         cmocka_unit_test(test_depth_is_limited),
+        cmocka_unit_test(test_the_rest_of_a_span),
         cmocka_unit_test(test_a_full_buffer_is_a_limit),
         cmocka_unit_test(test_bytes_that_are_no_message),
     };
