@@ -102,3 +102,59 @@ def test_the_config_map_of_the_seed(start_datadog, start_telex, tmp_path):
     net.wait_until("the metric", lambda: len(server.points) == 1)
     assert server.points[0][0] == "profiling.messages_per_second"
     assert server.points[0][2] == ("environment:production", "service:foundation") and server.violations == []
+
+
+SPANS = [{"function_name": "inner", "execution_time_ms": 10, "parent": "outer", "rows": 12, "cached": True,
+          "note": "größe"},
+         {"function_name": "outer", "execution_time_ms": 100, "memory_usage_mb": 8.5, "status": "error",
+          "labels": {"service": "api", "zone": "b"}},
+         {"function_name": "other", "execution_time_ms": 1, "labels": {"env": "test"}}]
+
+
+def with_agent(server, agent, **options):
+    return exporter(server, trace_agent={"url": agent.url}, apm_config={
+        "service": "foundation-profiling", "env": "production", "version": "1.0.0"}, **options)
+
+
+def test_spans_go_to_the_agent(start_datadog, start_datadog_agent, start_telex):
+    server, agent = start_datadog(), start_datadog_agent()
+    program = start_telex({"receive": {"profiles": True}, "exporters": {"dd": with_agent(server, agent)}})
+    push(program, [*SPANS, {"messages_per_second": 3}])
+    net.wait_until("the spans", lambda: len(agent.spans) == 3)
+    net.wait_until("the metric", lambda: len(server.points) == 1)
+    assert agent.violations == [] and server.violations == []
+    spans = {span["name"]: span for span in agent.spans}
+    inner, outer, other = spans["inner"], spans["outer"], spans["other"]
+    assert inner["parent_id"] == outer["span_id"] and inner["trace_id"] == outer["trace_id"] != other["trace_id"]
+    assert outer["parent_id"] == 0 and outer["error"] == 1 and inner["error"] == 0
+    assert outer["duration"] == 100_000_000 and outer["resource"] == "outer"
+    assert (outer["service"], inner["service"]) == ("api", "foundation-profiling")
+    assert outer["meta"]["zone"] == "b" and outer["meta"]["env"] == "production" and other["meta"]["env"] == "test"
+    assert inner["meta"]["cached"] == "true" and inner["meta"]["note"] == "größe" and inner["metrics"]["rows"] == 12
+    assert outer["metrics"]["memory_usage_mb"] == 8.5 and outer["metrics"]["_sampling_priority_v1"] == 1
+    assert "_sampling_priority_v1" not in inner["metrics"] and outer["meta"]["version"] == "1.0.0"
+
+
+def test_an_agent_that_is_full_or_gone(start_datadog, start_datadog_agent, start_telex):
+    server, agent = start_datadog(), start_datadog_agent()
+    real, answers = agent.answer, [429, 503, 429]
+    agent.answer = lambda request: json_answer({}, answers.pop()) if answers else real(request)
+    program = start_telex({"receive": {"profiles": True}, "exporters": {"dd": with_agent(server, agent)}})
+    push(program, SPANS)
+    push(program, {"messages_per_second": 3})
+    net.wait_until("the spans", lambda: len(agent.spans) == 3)
+    net.wait_until("the metric", lambda: len(server.points) == 1)
+    assert agent.violations == [] and answers == []
+
+
+def test_many_spans(start_datadog, start_datadog_agent, start_telex):
+    """A name that is too long is cut, and traces are told by all of their ids."""
+    server, agent = start_datadog(), start_datadog_agent()
+    program = start_telex({"receive": {"profiles": True}, "exporters": {"dd": with_agent(server, agent)}})
+    spans = [{"function_name": "ü" * 4000, "execution_time_ms": 1, "trace_id": f"{n % 50 + 1:016x}{7:016x}",
+              "span_id": f"{n + 1:016x}"} for n in range(500)]
+    push(program, spans)
+    net.wait_until("the spans", lambda: len(agent.spans) == 500)
+    assert agent.violations == []
+    assert {span["name"] for span in agent.spans} == {"ü" * 50} and {span["resource"] for span in agent.spans} == {"ü" * 2500}
+    assert len({span["meta"]["_dd.p.tid"] for span in agent.spans}) == 50

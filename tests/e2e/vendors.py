@@ -1,6 +1,7 @@
 """Strict receivers of vendors that no test can reach, written from their published schemas.
 
 `Datadog`   POST /api/v2/series, GET /api/v1/validate
+`DatadogAgent`  PUT /v0.4/traces
 `NewRelic`  POST /metric/v1, /v1/accounts/ID/events, /trace/v1
 
 Whatever the schema or the limits do not allow is answered as the vendor would and kept in `violations`.
@@ -10,6 +11,7 @@ import gzip
 import json
 import math
 import re
+import struct
 import time
 import zlib
 
@@ -112,6 +114,120 @@ class Datadog(Fake):
         now = time.time()
         need(now - 3600 - 60 <= point["timestamp"] <= now + 600 + 60, f"time {point['timestamp']}")
         return point["timestamp"], point["value"]
+
+
+class Packed:
+    """A strict reader of MessagePack: the shortest form of lengths and integers, no extensions, nothing behind."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, count):
+        need(self.at + count <= len(self.data), "cut off")
+        self.at += count
+        return self.data[self.at - count:self.at]
+
+    def number(self, size, signed=False):
+        return int.from_bytes(self.take(size), "big", signed=signed)
+
+    def whole(self):
+        value = self.value()
+        need(self.at == len(self.data), "bytes behind the end")
+        return value
+
+    def value(self):
+        kind = self.number(1)
+        if kind < 0x80 or kind >= 0xE0:
+            return kind if kind < 0x80 else kind - 256
+        if kind < 0xA0:
+            return (self.pairs if kind < 0x90 else self.items)(kind & 0xF)
+        if kind < 0xC0:
+            return self.text(kind & 0x1F)
+        if 0xCC <= kind <= 0xCF:
+            value = self.number(1 << (kind - 0xCC))
+            need(value >= (128, 1 << 8, 1 << 16, 1 << 32)[kind - 0xCC], f"{value} is not in its shortest form")
+            return value
+        if 0xD0 <= kind <= 0xD3:
+            value = self.number(1 << (kind - 0xD0), signed=True)
+            need(value < (-32, -1 << 7, -1 << 15, -1 << 31)[kind - 0xD0], f"{value} is not in its shortest form")
+            return value
+        if kind == 0xCB:
+            return struct.unpack(">d", self.take(8))[0]
+        takers = {0xD9: (self.text, 1, 32), 0xDA: (self.text, 2, 1 << 8), 0xDB: (self.text, 4, 1 << 16),
+                  0xDC: (self.items, 2, 16), 0xDD: (self.items, 4, 1 << 16),
+                  0xDE: (self.pairs, 2, 16), 0xDF: (self.pairs, 4, 1 << 16)}
+        need(kind in takers, f"type {kind:#x}")
+        take, size, least = takers[kind]
+        count = self.number(size)
+        need(count >= least, f"length {count} is not in its shortest form")
+        return take(count)
+
+    def text(self, count):
+        return self.take(count).decode("utf-8")
+
+    def items(self, count):
+        return [self.value() for _ in range(count)]
+
+    def pairs(self, count):
+        found = {}
+        for _ in range(count):
+            key = self.value()
+            need(isinstance(key, str) and key not in found, f"key {key!r} is no text, or stands twice")
+            found[key] = self.value()
+        return found
+
+
+class DatadogAgent(Fake):
+    """PUT /v0.4/traces. `spans` are maps in order of arrival, `traces` the number in each request."""
+
+    BODY_MAX = 25 * 1000 * 1000
+    TYPES = {"service": str, "name": str, "resource": str, "type": str, "trace_id": int, "span_id": int,
+             "parent_id": int, "start": int, "duration": int, "error": int, "meta": dict, "metrics": dict}
+
+    def __init__(self, port=None):
+        super().__init__(port)
+        self.spans, self.traces = [], []
+
+    def answer(self, request):
+        if (request.method, request.path) != ("PUT", "/v0.4/traces"):
+            self.violation(f"{request.method} {request.path}")
+            return Answer(404)
+        try:
+            self.take_traces(request)
+        except (Wrong, UnicodeDecodeError) as error:
+            return self.violation(str(error))
+        return json_answer({"rate_by_service": {"service:,env:": 1}})
+
+    def take_traces(self, request):
+        headers = request.headers
+        need(headers.get("Content-Type") == "application/msgpack", "Content-Type")
+        need(headers.get("DD-API-KEY") is None, "the key is Datadog's, not the agent's")
+        need(headers.get("Datadog-Send-Real-Http-Status"), "without it the agent says 200 to what it drops")
+        need(all(headers.get(f"Datadog-Meta-{name}") for name in ("Lang", "Lang-Version", "Tracer-Version")), "who it is")
+        need(len(request.raw) <= self.BODY_MAX, f"{len(request.raw)} bytes")
+        traces = Packed(request.raw).whole()
+        need(isinstance(traces, list) and traces, "no traces")
+        need(headers.get("X-Datadog-Trace-Count") == str(len(traces)), "X-Datadog-Trace-Count")
+        for trace in traces:
+            self.check_trace(trace)
+        full = [(span["trace_id"], span["meta"].get("_dd.p.tid")) for trace in traces for span in trace[:1]]
+        need(len(set(full)) == len(full), "a trace stands twice")
+        self.spans += [span for trace in traces for span in trace]
+        self.traces.append(len(traces))
+
+    def check_trace(self, trace):
+        need(isinstance(trace, list) and trace, "a trace without spans")
+        need(len({(span["trace_id"], span["meta"].get("_dd.p.tid")) for span in trace}) == 1, "spans of other traces")
+        for span in trace:
+            need(set(span) == set(self.TYPES), f"members {sorted(span)}")
+            need(all(isinstance(span[name], kind) for name, kind in self.TYPES.items()), f"types in {span}")
+            need(0 < len(span["service"]) and len(span["service"].encode()) <= 100, "service")
+            need(0 < len(span["name"]) and len(span["name"].encode()) <= 100, "name")
+            need(0 < len(span["resource"]) and len(span["resource"].encode()) <= 5000, "resource")
+            need(0 < span["trace_id"] < 1 << 64 and 0 < span["span_id"] < 1 << 64, "ids")
+            need(span["start"] > 10**18 and 0 <= span["duration"] < 1 << 63 and span["error"] in (0, 1), "times")
+            need(all(isinstance(value, str) for value in span["meta"].values()), "meta")
+            need(all(isinstance(value, float) and math.isfinite(value) for value in span["metrics"].values()), "metrics")
 
 
 class NewRelic(Fake):

@@ -1,11 +1,9 @@
-/* Datadog's metrics API, version 2: samples, and what profiles measured, as series. */
-#include "export/exporters/exporters.h"
+/* Datadog's metrics API, version 2: samples, and what profiles measured, as series. Spans: datadog_traces.c. */
+#include "export/exporters/datadog.h"
 
 #include "base/clock.h"
 #include "base/secret.h"
-#include "export/exporter_options.h"
-#include "export/http_sink.h"
-#include "export/measures.h"
+#include "export/exporters/exporters.h"
 #include "net/http_options.h"
 #include "wire/datadog.h"
 #include "wire/json.h"
@@ -13,31 +11,6 @@
 enum {
     ROWS_MAX = 10 * 1000,
     POINTS_MAX = 1000, /* of one object */
-};
-
-struct datadog_metrics {
-    struct str name_space;
-    struct option_list tags;
-    int64_t interval_ns;
-};
-
-struct datadog_apm {
-    struct str service;
-    struct str env;
-    struct str version;
-};
-
-struct datadog_config {
-    struct exporter_common common;
-    struct http_client_config client;
-    struct str url;
-    struct str site;
-    struct secret *app_key;
-    struct option_list tags;
-    struct datadog_metrics metrics;
-    struct datadog_apm apm;
-    struct measure_options measures;
-    bool gzip;
 };
 
 enum {
@@ -97,6 +70,8 @@ static const struct option_table apm_table = {
     .config_size = sizeof(struct datadog_apm),
 };
 
+static const char *const alias_agent[] = {"agent", NULL};
+
 static const struct option options[] = {
     EXPORTER_COMMON_ROWS,
     {.name = "site",
@@ -129,6 +104,14 @@ static const struct option options[] = {
      .offset = offsetof(struct datadog_config, apm),
      .table = &apm_table,
      .help = "Which service this is."},
+    {.name = "trace_agent",
+     .aliases = alias_agent,
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct datadog_config, agent),
+     .table = &http_client_options,
+     .help =
+         "Datadog's agent, which takes spans: `url`, without it `http://127.0.0.1:8126`. The API "
+         "key is not sent to it."},
     {.name = "gzip",
      .type = OPTION_BOOL,
      .offset = offsetof(struct datadog_config, gzip),
@@ -140,7 +123,7 @@ static const struct option options[] = {
 
 static const struct option_table option_table = {
     .name = "exporter datadog",
-    .help = "Samples and profiles as metrics to Datadog.",
+    .help = "Samples and profiles as metrics to Datadog, spans to its agent.",
     .options = options,
     .count = ARRAY_LEN(options),
     .config_size = sizeof(struct datadog_config),
@@ -414,19 +397,27 @@ static bool open_sink(const struct exporter_place *place, const void *config,
 {
     const struct datadog_config *c = config;
     struct measure_options measures = c->measures;
+    struct sink *metrics = NULL;
 
     if (c->metrics.name_space.len > 0 && str_eq(measures.metric_prefix, STR(PREFIX))) {
         measures.metric_prefix = STR("");
     }
-    return measure_http_open(&http, place, config, &measures, ret_sink, e);
+    if (!measure_http_open(&http, place, config, &measures, &metrics, e)) {
+        return false;
+    }
+    if (!datadog_sink_open(place, c, metrics, ret_sink, e)) {
+        sink_close(metrics);
+        return false;
+    }
+    return true;
 }
 
 const struct exporter_kind exporter_datadog = {
     .name = "datadog",
-    .help = "Metrics to Datadog.",
+    .help = "Metrics to Datadog, and spans to its agent.",
     .example = "type: datadog\napi_key: 0123456789abcdef0123456789abcdef\nsite: datadoghq.eu\n"
                "tags: [ 'environment:production' ]\n",
-    .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE),
+    .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
     .options = &option_table,
     .check = check,
     .http = &http,

@@ -1,0 +1,51 @@
+/*
+ * datadog.h - what the two leaves of Datadog share: metrics go to Datadog itself, spans to its agent.
+ *
+ * The agent has a client of its own, so the API key is not sent to it. Ownership: a config is the graph's; the
+ * sink has a copy. Threads: as sink.h. Limits: in wire/datadog.h and wire/datadog_traces.h.
+ */
+#ifndef TELEX_EXPORT_EXPORTERS_DATADOG_H
+#define TELEX_EXPORT_EXPORTERS_DATADOG_H
+
+#include "export/exporter_options.h"
+#include "export/http_sink.h"
+#include "export/measures.h"
+#include "net/http_client.h"
+
+struct datadog_metrics {
+    struct str name_space;
+    struct option_list tags;
+    int64_t interval_ns;
+};
+
+struct datadog_apm {
+    struct str service;
+    struct str env;
+    struct str version;
+};
+
+struct datadog_config {
+    struct exporter_common common;
+    struct http_client_config client;
+    struct http_client_config agent; /* without a URL: DATADOG_AGENT_URL */
+    struct str url;
+    struct str site;
+    struct secret *app_key;
+    struct option_list tags;
+    struct datadog_metrics metrics;
+    struct datadog_apm apm;
+    struct measure_options measures;
+    bool gzip;
+};
+
+#define DATADOG_AGENT_URL "http://127.0.0.1:8126"
+
+extern const struct http_exporter datadog_traces;
+
+/* <metrics>, which it owns from now on, and a leaf for the agent beside it; on failure <metrics> stays the
+ * caller's. */
+MUST_USE bool datadog_sink_open(const struct exporter_place *place,
+                                const struct datadog_config *config, struct sink *metrics,
+                                struct sink **ret_sink, struct err *e);
+
+#endif
