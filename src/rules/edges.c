@@ -16,7 +16,8 @@
 #include <stdio.h>
 
 enum {
-    EXPORT_QUERIES_MAX = 10000,
+    EXPORT_QUERIES_MAX = 10000,     /* asked in one evaluation */
+    EXPORT_ROWS_KEPT_MAX = 100000,  /* of answers that may be wanted again */
     EXPORT_ROWS_MAX = 10000,        /* of one answer */
     EXPORT_ROWS_ALERT_MAX = 1000,   /* attached to one alert */
     EXPORT_ROWS_BATCH_MAX = 100000, /* attached in one evaluation */
@@ -34,10 +35,13 @@ struct edge_builder {
     struct arena *arena; /* the batch's */
     struct template_world world;
     struct map answers; /* by expr, of struct export_answer_set */
+    size_t kept;        /* rows in them */
+    size_t asked;
     struct export_answer_set *filling;
     VEC(struct alert_export) agreeing; /* of the alert under way */
     size_t attached;                   /* rows, to all alerts */
     uint64_t cut;                      /* alerts that did not get all their rows */
+    uint64_t unasked;                  /* alerts whose query was one too many */
 };
 
 /* ---- annotations ---- */
@@ -111,6 +115,38 @@ static bool export_row(void *arg, struct str raw, int64_t time_ns, double value,
     return true;
 }
 
+static void clear_rows(struct export_answer_set *set)
+{
+    for (size_t i = 0; i < set->rows.len; i++) {
+        labels_unref(set->rows.items[i].labels);
+    }
+    vec_release(&set->rows);
+}
+
+static void release_answers(struct edge_builder *eb)
+{
+    uint32_t at = 0;
+    void *value = NULL;
+
+    while (map_next(&eb->answers, &at, NULL, &value)) {
+        struct export_answer_set *set = value;
+        clear_rows(set);
+        mem_free(set->expr.ptr);
+        mem_free(set);
+    }
+    map_release(&eb->answers);
+}
+
+/* Answers to questions that each alert asks in its own words are not wanted again. */
+static void make_room(struct edge_builder *eb)
+{
+    if (eb->kept > EXPORT_ROWS_KEPT_MAX) {
+        release_answers(eb);
+        map_init(&eb->answers, 0);
+        eb->kept = 0;
+    }
+}
+
 static struct export_answer_set *ask(struct edge_builder *eb, struct str expr)
 {
     struct evaluation *ev = eb->ev;
@@ -120,14 +156,18 @@ static struct export_answer_set *ask(struct edge_builder *eb, struct str expr)
     struct answer_info info;
     struct err e = ERR_INIT;
 
+    make_room(eb);
     set->expr = str_make(mem_dup_text(expr.ptr, expr.len), expr.len);
     eb->filling = set;
+    eb->asked++;
     if (!run_query(ev->run, &q, &sink, &info, &e)) {
         set->failed = true;
+        clear_rows(set);
         trace_warn(&ev->run->engine->trace,
                    "export_query failed; the alert's own value is exported",
                    T_STR("rule", ev->run->rule->name), T_ERR(&e));
     }
+    eb->kept += set->rows.len;
     (void)map_put(&eb->answers, set->expr, set);
     return set;
 }
@@ -200,6 +240,14 @@ static void tell_cut(const struct edge_builder *eb)
                    "let it share labels with the alert, or aggregate",
                    T_STR("rule", eb->ev->run->rule->name), T_U64("alerts", eb->cut));
     }
+    if (eb->unasked > 0) {
+        metric_add(en->exports_cut, eb->unasked);
+        trace_warn(
+            &en->trace,
+            "export_query has more different texts in one evaluation than are asked (10000); the "
+            "alerts' own values are exported instead; say less of the alert in the query",
+            T_STR("rule", eb->ev->run->rule->name), T_U64("alerts", eb->unasked));
+    }
 }
 
 /* Attaches what export_query gave for this alert; nothing when it failed or no series agrees. */
@@ -215,30 +263,14 @@ static void attach_exports(struct edge_builder *eb, const struct alert_item *ite
     status.value = alert->value;
     struct str expr = export_text(eb, item, &status);
     struct export_answer_set *set = map_get(&eb->answers, expr);
-    if (set == NULL && eb->answers.len < EXPORT_QUERIES_MAX) {
+    if (set == NULL && eb->asked < EXPORT_QUERIES_MAX) {
         set = ask(eb, expr);
     }
-    if (set == NULL || set->failed) {
-        return;
+    if (set == NULL) {
+        eb->unasked++;
+    } else if (!set->failed) {
+        attach_agreeing(eb, set, alert);
     }
-    attach_agreeing(eb, set, alert);
-}
-
-static void release_answers(struct edge_builder *eb)
-{
-    uint32_t at = 0;
-    void *value = NULL;
-
-    while (map_next(&eb->answers, &at, NULL, &value)) {
-        struct export_answer_set *set = value;
-        for (size_t i = 0; i < set->rows.len; i++) {
-            labels_unref(set->rows.items[i].labels);
-        }
-        vec_release(&set->rows);
-        mem_free(set->expr.ptr);
-        mem_free(set);
-    }
-    map_release(&eb->answers);
 }
 
 /* ---- the batch ---- */

@@ -53,7 +53,8 @@ static bool scripted_query(struct datasource *d, const struct query *q,
             return false;
         }
     }
-    for (size_t i = 0; i < s->made; i++) {
+    bool makes = s->made_expr == NULL || str_eq(q->expr, str_of(s->made_expr));
+    for (size_t i = 0; makes && i < s->made; i++) {
         char raw[32];
         (void)snprintf(raw, sizeof(raw), "{\"n\":\"%zu\"}", i);
         if (!sink->row(sink->arg, str_of(raw), q->time_ns, 1, e)) {

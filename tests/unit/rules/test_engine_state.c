@@ -266,6 +266,30 @@ static void exports_are_capped(void **state)
     bench_stop(&b);
 }
 
+/* As many questions as there are alerts: those beyond the cap are counted, and have their own values. */
+static void questions_are_capped(void **state)
+{
+    enum { ALERTS = 10003 };
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+    const struct alerts *alerts = NULL;
+    struct err e = ERR_INIT;
+    struct bench b;
+
+    (void)state;
+    bench_start(&b, "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: x\n"
+                    "    labels: {export_to_datastore: 'true'}\n"
+                    "    annotations: {export_query: 'y{n=\"{{ $labels.n }}\"}'}\n");
+    b.source.made = ALERTS;
+    b.source.made_expr = "x";
+    evaluate(&b, 1);
+    assert_true(batch_alerts(b.given.kept[0], &alerts, &e));
+    assert_int_equal(alerts->count, ALERTS);
+    assert_int_equal(b.source.queries, 1 + 10000);
+    metrics_render(b.env.metrics, &text);
+    assert_non_null(strstr(buf_text(&text), "\ntelex_export_query_cut_total 3\n"));
+    bench_stop(&b);
+}
+
 static const char other_rules[] = "groups:\n- name: g\n  rules:\n  - record: r\n    expr: z\n";
 
 /* A rule is gone at the start, and comes back with the file that a slip had broken, or does not. */
@@ -531,6 +555,7 @@ int main(void)
         cmocka_unit_test(a_reload_keeps_what_stays_and_ends_what_goes),
         cmocka_unit_test(edges_on_their_way_are_not_decided_again),
         cmocka_unit_test(exports_are_capped),
+        cmocka_unit_test(questions_are_capped),
         cmocka_unit_test(orphans_wait_for_their_rule_for_a_while),
         cmocka_unit_test(moved_rules_keep_their_state),
         cmocka_unit_test(namesakes_are_not_taken_for_moved),
