@@ -31,6 +31,7 @@ extern const struct exporter_kind exporter_resilient;
 extern const struct exporter_kind exporter_rule_webhook;
 extern const struct exporter_kind exporter_sample;
 extern const struct exporter_kind exporter_sqlite;
+extern const struct exporter_kind exporter_syslog;
 extern const struct exporter_kind exporter_victoriametrics;
 extern const struct exporter_kind exporter_webhook;
 
