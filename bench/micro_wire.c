@@ -4,12 +4,15 @@
  * machine disturbs less.
  */
 #include "base/buf.h"
+#include "base/fs.h"
 #include "base/mem.h"
+#include "export/line_file.h"
 #include "wire/compress.h"
 #include "wire/influx_line.h"
 #include "wire/json.h"
 #include "wire/otlp.h"
 #include "wire/otlp_json.h"
+#include "wire/parquet.h"
 #include "wire/prom_answer.h"
 #include "wire/record_json.h"
 #include "wire/remote_write.h"
@@ -328,6 +331,137 @@ static void read_otlp_json(void *arg)
     INVARIANT(otlp_json_read(OTLP_METRICS_REQUEST, buf_str(&run->message), &a, &message, &e));
 }
 
+/* The same series TIMES times, 15 s apart, as a file has them. */
+enum { TIMES = 25, FILE_ROWS = SERIES * TIMES };
+
+static double value_at(const struct samples_run *run, uint32_t i, uint32_t time)
+{
+    return run->samples.value[i] + (double)((i * 7 + time * 13) % 1000) / 8;
+}
+
+struct file_run {
+    struct samples_run *samples;
+    struct buf lines;
+    struct buf out;
+};
+
+static void intern_labels(struct parquet_writer *w, const struct labels *l, uint32_t *ret)
+{
+    uint32_t at = 0;
+    struct label pair;
+
+    for (size_t column = 1; labels_next(l, &at, &pair); column++) {
+        ret[column] = parquet_intern(w, column, pair.value);
+    }
+}
+
+/* From a batch's columns: the labels of a series are looked up once per row group. */
+static void write_parquet(void *arg)
+{
+    static const struct parquet_column columns[] = {
+        {STR_INIT("timestamp"), PARQUET_TIME},       {STR_INIT("name"), PARQUET_TEXT},
+        {STR_INIT("labels.cluster"), PARQUET_TEXT},  {STR_INIT("labels.code"), PARQUET_TEXT},
+        {STR_INIT("labels.env"), PARQUET_TEXT},      {STR_INIT("labels.handler"), PARQUET_TEXT},
+        {STR_INIT("labels.instance"), PARQUET_TEXT}, {STR_INIT("labels.job"), PARQUET_TEXT},
+        {STR_INIT("labels.method"), PARQUET_TEXT},   {STR_INIT("labels.region"), PARQUET_TEXT},
+        {STR_INIT("labels.zone"), PARQUET_TEXT},     {STR_INIT("value"), PARQUET_NUMBER},
+    };
+    enum { COUNT = ARRAY_LEN(columns) };
+    const struct parquet_config config = {
+        .columns = columns, .column_count = COUNT, .codec = PARQUET_ZSTD};
+    struct file_run *run = arg;
+    const struct samples *s = &run->samples->samples;
+    uint32_t(*known)[COUNT] = mem_alloc(SERIES * sizeof(*known));
+    uint32_t *group = mem_alloc(SERIES * sizeof(*group));
+    struct parquet_writer *w = NULL;
+    struct err e = ERR_INIT;
+
+    INVARIANT(parquet_open(&config, &w, &e));
+    memset(group, 0xff, SERIES * sizeof(*group));
+    buf_clear(&run->out);
+    for (uint32_t row = 0; row < FILE_ROWS; row++) {
+        uint32_t i = row % SERIES;
+        if (group[i] != parquet_group(w)) {
+            intern_labels(w, s->series[i], known[i]);
+            group[i] = parquet_group(w);
+        }
+        parquet_put_time(w, 0, s->time_ns[i] + row / SERIES * INT64_C(15000000000));
+        for (size_t column = 1; column < COUNT - 1; column++) {
+            parquet_put_interned(w, column, known[i][column]);
+        }
+        parquet_put_number(w, COUNT - 1, value_at(run->samples, i, row / SERIES));
+        INVARIANT(parquet_end_row(w, &run->out, &e));
+    }
+    INVARIANT(parquet_finish(w, &run->out, &e));
+    parquet_close(w);
+    mem_free(known);
+    mem_free(group);
+}
+
+/* From the lines of a spool, as a file is sealed. */
+static void convert_lines(struct file_run *run, enum file_format format)
+{
+    const struct line_file_config config = {.pages = PACKING_ZSTD};
+    const struct line_file_ops *ops = line_files[format];
+    struct line_file *f = ops->open(&config);
+    struct err e = ERR_INIT;
+    struct str line;
+
+    buf_clear(&run->out);
+    for (struct str rest = buf_str(&run->lines); str_split(&rest, '\n', &line) && line.len > 0;) {
+        INVARIANT(ops->look(f, line, &e));
+    }
+    INVARIANT(ops->begin(f, &run->out, &e));
+    for (struct str rest = buf_str(&run->lines); str_split(&rest, '\n', &line) && line.len > 0;) {
+        INVARIANT(ops->add(f, line, &run->out, &e));
+    }
+    INVARIANT(ops->end(f, &run->out, &e));
+    ops->close(f);
+}
+
+static void convert_to_parquet(void *arg)
+{
+    convert_lines(arg, FORMAT_PARQUET);
+}
+
+static void convert_to_csv(void *arg)
+{
+    convert_lines(arg, FORMAT_CSV);
+}
+
+static void make_lines(struct samples_run *run, struct buf *lines)
+{
+    AUTO(record_json_release) struct record_json r;
+    const struct batch_info info = {.rule = STR("")};
+    double *values = mem_alloc(SERIES * sizeof(*values));
+    int64_t *times = mem_alloc(SERIES * sizeof(*times));
+    struct samples s = run->samples;
+
+    record_json_init(&r, &info);
+    s.value = values;
+    s.time_ns = times;
+    for (uint32_t time = 0; time < TIMES; time++) {
+        for (uint32_t i = 0; i < SERIES; i++) {
+            values[i] = value_at(run, i, time);
+            times[i] = run->samples.time_ns[i] + time * INT64_C(15000000000);
+            (void)record_json_sample(&r, &s, i, lines);
+            buf_add_byte(lines, '\n');
+        }
+    }
+    mem_free(values);
+    mem_free(times);
+}
+
+/* With a folder: what was made is left there, for other programs. */
+static void leave(const char *folder, const char *name, struct str bytes)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_UNLIMITED);
+    struct err e = ERR_INIT;
+
+    buf_addf(&path, "%s/%s", folder, name);
+    INVARIANT(fs_replace_file(fs_system(), buf_str(&path), bytes, &e));
+}
+
 static void print_rate(const char *name, double seconds, double rows, size_t bytes)
 {
     printf("%-13s %5.2f M samples/s, %6.1f B/sample\n", name, rows / seconds * 1e-6,
@@ -366,9 +500,34 @@ static void measure_samples(void)
     free_samples(&run);
 }
 
-int main(void)
+static void measure_files(const char *folder)
+{
+    AUTO(arena_release) struct arena a;
+    struct samples_run samples = {0};
+    struct file_run run = {&samples, BUF_INIT(BUF_UNLIMITED), BUF_INIT(BUF_UNLIMITED)};
+
+    arena_init(&a, ARENA_UNLIMITED);
+    make_samples(&samples, &a);
+    make_lines(&samples, &run.lines);
+    double direct = best_of(write_parquet, &run);
+    print_rate("parquet", direct, FILE_ROWS, run.out.len);
+    double converted = best_of(convert_to_parquet, &run);
+    print_rate("json->parquet", converted, FILE_ROWS, run.out.len);
+    if (folder != NULL) {
+        leave(folder, "rows.parquet", buf_str(&run.out));
+        leave(folder, "rows.jsonl", buf_str(&run.lines));
+    }
+    double csv = best_of(convert_to_csv, &run);
+    print_rate("json->csv", csv, FILE_ROWS, run.out.len);
+    buf_release(&run.lines);
+    buf_release(&run.out);
+    free_samples(&samples);
+}
+
+int main(int argc, char **argv)
 {
     measure_answers();
     measure_samples();
+    measure_files(argc > 1 ? argv[1] : NULL);
     return 0;
 }

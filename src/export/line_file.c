@@ -1,14 +1,22 @@
 #include "export/line_file.h"
 
 #include "base/mem.h"
+#include "base/vec.h"
 #include "wire/parquet.h"
 #include "wire/table_csv.h"
+
+/* The texts of a shape, interned in a row group. */
+struct known_shape {
+    uint32_t *numbers; /* per column */
+    uint32_t group;
+};
 
 struct line_file {
     struct line_file_config config;
     struct json_table table;
     struct parquet_writer *parquet;
     struct parquet_column *columns;
+    VEC(struct known_shape) shapes; /* by their numbers */
 };
 
 static struct line_file *open_any(const struct line_file_config *config)
@@ -24,6 +32,10 @@ static void close_any(struct line_file *f)
 {
     parquet_close(f->parquet);
     mem_free(f->columns);
+    for (size_t i = 0; i < f->shapes.len; i++) {
+        mem_free(f->shapes.items[i].numbers);
+    }
+    vec_release(&f->shapes);
     json_table_release(&f->table);
     mem_free(f);
 }
@@ -111,7 +123,8 @@ static bool parquet_begin(struct line_file *f, struct buf *out, struct err *e)
     f->columns = mem_alloc((f->table.columns.len + 1) * sizeof(f->columns[0]));
     for (size_t i = 0; i < f->table.columns.len; i++) {
         const struct json_column *c = &f->table.columns.items[i];
-        f->columns[i] = (struct parquet_column){c->name, types[c->type]};
+        f->columns[i] = (struct parquet_column){
+            c->name, c->has_nanos && c->type == CELL_TIME ? PARQUET_TIME_NS : types[c->type]};
     }
     const struct parquet_config config = {
         .columns = f->columns,
@@ -135,6 +148,11 @@ static void put_integer(struct parquet_writer *w, size_t column, const struct ce
     parquet_put_i64(w, column, cell->integer);
 }
 
+static void put_time(struct parquet_writer *w, size_t column, const struct cell *cell)
+{
+    parquet_put_time(w, column, cell->integer);
+}
+
 static void put_number(struct parquet_writer *w, size_t column, const struct cell *cell)
 {
     parquet_put_number(w, column, cell->number);
@@ -145,21 +163,63 @@ static void put_text(struct parquet_writer *w, size_t column, const struct cell 
     parquet_put_text(w, column, cell->text);
 }
 
-static bool parquet_add(struct line_file *f, struct str line, struct buf *out, struct err *e)
+static void put_cell(struct parquet_writer *w, size_t column, const struct cell *cell)
 {
     static void (*const putters[CELL_TYPES])(struct parquet_writer *, size_t,
                                              const struct cell *) = {
         [CELL_NONE] = put_none,     [CELL_FLAG] = put_integer, [CELL_INTEGER] = put_integer,
-        [CELL_NUMBER] = put_number, [CELL_TIME] = put_integer, [CELL_TEXT] = put_text,
+        [CELL_NUMBER] = put_number, [CELL_TIME] = put_time,    [CELL_TEXT] = put_text,
     };
 
+    putters[cell->type](w, column, cell);
+}
+
+/* The numbers of a shape's texts, which are looked up once per row group. */
+static const uint32_t *numbers_of(struct line_file *f, const struct json_shape *shape)
+{
+    static const struct known_shape unknown = {NULL, UINT32_MAX};
+
+    while (f->shapes.len <= shape->number) {
+        vec_push(&f->shapes, unknown);
+    }
+    struct known_shape *k = &f->shapes.items[shape->number];
+    if (k->group == parquet_group(f->parquet)) {
+        return k->numbers;
+    }
+    if (k->numbers == NULL) {
+        k->numbers = mem_alloc((f->table.row.len + 1) * sizeof(k->numbers[0]));
+    }
+    k->group = parquet_group(f->parquet);
+    for (size_t i = 0; i < f->table.row.len; i++) {
+        const struct cell *cell = &shape->cells[i];
+        bool is_shared = i != shape->time_column && i != shape->value_column;
+        k->numbers[i] = cell->type == CELL_TEXT && is_shared
+                            ? parquet_intern(f->parquet, i, cell->text)
+                            : UINT32_MAX;
+    }
+    return k->numbers;
+}
+
+static void put_row(struct line_file *f)
+{
+    const struct json_shape *shape = f->table.shape;
+    const uint32_t *numbers = shape != NULL ? numbers_of(f, shape) : NULL;
+
+    for (size_t i = 0; i < f->table.row.len; i++) {
+        if (numbers != NULL && numbers[i] != UINT32_MAX) {
+            parquet_put_interned(f->parquet, i, numbers[i]);
+        } else {
+            put_cell(f->parquet, i, &f->table.row.items[i]);
+        }
+    }
+}
+
+static bool parquet_add(struct line_file *f, struct str line, struct buf *out, struct err *e)
+{
     if (!json_table_row(&f->table, line, e)) {
         return false;
     }
-    for (size_t i = 0; i < f->table.row.len; i++) {
-        const struct cell *cell = &f->table.row.items[i];
-        putters[cell->type](f->parquet, i, cell);
-    }
+    put_row(f);
     return parquet_end_row(f->parquet, out, e);
 }
 

@@ -1,11 +1,13 @@
 #include "wire/json_table.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/number.h"
 #include "base/timetext.h"
 #include "wire/json.h"
 
 #include <math.h>
+#include <string.h>
 
 /* What a value is by itself. */
 enum seen {
@@ -14,6 +16,7 @@ enum seen {
     SEEN_NUMBER = 4,
     SEEN_TIME = 8,
     SEEN_TEXT = 16,
+    SEEN_NANOS = 64,       /* a time that is not of whole microseconds */
     SEEN_NUMBER_TEXT = 32, /* "NaN": a number beside numbers, else a text */
 };
 
@@ -21,6 +24,7 @@ void json_table_init(struct json_table *t)
 {
     *t = (struct json_table){0};
     map_init(&t->by_name, 0);
+    json_shapes_init(&t->shapes);
     arena_init(&t->names, ARENA_UNLIMITED);
     arena_init(&t->arena, ARENA_UNLIMITED);
 }
@@ -30,6 +34,7 @@ void json_table_release(struct json_table *t)
     vec_release(&t->columns);
     vec_release(&t->row);
     map_release(&t->by_name);
+    json_shapes_release(&t->shapes);
     arena_release(&t->names);
     arena_release(&t->arena);
 }
@@ -58,6 +63,11 @@ static bool number_of_text(struct str text, double *ret)
     return false;
 }
 
+static unsigned seen_in_time(int64_t ns)
+{
+    return ns % NS_PER_US == 0 ? SEEN_TIME : SEEN_TIME | SEEN_NANOS;
+}
+
 static unsigned seen_in_text(struct str column, struct str text)
 {
     struct err ignored = ERR_INIT;
@@ -65,7 +75,7 @@ static unsigned seen_in_text(struct str column, struct str text)
     double number = 0;
 
     if (is_time_name(column) && time_parse_rfc3339(text, &ns, &ignored)) {
-        return SEEN_TIME;
+        return seen_in_time(ns);
     }
     return number_of_text(text, &number) ? SEEN_NUMBER_TEXT : SEEN_TEXT;
 }
@@ -73,13 +83,16 @@ static unsigned seen_in_text(struct str column, struct str text)
 static unsigned seen_in(struct str column, const struct json_node *n)
 {
     int64_t integer = 0;
+    double number = 0;
 
     switch (n->kind) {
     case JSON_TRUE:
     case JSON_FALSE:
         return SEEN_FLAG;
     case JSON_NUMBER:
-        return number_parse_i64(n->text, &integer) ? SEEN_INTEGER : SEEN_NUMBER;
+        return number_parse_i64(n->text, &integer) ? SEEN_INTEGER
+               : number_parse(n->text, &number)    ? SEEN_NUMBER
+                                                   : SEEN_TEXT;
     case JSON_STRING:
         return seen_in_text(column, n->text);
     case JSON_NULL:
@@ -103,7 +116,7 @@ static enum cell_type type_of(unsigned seen)
         {SEEN_FLAG, SEEN_FLAG, CELL_FLAG},
         {SEEN_INTEGER, SEEN_INTEGER, CELL_INTEGER},
         {SEEN_INTEGER | SEEN_NUMBER | SEEN_NUMBER_TEXT, SEEN_INTEGER | SEEN_NUMBER, CELL_NUMBER},
-        {SEEN_TIME, SEEN_TIME, CELL_TIME},
+        {SEEN_TIME | SEEN_NANOS, SEEN_TIME, CELL_TIME},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -126,7 +139,7 @@ static int64_t place_of(struct json_table *t, struct str name)
         return -1;
     }
     struct json_column *c = vec_add(&t->columns);
-    *c = (struct json_column){arena_dup(&t->names, name), CELL_NONE, 0};
+    *c = (struct json_column){arena_dup(&t->names, name), CELL_NONE, 0, false};
     (void)map_put(&t->by_name, c->name, (void *)(uintptr_t)t->columns.len);
     return (int64_t)t->columns.len - 1;
 }
@@ -156,18 +169,35 @@ static void visit_object(struct json_table *t, struct str name, const struct jso
     }
 }
 
-static bool visit_line(struct json_table *t, struct str line, cell_visit *visit, struct err *e)
+static bool visit_line(struct json_table *t, struct str line, cell_visit *visit,
+                       struct json_node **ret_root, struct err *e)
 {
-    struct json_node *root = NULL;
-
     arena_reset(&t->arena);
-    if (!json_parse(line, &t->arena, &root, e)) {
+    if (!json_parse(line, &t->arena, ret_root, e)) {
         return false;
     }
-    if (root->kind != JSON_OBJECT) {
+    if ((*ret_root)->kind != JSON_OBJECT) {
         return err_set(e, ERR_PARSE, "a line that is no JSON object");
     }
-    visit_object(t, STR(""), root, visit);
+    visit_object(t, STR(""), *ret_root, visit);
+    return true;
+}
+
+/* ---- times, which come many times ---- */
+
+static bool time_of(struct json_table *t, struct str text, int64_t *ret_ns)
+{
+    struct err ignored = ERR_INIT;
+
+    if (!str_eq(text, t->time_text)) {
+        if (text.len > sizeof(t->time_room) || !time_parse_rfc3339(text, &t->time_ns, &ignored)) {
+            t->time_text = STR_NONE;
+            return false;
+        }
+        memcpy(t->time_room, text.ptr, text.len);
+        t->time_text = str_make(t->time_room, text.len);
+    }
+    *ret_ns = t->time_ns;
     return true;
 }
 
@@ -181,10 +211,60 @@ static void look_at(struct json_table *t, struct str name, const struct json_nod
     }
 }
 
+/* Only the gaps may be of a type that was not seen. */
+static void look_at_gaps(struct json_table *t, const struct json_shape *shape,
+                         const struct json_gaps *gaps)
+{
+    struct json_column *time = &t->columns.items[shape->time_column];
+    struct json_column *value = &t->columns.items[shape->value_column];
+    int64_t number = 0;
+
+    time->seen |=
+        time_of(t, gaps->time, &number) ? SEEN_TIME : seen_in_text(time->name, gaps->time);
+    if ((value->seen & SEEN_NUMBER) == 0) {
+        value->seen |= number_parse_i64(gaps->value, &number) ? SEEN_INTEGER : SEEN_NUMBER;
+    }
+}
+
+static void learn_shape(struct json_table *t, struct str line, const struct json_node *root)
+{
+    const void *time = map_get(&t->by_name, STR("timestamp"));
+    const void *value = map_get(&t->by_name, STR("value"));
+
+    if (time != NULL && value != NULL) {
+        struct json_shape *shape =
+            json_shape_learn(&t->shapes, line, root, t->columns.len * sizeof(struct cell));
+        if (shape != NULL) {
+            shape->time_column = (size_t)(uintptr_t)time - 1;
+            shape->value_column = (size_t)(uintptr_t)value - 1;
+        }
+    }
+}
+
+/* A number of a column that has such; one with an exponent may be too large for any. */
+static bool is_seen(const struct json_table *t, const struct json_shape *shape, struct str value)
+{
+    bool has_numbers = (t->columns.items[shape->value_column].seen & SEEN_NUMBER) != 0;
+    double number = 0;
+
+    return (has_numbers && value.len < 30 && str_find_byte(value, 'e') == value.len &&
+            str_find_byte(value, 'E') == value.len) ||
+           number_parse(value, &number);
+}
+
 bool json_table_look(struct json_table *t, struct str line, struct err *e)
 {
-    if (!visit_line(t, line, look_at, e)) {
-        return false;
+    struct json_node *root = NULL;
+    struct json_gaps gaps;
+    const struct json_shape *shape = json_shape_find(&t->shapes, line, &gaps);
+
+    if (shape != NULL && is_seen(t, shape, gaps.value)) {
+        look_at_gaps(t, shape, &gaps);
+    } else {
+        if (!visit_line(t, line, look_at, &root, e)) {
+            return false;
+        }
+        learn_shape(t, line, root);
     }
     t->rows++;
     return true;
@@ -195,6 +275,7 @@ void json_table_settle(struct json_table *t)
     for (size_t i = 0; i < t->columns.len; i++) {
         struct json_column *c = &t->columns.items[i];
         c->type = type_of(c->seen);
+        c->has_nanos = (c->seen & SEEN_NANOS) != 0;
         struct cell *cell = vec_add(&t->row);
         *cell = (struct cell){0};
     }
@@ -243,7 +324,7 @@ static void fill_time(struct cell *cell, const struct json_node *value)
     (void)!time_parse_rfc3339(cell->text, &cell->integer, &ignored);
 }
 
-static void set_cell(struct json_table *t, struct str name, const struct json_node *value)
+static void fill_cell(struct cell *cell, const struct json_node *value)
 {
     static void (*const fill[CELL_TYPES])(struct cell *, const struct json_node *) = {
         [CELL_FLAG] = fill_flag,
@@ -251,6 +332,14 @@ static void set_cell(struct json_table *t, struct str name, const struct json_no
         [CELL_NUMBER] = fill_number,
         [CELL_TIME] = fill_time,
     };
+
+    if (fill[cell->type] != NULL) {
+        fill[cell->type](cell, value);
+    }
+}
+
+static void set_cell(struct json_table *t, struct str name, const struct json_node *value)
+{
     void *found = map_get(&t->by_name, name);
 
     if (found == NULL) {
@@ -263,15 +352,52 @@ static void set_cell(struct json_table *t, struct str name, const struct json_no
         return;
     }
     *cell = (struct cell){.type = t->columns.items[at].type, .text = text_of(t, value)};
-    if (fill[cell->type] != NULL) {
-        fill[cell->type](cell, value);
+    fill_cell(cell, value);
+}
+
+/* What rows of the shape share; texts live as long as the shape. */
+static void keep_cells(struct json_table *t, struct json_shape *shape)
+{
+    shape->cells = arena_array(&t->shapes.arena, struct cell, t->row.len);
+    for (size_t i = 0; i < t->row.len; i++) {
+        shape->cells[i] = t->row.items[i];
+        shape->cells[i].text = arena_dup(&t->shapes.arena, t->row.items[i].text);
+    }
+}
+
+static void fill_gap(struct json_table *t, size_t column, struct str text, enum json_kind kind)
+{
+    const struct json_node node = {.kind = kind, .text = text};
+    struct cell *cell = &t->row.items[column];
+
+    *cell = (struct cell){.type = t->columns.items[column].type, .text = text};
+    if (cell->type != CELL_TIME || !time_of(t, text, &cell->integer)) {
+        fill_cell(cell, &node);
     }
 }
 
 bool json_table_row(struct json_table *t, struct str line, struct err *e)
 {
+    struct json_node *root = NULL;
+    struct json_gaps gaps;
+    struct json_shape *shape = json_shape_find(&t->shapes, line, &gaps);
+
+    t->shape = NULL;
+    if (shape != NULL && shape->cells != NULL) {
+        memcpy(t->row.items, shape->cells, t->row.len * sizeof(t->row.items[0]));
+        fill_gap(t, shape->time_column, gaps.time, JSON_STRING);
+        fill_gap(t, shape->value_column, gaps.value, JSON_NUMBER);
+        t->shape = shape;
+        return true;
+    }
     for (size_t i = 0; i < t->row.len; i++) {
         t->row.items[i] = (struct cell){0};
     }
-    return visit_line(t, line, set_cell, e);
+    if (!visit_line(t, line, set_cell, &root, e)) {
+        return false;
+    }
+    if (shape != NULL) {
+        keep_cells(t, shape);
+    }
+    return true;
 }

@@ -7,6 +7,8 @@
  * texts of "timestamp" and of what ends in "_timestamp" or "_at" are times where all of them are; what is mixed
  * otherwise is text.
  *
+ * Lines that differ in time and value alone are parsed once (json_shape.h).
+ *
  *   json_table_look(t, line) for every line; json_table_settle(t); then json_table_row(t, line) for each
  *
  * Ownership: the table owns names and the row's texts, which live until the next row. Threads: confined.
@@ -20,6 +22,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "wire/json_shape.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,6 +50,7 @@ struct json_column {
     struct str name;
     enum cell_type type; /* once it is settled */
     unsigned seen;       /* what was in it, bits */
+    bool has_nanos;      /* of times: one is not of whole microseconds */
 };
 
 struct json_table {
@@ -55,6 +59,13 @@ struct json_table {
     uint64_t rows;        /* lines looked at */
     uint64_t left_out;    /* values that had no column */
     struct map by_name;
+    struct json_shapes shapes;
+    const struct json_shape
+        *shape;           /* of the row; or NULL. All its cells but the two in its gaps are as they
+                                       were in every row of the shape */
+    struct str time_text; /* of the line before, in <time_room>, and what it is */
+    char time_room[48];
+    int64_t time_ns;
     struct arena names;
     struct arena arena; /* of a line */
 };

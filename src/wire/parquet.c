@@ -4,11 +4,13 @@
  *   2. <at> is how many bytes of the file were given to the caller.
  *   3. <groups> holds the metadata of all row groups that were given.
  */
-#include "wire/parquet_int.h"
+#include "wire/parquet.h"
 
 #include "base/attr.h"
+#include "base/clock.h"
 #include "base/little.h"
 #include "base/mem.h"
+#include "wire/parquet_int.h"
 
 #include <string.h>
 
@@ -122,6 +124,13 @@ void parquet_put_i64(struct parquet_writer *w, size_t column, int64_t value)
     note_presence(v, true);
 }
 
+void parquet_put_time(struct parquet_writer *w, size_t column, int64_t wall_ns)
+{
+    bool is_fine = w->values[column].type == PARQUET_TIME_NS;
+
+    parquet_put_i64(w, column, is_fine ? wall_ns : time_floor_div(wall_ns, NS_PER_US));
+}
+
 void parquet_put_number(struct parquet_writer *w, size_t column, double value)
 {
     int64_t word;
@@ -168,7 +177,7 @@ uint32_t parquet_group(const struct parquet_writer *w)
 
 static const int32_t physical_types[PARQUET_TYPES] = {
     [PARQUET_FLAG] = 0, [PARQUET_INTEGER] = 2, [PARQUET_NUMBER] = 5,
-    [PARQUET_TIME] = 2, [PARQUET_TEXT] = 6,
+    [PARQUET_TIME] = 2, [PARQUET_TIME_NS] = 2, [PARQUET_TEXT] = 6,
 };
 
 static void add_chunk_about(const struct parquet_writer *w, size_t column,
@@ -289,23 +298,35 @@ static void say_text(struct thrift_writer *t)
     thrift_end(t);
 }
 
-static void say_time(struct thrift_writer *t)
+static void say_logical_time(struct thrift_writer *t, int16_t unit)
 {
     thrift_struct(t, 10);
     thrift_struct(t, 8);
     thrift_bool(t, 1, true); /* UTC */
     thrift_struct(t, 2);
-    thrift_struct(t, 3); /* ns */
+    thrift_struct(t, unit);
     thrift_end(t);
     thrift_end(t);
     thrift_end(t);
     thrift_end(t);
 }
 
+static void say_time(struct thrift_writer *t)
+{
+    thrift_i32(t, 6, 10); /* TIMESTAMP_MICROS, as it was called first */
+    say_logical_time(t, 2);
+}
+
+static void say_time_ns(struct thrift_writer *t)
+{
+    say_logical_time(t, 3);
+}
+
 static void add_schema(const struct parquet_writer *w, struct thrift_writer *t)
 {
     static void (*const sayers[PARQUET_TYPES])(struct thrift_writer *) = {
         [PARQUET_TIME] = say_time,
+        [PARQUET_TIME_NS] = say_time_ns,
         [PARQUET_TEXT] = say_text,
     };
 

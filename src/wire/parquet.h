@@ -27,7 +27,8 @@ enum parquet_type {
     PARQUET_FLAG,
     PARQUET_INTEGER, /* 64 bits */
     PARQUET_NUMBER,  /* a double */
-    PARQUET_TIME,    /* wall ns, UTC */
+    PARQUET_TIME,    /* microseconds, UTC; what readers like most */
+    PARQUET_TIME_NS, /* nanoseconds */
     PARQUET_TEXT,
     PARQUET_TYPES
 };
@@ -62,7 +63,8 @@ MUST_USE bool parquet_open(const struct parquet_config *config, struct parquet_w
 void parquet_close(struct parquet_writer *w); /* NULL is fine */
 
 void parquet_put_null(struct parquet_writer *w, size_t column);
-void parquet_put_i64(struct parquet_writer *w, size_t column, int64_t value); /* times, flags too */
+void parquet_put_i64(struct parquet_writer *w, size_t column, int64_t value); /* flags too */
+void parquet_put_time(struct parquet_writer *w, size_t column, int64_t wall_ns);
 void parquet_put_number(struct parquet_writer *w, size_t column, double value);
 void parquet_put_text(struct parquet_writer *w, size_t column, struct str value);
 

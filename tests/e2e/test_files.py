@@ -31,7 +31,9 @@ if who == "pyarrow":
     columns = {}
     for name in table.column_names:
         column = table[name]
-        columns[name] = (column.cast("int64") if pyarrow.types.is_timestamp(column.type) else column).to_pylist()
+        if pyarrow.types.is_timestamp(column.type):
+            column = column.cast(pyarrow.timestamp("ns", "UTC")).cast("int64")
+        columns[name] = column.to_pylist()
 else:
     import duckdb
     names = duckdb.execute("describe select * from read_parquet(?)", [path]).fetchall()

@@ -11,6 +11,8 @@ static void put(struct parquet_writer *w, size_t column, const struct cell *cell
         parquet_put_null(w, column);
     } else if (cell->type == CELL_TEXT) {
         parquet_put_text(w, column, cell->text);
+    } else if (cell->type == CELL_TIME) {
+        parquet_put_time(w, column, cell->integer);
     } else if (cell->type == CELL_NUMBER) {
         parquet_put_number(w, column, cell->number);
     } else {

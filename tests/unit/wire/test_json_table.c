@@ -7,8 +7,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
+
+/* A line as samples have it. */
+#define S(TIME, HOST, VALUE) \
+    "{\"timestamp\":\"" TIME "\",\"l\":{\"h\":\"" HOST "\"},\"value\":" VALUE "}\n"
 
 /* Lines, and what they are as CSV with a letter for each column's type in front. */
 static const struct {
@@ -32,6 +37,28 @@ static const struct {
     {"{\"a\":null}\n{\"a\":null}\n", "t|a\r\n\r\n\r\n"},
     {"{\"a\":\"\",\"q\\\"\":\"x,\\r\\n\\\"\"}\n", "tt|a,\"q\"\"\"\r\n\"\",\"x,\r\n\"\"\"\r\n"},
     {"{}\n", "|\r\n\r\n"},
+    /* lines of one shape, and what only looks like it */
+    {S("2024-01-15T10:30:00Z", "a", "1") S("2024-01-15T10:30:15Z", "a", "2")
+         S("2024-01-15T10:30:30Z", "b", "3") S("2024-01-15T10:30:45Z", "a", "4"),
+     "Tti|timestamp,l.h,value\r\n2024-01-15T10:30:00Z,a,1\r\n2024-01-15T10:30:15Z,a,2\r\n"
+     "2024-01-15T10:30:30Z,b,3\r\n2024-01-15T10:30:45Z,a,4\r\n"},
+    {S("2024-01-15T10:30:00Z", "a", "1") S("2024-01-15T10:30:15Z", "a", "-2.5e-3"),
+     "Ttn|timestamp,l.h,value\r\n2024-01-15T10:30:00Z,a,1\r\n2024-01-15T10:30:15Z,a,-2.5e-3\r\n"},
+    {S("2024-01-15T10:30:00Z", "a", "1") S("2024-01-15T10:30:15Z", "a", "\"NaN\""),
+     "Ttn|timestamp,l.h,value\r\n2024-01-15T10:30:00Z,a,1\r\n2024-01-15T10:30:15Z,a,NaN\r\n"},
+    {S("2024-01-15T10:30:00Z", "a", "1.5") S("2024-01-15T10:30:15Z", "a", "1e999"),
+     "Ttt|timestamp,l.h,value\r\n2024-01-15T10:30:00Z,a,1.5\r\n2024-01-15T10:30:15Z,a,1e999\r\n"},
+    {S("2024-01-15T10:30:00Z", "a", "1") S("not a time", "a", "2"),
+     "tti|timestamp,l.h,value\r\n2024-01-15T10:30:00Z,a,1\r\nnot a time,a,2\r\n"},
+    {S("2024-01-15T10:30:00Z", "a", "1") S("\\u0032024", "a", "2"),
+     "tti|timestamp,l.h,value\r\n2024-01-15T10:30:00Z,a,1\r\n2024,a,2\r\n"},
+    {S("2024-01-15T10:30:00Z", "}},\\\"value\\\":7", "1") S("2024-01-15T10:30:15Z", "a", "2"),
+     "Tti|timestamp,l.h,value\r\n2024-01-15T10:30:00Z,\"}},\"\"value\"\":7\",1\r\n"
+     "2024-01-15T10:30:15Z,a,2\r\n"},
+    {"{\"timestamp\":\"x\",\"l\":{\"value\":\"y\"},\"value\":1,\"m\":2}\n"
+     "{\"timestamp\":\"x\",\"l\":{\"value\":\"y\"},\"value\":1,\"m\":3}\n"
+     "{\"timestamp\":\"x\",\"l\":{\"value\":\"y\"},\"value\":2,\"m\":2}\n",
+     "ttii|timestamp,l.value,value,m\r\nx,y,1,2\r\nx,y,1,3\r\nx,y,2,2\r\n"},
 };
 
 static void build(const char *lines, struct buf *out)
@@ -89,6 +116,30 @@ static void what_is_no_object_is_refused(void **state)
     }
 }
 
+/* A line that begins like one that was understood is refused both times, or neither. */
+static void looking_and_reading_agree(void **state)
+{
+    static const char *const values[] = {"01",  "1.", ".5", "+1",  "1e",
+                                         "--1", "1 ", "",   "0x1", "1,2"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        AUTO(json_table_release) struct json_table t;
+        AUTO(buf_release) struct buf line = BUF_INIT(BUF_UNLIMITED);
+        struct str good = STR("{\"timestamp\":\"2024-01-15T10:30:00Z\",\"value\":1}");
+        struct err e = ERR_INIT;
+        buf_addf(&line, "{\"timestamp\":\"2024-01-15T10:30:15Z\",\"value\":%s}", values[i]);
+        json_table_init(&t);
+        assert_true(json_table_look(&t, good, &e));
+        bool seen = json_table_look(&t, buf_str(&line), &e);
+        assert_true(seen == (strcmp(values[i], "1 ") == 0));
+        json_table_settle(&t);
+        assert_true(json_table_row(&t, good, &e));
+        assert_true(json_table_row(&t, good, &e));
+        assert_int_equal(json_table_row(&t, buf_str(&line), &e), seen);
+    }
+}
+
 static void columns_have_a_limit(void **state)
 {
     AUTO(json_table_release) struct json_table t;
@@ -113,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_become_tables),
         cmocka_unit_test(what_is_no_object_is_refused),
+        cmocka_unit_test(looking_and_reading_agree),
         cmocka_unit_test(columns_have_a_limit),
     };
 
