@@ -15,7 +15,7 @@ test_packages="libcmocka-dev binutils util-linux git
     kcat python3-kafka openjdk-17-jre-headless maven rsyslog rsyslog-gnutls
     prometheus prometheus-node-exporter prometheus-alertmanager prometheus-pushgateway victoria-metrics influxdb
     graphite-web python3-whisper dnsmasq-base postgresql-15
-    python3-pip docker-compose systemd"
+    python3-pip docker-compose systemd zstd"
 run_packages="prometheus prometheus-node-exporter"
 bench_packages="victoria-metrics prometheus postgresql-15 python3-pytest python3-yaml"
 

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { FILE_NAME_MAX = 200 };
+enum { FILE_NAME_MAX = 160 };
 
 /* What is in a file; extensions say it, and a file that a crash left is finished by what its name says. */
 enum file_format { FORMAT_JSONL, FORMAT_CSV, FORMAT_PARQUET, FILE_FORMATS };

@@ -218,8 +218,16 @@ static bool open_locked_spool(struct file_sink *s, int *ret_fd, struct err *e)
 /* The lock is another file's and comes first: whoever has it may give the spool its final name. */
 static bool open_spool(struct file_sink *s, struct wait wait, int *ret_fd, struct err *e)
 {
-    if (!fs_make_path(s->fs, str_of(s->folder), e) || !take_lock(s, -1, wait, e)) {
-        return false;
+    struct err first = ERR_INIT;
+
+    if (!take_lock(s, -1, wait, &first)) {
+        if (first.code == ERR_CONFLICT) {
+            *e = first;
+            return false;
+        }
+        if (!fs_make_path(s->fs, str_of(s->folder), e) || !take_lock(s, -1, wait, e)) {
+            return false; /* the folder was not there, or it is something else */
+        }
     }
     if (!open_locked_spool(s, ret_fd, e)) {
         file_roll_unlock(s->roll);

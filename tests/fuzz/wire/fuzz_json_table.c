@@ -1,5 +1,7 @@
 /* Any lines as a table: looked at, then written as CSV and as Parquet. */
 #include "wire/json_table.h"
+
+#include "base/mem.h"
 #include "wire/parquet.h"
 #include "wire/table_csv.h"
 
@@ -43,7 +45,7 @@ static void write_all(struct json_table *t, struct str lines)
         [CELL_TEXT] = PARQUET_TEXT,
     };
     AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
-    struct parquet_column columns[JSON_TABLE_COLUMNS_MAX];
+    struct parquet_column *columns = mem_alloc((t->columns.len + 1) * sizeof(columns[0]));
     struct parquet_writer *w = NULL;
     struct err e = ERR_INIT;
     struct str line;
@@ -63,6 +65,7 @@ static void write_all(struct json_table *t, struct str lines)
     }
     INVARIANT(parquet_finish(w, &out, &e));
     parquet_close(w);
+    mem_free(columns);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
