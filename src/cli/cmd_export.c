@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/timetext.h"
+#include "cli/export_show.h"
 #include "cli/place.h"
 #include "export/one_shot.h"
 #include "net/net.h"
@@ -32,7 +33,9 @@ struct values {
     const char *skip;
     const char *patience;
     const char *refused;
+    const char *raw;
     bool check;
+    bool dry_run;
 };
 
 struct job {
@@ -41,6 +44,7 @@ struct job {
     struct config *config;
     struct environment environment;
     struct one_shot *shot;
+    struct export_show show;
     const struct record_text_format *format;
     struct buf text;
     int64_t now_ns;
@@ -194,8 +198,9 @@ static bool open_target(struct job *job, struct err *e)
     }
     environment_init(&job->environment, job->config, STDERR_FILENO);
     int target = plan_find_target(&job->config->plan, str_of(job->values->to), e);
-    return target >= 0 && one_shot_open(&job->environment.env, &job->config->plan, (unsigned)target,
-                                        &job->shot, e);
+    const struct dry_run *dry = job->values->dry_run ? &job->show.dry : NULL;
+    return target >= 0 && one_shot_open_dry(&job->environment.env, &job->config->plan,
+                                            (unsigned)target, dry, &job->shot, e);
 }
 
 static bool open_refused(struct job *job, struct err *e)
@@ -223,8 +228,9 @@ static void tell(const struct job *job, bool ok)
 {
     struct one_shot_counts n = one_shot_counts(job->shot);
 
-    fprintf(stderr, "%" PRIu64 " record%s delivered, %" PRIu64 " refused", n.delivered,
-            cli_plural(n.delivered), n.rejected);
+    fprintf(stderr, "%" PRIu64 " record%s %s, %" PRIu64 " refused", n.delivered,
+            cli_plural(n.delivered), job->values->dry_run ? "shown, nothing was sent" : "delivered",
+            n.rejected);
     if (n.nobodys > 0) {
         fprintf(stderr, ", %" PRIu64 " that '%s' does not take", n.nobodys, job->values->to);
     }
@@ -246,6 +252,7 @@ static bool send_all(struct job *job, struct err *e)
     bool ok = record_text_read(job->format, buf_str(&job->text), job->now_ns, &taker, &counts, e);
     ok = one_shot_flush(job->shot, ok ? e : &later) && ok;
     ok = close_refused(job, ok, e);
+    ok = export_show_end(&job->show, ok ? e : &later) && ok;
     tell(job, ok);
     return ok;
 }
@@ -271,6 +278,7 @@ static int export_file(const struct values *values, const char *path)
     bool ok = strcmp(path, "-") == 0 || realpath(path, absolute) != NULL ||
               err_set_errno(&e, ERR_IO, errno, "%s", path);
     ok = ok && read_values(job, &e) && open_refused(job, &e) &&
+         export_show_begin(&job->show, values->raw, &e) &&
          place_enter(values->config, &job->place, &e) && net_init(&net, &e) &&
          (values->check || open_target(job, &e)) && check_file(job, absolute, &e) &&
          (values->check || send_all(job, &e));
@@ -341,6 +349,15 @@ static const struct cli_option options[] = {
      .value = "FILE",
      .offset = offsetof(struct values, refused),
      .help = "Write the records that the destination refuses to this file, as JSON lines."},
+    {.name = "dry-run",
+     .offset = offsetof(struct values, dry_run),
+     .help =
+         "Send nothing: print each request as it would be sent, with its method, URL, headers (secrets "
+         "replaced) and bytes; text as it is, all else in hexadecimal."},
+    {.name = "raw",
+     .value = "FILE",
+     .offset = offsetof(struct values, raw),
+     .help = "With --dry-run: write the bytes to this file instead."},
     {.name = "check",
      .offset = offsetof(struct values, check),
      .help = "Only read the file and say what is in it."},

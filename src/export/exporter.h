@@ -25,6 +25,7 @@ struct http_exporter;
 struct level_exporter;
 struct taps;
 struct call_meters;
+struct dry_run;
 struct gates;
 struct pages;
 
@@ -35,6 +36,7 @@ enum exporter_caps {
     EXPORTER_LEVEL = 2,  /* wants the level of alerts, not their edges: export/level.h */
     EXPORTER_NAMED = 8,  /* gets only what names it, nothing by default */
     EXPORTER_TELLS = 16, /* tells people, and is no place for data */
+    EXPORTER_SHOWS = 32, /* its leaf looks at a dry run in its place; those over HTTP all do */
     EXPORTER_STALE = 4,  /* takes staleness markers; the leaves of others pass over them */
 };
 
@@ -66,6 +68,7 @@ struct exporter_place {
     bool is_apart;     /* one of several that this consumer calls: its figures have the name
                                    of the stage, not the consumer's */
     struct ends *ends; /* who is told how records end (ends.h); or NULL */
+    const struct dry_run *dry; /* what is sent is shown to it instead; or NULL */
     const struct lane_place *lane; /* NULL: rows may come in any order, or from elsewhere */
 };
 

@@ -12,6 +12,7 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "export/debug.h"
+#include "export/dry_run.h"
 #include "export/exporter_options.h"
 #include "export/extra_labels.h"
 #include "net/http_client.h"
@@ -33,6 +34,8 @@ struct http_sink {
     const struct env *env;
     const struct option_ints *retry_on;
     struct http_client *client;
+    const struct dry_run *dry; /* or NULL */
+    struct str name;
     struct arena arena;
     struct buf body;
     struct buf encoded;
@@ -238,6 +241,10 @@ static bool call(struct http_sink *s, const struct export_request *req, struct s
     grpc_prefix(req->encoding != BODY_PLAIN, body.len, prefix);
 
     http_response_init(res, &s->answer);
+    if (s->dry != NULL) {
+        dry_run_request(s->dry, s->name, client_config(s->exporter, s->config), &request);
+        return true;
+    }
     int64_t began_ns = debug_now_ns(&s->debug);
     bool ok = http_client_call(s->client, &request, wait, res, e);
     debug_measure(&s->debug, DEBUG_SEND, began_ns);
@@ -303,6 +310,10 @@ static enum verdict send_one(struct http_sink *s, const struct sent_rows *sent,
     bool answered = call(s, req, body, wait, &res, &out->err);
     out->requests++;
     out->bytes += body.len;
+    if (s->dry != NULL) {
+        http_response_release(&res);
+        return VERDICT_DELIVERED;
+    }
     began_ns = debug_now_ns(&s->debug);
     enum verdict verdict = answered ? judge_answer(s, sent, req, &res, out) : failure_verdict(&res);
     debug_measure(&s->debug, DEBUG_JUDGE, began_ns);
@@ -614,6 +625,8 @@ bool http_sink_open(const struct http_exporter *exporter, const struct exporter_
     s->exporter = exporter;
     s->config = config;
     s->env = place->env;
+    s->dry = place->dry;
+    s->name = place->name;
     s->retry_on = place->retry_on != NULL && place->retry_on->count > 0
                       ? place->retry_on
                       : &((const struct exporter_common *)config)->retry.retry_on_status_codes;

@@ -10,7 +10,8 @@
 struct one_shot {
     const struct env *env;
     const struct plan_config *config;
-    uint64_t target; /* one bit */
+    const struct dry_run *dry; /* or NULL */
+    uint64_t target;           /* one bit */
     struct sink *sinks[PLAN_OUTPUTS_MAX];
     struct one_shot_counts counts;
 };
@@ -41,6 +42,7 @@ static bool open_output(struct one_shot *o, size_t output, struct err *e)
         .name = config->name,
         .data_folder = buf_str(&folder),
         .retry_on = &config->delivery.retry.retry_on_status_codes,
+        .dry = o->dry,
     };
     return stage_open(&place, config->delivery.stage, &o->sinks[output], e) ||
            err_wrap(e, "exporter '%.*s'", STR_FMT(config->name));
@@ -49,12 +51,19 @@ static bool open_output(struct one_shot *o, size_t output, struct err *e)
 bool one_shot_open(const struct env *env, const struct plan_config *config, unsigned target,
                    struct one_shot **ret_shot, struct err *e)
 {
+    return one_shot_open_dry(env, config, target, NULL, ret_shot, e);
+}
+
+bool one_shot_open_dry(const struct env *env, const struct plan_config *config, unsigned target,
+                       const struct dry_run *dry, struct one_shot **ret_shot, struct err *e)
+{
     struct one_shot *o = mem_new(struct one_shot);
     uint64_t outputs = config->targets[target].expansion->outputs;
     bool ok = true;
 
     o->env = env;
     o->config = config;
+    o->dry = dry;
     o->target = UINT64_C(1) << target;
     for (uint64_t rest = outputs; ok && rest != 0; rest &= rest - 1) {
         ok = open_output(o, (size_t)__builtin_ctzll(rest), e);

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct dry_run;
 struct one_shot;
 
 /* What became of rows, added up over calls; a row that two consumers get counts twice. */
@@ -40,6 +41,11 @@ struct one_shot_refusal {
 /* Opens what target number <target> of the config comes to. False also for exporters that keep a level. */
 MUST_USE bool one_shot_open(const struct env *env, const struct plan_config *config,
                             unsigned target, struct one_shot **ret_shot, struct err *e);
+
+/* The same with leaves that show to <dry> what they would send, and send nothing. */
+MUST_USE bool one_shot_open_dry(const struct env *env, const struct plan_config *config,
+                                unsigned target, const struct dry_run *dry,
+                                struct one_shot **ret_shot, struct err *e);
 void one_shot_close(struct one_shot *o); /* NULL is fine */
 
 /* Every row has ended. False: <w> is over, or the destination refuses us, or <refusal> failed. */

@@ -1,5 +1,7 @@
 #include "export/stage.h"
 
+#include "export/dry_run.h"
+
 static bool open_combinator(const struct exporter_place *place, const struct stage_config *config,
                             struct sink **ret_sink, struct err *e)
 {
@@ -41,6 +43,11 @@ static bool open_leaf(const struct exporter_place *place, const struct stage_con
     }
     own.name = config->name;
     own.kind = config->kind;
+    if (place->dry != NULL && config->kind->http == NULL &&
+        (config->kind->caps & EXPORTER_SHOWS) == 0) {
+        dry_run_open_records(&own, ret_sink);
+        return true;
+    }
     return config->kind->open(&own, config->config, ret_sink, e);
 }
 

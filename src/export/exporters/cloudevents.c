@@ -327,7 +327,7 @@ static bool open_sink(const struct exporter_place *place, const void *config,
     if (!http_sink_open(&http, place, config, &sink, e)) {
         return false;
     }
-    if (c->consent.origin.len > 0) {
+    if (c->consent.origin.len > 0 && place->dry == NULL) {
         return webhook_consent_open(&c->consent, &c->client, rows, place, sink, ret_sink, e);
     }
     *ret_sink = sink;

@@ -5,6 +5,7 @@
 #include "base/env.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "export/dry_run.h"
 #include "export/exporter_options.h"
 #include "export/file_sink.h"
 #include "export/payload.h"
@@ -375,6 +376,21 @@ static void add_own_place(const void *config, struct str name, struct buf *out)
     add_file_name(c, name, out);
 }
 
+/* Lines are shown as they would stand in the file, before compression; the other formats are no text. */
+static void open_dry(const struct exporter_place *place, const struct file_config *c,
+                     struct sink **ret_sink)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+
+    if (c->file_format != FORMAT_JSONL) {
+        dry_run_open_records(place, ret_sink);
+        return;
+    }
+    buf_addf(&path, "%.*s/", STR_FMT(c->output_directory));
+    add_file_name(c, place->name, &path);
+    dry_run_open_lines(place, &jsonl, c, buf_str(&path), ret_sink);
+}
+
 static bool open_sink(const struct exporter_place *place, const void *config,
                       struct sink **ret_sink, struct err *e)
 {
@@ -382,6 +398,10 @@ static bool open_sink(const struct exporter_place *place, const void *config,
     const struct file_roll_config roll = roll_of(c);
     AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
 
+    if (place->dry != NULL) {
+        open_dry(place, c, ret_sink);
+        return true;
+    }
     add_file_name(c, place->name, &name);
     const struct file_target target = {
         .fs = fs_system(),
@@ -403,6 +423,7 @@ const struct exporter_kind exporter_file = {
         TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
     .options = &option_table,
     .check = check,
+    .caps = EXPORTER_SHOWS,
     .add_own_place = add_own_place,
     .open = open_sink,
 };

@@ -15,6 +15,7 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "export/dry_run.h"
 #include "export/exporter_options.h"
 #include "export/extra_labels.h"
 #include "export/payload.h"
@@ -222,6 +223,8 @@ struct syslog_sink {
     const struct env *env;
     struct stream_address address;
     struct stream *stream;
+    const struct dry_run *dry; /* or NULL */
+    struct str name;
     struct payload *payload; /* or NULL */
     struct payload_writer writer;
     struct payload_host host;
@@ -358,10 +361,22 @@ static struct wait limited(const struct syslog_sink *s, struct wait w)
     return wait_limit_ms(w, s->env->clock, s->config->timeout_ns / NS_PER_MS);
 }
 
+static bool show(struct syslog_sink *s, struct str bytes)
+{
+    AUTO(buf_release) struct buf head = BUF_INIT(BUF_UNLIMITED);
+
+    buf_addf(&head, "%.*s\n", STR_FMT(s->config->address));
+    s->dry->take(s->dry->arg, s->name, buf_str(&head), bytes);
+    return true;
+}
+
 static bool send_and_drain(struct syslog_sink *s, struct str bytes, struct wait w, struct err *e)
 {
     struct wait limit = limited(s, w);
 
+    if (s->dry != NULL) {
+        return show(s, bytes);
+    }
     if (stream_send(s->stream, bytes, limit, e) && stream_drain(s->stream, limit, e)) {
         return true;
     }
@@ -375,7 +390,7 @@ static bool connect_stream(struct syslog_sink *s, struct wait w, struct err *e)
     if (s->stream != NULL && !stream_is_alive(s->stream)) {
         drop_stream(s);
     }
-    if (s->stream != NULL) {
+    if (s->stream != NULL || s->dry != NULL) {
         return true;
     }
     return stream_open(&s->address, &s->config->tls, s->config->connect_timeout_ns / NS_PER_MS,
@@ -417,7 +432,8 @@ static bool send_datagram(struct syslog_sink *s, struct wait w, struct outcome *
 {
     ret->requests++;
     ret->bytes += s->message.len;
-    if (stream_send(s->stream, buf_str(&s->message), limited(s, w), &ret->err)) {
+    if (s->dry != NULL ? show(s, buf_str(&s->message))
+                       : stream_send(s->stream, buf_str(&s->message), limited(s, w), &ret->err)) {
         return true;
     }
     drop_stream(s);
@@ -531,6 +547,8 @@ static bool open_sink(const struct exporter_place *place, const void *config,
     s->super.ops = &ops;
     s->config = c;
     s->env = place->env;
+    s->dry = place->dry;
+    s->name = place->name;
     s->address = address;
     s->payload = payload;
     if (payload != NULL) {
@@ -552,6 +570,7 @@ const struct exporter_kind exporter_syslog = {
                "message: '{{ .alert_name }} is {{ .state }}: {{ .annotations.summary }}'\n",
     .takes = TAKES(RECORD_ALERT) | TAKES(RECORD_SAMPLE) | TAKES(RECORD_EVENT) |
              TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
+    .caps = EXPORTER_SHOWS,
     .options = &option_table,
     .check = check,
     .open = open_sink,
