@@ -31,12 +31,22 @@ struct receive_grpc_config {
     struct str listen; /* empty: not taken */
 };
 
+/* StatsD over UDP and a Unix socket. */
+struct receive_statsd_config {
+    struct str listen;      /* empty: no UDP */
+    struct str socket_path; /* empty: no Unix socket */
+    int64_t flush_interval_ns;
+    int64_t expiry_ns;
+    int64_t max_series;
+};
+
 struct receive_config {
     bool remote_write;
     bool alerts;
     bool profiles;
     bool otlp;
     struct receive_grpc_config otlp_grpc;
+    struct receive_statsd_config statsd;
     int64_t max_alerts;
     int64_t max_body_bytes;
     int64_t max_decoded_bytes;

@@ -18,6 +18,52 @@ static const struct option_table grpc_table = {
     .config_size = sizeof(struct receive_grpc_config),
 };
 
+#define STATSD_AT(member) offsetof(struct receive_statsd_config, member)
+
+static const struct option statsd_rows[] = {
+    {.name = "listen",
+     .type = OPTION_TEXT,
+     .offset = STATSD_AT(listen),
+     .help = "Address and port for UDP, usually `127.0.0.1:8125`."},
+    {.name = "socket",
+     .type = OPTION_TEXT,
+     .offset = STATSD_AT(socket_path),
+     .help = "File of a Unix datagram socket."},
+    {.name = "flush_interval",
+     .type = OPTION_DURATION,
+     .offset = STATSD_AT(flush_interval_ns),
+     .fallback = "10s",
+     .min = 0.1,
+     .max = 3600,
+     .unit = "s",
+     .help = "How often samples are made of what came."},
+    {.name = "expiry",
+     .type = OPTION_DURATION,
+     .flags = OPTION_ADVANCED,
+     .offset = STATSD_AT(expiry_ns),
+     .fallback = "5m",
+     .min = 1,
+     .max = 86400,
+     .unit = "s",
+     .help = "A series unheard of for this long ends, with a staleness marker."},
+    {.name = "max_series",
+     .type = OPTION_INT,
+     .flags = OPTION_ADVANCED,
+     .offset = STATSD_AT(max_series),
+     .fallback = "10000",
+     .min = 1,
+     .max = 1000 * 1000,
+     .help = "Series at a time; lines of more are dropped and counted."},
+};
+
+static const struct option_table statsd_table = {
+    .name = "receive.statsd",
+    .help = "StatsD and DogStatsD.",
+    .options = statsd_rows,
+    .count = ARRAY_LEN(statsd_rows),
+    .config_size = sizeof(struct receive_statsd_config),
+};
+
 static const struct option rows[] = {
     {.name = "remote_write",
      .type = OPTION_BOOL,
@@ -48,6 +94,11 @@ static const struct option rows[] = {
      .offset = offsetof(struct receive_config, otlp_grpc),
      .table = &grpc_table,
      .help = "Take OpenTelemetry's metrics and traces over gRPC."},
+    {.name = "statsd",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct receive_config, statsd),
+     .table = &statsd_table,
+     .help = "Take StatsD and DogStatsD over UDP and a Unix socket."},
     {.name = "max_alerts",
      .type = OPTION_INT,
      .flags = OPTION_ADVANCED,

@@ -3,6 +3,7 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "receive/otlp_grpc.h"
+#include "receive/statsd.h"
 #include "server/server_int.h"
 
 struct server *server_of(struct http_exchange *x)
@@ -42,6 +43,7 @@ static void server_free(struct server *s)
 {
     http_server_free(s->http);
     grpc_server_free(s->grpc);
+    statsd_free(s->statsd);
     receiver_free(s->receiver);
     for (size_t i = 0; i < s->configs.len; i++) {
         config_unref(s->configs.items[i]);
@@ -49,6 +51,17 @@ static void server_free(struct server *s)
     vec_release(&s->configs);
     mem_free(s->routes);
     mem_free(s);
+}
+
+/* What is received otherwise than over HTTP. */
+static bool start_others(struct server *s, const struct config *config, struct err *e)
+{
+    const struct receive_config *receive = &config->settings.receive;
+    bool has_grpc = receive->otlp_grpc.listen.len > 0;
+    bool has_statsd = receive->statsd.listen.len > 0 || receive->statsd.socket_path.len > 0;
+
+    return (!has_grpc || receiver_start_grpc(s->receiver, &config->settings.server, &s->grpc, e)) &&
+           (!has_statsd || statsd_start(s->receiver, &s->statsd, e));
 }
 
 bool server_start(const struct env *env, struct config *config, struct server **ret_server,
@@ -72,8 +85,7 @@ bool server_start(const struct env *env, struct config *config, struct server **
         server_free(s);
         return err_wrap(e, "server");
     }
-    if (config->settings.receive.otlp_grpc.listen.len > 0 &&
-        !receiver_start_grpc(s->receiver, &config->settings.server, &s->grpc, e)) {
+    if (!start_others(s, config, e)) {
         server_free(s);
         return false;
     }

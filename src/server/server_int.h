@@ -20,6 +20,7 @@ struct server {
     struct trace trace;
     struct http_server *http;
     struct grpc_server *grpc; /* or NULL */
+    struct statsd *statsd;    /* or NULL */
     struct http_route *routes;
     struct receiver *receiver;
     _Atomic(struct app *) app;    /* NULL: starting */

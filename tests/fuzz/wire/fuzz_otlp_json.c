@@ -30,13 +30,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO(arena_release) struct arena a;
     struct err e = ERR_INIT;
 
+    arena_init(&a, ARENA_UNLIMITED);
     if (size == 0) {
         return 0;
     }
     enum otlp_form form = (enum otlp_form)(data[0] % OTLP_FORMS);
     struct str rest = str_make((const char *)data + 1, size - 1);
 
-    arena_init(&a, ARENA_UNLIMITED);
     check_again(form, rest, &a);
     if (otlp_json_read(form, rest, &a, &message, &e)) {
         check_again(form, buf_str(&message), &a);

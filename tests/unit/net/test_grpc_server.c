@@ -217,7 +217,7 @@ static void no_room_in_the_budget(void **state)
     int64_t room = f->kit.budget.cap_bytes;
 
     caller_start(&c, f);
-    f->kit.budget.cap_bytes = 70 * 1000;
+    f->kit.budget.cap_bytes = 70000;
     assert_int_equal(call(&c, "/t/Echo", MESSAGE_MAX), GRPC_UNAVAILABLE);
     f->kit.budget.cap_bytes = room;
     assert_int_equal(call(&c, "/t/Echo", MESSAGE_MAX), GRPC_OK);
