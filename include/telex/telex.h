@@ -82,9 +82,9 @@ struct telex_error {
 /* ---- config ---- */
 
 /*
- * A config is a text in YAML (sections exporters, routes, state, secrets, log, library: docs/lib.md), single options set
- * beside it, and the environment. Options that are set go before the text; where neither says anything, the
- * variables count that `telex` knows (TELEX_EXPORTERS_NAME_OPTION, PROFILING_KIND_OPTION).
+ * A config is a text in YAML (sections exporters, routes, state, secrets, log, library: docs/lib.md)
+ * and single options set over it. The environment goes before both, as it does for the program:
+ * TELEX_EXPORTER_NAME_OPTION, PROFILING_KIND_OPTION.
  */
 struct telex_config;
 
@@ -262,6 +262,7 @@ struct telex_stats {
     uint64_t log_bytes;      /* on disk, or in memory without a state folder */
     double writer_behind_ms; /* for how long the hub's thread has been unable to write */
 };
+/* Says what became of all records of a hub. Costs microseconds, not for every record. */
 TELEX_API int telex_stats(struct telex_hub *hub, struct telex_stats *ret_stats);
 
 /* Records that were left out on purpose: telex_stats.filtered and .unrouted; 0 in a forked child. */
@@ -270,7 +271,7 @@ TELEX_API uint64_t telex_filtered_count(struct telex_hub *hub);
 /* Writes the name of exporter <index> and its NUL; TELEX_UNKNOWN behind the last, TELEX_TOO_LARGE when it does not fit. */
 TELEX_API int telex_exporter_name(struct telex_hub *hub, size_t index, char *ret_name, size_t size);
 
-/* Is a destination there? Of its latest calls and probes (health_check.interval). */
+/* Of a destination's latest calls and probes (health_check.interval). */
 struct telex_health {
     size_t struct_size;
     uint32_t is_healthy;
@@ -280,7 +281,10 @@ struct telex_health {
     char error[256];  /* why it is not healthy */
 };
 
-/* In the three below <exporter> NULL is the only one, and of several the first that is not healthy, else the first. */
+/*
+ * Says whether a destination is there. <exporter> NULL is the only one, and of several the first that
+ * is not healthy, else the first. TELEX_UNKNOWN: there is none of that name.
+ */
 TELEX_API int telex_health(struct telex_hub *hub, const char *exporter,
                            struct telex_health *ret_health);
 
@@ -294,6 +298,7 @@ struct telex_result {
     int64_t time_ns; /* wall clock; 0: there was none */
     char error[256];
 };
+/* Says how the last call to a destination ended; <exporter> as telex_health() has it. */
 TELEX_API int telex_last_result(struct telex_hub *hub, const char *exporter,
                                 struct telex_result *ret_result);
 
@@ -310,6 +315,7 @@ struct telex_buffer_stats {
     uint64_t rejected_records;
     uint64_t retries;
 };
+/* Says what waits for a destination; <exporter> as telex_health() has it. */
 TELEX_API int telex_buffer_stats(struct telex_hub *hub, const char *exporter,
                                  struct telex_buffer_stats *ret_stats);
 
@@ -320,6 +326,7 @@ enum telex_debug {
     TELEX_MEASURE_PERFORMANCE = 4,
     TELEX_VALIDATE_SCHEMAS = 8
 };
+/* Has calls to all destinations told of in the log, by flags of enum telex_debug; 0: nothing any more. */
 TELEX_API int telex_debug_mode(struct telex_hub *hub, uint32_t flags, struct telex_error *error);
 
 /* ---- exporters of the application ---- */

@@ -86,6 +86,20 @@ static void tell_dropped(struct writer *w)
     w->told_ns = now_ns;
 }
 
+/* Once per interval; since when is for who asks. */
+static void tell_behind(struct writer *w, const struct err *e)
+{
+    int64_t now_ns = clock_mono_ns(w->env->clock);
+
+    if (atomic_load(&w->behind_ns) == 0) {
+        atomic_store(&w->behind_ns, now_ns);
+    }
+    if (w->told_behind_ns == 0 || now_ns - w->told_behind_ns >= TELL_S * NS_PER_S) {
+        trace_warn(&w->trace, "the log takes nothing now", T_ERR(e));
+        w->told_behind_ns = now_ns;
+    }
+}
+
 /* ---- giving ---- */
 
 static bool is_over(struct writer *w)
@@ -116,10 +130,7 @@ static void give(struct writer *w, struct batch *b)
             note_given(w, &receipt, batch_rows(b));
             return;
         }
-        trace_warn(&w->trace, "the log takes nothing now", T_ERR(&e));
-        if (atomic_load(&w->behind_ns) == 0) {
-            atomic_store(&w->behind_ns, clock_mono_ns(w->env->clock));
-        }
+        tell_behind(w, &e);
         if (is_over(w)) {
             atomic_fetch_add(&w->lost, batch_rows(b));
             return;

@@ -50,6 +50,7 @@ struct writer {
     struct writer_batch batches[WRITER_KINDS];   /* the thread's, as all below */
     size_t next_shard;
     int64_t told_ns;
+    int64_t told_behind_ns;
     uint64_t told_dropped;
 };
 

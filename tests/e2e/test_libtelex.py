@@ -170,6 +170,17 @@ def test_it_links_statically(installed, tmp_path):
     assert (tmp_path / "out" / "archive.jsonl").exists()
 
 
+def test_every_function_has_a_manual_page(installed):
+    header = (ROOT / "include" / "telex" / "telex.h").read_text()
+    declared = set(re.findall(r"TELEX_API[^;]*?(telex_\w+)\s*\(", header))
+    pages = {p.stem: p for p in installed.root.rglob("man3/*.3")}
+    assert set(pages) == declared | {"telex"}
+    for name in pages:      # also where a page only names another one
+        shown = subprocess.run(["man", "--warnings", "-M", str(pages[name].parent.parent), "3", name], check=True,
+                               capture_output=True, text=True, env={**os.environ, "MANWIDTH": "100", "LC_ALL": "C.UTF-8"})
+        assert name in shown.stdout and not shown.stderr, (name, shown.stderr)
+
+
 LOADED = """
 #include <dlfcn.h>
 #include <malloc.h>
