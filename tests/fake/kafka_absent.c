@@ -1,4 +1,4 @@
-/* Where librdkafka is missing: no cluster. */
+/* Where librdkafka is missing, or cannot run: no cluster. */
 #include "fake/kafka_cluster.h"
 
 struct kafka_cluster *kafka_cluster_start(unsigned brokers)

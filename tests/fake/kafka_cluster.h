@@ -2,7 +2,7 @@
  * kafka_cluster.h - brokers of librdkafka's mock cluster, in this process.
  *
  * Ownership: the test's. Threads: the cluster has one of its own. Limits: one process; records are kept in
- * memory. Where librdkafka is missing there is no cluster and tests skip.
+ * memory. Where librdkafka is missing, and under the thread sanitizer, there is no cluster and tests skip.
  */
 #ifndef TELEX_FAKE_KAFKA_CLUSTER_H
 #define TELEX_FAKE_KAFKA_CLUSTER_H
@@ -24,7 +24,7 @@ enum kafka_api {
     KAFKA_API_END_TXN = 26,
 };
 
-/* NULL where there is no librdkafka. */
+/* NULL where there is none. */
 struct kafka_cluster *kafka_cluster_start(unsigned brokers);
 void kafka_cluster_stop(struct kafka_cluster *c);
 
