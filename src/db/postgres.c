@@ -15,6 +15,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+enum { POLL_MS_MAX = 1000000 };
+
 struct pg {
     PGconn *conn;
     int wake_fd; /* becomes readable when a wait is cancelled */
@@ -79,7 +81,7 @@ static int timeout_ms(struct wait wait)
     }
     int64_t left_ns = wait.deadline_mono_ns - clock_mono_ns(clock_system());
     int64_t ms = left_ns > 0 ? left_ns / NS_PER_MS + 1 : 0;
-    return ms < 1000 * 1000 ? (int)ms : 1000 * 1000;
+    return ms < POLL_MS_MAX ? (int)ms : POLL_MS_MAX;
 }
 
 /* Polls until the socket is ready for <events>; false when the wait is over. */

@@ -380,7 +380,7 @@ bool table_sink_open(struct table_db *db, const struct table_sink_config *setup,
     s->config = config;
     s->env = place->env;
     arena_init(&s->arena, ARENA_UNLIMITED);
-    if (s->setup.keeps_positions) {
+    if (place->lane != NULL) {
         s->lane = *place->lane;
     }
     debug_open(&s->debug, place, config);

@@ -10,6 +10,9 @@
 /* 2000-01-01 in microseconds since 1970. */
 #define EPOCH_US INT64_C(946684800000000)
 
+/* 2^63: the first double that does not fit into an int64_t. */
+#define I64_END 9223372036854775808.0
+
 static void put_be(struct buf *out, uint64_t value, size_t bytes)
 {
     char *room = buf_reserve(out, bytes);
@@ -52,8 +55,8 @@ static bool as_integer(const struct cell *c, int64_t min, int64_t max, int64_t *
     int64_t value = c->integer;
 
     if (c->type == CELL_NUMBER) {
-        /* 2^63 is the first double that does not fit; NaN fits nowhere. */
-        if (!(c->number >= -0x1p63 && c->number < 0x1p63) || trunc(c->number) != c->number) {
+        /* NaN fits nowhere. */
+        if (!(c->number >= -I64_END && c->number < I64_END) || trunc(c->number) != c->number) {
             return false;
         }
         value = (int64_t)c->number;

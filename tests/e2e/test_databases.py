@@ -2,13 +2,14 @@
 
 import json
 import sqlite3
+import subprocess
 
 import snappy
 
 import database_kills
 import net
 import remote_write
-from telex import alerting, postgresql_exporter, sqlite_exporter
+from telex import BINARY, alerting, postgresql_exporter, sqlite_exporter
 
 PROFILE = {"timestamp": "2026-11-21T10:00:00.123456Z", "name": "web", "messages_per_second": 14000, "avg_latency_ms": 120.5,
            "total_messages": 9007199254740993, "up": True, "host": "a", "labels": {"service": "api", "quote": 'say "hi" größe'}}
@@ -146,3 +147,18 @@ def test_kills_lose_nothing_and_double_nothing(start_postgres, start_telex):
     program = start_telex(database_kills.config(server))
     problems, figures = database_kills.run(program, server, kills=8, seed=5)
     assert problems == [], (problems, figures)
+
+
+def test_check_tells_of_traps(tmp_path):
+    def said(url):
+        path = tmp_path / "telex.yaml"
+        path.write_text(f"exporters:\n  db:\n    type: database\n    connection_string: '{url}'\n")
+        done = subprocess.run([BINARY, "check", "-c", path], capture_output=True, text=True, timeout=30)
+        assert "s3cret" not in done.stdout + done.stderr
+        return done.stdout + done.stderr
+    both = said("postgresql://me:s3cret@db.example.com/x")
+    assert "the password stands in the config" in both and "sslmode=verify-full" in both
+    assert "who the server is" in said("postgresql://me@db.example.com/x?sslmode=require")
+    assert "not a connection string" in said("mysql://me:s3cret@h/x")
+    for quiet in ("postgresql://me@db.example.com/x?sslmode=verify-full", "postgresql://me@localhost/x", "dbname=x"):
+        assert "sslmode" not in said(quiet) and "password" not in said(quiet), quiet

@@ -173,27 +173,46 @@ static bool read_settings(const struct postgresql_config *c, struct settings *re
     return pg_parse(buf_text(&text), visit_setting, ret, e);
 }
 
+/* An error that knows no place is about the option. Always false. */
+static bool at_option(const struct yaml_node *node, struct str name, const struct err *why,
+                      struct err *e)
+{
+    const struct yaml_node *at = yaml_get(node, name);
+
+    *e = *why;
+    return why->pos.line > 0 ? err_false(true)
+                             : yaml_err(at != NULL ? at : node, e, ERR_CONFIG, "%s", why->message);
+}
+
 static bool check(const void *config, const struct yaml_node *node, struct err *e)
 {
     const struct postgresql_config *c = config;
     struct settings settings;
     int64_t connections = LOGS * c->common.buffer.lanes;
+    int64_t allowed = c->pool_size + c->max_overflow;
 
     if (!pg_is_built_in()) {
         struct err why = ERR_INIT;
         return err_false(read_settings(c, &settings, &why)) ||
                yaml_err(node, e, ERR_CONFIG, "%s", why.message);
     }
-    if (connections > c->pool_size + c->max_overflow) {
+    if (connections > allowed) {
         return yaml_err(
             node, e, ERR_CONFIG,
             "%lld lanes need %lld connections (each log has its own), and pool_size and "
             "max_overflow allow %lld",
-            (long long)c->common.buffer.lanes, (long long)connections,
-            (long long)(c->pool_size + c->max_overflow));
+            (long long)c->common.buffer.lanes, (long long)connections, (long long)allowed);
     }
-    return read_settings(c, &settings, e) && extra_labels_check(&c->common.labels, e) &&
-           table_layout_check(c->table_name, &c->column_mapping, e);
+    struct err why = ERR_INIT;
+    if (!read_settings(c, &settings, &why)) {
+        (void)at_option(node, STR("connection_string"), &why, e);
+        e->source[0] = '\0'; /* the line has the password */
+        return false;
+    }
+    if (!table_layout_check(c->table_name, &c->column_mapping, &why)) {
+        return at_option(node, STR("table_name"), &why, e);
+    }
+    return extra_labels_check(&c->common.labels, e);
 }
 
 static bool is_local(const char *host)

@@ -301,12 +301,10 @@ static void run_group(struct fixture *f)
                 rng_below(&f->store.rng, 100) >= f->store.trouble / 2;
         outcome_release(&out);
     }
-    if (!lives) {
-        restart(f);
-    } else if (!has_trouble(&f->store)) {
+    if (lives && !has_trouble(&f->store)) {
         f->cursor = first + frames - 1;
     } else {
-        restart(f); /* before the cursor was on disk */
+        restart(f); /* in the middle, or before the cursor was on disk */
     }
 }
 
