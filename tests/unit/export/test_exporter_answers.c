@@ -325,7 +325,6 @@ static const struct {
      4, 42, "a list of fields"},
     {"type: datadog\napi_key: k\nsite: app.datadoghq.eu\n", 3, 7, "the name behind 'app.'"},
     {"type: influxdb\nurl: http://h\ndatabase: d\ntoken: t\n", 4, 1, "add 'org' and 'bucket'"},
-    {"type: file\noutput_directory: o\nfile_format: csv\n", 3, 14, "expected jsonl"},
     {"type: file\noutput_directory: o\nfilename: a/b\n", 3, 11, "not the name of a file"},
     {"type: file\noutput_directory: o\nfilename: ..\n", 3, 11, "not the name of a file"},
     {"type: file\n", 1, 1, "output_directory"},
