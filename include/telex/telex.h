@@ -251,7 +251,6 @@ struct telex_stats {
     uint64_t dropped_full;      /* TELEX_FULL */
     uint64_t dropped_invalid;   /* TELEX_INVALID */
     uint64_t dropped_too_large; /* TELEX_TOO_LARGE */
-    uint64_t dropped_closed;    /* in the ring when the hub closed */
     uint64_t logged;            /* in the log, so held for every exporter that takes them */
     uint64_t unrouted;          /* that no exporter takes, by its kind or the routes */
     uint64_t filtered;          /* left out by relabel, sample and samplers, over all exporters */

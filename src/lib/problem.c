@@ -30,9 +30,9 @@ const char *telex_version(void)
     return TELEX_VERSION;
 }
 
-static enum telex_code code_of(enum err_code code)
+static int code_of(enum err_code code)
 {
-    static const enum telex_code codes[] = {
+    static const int codes[] = {
         [ERR_NONE] = TELEX_FAILED,       [ERR_PARSE] = TELEX_BAD_CONFIG,
         [ERR_CONFIG] = TELEX_BAD_CONFIG, [ERR_IO] = TELEX_FAILED,
         [ERR_NET] = TELEX_FAILED,        [ERR_TIMEOUT] = TELEX_TIMEOUT,
@@ -60,7 +60,7 @@ void lib_copy_text(char *ret, size_t size, struct str text)
 int lib_err(struct telex_error *error, const struct err *e)
 {
     AUTO(buf_release) struct buf text = BUF_INIT(sizeof(struct err));
-    enum telex_code code = code_of(e->code);
+    int code = code_of(e->code);
 
     if (error != NULL) {
         err_print_line(e, &text);
@@ -70,15 +70,17 @@ int lib_err(struct telex_error *error, const struct err *e)
     return code;
 }
 
-int lib_err_text(struct telex_error *error, enum telex_code code, const char *fmt, ...)
+int lib_err_text(struct telex_error *error, int code, const char *fmt, ...)
 {
+    char text[2 * sizeof(error->message)];
     va_list args;
 
     if (error != NULL) {
         *error = (struct telex_error){.code = code};
         va_start(args, fmt);
-        (void)vsnprintf(error->message, sizeof(error->message), fmt, args);
+        (void)vsnprintf(text, sizeof(text), fmt, args);
         va_end(args);
+        lib_copy_text(error->message, sizeof(error->message), str_of(text));
     }
     return code;
 }

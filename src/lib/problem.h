@@ -11,8 +11,7 @@
 
 /* Fills <error>, which may be NULL, and gives the code. */
 int lib_err(struct telex_error *error, const struct err *e);
-int lib_err_text(struct telex_error *error, enum telex_code code, const char *fmt, ...)
-    PRINTF_LIKE(3, 4) COLD;
+int lib_err_text(struct telex_error *error, int code, const char *fmt, ...) PRINTF_LIKE(3, 4) COLD;
 
 /* Copies <text> and a NUL into <size> bytes, cut at a character's edge. */
 void lib_copy_text(char *ret, size_t size, struct str text);
