@@ -7,7 +7,6 @@ Maven is missing, or nothing can be fetched, its tests skip and say so; the same
 import fcntl
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 
@@ -173,11 +172,11 @@ def read(broker, topic, committed=True):
     level = "read_committed" if committed else "read_uncommitted"
     done = kcat("-C", "-q", "-e", "-b", broker.plain, "-t", topic, "-o", "beginning", "-X", f"isolation.level={level}",
                 "-f", "%p %o %K %S\n%k%s\n")
-    rows, rest = [], done.stdout
-    while rest:
-        head, _, rest = rest.partition(b"\n")
-        partition, offset, key, value = (int(word) for word in re.findall(rb"-?\d+", head))
-        key = max(key, 0)
-        rows.append((partition, offset, rest[:key].decode(), rest[key:key + value].decode()))
-        rest = rest[key + value + 1:]
+    rows, data, at = [], done.stdout, 0
+    while at < len(data):
+        line_end = data.index(b"\n", at)
+        partition, offset, key, value = (int(word) for word in data[at:line_end].split())
+        start, middle = line_end + 1, line_end + 1 + max(key, 0)
+        at = middle + value + 1
+        rows.append((partition, offset, data[start:middle].decode(), data[middle:at - 1].decode()))
     return rows
