@@ -192,7 +192,7 @@ static const struct stage_config *wrap(struct builder *b, const struct spot *spo
 /* ---- what stands above ---- */
 
 /* Kinds that whoever stands beside a destination must take if it does; others just stay with it. */
-#define MUST_FALL_BACK (TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_EVENT))
+#define MUST_FALL_BACK (TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT))
 
 /* Where dead letters go to, and what is called in place of the destination. */
 static bool build_beside(struct compiler *c, const struct output_config *o,

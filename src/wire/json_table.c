@@ -43,8 +43,8 @@ void json_table_release(struct json_table *t)
 
 static bool is_time_name(struct str name)
 {
-    return str_eq(name, STR("timestamp")) || str_ends(name, STR("_timestamp")) ||
-           str_ends(name, STR("_at"));
+    return str_eq(name, STR("timestamp")) || str_eq(name, STR("time")) ||
+           str_ends(name, STR("_timestamp")) || str_ends(name, STR("_at"));
 }
 
 static bool number_of_text(struct str text, double *ret)

@@ -4,7 +4,7 @@
  * A member is a column of its name; those of an object inside are called "labels.service", at any depth. Arrays are
  * JSON text. Columns stand in the order in which they were first seen. A column is of one type: numbers without a point
  * are integers until one has one ("NaN" and infinities, which JSON writes as text, are numbers beside numbers); RFC 3339
- * texts of "timestamp" and of what ends in "_timestamp" or "_at" are times where all of them are; what is mixed
+ * texts of "timestamp", of "time" and of what ends in "_timestamp" or "_at" are times where all of them are; what is mixed
  * otherwise is text.
  *
  * Lines that differ in time and value alone are parsed once (json_shape.h).

@@ -419,8 +419,8 @@ const struct exporter_kind exporter_file = {
     .example = "type: file\noutput_directory: out\nfile_format: jsonl\nrotation_policy: time\n"
                "rotation_interval: 1h\ncompression: gzip\n"
                "filename_template: profiling-{timestamp}-{hostname}.jsonl.gz\n",
-    .takes =
-        TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
+    .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_EVENT) |
+             TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
     .options = &option_table,
     .check = check,
     .caps = EXPORTER_SHOWS,
