@@ -199,7 +199,7 @@ static enum verdict judge_call(struct http_sink *s, const struct sent_rows *sent
     struct grpc_answer call;
 
     grpc_call_read(res, buf_str(&s->answer), &s->arena, &call);
-    out->status = grpc_code_to_http(call.code);
+    out->status = grpc_code_to_http((int)call.code);
     out->rest = status_verdict(s->exporter->statuses, out->status);
     if (out->rest != VERDICT_DELIVERED) {
         bool is_auth = call.code == GRPC_UNAUTHENTICATED || call.code == GRPC_PERMISSION_DENIED;

@@ -43,6 +43,7 @@ static bool take_digits(struct json_to_pb *r, struct str *ret_text)
 /* "1", -1, 1e3: whole numbers of 64 bits; those above the signed ones as their bits. */
 static bool take_integer(struct json_to_pb *r, uint64_t *ret_value)
 {
+    const double end = 9223372036854775808.0; /* 2^63 */
     struct str text;
     int64_t value;
     double real;
@@ -57,8 +58,7 @@ static bool take_integer(struct json_to_pb *r, uint64_t *ret_value)
     if (number_parse_u64(text, ret_value)) {
         return true;
     }
-    if (number_parse(text, &real) && real >= -0x1p63 && real < 0x1p63 &&
-        (double)(int64_t)real == real) {
+    if (number_parse(text, &real) && real >= -end && real < end && (double)(int64_t)real == real) {
         *ret_value = (uint64_t)(int64_t)real;
         return true;
     }
