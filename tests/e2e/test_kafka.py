@@ -2,6 +2,7 @@
 transactions are seen once. Over a real broker, and over librdkafka's mock cluster."""
 
 import json
+import subprocess
 import threading
 import time
 
@@ -9,7 +10,7 @@ import pytest
 
 import kafka_servers
 import net
-from telex import FAST_RETRY
+from telex import BINARY, FAST_RETRY
 
 KEYS = 5
 
@@ -147,6 +148,17 @@ def test_a_wrong_password_halts(real_broker, start_telex):
     program.write_config(config(real_broker.login, "login", sasl_password="right", **login))
     assert program.reload().status == 200
     assert len(wait_for(real_broker, "login", 10)) == 10
+
+
+def test_a_dry_run_shows_messages(tmp_path):
+    config_path = tmp_path / "telex.yaml"
+    config_path.write_text(json.dumps({"state": {"path": str(tmp_path / "data")}, "exporters": {
+        "kafka": exporter("127.0.0.1:1", "t-{kind}-{label.job}", headers={"origin": "test"})}}))
+    done = subprocess.run([BINARY, "export", "-c", config_path, "--to", "kafka", "--dry-run", "--format", "prometheus", "-"],
+                          input='up{job="a"} 1 1700000000000\n', capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    for part in ("topic: t-sample-a\n", 'key: up{job="a"}\n', "origin: test\n", '"value":1'):
+        assert part in done.stdout
 
 
 class Stream(threading.Thread):

@@ -14,6 +14,7 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "export/debug.h"
+#include "export/dry_run.h"
 #include "export/exporter_options.h"
 #include "export/exporters/kafka_words.h"
 #include "export/extra_labels.h"
@@ -230,6 +231,7 @@ struct kafka_sink {
     struct str name;
     struct kafka_producer *producer; /* NULL: to be opened */
     struct unsure unsure;
+    const struct dry_run *dry; /* or NULL */
     struct debug debug;
     struct buf topic;
     struct buf key;
@@ -316,12 +318,32 @@ static bool make_words(struct kafka_sink *s, const struct kafka_row *row)
     return kafka_words_topic(topic_text(c, row), row, &s->topic);
 }
 
+/* The message as kcat would print it: topic, key and headers in front. */
+static void show(struct kafka_sink *s, const struct kafka_message *m)
+{
+    AUTO(buf_release) struct buf head = BUF_INIT(BUF_UNLIMITED);
+
+    buf_addf(&head, "topic: %.*s\n", STR_FMT(m->topic));
+    if (m->key.ptr != NULL) {
+        buf_addf(&head, "key: %.*s\n", STR_FMT(m->key));
+    }
+    for (size_t i = 0; i < m->headers->count; i++) {
+        const struct option_pair *header = &m->headers->items[i];
+        buf_addf(&head, "%.*s: %.*s\n", STR_FMT(header->name), STR_FMT(header->value));
+    }
+    s->dry->take(s->dry->arg, s->name, buf_str(&head), m->value);
+}
+
 /* Has one message taken, waiting for room; false when there was none before the wait was over. */
 static bool produce(struct kafka_sink *s, const struct kafka_message *m, struct wait wait)
 {
     struct row *row = &s->rows[m->tag];
     struct kafka_report report;
 
+    if (s->dry != NULL) {
+        show(s, m);
+        return true;
+    }
     for (;;) {
         enum kafka_taken taken = kafka_produce(s->producer, m, &report);
         if (taken == KAFKA_TAKEN) {
@@ -648,6 +670,12 @@ static void deliver_rows(struct kafka_sink *s, struct view view, struct wait wai
 {
     enum kafka_fate fate = KAFKA_AGAIN;
 
+    for (uint32_t i = 0; s->dry != NULL && i < view.n; i++) {
+        (void)send_row(s, i, wait);
+    }
+    if (s->dry != NULL) {
+        return;
+    }
     if (s->unsure.batch != NULL && s->producer != NULL && end_earlier(s, view, wait, &fate)) {
         if (fate == KAFKA_SENT) {
             return;
@@ -737,6 +765,7 @@ static bool open_sink(const struct exporter_place *place, const void *config,
     s->env = place->env;
     s->name = str_make(mem_dup_text(place->name.ptr, place->name.len), place->name.len);
     s->at_once = UINT32_MAX;
+    s->dry = place->dry;
     debug_open(&s->debug, place, &c->common);
     buf_init(&s->topic, BUF_SMALL);
     buf_init(&s->key, BUF_UNLIMITED);
@@ -749,6 +778,7 @@ const struct exporter_kind exporter_kafka = {
     .name = "kafka",
     .help = "Records as messages to Kafka: once and in order per key as far as it can be known.",
     .example = "type: kafka\nbrokers: [ 127.0.0.1:9092 ]\ntopic: telex-{kind}\n",
+    .caps = EXPORTER_SHOWS,
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_PROFILE) |
              TAKES(RECORD_SPAN) | TAKES(RECORD_EVENT),
     .options = &option_table,
