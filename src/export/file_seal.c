@@ -189,18 +189,31 @@ static bool put_made(struct file_seal *s, struct err *e)
     return true;
 }
 
+/* The text of the first "timestamp", or of "time" as events have it; empty when it is not near the front. */
+static struct str time_in(struct str line)
+{
+    static const struct str keys[] = {STR_INIT("\"timestamp\":\""), STR_INIT("\"time\":\"")};
+    struct str front = str_slice(line, 0, 4096);
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        size_t at = str_find(front, keys[i]);
+        if (at < front.len) {
+            struct str text = str_slice(line, at + keys[i].len, line.len);
+            return str_slice(text, 0, str_find_byte(text, '"'));
+        }
+    }
+    return STR_NONE;
+}
+
 static void note_time(struct file_seal *s, struct str line)
 {
-    static const struct str key = STR_INIT("\"timestamp\":\"");
-    size_t at = str_find(str_slice(line, 0, 4096), key) + key.len;
+    struct str text = time_in(line);
     struct err ignored = ERR_INIT;
     int64_t ns = 0;
 
-    if (at >= line.len) {
+    if (text.len == 0) {
         return;
     }
-    struct str text = str_slice(line, at, line.len);
-    text = str_slice(text, 0, str_find_byte(text, '"'));
     if (!str_eq(text, s->time_text)) {
         if (!time_parse_rfc3339(text, &ns, &ignored)) {
             return;
