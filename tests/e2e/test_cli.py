@@ -126,6 +126,16 @@ def test_exporters_and_their_examples(tmp_path):
     assert done.returncode == 2 and "webhook" in done.stderr
 
 
+def test_every_exporter_has_a_page(tmp_path):
+    pages = ROOT / "docs" / "exporters"
+    shared = (pages / "combinators.md").read_text()
+    index = (pages / "README.md").read_text()
+    for kind in kinds(tmp_path):
+        page = pages / f"{kind}.md"
+        assert page.exists() or f"`{kind}`" in shared, f"no page for {kind}"
+        assert not page.exists() or f"({kind}.md)" in index or kind == "pushgateway", f"{kind} is not listed"
+
+
 def test_reference_pages_are_those_of_the_program(tmp_path):
     """`make docs` was run after the tables changed."""
     assert run("docs", tmp_path, folder=tmp_path).returncode == 0

@@ -1,0 +1,184 @@
+/* What is known of a stream that nobody answers on: frames, and what goes again on the next connection. */
+#include "export/exporter.h"
+
+#include "base/metrics.h"
+#include "fake/export_kit.h"
+#include "fake/http_kit.h"
+#include "fake/http_peer.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct http_kit http;
+    struct export_kit kit;
+    struct sink *sink;
+    struct outcome out;
+    int listener;
+    uint16_t port;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = mem_new(struct fixture);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+
+    f->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(f->listener, (const struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(f->listener, 4), 0);
+    assert_int_equal(getsockname(f->listener, (struct sockaddr *)&at, &len), 0);
+    f->port = ntohs(at.sin_port);
+    http_kit_start(&f->http, f->port);
+    f->http.env.metrics = metrics_new();
+    outcome_init(&f->out);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    sink_close(f->sink);
+    export_kit_stop(&f->kit);
+    outcome_release(&f->out);
+    metrics_free(f->http.env.metrics);
+    http_kit_stop(&f->http);
+    if (f->listener >= 0) {
+        (void)close(f->listener);
+    }
+    mem_free(f);
+    return 0;
+}
+
+static void open_exporter(struct fixture *f, const char *options)
+{
+    const struct exporter_place place = {.env = &f->http.env, .name = STR("log")};
+    AUTO(buf_release) struct buf yaml = BUF_INIT(BUF_UNLIMITED);
+
+    buf_addf(&yaml,
+             "type: syslog\naddress: tcp://127.0.0.1:%u\nhostname: h\nmessage: '{{ .name }}'\n%s",
+             f->port, options);
+    if (!export_kit_start(&f->kit, buf_text(&yaml)) ||
+        !f->kit.kind->open(&place, f->kit.config, &f->sink, &f->kit.err)) {
+        fail_msg("%s", f->kit.err.message);
+    }
+}
+
+static void deliver(struct fixture *f, const char *labels)
+{
+    const struct kit_sample sample = {labels, KIT_TIME_NS, 1};
+    const struct batch_info info = {.kind = RECORD_SAMPLE};
+    AUTO(batch_autounref) struct batch *b = kit_samples(NULL, &info, &sample, 1);
+    struct wait wait = {clock_deadline_ms(clock_system(), HTTP_PEER_PATIENCE_MS), NULL};
+
+    outcome_release(&f->out);
+    outcome_init(&f->out);
+    f->sink->ops->deliver(f->sink, view_all(b), wait, &f->out);
+}
+
+/* Takes the next connection and reads it to its end, which is ours once the sink has delivered. */
+static void take_connection(struct fixture *f, struct buf *out)
+{
+    char bytes[4096];
+    int fd = accept(f->listener, NULL, NULL);
+
+    assert_true(fd >= 0);
+    ssize_t got = recv(fd, bytes, sizeof(bytes), 0);
+    assert_true(got > 0);
+    buf_add(out, bytes, (size_t)got);
+    (void)close(fd);
+    http_peer_pause_ms(50); /* until the end of it is there */
+}
+
+#define SECOND \
+    "<30>1 2024-01-15T10:30:00Z h telex - sample [telex@32473 __name__=\"second\"] second"
+#define FIRST "<30>1 2024-01-15T10:30:00Z h telex - sample [telex@32473 __name__=\"first\"] first"
+
+/* Where the other side went away, the last messages go again before the next. */
+static void test_the_last_ones_go_again(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_release) struct buf got = BUF_INIT(BUF_UNLIMITED);
+
+    open_exporter(f, "framing: newline\n");
+    deliver(f, "first");
+    assert_int_equal(f->out.settled, 1);
+    take_connection(f, &got);
+    assert_string_equal(buf_text(&got), FIRST "\n");
+    buf_clear(&got);
+    deliver(f, "second");
+    assert_int_equal(f->out.settled, 1);
+    take_connection(f, &got);
+    assert_string_equal(buf_text(&got), FIRST "\n" SECOND "\n");
+}
+
+static void test_lengths_in_front(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_release) struct buf got = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf want = BUF_INIT(BUF_UNLIMITED);
+
+    open_exporter(f, "severity: crit\n");
+    deliver(f, "first");
+    take_connection(f, &got);
+    buf_addf(&want, "%zu <26>1 ", sizeof(FIRST) - 1);
+    assert_true(str_starts(buf_str(&got), buf_str(&want)));
+}
+
+static void test_nobody_there(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)close(f->listener);
+    f->listener = -1;
+    open_exporter(f, "");
+    deliver(f, "first");
+    assert_int_equal(f->out.rest, VERDICT_RETRY);
+    assert_int_equal(f->out.settled, 0);
+}
+
+static const struct {
+    const char *options;
+    const char *says;
+} configs[] = {
+    {"address: logs.example.com\n", "udp://host:port"},
+    {"address: tcp://logs.example.com\n", "port"},
+    {"address: unix://log\n", "path"},
+    {"severities: {P1: worst}\n", "worst"},
+    {"facility: local9\n", "local9"},
+    {"message: '{{ nosuch }}'\n", "nosuch"},
+};
+
+static void test_configs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
+        AUTO(buf_release) struct buf yaml = BUF_INIT(BUF_UNLIMITED);
+        struct export_kit kit;
+        buf_addf(&yaml, "type: syslog\n%s", configs[i].options);
+        if (export_kit_start(&kit, buf_text(&yaml)) ||
+            strstr(kit.err.message, configs[i].says) == NULL) {
+            fail_msg("%s: %s", configs[i].options, kit.err.message);
+        }
+        export_kit_stop(&kit);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_the_last_ones_go_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lengths_in_front, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nobody_there, setup, teardown),
+        cmocka_unit_test(test_configs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
