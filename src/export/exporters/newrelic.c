@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "export/exporter_options.h"
+#include "export/exporters/newrelic_validate.h"
 #include "export/http_sink.h"
 #include "export/measures.h"
 #include "export/outcome_rows.h"
@@ -370,10 +371,18 @@ static const struct status_rule statuses[] = {
 };
 
 static const struct http_exporter http = {
-    .next_request = next_request, .statuses = statuses, .client_offset = CLIENT};
+    .next_request = next_request,
+    .validate = newrelic_validate,
+    .statuses = statuses,
+    .client_offset = CLIENT,
+};
 
 static const struct http_exporter http_events = {
-    .next_request = next_events, .statuses = statuses, .client_offset = CLIENT};
+    .next_request = next_events,
+    .validate = newrelic_validate,
+    .statuses = statuses,
+    .client_offset = CLIENT,
+};
 
 /* ---- the sink ---- */
 
