@@ -191,6 +191,14 @@ def test_kills_lose_nothing_that_was_acknowledged(tmp_path, start_telex):
     assert not [name for name in os.listdir(out) if ".sealing-" in name or name.endswith(".tmp")]
 
 
+def test_traps_are_explained(tmp_path):
+    for options, said in ((dict(filename_template="x-{hostname}"), "say {timestamp} in it"),
+                          (dict(compression="gzip", health_check={"interval": 0}), "nobody looks at the clock")):
+        config = write_config(tmp_path, rows=file_exporter(tmp_path / "out", **options))
+        done = subprocess.run([BINARY, "check", "-c", config], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0 and said in done.stdout + done.stderr, (options, done.stdout + done.stderr)
+
+
 def test_mistakes_are_told(tmp_path):
     for options, said in ((dict(filename_template="x-{time}"), "{time} is not known"),
                           (dict(filename_template="x.csv"), "ends in .jsonl"),

@@ -223,6 +223,46 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
            check_serializer(c, e);
 }
 
+/* Does a name say when its file began? */
+static bool names_differ(struct str pattern)
+{
+    static const struct str times[] = {STR_INIT("{timestamp}"), STR_INIT("{unix}"),
+                                       STR_INIT("{hour}"), STR_INIT("{date}")};
+
+    for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+        if (str_find(pattern, times[i]) < pattern.len) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool advise(const void *config, const struct yaml_node *node, struct err *e)
+{
+    const struct file_config *c = config;
+    const struct file_roll_config roll = roll_of(c);
+
+    (void)node;
+    if (rotation_of(c) == ROTATION_NONE) {
+        return false;
+    }
+    if (!names_differ(roll.pattern)) {
+        (void)err_set(
+            e, ERR_CONFIG,
+            "no part of '%.*s' is a time, so the second file gets -1, the third -2, and so "
+            "on; say {timestamp} in it",
+            STR_FMT(roll.pattern));
+        return true;
+    }
+    if (roll.by_time && c->common.health.interval_ns == 0) {
+        (void)err_set(e, ERR_CONFIG,
+                      "without health_check.interval nobody looks at the clock while no records "
+                      "come: a file ends with the first record of the next interval, or a stop");
+        return true;
+    }
+    return false;
+}
+
 /* ---- lines ---- */
 
 /* What a leaf with a serializer keeps. */
@@ -423,6 +463,7 @@ const struct exporter_kind exporter_file = {
              TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
     .options = &option_table,
     .check = check,
+    .advise = advise,
     .caps = EXPORTER_SHOWS,
     .add_own_place = add_own_place,
     .open = open_sink,
