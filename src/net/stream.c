@@ -210,16 +210,22 @@ bool stream_address_parse(struct str text, struct stream_address *ret_address, s
 
 bool stream_is_datagram(const struct stream_address *a)
 {
-    return find_transport(a->scheme)->url_scheme == NULL;
+    const struct transport *transport = find_transport(a->scheme);
+
+    return transport != NULL && transport->url_scheme == NULL;
 }
 
 bool stream_open(const struct stream_address *address, const struct http_tls_config *tls,
                  int64_t connect_ms, struct stream **ret_stream, struct err *e)
 {
-    struct stream *s = mem_new(struct stream);
+    const struct transport *transport = find_transport(address->scheme);
 
+    if (transport == NULL) {
+        return err_set(e, ERR_INTERNAL, "'%.*s' is no transport", STR_FMT(address->scheme));
+    }
+    struct stream *s = mem_new(struct stream);
     s->fd = -1;
-    s->transport = find_transport(address->scheme);
+    s->transport = transport;
     bool ok = s->transport->open != NULL ? s->transport->open(s, address->place, e)
                                          : open_stream(s, address->place, tls, connect_ms, e);
     if (!ok) {

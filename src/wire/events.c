@@ -54,7 +54,10 @@ static void put_event(struct event ev, struct buf *out)
     size_t begun = pb_begin(out, EVENTS_EVENT);
 
     for (uint32_t number = EVENT_ID; number <= EVENT_SCHEMA; number++) {
-        pb_add_str(out, number, *text_of(&ev, number));
+        const struct str *text = text_of(&ev, number);
+        if (text != NULL) {
+            pb_add_str(out, number, *text);
+        }
     }
     if (ev.has_time) {
         pb_put_fixed(out, EVENT_TIME, (uint64_t)ev.time_ns);
