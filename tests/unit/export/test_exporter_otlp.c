@@ -312,6 +312,38 @@ static void no_address_for_metrics(void **state)
     assert_int_equal(receiver_count(&f->receiver), 0);
 }
 
+/* An empty request to each signal's address says whether somebody is there. */
+static void probes(void **state)
+{
+    static const struct {
+        int status;
+        const char *yaml;
+        const char *body;
+        enum probed want;
+        unsigned requests;
+    } rows[] = {
+        {200, "", "", PROBED_THERE, 2},
+        {200, "otlp_protocol: http/json\n", "{}", PROBED_THERE, 2},
+        {503, "", "full", PROBED_FAILED, 1},
+        {404, "", "", PROBED_NOBODY, 2},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct wait wait = {.deadline_mono_ns = DEADLINE_NEVER};
+        void *fixture = NULL;
+        struct err e = ERR_INIT;
+        (void)setup(&fixture);
+        struct fixture *f = fixture;
+        receiver_plan(&f->receiver, rows[i].status, NULL, rows[i].body);
+        receiver_plan(&f->receiver, rows[i].status, NULL, rows[i].body);
+        open_sink(f, rows[i].yaml);
+        assert_int_equal(sink_probe(f->sink, wait, &e), rows[i].want);
+        assert_int_equal(receiver_count(&f->receiver), rows[i].requests);
+        (void)teardown(&fixture);
+    }
+}
+
 /* ---- validation ---- */
 
 static void assert_validated(struct fixture *f, struct batch *b)
@@ -432,6 +464,7 @@ int main(void)
         cmocka_unit_test(what_makes_no_sense),
         cmocka_unit_test(samplers),
         cmocka_unit_test(answers),
+        cmocka_unit_test(probes),
         cmocka_unit_test_setup_teardown(half_of_the_traces, setup, teardown),
         cmocka_unit_test_setup_teardown(no_address_for_metrics, setup, teardown),
         cmocka_unit_test_setup_teardown(validation_sees_other_rows, setup, teardown),
