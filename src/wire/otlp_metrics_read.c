@@ -9,6 +9,8 @@
 #include "base/number.h"
 #include "base/vec.h"
 
+#include <string.h>
+
 struct sample_row {
     struct labels *labels;
     int64_t time_ns;
@@ -23,6 +25,7 @@ struct metrics_reader {
     VEC(struct sample_row) rows;
     struct otlp_extras *extras;
     struct labels_builder builder;
+    bool is_replaced[LABELS_MAX]; /* the resource's labels for which a point has its own */
     VEC(struct label) resource;
     struct err *err;
 };
@@ -56,17 +59,39 @@ static bool malformed(struct metrics_reader *r, const char *what)
 
 /* ---- label sets ---- */
 
-/* Names that become the same have their values joined, as OpenTelemetry has it for Prometheus. */
-static void set_label(struct metrics_reader *r, struct str name, struct str value, bool joins)
+/* Sets are small and names mostly differ in length, so this beats an order. */
+static size_t index_of(const struct labels_builder *b, struct str name)
 {
-    struct str before = joins ? labels_builder_get(&r->builder, name) : STR("");
+    size_t i = 0;
 
-    if (before.len > 0 && value.len > 0) {
-        value = arena_printf(&r->arena, "%.*s;%.*s", STR_FMT(before), STR_FMT(value));
+    while (i < b->pairs.len && !str_eq(b->pairs.items[i].name, name)) {
+        i++;
     }
-    if (value.len > 0) {
-        labels_builder_set(&r->builder, name, value);
+    return i;
+}
+
+/*
+ * Names that become the same have their values joined, as OpenTelemetry has it for Prometheus; but what
+ * stands before <joins_from>, the resource's when a point's are set, is replaced.
+ */
+static void set_label(struct metrics_reader *r, struct str name, struct str value,
+                      size_t joins_from)
+{
+    size_t at = index_of(&r->builder, name);
+
+    if (value.len == 0) {
+        return;
     }
+    if (at == r->builder.pairs.len) {
+        labels_builder_push(&r->builder, name, value);
+        return;
+    }
+    struct label *there = &r->builder.pairs.items[at];
+    if (at >= joins_from || r->is_replaced[at]) {
+        value = arena_printf(&r->arena, "%.*s;%.*s", STR_FMT(there->value), STR_FMT(value));
+    }
+    r->is_replaced[at] = at < joins_from;
+    there->value = value;
 }
 
 static bool add_row(struct metrics_reader *r, const struct point *p, const char *suffix,
@@ -100,7 +125,7 @@ static bool add_plain(struct metrics_reader *r, const struct point *p, const cha
     return add_row(r, p, suffix, (struct label){STR(""), STR("")}, value);
 }
 
-static bool add_attribute(struct metrics_reader *r, struct str bytes, struct labels_builder *own)
+static bool add_attribute(struct metrics_reader *r, struct str bytes, size_t resource_labels)
 {
     struct str name;
     struct str value;
@@ -113,9 +138,7 @@ static bool add_attribute(struct metrics_reader *r, struct str bytes, struct lab
         r->extras->bad++;
         return true;
     }
-    name = otlp_label_name(name, &r->arena);
-    set_label(r, name, text, labels_builder_get(own, name).len > 0);
-    labels_builder_set(own, name, STR("1"));
+    set_label(r, otlp_label_name(name, &r->arena), text, resource_labels);
     return true;
 }
 
@@ -123,22 +146,22 @@ static bool add_attribute(struct metrics_reader *r, struct str bytes, struct lab
 static bool begin_point(struct metrics_reader *r, struct str bytes, const struct point_fields *at,
                         struct point *p)
 {
-    AUTO(labels_builder_release) struct labels_builder own;
     struct pb_reader in;
     struct pb_field f;
     bool ok = true;
 
-    labels_builder_init(&own);
     labels_builder_clear(&r->builder);
     for (size_t i = 0; i < r->resource.len; i++) {
-        set_label(r, r->resource.items[i].name, r->resource.items[i].value, true);
+        set_label(r, r->resource.items[i].name, r->resource.items[i].value, 0);
     }
+    size_t resource_labels = r->builder.pairs.len;
+    memset(r->is_replaced, 0, resource_labels);
     p->time_ns = 0;
     p->flags = 0;
     pb_read_init(&in, bytes);
     while (ok && pb_next(&in, &f)) {
         if (f.number == at->attributes && f.type == PB_BYTES) {
-            ok = add_attribute(r, f.bytes, &own);
+            ok = add_attribute(r, f.bytes, resource_labels);
         } else if (f.number == at->time && f.type == PB_FIXED64) {
             p->time_ns = (int64_t)f.value;
         } else if (f.number == at->flags && f.type == PB_VARINT) {
