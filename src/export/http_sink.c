@@ -459,9 +459,10 @@ static bool deliver_next(struct http_sink *s, struct view view, struct progress 
     s->body = req.body;
     const struct sent_rows sent = {part, first, at->row, at->part};
     if (made && req.method == NULL) {
-        outcome_settle(ret, part.n);
-        at->row = part.n;
-        return part.n < view.n;
+        at->row = at->row > first ? at->row : part.n; /* what was looked at; all, when nothing says */
+        at->part = 0;
+        outcome_settle(ret, at->row);
+        return at->row < view.n;
     }
     enum verdict verdict = made ? send_mending(s, &sent, at, &req, wait, ret) : VERDICT_REJECTED;
     if (made && verdict == VERDICT_REJECTED && halve(at, first, ret)) {

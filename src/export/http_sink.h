@@ -73,8 +73,9 @@ struct http_exporter {
     /*
      * Fills <ret> with the request for rows from *row on and moves *row past them. Rows that cannot
      * be sent are excepted in <out> (index into the view); rows that mean nothing to the destination
-     * are passed over. With no row left to send it leaves ret->method NULL. With false all rows up to
-     * *row are rejected, or all there are when it did not move.
+     * are passed over. With nothing to send of the rows that it moved *row past, or of all when it did not
+     * move, it leaves ret->method NULL. With false all rows up to *row are rejected, or all there are when it
+     * did not move.
      */
     bool (*next_request)(const void *config, struct view view, uint32_t *row,
                          struct export_request *ret, struct outcome *out, struct err *e);

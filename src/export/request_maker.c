@@ -346,7 +346,8 @@ static bool add_row(struct making *m, uint32_t row, uint32_t *count, bool *ret_f
 
 /* ---- requests ---- */
 
-/* One object; a record that makes several makes several requests. */
+/* One object; a record that makes several makes several requests. After one that cannot be made, the next
+ * record begins with a request of its own, which counts its parts anew. */
 static uint32_t make_one(struct making *m, uint32_t *row, struct outcome *out)
 {
     uint32_t part = m->ret->part++;
@@ -386,14 +387,17 @@ static uint32_t make(struct making *m, uint32_t *row, struct outcome *out)
 {
     uint32_t (*const maker)(struct making *, uint32_t *, struct outcome *) =
         m->shape->rows_max == 1 ? make_one : make_many;
+    bool is_single = m->shape->rows_max == 1;
     uint32_t count = 0;
+    bool goes_on = true;
 
-    while (*row < m->objects->view.n && count == 0) {
+    while (*row < m->objects->view.n && count == 0 && goes_on) {
         buf_clear(&m->ret->body);
-        if (m->shape->rows_max == 1 && record_objects_count(m->objects, *row) == 0) {
+        if (is_single && record_objects_count(m->objects, *row) == 0) {
             ++*row;
         } else {
             count = maker(m, row, out);
+            goes_on = !is_single;
         }
     }
     return count;

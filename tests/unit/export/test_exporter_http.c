@@ -140,6 +140,10 @@ static const struct {
      "POST /base/HighCPUUsage/firing [warning] {\"v\":90.25}\n"
      "POST /base/HighCPUUsage/resolved [warning] {\"v\":85.4}\n",
      true, 0},
+    /* A record whose template fails takes none of the next one's objects with it. */
+    {"webhook",
+     "payload: '{{ if eq .value 85.4 }}{{ index .labels \"a\" \"b\" }}{{ end }}{{ .value }}'\n",
+     "X-S", "POST /base [] 80.5\nPOST /base [] 90.25\n", true, 2},
     {"webhook", "payload: '{{ .value }}'\n", "Content-Type",
      "POST /base [application/json] [1.5,2,3,4]\n", false, 0},
 };

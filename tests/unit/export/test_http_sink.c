@@ -24,6 +24,7 @@ struct small_config {
     uint32_t nan_row;    /* is excepted by the encoder */
     uint32_t parts_row;  /* makes a request of its own for each of its three parts */
     uint32_t only_until; /* rows from here on mean nothing to the destination */
+    uint32_t only_from;  /* nor do rows before, which are looked at by themselves */
     size_t encoded_max;
 };
 
@@ -48,6 +49,10 @@ static bool small_request(const void *config, struct view view, uint32_t *row,
         return small_part(row, ret);
     }
     if (view_row(view, *row) >= c->only_until) {
+        return true;
+    }
+    if (*row < c->only_from) {
+        *row = c->only_from;
         return true;
     }
     ret->method = "POST";
@@ -414,6 +419,17 @@ static void test_rows_that_mean_nothing(void **state)
     assert_outcome(f, "delivered 6");
 }
 
+/* An exporter that looked at some rows and has nothing of them to send is asked for the others. */
+static void test_some_rows_that_mean_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    f->config.only_from = 2;
+    deliver(f, view_all(f->batch));
+    assert_seen(f, "2,3,|4,5,");
+    assert_outcome(f, "delivered 6");
+}
+
 static void test_part_of_a_view(void **state)
 {
     struct fixture *f = *state;
@@ -651,6 +667,7 @@ int main(void)
         CASE(test_row_that_cannot_be_encoded),
         CASE(test_exceptions_are_said_once),
         CASE(test_rows_that_mean_nothing),
+        CASE(test_some_rows_that_mean_nothing),
         CASE(test_part_of_a_view),
         CASE(test_parts_of_a_row),
         CASE(test_part_fails),
