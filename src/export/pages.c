@@ -10,6 +10,8 @@
 #include "base/vec.h"
 #include "wire/prom_expose.h"
 
+#include <string.h>
+
 enum { ANSWER_MAX = 256 * 1024 * 1024, HEADER_MAX = 32 * 1024 };
 
 struct page {
@@ -295,6 +297,39 @@ bool page_check(const struct page_config *config, struct err *e)
     print_listen(config, &listen);
     const struct http_server_config server = server_config(config, buf_str(&listen));
     return http_server_check(&server, e);
+}
+
+static bool is_same_secret(struct secret *a, struct secret *b)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(SECRET_MAX);
+
+    secret_reveal(a, &text);
+    bool same = secret_equals(b, buf_str(&text));
+    explicit_bzero(text.ptr, text.len);
+    return same;
+}
+
+static bool is_same_credential(struct secret *a, struct secret *b)
+{
+    return secret_is_empty(a) || secret_is_empty(b) ? secret_is_empty(a) == secret_is_empty(b)
+                                                    : is_same_secret(a, b);
+}
+
+bool page_agrees(const struct page_config *a, const struct page_config *b, struct err *e)
+{
+    bool is_same_place = a->port != 0 && a->port == b->port && str_eq(a->address, b->address);
+    bool is_same_way = is_same_list(&a->allowed_hosts, &b->allowed_hosts) &&
+                       is_same_tls(&a->tls, &b->tls) &&
+                       str_eq(a->auth.username, b->auth.username) &&
+                       is_same_credential(a->auth.password, b->auth.password) &&
+                       is_same_credential(a->auth.bearer_token, b->auth.bearer_token);
+
+    return !is_same_place || is_same_way ||
+           err_set(
+               e, ERR_CONFLICT,
+               "pages of one address and port, here %.*s:%lld, are asked for in one way: give them the same "
+               "allowed_hosts, metrics_auth and metrics_tls, or another metrics_port",
+               STR_FMT(a->address), (long long)a->port);
 }
 
 bool page_get(struct pages *all, const struct page_config *config, struct page **ret_page,

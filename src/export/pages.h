@@ -40,6 +40,10 @@ void pages_free(struct pages *all);
 /* Could a page be served so? Looks at the certificates' files. */
 MUST_USE bool page_check(const struct page_config *config, struct err *e);
 
+/* Pages of one address and port have one listener, and so the same hosts, credentials and certificates; false
+ * when these two would not. */
+MUST_USE bool page_agrees(const struct page_config *a, const struct page_config *b, struct err *e);
+
 /* The page of that address and path, which listens from now on; fails when it cannot, also because another page
  * of that address has other certificates. What <config> says of limits, hosts and credentials goes from now
  * on. */

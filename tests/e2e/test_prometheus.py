@@ -3,7 +3,10 @@
 import json
 import subprocess
 
+import yaml
+
 import net
+import telex
 from telex import FAST_RETRY
 
 PROFILE = {"messages_per_second": 14000, "avg_latency_ms": 120.5, "emoji_overhead_percent": 2,
@@ -218,6 +221,22 @@ def test_the_page_asks_for_credentials_over_tls(start_prometheus, start_telex, t
     program.write_config({**config, "exporters": {"out": changed}})
     refused = program.reload()
     assert refused.status >= 400 and b"served with other certificates" in refused.body
+
+
+def test_pages_of_a_port_ask_for_the_same(tmp_path):
+    """Otherwise the last of them would decide who sees all of them."""
+    exporter = pull(metrics_auth={"bearer_token": "of-both"})
+
+    def check(**other):
+        path = tmp_path / "telex.yaml"
+        path.write_text(yaml.safe_dump({"exporters": {
+            "a": exporter, "b": {**exporter, "metrics_path": "/b", **other}}}))
+        return subprocess.run([telex.BINARY, "check", "-c", path], capture_output=True, text=True, timeout=20)
+
+    assert check().returncode == 0 and check(metrics_port=net.free_port(), metrics_auth={}).returncode == 0
+    for other in ({"metrics_auth": {}}, {"metrics_auth": {"bearer_token": "another"}}, {"allowed_hosts": ["b.example.org"]}):
+        done = check(**other)
+        assert done.returncode == 1 and "exporters 'a' and 'b': pages of one address and port" in done.stderr
 
 
 # ---- VictoriaMetrics ----

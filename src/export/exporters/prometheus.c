@@ -103,6 +103,14 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
            measures_check(&c->measures, e);
 }
 
+static bool agrees(const void *config, const void *other, struct err *e)
+{
+    const struct prometheus_config *a = config;
+    const struct prometheus_config *b = other;
+
+    return is_push(a) || is_push(b) || page_agrees(&a->page, &b->page, e);
+}
+
 /* ---- the page ---- */
 
 struct page_sink {
@@ -178,6 +186,7 @@ const struct exporter_kind exporter_prometheus = {
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE),
     .options = &option_table,
     .check = check,
+    .agrees = agrees,
     .http = &prometheus_push,
     .open = open_sink,
 };
