@@ -346,6 +346,24 @@ static bool add_row(struct making *m, uint32_t row, uint32_t *count, bool *ret_f
 
 /* ---- requests ---- */
 
+static bool is_single(const struct making *m)
+{
+    return m->shape->rows_max == 1 || m->ret->part > 0;
+}
+
+static void open_body(struct making *m)
+{
+    buf_clear(&m->ret->body);
+    buf_add_text(&m->ret->body, m->shape->rows_max == 1 || m->shape->is_lines ? "" : "[");
+}
+
+static void close_body(struct making *m)
+{
+    const char *end = m->shape->is_lines ? "\n" : "]";
+
+    buf_add_text(&m->ret->body, m->shape->rows_max == 1 ? "" : end);
+}
+
 /* One object; a record that makes several makes several requests. After one that cannot be made, the next
  * record begins with a request of its own, which counts its parts anew. */
 static uint32_t make_one(struct making *m, uint32_t *row, struct outcome *out)
@@ -353,8 +371,10 @@ static uint32_t make_one(struct making *m, uint32_t *row, struct outcome *out)
     uint32_t part = m->ret->part++;
     struct err e = ERR_INIT;
     bool ignored = false;
-    bool ok = fits(m, *row, part, true, &ignored, &e) && add_object(m, *row, part, &e);
 
+    open_body(m);
+    bool ok = fits(m, *row, part, true, &ignored, &e) && add_object(m, *row, part, &e);
+    close_body(m);
     if (!ok) {
         outcome_except(out, *row, VERDICT_REJECTED, e.message);
     }
@@ -362,13 +382,14 @@ static uint32_t make_one(struct making *m, uint32_t *row, struct outcome *out)
     return ok;
 }
 
+/* Does not move *row where already the objects of the first record go to different places. */
 static uint32_t make_many(struct making *m, uint32_t *row, struct outcome *out)
 {
     uint32_t first = *row;
     uint32_t count = 0;
     bool still_fits = true;
 
-    buf_add_text(&m->ret->body, m->shape->is_lines ? "" : "[");
+    open_body(m);
     while (*row < m->objects->view.n && *row - first < m->shape->rows_max &&
            m->ret->body.len < REQUEST_BODY_MAX) {
         struct err e = ERR_INIT;
@@ -379,28 +400,28 @@ static uint32_t make_many(struct making *m, uint32_t *row, struct outcome *out)
         }
         ++*row;
     }
-    buf_add_text(&m->ret->body, m->shape->is_lines ? "\n" : "]");
+    close_body(m);
     return count;
 }
 
+/* How many objects the request has; 0: nothing is to be sent of the rows that *row moved past. */
 static uint32_t make(struct making *m, uint32_t *row, struct outcome *out)
 {
-    uint32_t (*const maker)(struct making *, uint32_t *, struct outcome *) =
-        m->shape->rows_max == 1 ? make_one : make_many;
-    bool is_single = m->shape->rows_max == 1;
-    uint32_t count = 0;
-    bool goes_on = true;
+    uint32_t first = *row;
 
-    while (*row < m->objects->view.n && count == 0 && goes_on) {
-        buf_clear(&m->ret->body);
-        if (is_single && record_objects_count(m->objects, *row) == 0) {
-            ++*row;
-        } else {
-            count = maker(m, row, out);
-            goes_on = !is_single;
-        }
+    while (*row < m->objects->view.n && record_objects_count(m->objects, *row) == 0) {
+        ++*row;
     }
-    return count;
+    if (*row == m->objects->view.n) {
+        return 0;
+    }
+    if (is_single(m)) {
+        return make_one(m, row, out);
+    }
+    uint32_t began = *row;
+    uint32_t count = make_many(m, row, out);
+    bool is_apart = count == 0 && *row == began;
+    return is_apart && began == first ? make_one(m, row, out) : count;
 }
 
 bool request_maker_next(const struct request_options *options, const struct request_shape *shape,

@@ -140,6 +140,11 @@ static const struct {
      "POST /base/HighCPUUsage/firing [warning] {\"v\":90.25}\n"
      "POST /base/HighCPUUsage/resolved [warning] {\"v\":85.4}\n",
      true, 0},
+    /* A record whose objects go to different places goes there alone; others share. */
+    {"http", "path: '/{{ .value }}'\nbody: '{{ .value }}'\nbatch_size: 10\n", "X-S",
+     "POST /base/85.4 [] [85.4]\nPOST /base/80.5 [] [80.5]\nPOST /base/90.25 [] [90.25]\n"
+     "POST /base/85.4 [] [85.4]\n",
+     true, 0},
     /* A record whose template fails takes none of the next one's objects with it. */
     {"webhook",
      "payload: '{{ if eq .value 85.4 }}{{ index .labels \"a\" \"b\" }}{{ end }}{{ .value }}'\n",
