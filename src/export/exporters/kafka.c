@@ -21,7 +21,7 @@
 #include "net/kafka.h"
 #include "wire/record_json.h"
 
-enum { HALVINGS_MAX = 64, END_MS = 5000 };
+enum { HALVINGS_MAX = 256, END_MS = 5000 };
 
 struct kafka_exporter_config {
     struct exporter_common common;
@@ -242,6 +242,7 @@ struct kafka_sink {
     struct row *rows;
     uint32_t at_once; /* rows that are sent before their reports are waited for */
     bool is_refused;  /* some row was, that was not alone */
+    bool is_alone;    /* some row was that was */
 };
 
 static void close_producer(struct kafka_sink *s)
@@ -432,6 +433,9 @@ static bool judge_rows(struct kafka_sink *s, uint32_t first, uint32_t end, uint3
         if (row->verdict == VERDICT_REJECTED && sent > 1 && !row->is_judged) {
             row->verdict = VERDICT_RETRY;
             s->is_refused = true;
+        } else if (row->verdict == VERDICT_REJECTED) {
+            s->is_alone = s->is_alone || !row->is_judged;
+            row->is_judged = true;
         }
         ok = ok && is_sent(row);
     }
@@ -461,9 +465,12 @@ static bool send_pass(struct kafka_sink *s, uint32_t n, struct wait wait)
 {
     bool ok = true;
 
-    s->is_refused = false;
+    s->is_refused = s->is_alone = false;
     for (uint32_t at = 0; ok && at < n;) {
         ok = send_some(s, &at, n, wait);
+        if (ok && s->at_once <= UINT32_MAX / 2) {
+            s->at_once *= 2;
+        }
     }
     return ok;
 }
@@ -632,14 +639,18 @@ static bool send_transaction(struct kafka_sink *s, struct view view, struct wait
 
 /* ---- one call ---- */
 
-/* Fewer at once, down to one by one, until those that are refused are alone. */
+/* Fewer at once, down to one by one, until those that are refused are alone; behind those it goes on. */
 static bool halve(struct kafka_sink *s, uint32_t n, uint32_t *halvings)
 {
-    if (!s->is_refused || ++*halvings > HALVINGS_MAX) {
+    bool goes_on = s->is_refused || (s->is_alone && !s->config->transactions);
+
+    if (!goes_on || ++*halvings > HALVINGS_MAX) {
         return false;
     }
     uint32_t at_once = s->at_once < n ? s->at_once : n;
-    s->at_once = at_once > 1 ? at_once / 2 : 1;
+    if (s->is_refused) {
+        s->at_once = at_once > 1 ? at_once / 2 : 1;
+    }
     return true;
 }
 
