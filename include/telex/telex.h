@@ -148,6 +148,7 @@ TELEX_API int telex_close(struct telex_hub *hub, int64_t timeout_ms, struct tele
 
 /*
  * Waits until what this thread gave before is delivered, or dead-lettered; exporters that collect records send them now.
+ * A destination that is down is not asked more often for it: delays between tries and Retry-After stand.
  * TELEX_TIMEOUT when that took longer than <timeout_ms>.
  */
 TELEX_API int telex_flush(struct telex_hub *hub, int64_t timeout_ms, struct telex_error *error);

@@ -176,6 +176,11 @@ void consumer_flush(struct consumer *c)
     each(c, lane_flush);
 }
 
+void consumer_hurry(struct consumer *c)
+{
+    each(c, lane_hurry);
+}
+
 static bool over_quota(struct consumer *c, enum overflow_policy policy, int64_t *ret_owed)
 {
     const struct exporter_buffer *buffer = c->config.buffer;

@@ -33,6 +33,7 @@ void consumer_stop(struct consumer *c, struct wait wait);
 void consumer_pause(struct consumer *c);
 void consumer_resume(struct consumer *c);
 void consumer_flush(struct consumer *c);
+void consumer_hurry(struct consumer *c);
 
 /* False when a new record must be refused: the quota is used up, and who gives is to wait. */
 MUST_USE bool consumer_admits(struct consumer *c, struct err *e);

@@ -57,7 +57,18 @@ static void end_hurry(struct lane *lane)
 {
     lock_take(&lane->lock);
     lane->hurries = false;
+    lane->tries_now = false;
     lock_give(&lane->lock);
+}
+
+/* Did somebody ask for a try now? Once per question. */
+static bool take_try(struct lane *lane)
+{
+    lock_take(&lane->lock);
+    bool tries_now = lane->tries_now;
+    lane->tries_now = false;
+    lock_give(&lane->lock);
+    return tries_now;
 }
 
 /* Must the oldest records make room, and are they this lane's to drop? */
@@ -90,8 +101,7 @@ bool lane_sleep_until(struct lane *lane, int64_t deadline_ns)
             lane->sheds = true;
             return false;
         }
-        if (!paused && is_hurried(lane)) {
-            end_hurry(lane);
+        if (!paused && take_try(lane)) {
             return true;
         }
         if (wait_sleep((struct wait){paused ? DEADLINE_NEVER : deadline_ns, token})) {
@@ -419,8 +429,20 @@ void lane_flush(struct lane *lane)
 {
     lock_take(&lane->lock);
     lane->hurries = true;
+    lane->tries_now = true;
     lock_give(&lane->lock);
     lane_nudge(lane);
+}
+
+void lane_hurry(struct lane *lane)
+{
+    lock_take(&lane->lock);
+    bool is_known = lane->hurries;
+    lane->hurries = true;
+    lock_give(&lane->lock);
+    if (!is_known) {
+        lane_nudge(lane);
+    }
 }
 
 void lane_rest(struct lane *lane)

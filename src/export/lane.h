@@ -63,8 +63,13 @@ void lane_pause(struct lane *lane);
 void lane_resume(struct lane *lane);
 bool lane_pauses(struct lane *lane);
 
-/* Sends what waits now, also in the middle of a backoff. From any thread; does not wait. */
+/* Sends what waits now, also in the middle of a backoff: for a person who asks once. From any thread; does
+ * not wait. */
 void lane_flush(struct lane *lane);
+
+/* Sends what is gathered and only waits for company; a backoff goes on. From any thread, as often as one
+ * likes; does not wait. */
+void lane_hurry(struct lane *lane);
 
 /* Has the lane look whether it must make room. From any thread; does not wait. */
 void lane_nudge(struct lane *lane);

@@ -50,7 +50,8 @@ struct lane {
     bool started GUARDED_BY(lock);
     bool ended GUARDED_BY(lock);
     bool paused GUARDED_BY(lock);
-    bool hurries GUARDED_BY(lock); /* what waits is to be sent now */
+    bool hurries GUARDED_BY(lock);   /* what waits for company is to be sent now */
+    bool tries_now GUARDED_BY(lock); /* the backoff under way ends now */
     struct output_status status GUARDED_BY(lock);
 
     struct lock poke_lock;

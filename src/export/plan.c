@@ -386,7 +386,7 @@ bool plan_is_delivered(struct plan *p, const struct receipt *receipt, bool hurry
         }
         done = false;
         if (hurry) {
-            consumer_flush(o->consumers[log]);
+            consumer_hurry(o->consumers[log]);
         }
     }
     plan_release_graph(p, g);

@@ -224,7 +224,7 @@ MUST_USE bool plan_wait_held(struct plan *p, const struct receipt *receipt, stru
 
 /*
  * Have the time series stores (EXPORTER_SERIES) among the outputs of a receipt what was given? An output that
- * is not there any more has. <hurry>: those that have not send what they gather now.
+ * is not there any more has. <hurry>: those that have not send what they gather now; backoffs go on.
  */
 bool plan_is_delivered(struct plan *p, const struct receipt *receipt, bool hurry);
 
@@ -316,6 +316,9 @@ void plan_level_targets(struct plan *p,
 MUST_USE bool plan_pause(struct plan *p, struct str name, struct err *e);
 MUST_USE bool plan_resume(struct plan *p, struct str name, struct err *e);
 MUST_USE bool plan_flush(struct plan *p, struct str name, struct err *e);
+
+/* Has all outputs that gather send what they have; backoffs go on. From any thread, as often as one likes. */
+void plan_hurry(struct plan *p);
 
 /* The calls that output <name> made since number <after>, as export/tap.h has it. */
 MUST_USE bool plan_tap(struct plan *p, struct str name, uint64_t after, struct buf *out,

@@ -134,6 +134,20 @@ bool plan_flush(struct plan *p, struct str name, struct err *e)
     return each_consumer_of(p, name, consumer_flush, e);
 }
 
+void plan_hurry(struct plan *p)
+{
+    struct graph *g = plan_use_graph(p);
+
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        for (unsigned log = 0; log < PLAN_LOGS; log++) {
+            if (g->outputs[i].consumers[log] != NULL) {
+                consumer_hurry(g->outputs[i].consumers[log]);
+            }
+        }
+    }
+    plan_release_graph(p, g);
+}
+
 void plan_tell_ends(struct plan *p, const struct end_listener *listener)
 {
     ends_listen(p->ends, listener);

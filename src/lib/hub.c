@@ -316,15 +316,6 @@ static bool is_delivered(struct telex_hub *hub, const struct compiled *c, uint64
     return true;
 }
 
-/* Those who collect send what they have; others have nothing to hurry. */
-static void hurry(struct telex_hub *hub, const struct compiled *c)
-{
-    for (size_t i = 0; i < c->plan.output_count; i++) {
-        struct err ignored = ERR_INIT;
-        (void)!plan_flush(hub->plan, c->plan.outputs[i].name, &ignored);
-    }
-}
-
 int telex_flush(struct telex_hub *hub, int64_t timeout_ms, struct telex_error *error)
 {
     uint64_t seq = 0;
@@ -337,7 +328,7 @@ int telex_flush(struct telex_hub *hub, int64_t timeout_ms, struct telex_error *e
     bool done = writer_wait_given(&hub->writer, deadline_ns, &seq);
     while (done && seq > 0) {
         struct hub_view v = hub_view_begin(hub);
-        hurry(hub, v.now);
+        plan_hurry(hub->plan); /* again each time: what was given comes out of the log bit by bit */
         bool delivered = is_delivered(hub, v.now, seq);
         hub_view_end(&v);
         if (delivered) {

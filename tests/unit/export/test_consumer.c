@@ -167,6 +167,27 @@ static void a_flush_ends_a_backoff(void **state)
     assert_true(destination_wait(&k->destinations[0], 1));
 }
 
+static void a_hurry_sends_what_waits_and_ends_no_backoff(void **state)
+{
+    struct plan_kit *k = *state;
+
+    buffer_of(k)->flush_interval_ns = 3600 * NS_PER_S;
+    slow_retries(k, 3600 * NS_PER_S);
+    destination_plan(&k->destinations[0], (struct destination_step){.rest = VERDICT_RETRY});
+    plan_kit_open(k);
+    assert_true(plan_kit_samples(k, 0, 1));
+    await_gathered(k, 1);
+    plan_hurry(k->plan);
+    while (status_of(k).retries == 0) {
+        pause_ms(1);
+    }
+    for (int i = 0; i < 50; i++) {
+        plan_hurry(k->plan);
+        pause_ms(1);
+    }
+    assert_text(destination_tried(&k->destinations[0]), "0");
+}
+
 static void left_for_the_next_start_when_told_so(void **state)
 {
     struct plan_kit *k = *state;
@@ -612,6 +633,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(alerts_do_not_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flush_sends_what_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flush_ends_a_backoff, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_hurry_sends_what_waits_and_ends_no_backoff, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(left_for_the_next_start_when_told_so, setup, teardown),
         cmocka_unit_test_setup_teardown(a_paused_one_delivers_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flush_is_as_long_as_its_calls, setup, teardown),

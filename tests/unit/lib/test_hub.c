@@ -21,8 +21,10 @@ enum { PATIENCE_MS = 20000 };
 struct station {
     _Atomic uint64_t records;
     _Atomic uint64_t spans;
+    _Atomic uint64_t calls;
     _Atomic bool is_stuck; /* calls do not come back */
     _Atomic uint32_t verdict;
+    _Atomic int64_t retry_after_ms;
     _Atomic int opened;
     _Atomic int closed;
     struct lock lock;
@@ -82,7 +84,9 @@ static void export_batch(void *self, const struct telex_record *records, size_t 
     while (atomic_load(&s->is_stuck)) {
         rest_ms(1);
     }
+    atomic_fetch_add(&s->calls, 1);
     outcome->verdict = atomic_load(&s->verdict);
+    outcome->retry_after_ms = atomic_load(&s->retry_after_ms);
     if (outcome->verdict != TELEX_DELIVERED) {
         (void)snprintf(outcome->message, sizeof(outcome->message), "not now");
         return;
@@ -322,6 +326,26 @@ static void retries_come_until_it_takes_them(void **state)
     assert_int_equal(result.exported_count, 1);
     assert_int_equal(telex_health(s->hub, "other", &health), TELEX_UNKNOWN);
     stop(s, TELEX_OK);
+}
+
+/* Who waits for records does not have a destination asked more often for it. */
+static void a_flush_waits_for_the_delay_like_everyone(void **state)
+{
+    struct scene *s = *state;
+    struct telex_left left = {.struct_size = sizeof(left)};
+
+    set(s, "exporters.own.retry.initial_delay", "1ms");
+    set(s, "exporters.own.retry.max_retries", "3");
+    atomic_store(&s->station.verdict, TELEX_RETRY);
+    atomic_store(&s->station.retry_after_ms, 3600 * 1000);
+    start(s);
+    assert_int_equal(give(s->hub, 1), TELEX_OK);
+    assert_int_equal(telex_flush(s->hub, 300, NULL), TELEX_TIMEOUT);
+    assert_int_equal(telex_flush(s->hub, 100, NULL), TELEX_TIMEOUT);
+    assert_int_equal(atomic_load(&s->station.calls), 1);
+    assert_int_equal(telex_close(s->hub, PATIENCE_MS, &left, &s->error), TELEX_UNDELIVERED);
+    assert_int_equal(left.frames, 1);
+    assert_int_equal(left.dead_letters, 0);
 }
 
 static void rejected_records_are_dead_letters(void **state)
@@ -566,6 +590,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_no_exporter_takes_is_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hanging_backend_holds_up_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(retries_come_until_it_takes_them, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_flush_waits_for_the_delay_like_everyone, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(rejected_records_are_dead_letters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(configs_are_read_with_places, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lists_of_exporters_are_set_by_name, set_up, tear_down),
