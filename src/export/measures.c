@@ -15,7 +15,10 @@ struct measures {
     VEC(struct measure) items;
     struct str prefix;
     bool only_mapped;
+    bool has_legacy_names; /* of labels */
 };
+
+const char *const measure_names[] = {"any", "legacy", NULL};
 
 /* ---- the mapping ---- */
 
@@ -139,6 +142,7 @@ bool measures_compile(const struct measure_options *options, struct measures **r
 
     m->prefix = options->metric_prefix;
     m->only_mapped = options->only_mapped;
+    m->has_legacy_names = options->label_names == MEASURE_NAMES_LEGACY;
     if (!take_mapping(m, options->metrics_mapping, e) ||
         !take_mapping(m, options->custom_metrics, e)) {
         measures_free(m);
@@ -174,13 +178,47 @@ struct maker {
 
 static const struct series_meta gauge = {SERIES_GAUGE, STR_INIT(""), STR_INIT("")};
 
+/* A name that every store takes: letters, digits and '_', no digit first, and ':' where it may. */
+static void add_plain_name(struct str name, bool with_colon, struct buf *out)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool is_digit = c >= '0' && c <= '9';
+        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+                        (c == ':' && with_colon) || (is_digit && out->len > 0);
+        buf_add_byte(out, is_plain ? c : '_');
+    }
+}
+
+/* The labels of a profile; one that is there by its plain name already keeps its value. */
+static void start_labels(struct maker *k, const struct labels *l)
+{
+    uint32_t at = 0;
+    struct label pair;
+
+    labels_builder_start(&k->labels, l);
+    while (k->measures->has_legacy_names && labels_next(l, &at, &pair)) {
+        if (label_name_is_legacy(pair.name)) {
+            continue;
+        }
+        buf_clear(&k->name);
+        add_plain_name(pair.name, false, &k->name);
+        struct str plain = arena_dup(batch_arena(k->batch), buf_str(&k->name));
+        labels_builder_del(&k->labels, pair.name);
+        if (labels_builder_get(&k->labels, plain).len == 0) {
+            labels_builder_set(&k->labels, plain, pair.value);
+        }
+    }
+}
+
 static bool add_sample(struct maker *k, const struct note *n, struct str name,
                        const struct series_meta *meta, double value)
 {
     struct labels *labels = NULL;
     struct err ignored = ERR_INIT;
 
-    labels_builder_start(&k->labels, n->labels);
+    name = arena_dup(batch_arena(k->batch), name); /* it may stand where plain names are made */
+    start_labels(k, n->labels);
     labels_builder_set(&k->labels, STR("__name__"), name);
     if (n->name.len > 0) {
         labels_builder_set(&k->labels, STR("profile"), n->name);
@@ -195,18 +233,11 @@ static bool add_sample(struct maker *k, const struct note *n, struct str name,
     return true;
 }
 
-/* A name that every store takes: letters, digits, '_' and ':', no digit first. */
 static struct str plain_name(struct maker *k, struct str field)
 {
     buf_clear(&k->name);
     buf_add_str(&k->name, k->measures->prefix);
-    for (size_t i = 0; i < field.len; i++) {
-        char c = field.ptr[i];
-        bool is_digit = c >= '0' && c <= '9';
-        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':' ||
-                        (is_digit && k->name.len > 0);
-        buf_add_byte(&k->name, is_plain ? c : '_');
-    }
+    add_plain_name(field, true, &k->name);
     return buf_str(&k->name);
 }
 

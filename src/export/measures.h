@@ -1,7 +1,8 @@
 /*
  * measures.h - what profiles measured, as samples: one mapping from fields to metrics for all backends.
  *
- * Each number of a profile is a sample at the profile's time with the profile's labels. What it is called,
+ * Each number of a profile is a sample at the profile's time with the profile's labels, by names that
+ * the destination takes (`label_names`). What it is called,
  * its type, help and unit are what `metrics_mapping` (by field) and `custom_metrics` (by any name, with
  * `source_field`) say; a field that neither names is called `metric_prefix` and its own name. Flags are 0
  * and 1; texts are no samples. A profile's own name becomes the label `profile`.
@@ -30,29 +31,45 @@ struct measure_options {
     const struct yaml_node *custom_metrics;  /* or NULL */
     struct str metric_prefix;
     bool only_mapped;
+    int label_names; /* enum measure_names */
 };
 
-/* The rows of a struct measure_options at offset BASE of a config. */
-#define MEASURE_ROWS(BASE, PREFIX)                                                              \
-    {.name = "metrics_mapping",                                                                 \
-     .type = OPTION_NODE,                                                                       \
-     .offset = (BASE) + offsetof(struct measure_options, metrics_mapping),                      \
-     .help = "What fields of profiles are called here: `FIELD: NAME`, or `FIELD: {name, type, " \
-             "help, unit}` with the type `gauge`, `counter` or `rate`."},                       \
-        {.name = "custom_metrics",                                                              \
-         .type = OPTION_NODE,                                                                   \
-         .offset = (BASE) + offsetof(struct measure_options, custom_metrics),                   \
-         .help = "The same from the other side: `ANY_NAME: {metric_name, metric_type, "         \
-                 "source_field, help, unit}`; one field can make several metrics."},            \
-        {.name = "metric_prefix",                                                               \
-         .type = OPTION_TEXT,                                                                   \
-         .offset = (BASE) + offsetof(struct measure_options, metric_prefix),                    \
-         .fallback = (PREFIX),                                                                  \
-         .help = "What stands before the name of a field that neither mapping names."},         \
-    {                                                                                           \
-        .name = "only_mapped", .type = OPTION_BOOL,                                             \
-        .offset = (BASE) + offsetof(struct measure_options, only_mapped), .fallback = "false",  \
-        .help = "Leave out the fields of profiles that neither mapping names.",                 \
+/* The choices of `label_names` stand in this order. */
+enum measure_names { MEASURE_NAMES_ANY, MEASURE_NAMES_LEGACY };
+
+extern const char *const measure_names[];
+
+/* The rows of a struct measure_options at offset BASE of a config; NAMES is what label_names are by default. */
+#define MEASURE_ROWS(BASE, PREFIX, NAMES)                                                         \
+    {.name = "metrics_mapping",                                                                   \
+     .type = OPTION_NODE,                                                                         \
+     .offset = (BASE) + offsetof(struct measure_options, metrics_mapping),                        \
+     .help = "What fields of profiles are called here: `FIELD: NAME`, or `FIELD: {name, type, "   \
+             "help, unit}` with the type `gauge`, `counter` or `rate`."},                         \
+        {.name = "custom_metrics",                                                                \
+         .type = OPTION_NODE,                                                                     \
+         .offset = (BASE) + offsetof(struct measure_options, custom_metrics),                     \
+         .help = "The same from the other side: `ANY_NAME: {metric_name, metric_type, "           \
+                 "source_field, help, unit}`; one field can make several metrics."},              \
+        {.name = "metric_prefix",                                                                 \
+         .type = OPTION_TEXT,                                                                     \
+         .offset = (BASE) + offsetof(struct measure_options, metric_prefix),                      \
+         .fallback = (PREFIX),                                                                    \
+         .help = "What stands before the name of a field that neither mapping names."},           \
+        {.name = "label_names",                                                                   \
+         .type = OPTION_ENUM,                                                                     \
+         .flags = OPTION_ADVANCED,                                                                \
+         .offset = (BASE) + offsetof(struct measure_options, label_names),                        \
+         .choices = measure_names,                                                                \
+         .fallback = (NAMES),                                                                     \
+         .help =                                                                                  \
+             "Names of the labels of profiles: `any` are sent as they are, `legacy` have `_` in " \
+             "the place of what Prometheus's names do not have, `service_name` for "              \
+             "`service.name`."},                                                                  \
+    {                                                                                             \
+        .name = "only_mapped", .type = OPTION_BOOL,                                               \
+        .offset = (BASE) + offsetof(struct measure_options, only_mapped), .fallback = "false",    \
+        .help = "Leave out the fields of profiles that neither mapping names.",                   \
     }
 
 struct measures;

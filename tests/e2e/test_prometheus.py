@@ -223,6 +223,14 @@ def test_the_page_asks_for_credentials_over_tls(start_prometheus, start_telex, t
     assert refused.status >= 400 and b"served with other certificates" in refused.body
 
 
+def test_labels_of_profiles_get_names_that_prometheus_takes(start_telex):
+    exporter = pull()
+    program = start(start_telex, exporter)
+    push(program, {"messages_per_second": 5, "http.rate": 7, "labels": {"service.name": "shop", "9": "x", "a_b": "1", "a.b": "2"}})
+    labels = '{_="x",a_b="1",service_name="shop"}'
+    net.wait_until("the page", lambda: values(exporter) == {RATE + labels: "5", "profiling_http_rate" + labels: "7"})
+
+
 def test_pages_of_a_port_ask_for_the_same(tmp_path):
     """Otherwise the last of them would decide who sees all of them."""
     exporter = pull(metrics_auth={"bearer_token": "of-both"})

@@ -118,7 +118,7 @@ static const struct option options[] = {
      .fallback = "true",
      .help = "Compress requests."},
     HTTP_CLIENT_ROWS_KEY(CLIENT, "10s", "1MB", "DD-API-KEY"),
-    MEASURE_ROWS(MEASURES, PREFIX),
+    MEASURE_ROWS(MEASURES, PREFIX, "any"),
 };
 
 static const struct option_table option_table = {

@@ -71,7 +71,7 @@ static const struct option options[] = {
      .fallback = "true",
      .help = "Compress requests."},
     HTTP_CLIENT_ROWS(CLIENT, "10s", "1MB"),
-    MEASURE_ROWS(MEASURES, "profiling_"),
+    MEASURE_ROWS(MEASURES, "profiling_", "any"),
 };
 
 static const struct option_table option_table = {

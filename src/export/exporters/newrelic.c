@@ -89,7 +89,7 @@ static const struct option options[] = {
      .unit = "s",
      .help = "The time that a `counter` is about."},
     HTTP_CLIENT_ROWS_KEY(CLIENT, "10s", "1MB", "Api-Key"),
-    MEASURE_ROWS(MEASURES, "profiling."),
+    MEASURE_ROWS(MEASURES, "profiling.", "any"),
 };
 
 static const struct option_table option_table = {

@@ -212,7 +212,7 @@ static const struct option rows[] = {
      .max = 1,
      .help = "With a sampler by ratio: the part of the traces that is sent."},
     HTTP_CLIENT_ROWS(CLIENT, "10s", "4MiB"),
-    MEASURE_ROWS(MEASURES, "profiling_"),
+    MEASURE_ROWS(MEASURES, "profiling_", "any"),
 };
 
 const struct option_table otlp_options = {

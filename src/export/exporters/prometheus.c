@@ -57,7 +57,7 @@ static const struct option options[] = {
      .help = "`pull`: serve the page as https."},
     PROMETHEUS_PUSH_ROWS(0),
     HTTP_CLIENT_ROWS(CLIENT, "10s", "1MB"),
-    MEASURE_ROWS(MEASURES, "profiling_"),
+    MEASURE_ROWS(MEASURES, "profiling_", "legacy"),
 };
 
 static const struct option_table option_table = {

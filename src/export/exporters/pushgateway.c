@@ -32,7 +32,7 @@ static const struct option options[] = {
     EXPORTER_COMMON_ROWS,
     PROMETHEUS_PUSH_ROWS(OPTION_REQUIRED),
     HTTP_CLIENT_ROWS(CLIENT, "10s", "1MB"),
-    MEASURE_ROWS(MEASURES, "profiling_"),
+    MEASURE_ROWS(MEASURES, "profiling_", "legacy"),
 };
 
 static const struct option_table option_table = {

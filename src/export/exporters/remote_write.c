@@ -47,7 +47,7 @@ static const struct option options[] = {
      .help =
          "`2`: remote write 2.0 (experimental), which says each text once and carries types and "
          "help. A store that does not know it gets 1.0 from then on."},
-    MEASURE_ROWS(MEASURES, "profiling_"),
+    MEASURE_ROWS(MEASURES, "profiling_", "legacy"),
 };
 
 static const struct option_table option_table = {
