@@ -147,6 +147,16 @@ def test_an_agent_that_is_full_or_gone(start_datadog, start_datadog_agent, start
     assert agent.violations == [] and answers == []
 
 
+def test_spans_without_an_agent_hold_up_nothing(start_datadog, start_telex):
+    server = start_datadog()
+    program = start_telex({"receive": {"profiles": True}, "exporters": {"dd": exporter(server)}})
+    push(program, [{"function_name": "load", "execution_time_ms": 1}])
+    push(program, [{"messages_per_second": 5}])
+    net.wait_until("the metrics", lambda: len(server.points) == 1)
+    assert sum(program.metrics()["telex_exporter_dropped_total"].values()) == 1
+    assert "none is named: set 'trace_agent" in program.process.log()
+
+
 def test_many_spans(start_datadog, start_datadog_agent, start_telex):
     """A name that is too long is cut, and traces are told by all of their ids."""
     server, agent = start_datadog(), start_datadog_agent()

@@ -110,8 +110,9 @@ static const struct option options[] = {
      .offset = offsetof(struct datadog_config, agent),
      .table = &http_client_options,
      .help =
-         "Datadog's agent, which takes spans: `url`, without it `http://127.0.0.1:8126`. The API "
-         "key is not sent to it."},
+         "Datadog's agent, which takes spans: `url`, where `apm_config` stands "
+         "`http://127.0.0.1:8126` without it. With neither, spans are dropped and counted. The API key is not "
+         "sent to it."},
     {.name = "gzip",
      .type = OPTION_BOOL,
      .offset = offsetof(struct datadog_config, gzip),

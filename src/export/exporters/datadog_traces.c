@@ -62,13 +62,37 @@ struct datadog_sink {
     struct sink *metrics;
     struct sink *traces;
     struct datadog_config config; /* with an agent's address */
+    bool has_agent;
 };
+
+/* Spans wait for an agent only where somebody said that there is one: metrics would wait behind them. */
+static bool has_agent(const struct datadog_config *c)
+{
+    return c->agent.url.len > 0 || c->apm.service.len > 0 || c->apm.env.len > 0 ||
+           c->apm.version.len > 0;
+}
+
+static void drop(struct view view, struct outcome *ret)
+{
+    ret->dropped += view.n;
+    (void)err_set(
+        &ret->err, ERR_CONFIG,
+        "spans are for Datadog's agent, and none is named: set 'trace_agent: { url: %s }' or "
+        "'apm_config', or route them to another exporter",
+        DATADOG_AGENT_URL);
+    outcome_settle(ret, view.n);
+}
 
 static void deliver(struct sink *sink, struct view view, struct wait wait, struct outcome *ret)
 {
     struct datadog_sink *s = container_of(sink, struct datadog_sink, sink);
-    struct sink *leaf = batch_info(view.batch)->kind == RECORD_SPAN ? s->traces : s->metrics;
+    bool is_spans = batch_info(view.batch)->kind == RECORD_SPAN;
+    struct sink *leaf = is_spans ? s->traces : s->metrics;
 
+    if (is_spans && !s->has_agent) {
+        drop(view, ret);
+        return;
+    }
     leaf->ops->deliver(leaf, view, wait, ret);
 }
 
@@ -95,6 +119,7 @@ bool datadog_sink_open(const struct exporter_place *place, const struct datadog_
 
     s->sink.ops = &ops;
     s->config = *config;
+    s->has_agent = has_agent(config);
     if (s->config.agent.url.len == 0) {
         s->config.agent.url = STR(DATADOG_AGENT_URL);
     }
