@@ -23,8 +23,10 @@
 
 enum { TRACE_TAIL = 64, SITE_SLOTS = 512, SITE_PROBES = 8 };
 
+/* A place in the code and who writes there: one exporter's lines do not keep another's from being seen. */
 struct site {
     const char *key;
+    const char *component;
     int64_t window_start_ns;
     uint32_t lines;
     uint32_t suppressed;
@@ -360,17 +362,20 @@ static void line_end(struct line *l, struct trace_sink *s)
     }
 }
 
-static struct site *site_of(struct trace_sink *s, const char *key) REQUIRES(&s->lock)
+static struct site *site_of(struct trace_sink *s, const char *component, const char *key)
+    REQUIRES(&s->lock)
 {
-    size_t home = (size_t)(str_hash(str_make((const char *)&key, sizeof(key)), 0) % SITE_SLOTS);
+    const char *const both[] = {component, key};
+    size_t home = (size_t)(str_hash(str_make((const char *)both, sizeof(both)), 0) % SITE_SLOTS);
 
     for (size_t i = 0; i < SITE_PROBES; i++) {
         struct site *site = &s->sites[(home + i) % SITE_SLOTS];
         if (site->key == NULL) {
             site->key = key;
+            site->component = component;
             site->window_start_ns = clock_mono_ns(s->clock);
         }
-        if (site->key == key) {
+        if (site->key == key && site->component == component) {
             return site;
         }
     }
@@ -378,10 +383,11 @@ static struct site *site_of(struct trace_sink *s, const char *key) REQUIRES(&s->
 }
 
 /* May this site write now? *ret_suppressed: how many lines of an earlier window have yet to be told of. */
-static bool admit(struct trace_sink *s, const char *key, uint32_t *ret_suppressed)
+static bool admit(struct trace_sink *s, const char *component, const char *key,
+                  uint32_t *ret_suppressed)
 {
     lock_take(&s->lock);
-    struct site *site = site_of(s, key);
+    struct site *site = site_of(s, component, key);
     int64_t now_ns = clock_mono_ns(s->clock);
     *ret_suppressed = 0;
     if (now_ns - site->window_start_ns >= TRACE_WINDOW_S * NS_PER_S) {
@@ -419,7 +425,7 @@ void trace_write(struct trace *t, enum trace_level level, const char *site, cons
     uint32_t suppressed = 0;
     va_list args;
 
-    if (site != NULL && !admit(t->sink, site, &suppressed)) {
+    if (site != NULL && !admit(t->sink, t->component, site, &suppressed)) {
         return;
     }
     if (suppressed > 0) {

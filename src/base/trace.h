@@ -4,7 +4,7 @@
  *     trace_warn(t, "queue full", T_STR("exporter", name), T_U64("dropped", n));
  *
  * A struct trace is a component's handle ("rules", "export/vm"); handles share one sink, which has a level
- * for each component that may change at any time, and which writes whole lines to a file descriptor. Each call site is rate limited (TRACE_BURST
+ * for each component that may change at any time, and which writes whole lines to a file descriptor. Each call site of a component is rate limited (TRACE_BURST
  * lines per TRACE_WINDOW_S; the next line after the window is preceded by one that says how many were
  * suppressed). Field keys are
  * literals; there is no field type for a secret, and values of keys named like one (password,

@@ -215,9 +215,9 @@ static void levels_change_under_way(void **state)
     assert_non_null(strstr(read_all(c), "\"component\":\"export/vm\""));
 }
 
-static void write_one(struct capture *c, uint64_t n)
+static void write_one(struct trace *t, uint64_t n)
 {
-    trace_warn(&c->trace, "again", T_U64("n", n));
+    trace_warn(t, "again", T_U64("n", n));
 }
 
 static void sites_are_limited(void **state)
@@ -228,7 +228,7 @@ static void sites_are_limited(void **state)
     uint64_t suppressed = 0;
 
     for (uint64_t i = 0; i < TRACE_BURST + 7; i++) {
-        write_one(c, i);
+        write_one(&c->trace, i);
     }
     trace_warn(&c->trace, "another site");
     assert_null(strstr(read_all(c), "n=10"));
@@ -238,10 +238,26 @@ static void sites_are_limited(void **state)
     assert_int_equal(written, TRACE_BURST + 1);
     assert_int_equal(suppressed, 7);
     fake_clock_advance_ms(&c->clock, TRACE_WINDOW_S * 1000);
-    write_one(c, 99);
+    write_one(&c->trace, 99);
     assert_non_null(
         strstr(read_all(c), "msg=\"lines like this one were suppressed\" of=again lines=7\n"));
     assert_non_null(strstr(c->got, "n=99"));
+}
+
+/* Twenty exporters that break at once say so, each of them. */
+static void components_are_limited_apart(void **state)
+{
+    (void)state;
+    AUTO(capture_free) struct capture *c = capture_new(TRACE_LOGFMT);
+    struct trace quiet;
+
+    trace_init_part(&quiet, c->sink, "export", STR("quiet"), TRACE_INFO);
+    for (uint64_t i = 0; i < TRACE_BURST + 7; i++) {
+        write_one(&c->trace, i);
+    }
+    write_one(&quiet, 1000);
+    assert_null(strstr(read_all(c), "n=10\n"));
+    assert_non_null(strstr(c->got, "component=export/quiet msg=again n=1000"));
 }
 
 static void what_was_asked_for_is_written_at_any_level(void **state)
@@ -286,6 +302,7 @@ int main(void)
         cmocka_unit_test(secrets_are_refused),
         cmocka_unit_test(levels_filter),
         cmocka_unit_test(sites_are_limited),
+        cmocka_unit_test(components_are_limited_apart),
         cmocka_unit_test(what_was_asked_for_is_written_at_any_level),
         cmocka_unit_test(long_values_are_cut),
         cmocka_unit_test(sink_says_levels),
