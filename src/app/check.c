@@ -430,22 +430,54 @@ static void to_existing(char *path)
     }
 }
 
+/* Why the folder cannot be made or written to, or 0; cuts <path> to what there is of it. */
+static int folder_errno(char *path)
+{
+    struct stat there;
+
+    to_existing(path);
+    if (stat(path, &there) != 0) {
+        return errno;
+    }
+    if (!S_ISDIR(there.st_mode)) {
+        return ENOTDIR;
+    }
+    return access(path, W_OK | X_OK) != 0 ? errno : 0;
+}
+
 static void check_state_path(const struct config *c, struct problems *problems)
 {
     struct str path = c->settings.state.path;
     AUTO(mem_autofree) char *at = mem_dup_text(path.ptr, path.len);
-    struct stat there;
     struct err e = ERR_INIT;
+    int errnum = folder_errno(at);
 
-    to_existing(at);
-    int errnum = stat(at, &there) != 0 ? errno : S_ISDIR(there.st_mode) ? 0 : ENOTDIR;
-    if (errnum == 0 && access(at, W_OK | X_OK) != 0) {
-        errnum = errno;
-    }
     if (errnum != 0) {
         (void)config_err(c, STR("state"), &e,
                          "the state folder '%.*s' cannot be made or written: '%s': %s",
                          STR_FMT(path), at, strerrordesc_np(errnum));
+        problems_error(problems, &e);
+    }
+}
+
+/* Who writes to files does not start without the folder. */
+static void check_folder(const struct exporter_config *x, struct problems *problems)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_UNLIMITED);
+    struct err e = ERR_INIT;
+
+    add_own_place(x, &path);
+    const char *slash = path.len > 0 ? strrchr(buf_text(&path), '/') : NULL;
+    if (slash == NULL || slash == path.ptr) {
+        return;
+    }
+    AUTO(mem_autofree) char *at = mem_dup_text(path.ptr, (size_t)(slash - path.ptr));
+    int errnum = folder_errno(at);
+    if (errnum != 0) {
+        (x->node->key.len > 0 ? yaml_key_err : yaml_err)(
+            x->node, &e, ERR_CONFIG,
+            "exporter '%.*s': its folder cannot be made or written: '%s': %s", STR_FMT(x->name), at,
+            strerrordesc_np(errnum));
         problems_error(problems, &e);
     }
 }
@@ -556,4 +588,7 @@ void check_system(const struct config *c, struct problems *problems)
     check_grpc(c, problems);
     check_state_path(c, problems);
     check_clients(c, problems);
+    for (size_t i = 0; i < c->plan.exporter_count; i++) {
+        check_folder(&c->plan.exporters[i], problems);
+    }
 }

@@ -150,6 +150,19 @@ def test_run_says_what_is_wrong(tmp_path):
     assert run("run", "extra", folder=tmp_path).returncode == 2
 
 
+def test_a_folder_that_cannot_be_written_is_told_by_check(tmp_path):
+    """What run would not start with."""
+    (tmp_path / "in-the-way").write_text("")
+    for kind, option in (("file", "output_directory: in-the-way/sub"), ("file", "output_directory: in-the-way"),
+                         ("sqlite", "path: in-the-way/rows.db")):
+        write(tmp_path, telex=f"exporters:\n  out: {{ type: {kind}, {option} }}\n")
+        done = run("check", folder=tmp_path)
+        assert done.returncode == 1, (kind, option)
+        assert "telex.yaml:2:3: error: exporter 'out': its folder cannot be made or written: '" in done.stderr
+    write(tmp_path, telex="exporters:\n  out: { type: file, output_directory: made/when/needed }\n")
+    assert run("check", folder=tmp_path).returncode == 0 and not (tmp_path / "made").exists()
+
+
 def test_an_address_in_use_is_told_before_any_state_is_touched(tmp_path):
     import socket
     with socket.socket() as taken:
