@@ -106,7 +106,11 @@ static void print_help_row(const struct option *o, const char *prefix, struct bu
         buf_addf(out, ", default %s", o->fallback);
     }
     buf_add_text(out, ")\n");
-    add_wrapped(str_of(o->help != NULL ? o->help : ""), out);
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+    buf_add_text(&text, o->help != NULL ? o->help : "");
+    add_aliases(o, " Also called ", "`", &text);
+    buf_add_text(&text, o->aliases != NULL ? "." : "");
+    add_wrapped(buf_str(&text), out);
 }
 
 void options_print_help(const struct option_table *table, struct buf *out)

@@ -21,9 +21,25 @@ void exporter_print_example(const struct exporter_kind *kind, struct buf *out)
     }
 }
 
+/* "Takes samples, alerts." */
+static void print_takes(const struct exporter_kind *kind, struct buf *out)
+{
+    const char *between = "Takes ";
+
+    for (int i = 0; i < RECORD_KINDS; i++) {
+        if ((kind->takes & TAKES(i)) != 0) {
+            buf_addf(out, "%s%ss", between, record_kind_name((enum record_kind)i));
+            between = ", ";
+        }
+    }
+    buf_add_text(out, kind->takes != 0 ? ".\n" : "");
+}
+
 static void print_kind(const struct exporter_kind *kind, struct buf *out)
 {
-    buf_addf(out, "%s: %s\n\n", kind->name, kind->help);
+    buf_addf(out, "%s: %s\n", kind->name, kind->help);
+    print_takes(kind, out);
+    buf_add_byte(out, '\n');
     options_print_help(kind->options, out);
     buf_add_text(out, "\nExample:\n\n");
     exporter_print_example(kind, out);

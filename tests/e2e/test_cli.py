@@ -134,6 +134,11 @@ def test_every_exporter_has_a_page(tmp_path):
         page = pages / f"{kind}.md"
         assert page.exists() or f"`{kind}`" in shared, f"no page for {kind}"
         assert not page.exists() or f"({kind}.md)" in index or kind == "pushgateway", f"{kind} is not listed"
+        told = run("exporters", kind, folder=tmp_path).stdout
+        row = [line.split("|")[2] for line in index.splitlines() if line.startswith("| ") and f"`{kind}`" in line]
+        for record in ("samples", "alerts", "events", "profiles", "spans") if row else ():
+            takes = [line for line in told.splitlines() if line.startswith("Takes ")][0]
+            assert (record in row[0]) == (record in takes), f"{kind}: {row[0]} is said to be taken, {takes}"
 
 
 def test_reference_pages_are_those_of_the_program(tmp_path):
