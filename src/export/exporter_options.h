@@ -282,10 +282,16 @@ enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer);
          .offset = offsetof(struct exporter_common, debug),                                    \
          .table = &exporter_debug_options,                                                     \
          .help = "For who debugs it."},                                                        \
+        {.name = "buffer",                                                                     \
+         .type = OPTION_TABLE,                                                                 \
+         .offset = offsetof(struct exporter_common, buffer),                                   \
+         .table = &exporter_buffer_options,                                                    \
+         .help = "How records are held until they are delivered."},                            \
     {                                                                                          \
-        .name = "buffer", .type = OPTION_TABLE,                                                \
-        .offset = offsetof(struct exporter_common, buffer), .table = &exporter_buffer_options, \
-        .help = "How records are held until they are delivered."                               \
+        .name = "flush_interval", .aliases = exporter_alias_flush_interval,                    \
+        .type = OPTION_DURATION, .flags = OPTION_HIDDEN,                                       \
+        .offset = offsetof(struct exporter_common, buffer.flush_interval_ns), .max = 3600,     \
+        .unit = "s", .help = "The same as `buffer.flush_interval`, and goes before it."        \
     }
 
 #endif

@@ -168,6 +168,15 @@ def test_a_folder_that_cannot_be_written_is_told_by_check(tmp_path):
     assert run("check", folder=tmp_path).returncode == 0 and not (tmp_path / "made").exists()
 
 
+def test_flush_interval_is_taken_where_the_seed_has_it(tmp_path):
+    """ExporterConfig has it beside batch_size."""
+    write(tmp_path, telex="exporters:\n  a: { type: http, url: 'http://127.0.0.1:1', flush_interval_seconds: 30, batch_size: 100 }\n"
+                          "  b: { type: http, url: 'http://127.0.0.1:1', buffer: { flush_interval: 7s } }\n")
+    done = run("check", "--tree", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "gathers 10000 records or 30s" in done.stdout and "gathers 10000 records or 7s" in done.stdout
+
+
 def test_an_address_in_use_is_told_before_any_state_is_touched(tmp_path):
     import socket
     with socket.socket() as taken:
