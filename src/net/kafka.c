@@ -487,8 +487,12 @@ static enum kafka_taken refuse(struct kafka_producer *p, rd_kafka_resp_err_t cod
 {
     enum kafka_fate fate = KAFKA_AGAIN;
 
-    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && p->unreported > 0) {
         return KAFKA_FULL;
+    }
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+        *ret = (struct kafka_report){tag, KAFKA_REFUSED, code, "it is larger than buffer_memory"};
+        return KAFKA_NOT;
     }
     (void)is_told(code, &fate);
     look_for_fatal(p);

@@ -70,7 +70,7 @@ void kafka_producer_close(struct kafka_producer *p);
 
 enum kafka_taken {
     KAFKA_TAKEN, /* a report comes */
-    KAFKA_FULL,  /* no room: wait for reports first */
+    KAFKA_FULL,  /* no room: wait for reports first, of which there are some */
     KAFKA_NOT,   /* *ret_report says why; no other report comes */
 };
 

@@ -2,6 +2,8 @@
 
 #include "base/secret.h"
 
+#include <inttypes.h>
+
 const char *const kafka_alias_brokers[] = {"bootstrap_servers", NULL};
 const char *const kafka_alias_linger[] = {"linger_ms", NULL};
 const char *const kafka_alias_tls[] = {"tls_config", NULL};
@@ -116,6 +118,12 @@ bool kafka_options_check(const struct kafka_config *c, const struct yaml_node *n
         return yaml_err(at_option(node, STR("sasl_mechanism")), e, ERR_CONFIG,
                         "%s needs sasl_username and sasl_password",
                         kafka_mechanisms[c->sasl_mechanism]);
+    }
+    if (c->max_message_bytes > c->buffer_bytes / 1024 * 1024) {
+        return yaml_err(at_option(node, STR("max_message_bytes")), e, ERR_CONFIG,
+                        "max_message_bytes %" PRId64 " is more than buffer_memory %" PRId64
+                        " holds: a message of that size would never be sent",
+                        c->max_message_bytes, c->buffer_bytes);
     }
     if (c->tls.server_name.len > 0) {
         return yaml_err(

@@ -289,6 +289,35 @@ static void a_record_too_large_is_not_sent(void **state)
     assert_int_equal(f->out.status, 10);
 }
 
+/* Beside a buffer that is smaller, which no config says: there is nothing to wait for. */
+static void a_message_larger_than_the_buffer(void **state)
+{
+    struct fixture *f = *state;
+    struct str broker = STR("127.0.0.1:1");
+    const struct kafka_config config = {.brokers = {.items = &broker, .count = 1},
+                                        .batch_bytes = 1000000,
+                                        .max_message_bytes = 4000000,
+                                        .buffer_bytes = 1048576};
+    AUTO(buf_release) struct buf value = BUF_INIT(BUF_UNLIMITED);
+    struct kafka_producer *p = NULL;
+    struct kafka_report report = {0};
+    struct err e = ERR_INIT;
+
+    if (!kafka_is_built()) {
+        skip();
+    }
+    buf_add_repeat(&value, 'x', 1500000);
+    assert_true(kafka_producer_open(&f->http.env, STR("k"), &config, &p, &e));
+    struct kafka_message m = {.topic = STR("t"), .value = buf_str(&value), .tag = 3};
+    assert_int_equal(kafka_produce(p, &m, &report), KAFKA_NOT);
+    assert_int_equal(report.fate, KAFKA_REFUSED);
+    assert_int_equal(report.tag, 3);
+    m.value.len = 1000000;
+    assert_int_equal(kafka_produce(p, &m, &report), KAFKA_TAKEN);
+    assert_int_equal(kafka_produce(p, &m, &report), KAFKA_FULL);
+    kafka_producer_close(p);
+}
+
 static const int halting[] = {29, 31, 53};
 
 static void who_may_not_halts(void **state)
@@ -543,6 +572,8 @@ static const char *const bad[][2] = {
     {"brokers: [ a ]\nsecurity_protocol: sasl_ssl\n", "do not go together"},
     {"brokers: [ a ]\ntls: { server_name: x }\n", "no meaning here"},
     {"brokers: [ a ]\nformat: avro\n", "format"},
+    {"brokers: [ a ]\nmax_message_bytes: 50MB\n", "more than buffer_memory"},
+    {"brokers: [ a ]\nmax_message_bytes: 2MB\nbuffer_memory: 1MiB\n", "more than buffer_memory"},
 };
 
 static void what_makes_no_sense(void **state)
@@ -597,6 +628,7 @@ int main(void)
         WITH_CLUSTER(a_batch_too_large_is_halved),
         WITH_CLUSTER(who_is_refused_alone_is_a_dead_letter),
         WITH_CLUSTER(a_record_too_large_is_not_sent),
+        WITH_CLUSTER(a_message_larger_than_the_buffer),
         WITH_CLUSTER(who_may_not_halts),
         WITH_CLUSTER(an_unknown_topic_halts),
         WITH_CLUSTER(brokers_that_are_gone),
