@@ -661,14 +661,18 @@ static enum kafka_fate repeat(struct kafka_producer *p, struct wait wait, const 
 
 enum kafka_fate kafka_begin(struct kafka_producer *p, struct wait wait, struct err *e)
 {
+    enum kafka_fate fate = KAFKA_SENT;
+
     if (p->is_initial) {
-        enum kafka_fate fate = repeat(p, wait, "begin transactions", rd_kafka_init_transactions, e);
-        if (fate != KAFKA_SENT) {
-            return fate == KAFKA_UNSURE ? KAFKA_AGAIN : fate;
-        }
-        p->is_initial = false;
+        fate = repeat(p, wait, "begin transactions", rd_kafka_init_transactions, e);
+        p->is_initial = fate != KAFKA_SENT;
     }
-    return judge(p, rd_kafka_begin_transaction(p->kafka), "begin a transaction", e);
+    if (fate == KAFKA_SENT) {
+        fate = judge(p, rd_kafka_begin_transaction(p->kafka), "begin a transaction", e);
+    }
+    /* In a state that no call of ours leads out of. */
+    p->is_dead = p->is_dead || fate == KAFKA_AGAIN;
+    return fate == KAFKA_UNSURE ? KAFKA_AGAIN : fate;
 }
 
 enum kafka_fate kafka_commit(struct kafka_producer *p, struct wait wait, struct err *e)

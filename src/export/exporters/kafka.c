@@ -582,19 +582,6 @@ static enum kafka_fate commit(struct kafka_sink *s, struct view view, struct wai
     return fate;
 }
 
-/* The transaction of an earlier call ends first. True: these rows were its. */
-static bool end_earlier(struct kafka_sink *s, struct view view, struct wait wait,
-                        enum kafka_fate *ret_fate)
-{
-    bool same = is_unsure(s, view);
-
-    *ret_fate = kafka_commit(s->producer, wait, &s->out->err);
-    if (*ret_fate != KAFKA_UNSURE) {
-        forget_unsure(s);
-    }
-    return same;
-}
-
 static bool has_row(const struct kafka_sink *s, uint32_t n, enum verdict verdict)
 {
     for (uint32_t i = 0; i < n; i++) {
@@ -616,6 +603,24 @@ static void take_back(struct kafka_sink *s, uint32_t n, enum kafka_fate fate)
         close_producer(s); /* the next one's beginning aborts it */
     }
     fail_all(s, n, halts ? VERDICT_HALT : VERDICT_RETRY);
+}
+
+/* The transaction of an earlier call ends first, one way or the other. True: these rows were its, and
+ * no more is to be done for them. */
+static bool end_earlier(struct kafka_sink *s, struct view view, struct wait wait)
+{
+    bool same = is_unsure(s, view);
+    enum kafka_fate fate = kafka_commit(s->producer, wait, &s->out->err);
+
+    if (fate != KAFKA_UNSURE) {
+        forget_unsure(s);
+    }
+    if (fate == KAFKA_AGAIN) {
+        take_back(s, view.n, fate);
+    } else if (same && fate != KAFKA_SENT) {
+        fail_all(s, view.n, verdicts[fate]);
+    }
+    return same && fate != KAFKA_AGAIN;
 }
 
 /* False when rows are owed. */
@@ -679,22 +684,14 @@ static void send_view(struct kafka_sink *s, struct view view, struct wait wait)
 
 static void deliver_rows(struct kafka_sink *s, struct view view, struct wait wait)
 {
-    enum kafka_fate fate = KAFKA_AGAIN;
-
     for (uint32_t i = 0; s->dry != NULL && i < view.n; i++) {
         (void)send_row(s, i, wait);
     }
     if (s->dry != NULL) {
         return;
     }
-    if (s->unsure.batch != NULL && s->producer != NULL && end_earlier(s, view, wait, &fate)) {
-        if (fate == KAFKA_SENT) {
-            return;
-        }
-        if (fate == KAFKA_UNSURE || fate == KAFKA_HALTED) {
-            fail_all(s, view.n, verdicts[fate]);
-            return;
-        }
+    if (s->unsure.batch != NULL && s->producer != NULL && end_earlier(s, view, wait)) {
+        return;
     }
     if (s->producer != NULL && (kafka_is_dead(s->producer) || s->unsure.batch != NULL)) {
         close_producer(s);

@@ -544,6 +544,26 @@ static void a_commit_without_an_end(void **state)
     assert_int_equal(f->out.requests, 0);
 }
 
+/* Whose end nobody knew, and which then can only be taken back. */
+static void a_commit_that_cannot_be(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(batch_autounref) struct batch *b = samples(20);
+
+    open_sink(f, "wedged", TRANSACTIONS);
+    for (uint32_t same = 0; same < 2; same++) {
+        uint32_t then = same == 1 ? 0 : 10;
+        kafka_cluster_fail(f->cluster, KAFKA_API_END_TXN, 14, 100000);
+        deliver_in(f, view_slice(view_all(b), 0, 10), 1500);
+        assert_int_equal(count(f, 10, VERDICT_UNKNOWN), 10);
+        kafka_cluster_mend(f->cluster, KAFKA_API_END_TXN);
+        kafka_cluster_fail(f->cluster, KAFKA_API_END_TXN, 59, 1); /* the producer is not known */
+        deliver_in(f, view_slice(view_all(b), then, 10), PATIENCE_MS);
+        assert_delivered(f, 10);
+        assert_int_equal(f->out.requests, 10);
+    }
+}
+
 /* ---- configs ---- */
 
 static void skip_without_kafka(void)
@@ -639,6 +659,7 @@ int main(void)
         WITH_CLUSTER(a_batch_is_a_transaction),
         WITH_CLUSTER(a_newer_producer_shuts_out),
         WITH_CLUSTER(a_commit_without_an_end),
+        WITH_CLUSTER(a_commit_that_cannot_be),
         cmocka_unit_test(what_makes_no_sense),
         cmocka_unit_test(what_makes_sense),
     };
