@@ -174,6 +174,28 @@ static enum otlp_fate take_plain(struct receiver *r, const struct otlp_signal *s
     return (body->is_json ? take_json : take_message)(r, signal, body->bytes, p, e);
 }
 
+/* Takes what reading these bytes may need from the budget, and reads them. */
+static enum otlp_fate take_measured(struct receiver *r, const struct otlp_signal *signal,
+                                    const struct otlp_body *body, struct otlp_push *p,
+                                    struct err *e)
+{
+    struct budget *budget = r->env->budget;
+    size_t max = (size_t)receiver_config(r).max_decoded_bytes * (body->is_json ? 3 : 1);
+    size_t need = body->bytes.len * (body->is_json ? JSON_SHARE : ARENA_SHARE) + ARENA_LEAST;
+
+    need = need < max ? need : max;
+    if (budget != NULL && !budget_try_take(budget, (int64_t)need)) {
+        (void)err_set(e, ERR_LIMIT, "no memory is left to read this");
+        return OTLP_BUSY;
+    }
+    enum otlp_fate fate = take_plain(r, signal, body, p, e);
+    if (budget != NULL) {
+        budget_give(budget, (int64_t)need);
+    }
+    return fate;
+}
+
+/* How large it is unpacked is known when it is there: at most max_decoded for each thread that reads. */
 static enum otlp_fate take_gzip(struct receiver *r, const struct otlp_signal *signal,
                                 const struct otlp_body *body, struct otlp_push *p, struct err *e)
 {
@@ -182,7 +204,7 @@ static enum otlp_fate take_gzip(struct receiver *r, const struct otlp_signal *si
 
     if (compression_gzip.unpack(body->bytes, plain.max, &plain, e)) {
         const struct otlp_body unpacked = {buf_str(&plain), false, body->is_json};
-        fate = take_plain(r, signal, &unpacked, p, e);
+        fate = take_measured(r, signal, &unpacked, p, e);
     } else {
         fate = refused(e);
     }
@@ -193,19 +215,8 @@ static enum otlp_fate take_gzip(struct receiver *r, const struct otlp_signal *si
 enum otlp_fate otlp_take(struct receiver *r, const struct otlp_signal *signal,
                          const struct otlp_body *body, struct otlp_push *p, struct err *e)
 {
-    struct budget *budget = r->env->budget;
-    size_t max = (size_t)receiver_config(r).max_decoded_bytes;
-    size_t need = body->bytes.len * (body->is_json ? JSON_SHARE : ARENA_SHARE) + ARENA_LEAST;
+    enum otlp_fate fate = (body->is_gzip ? take_gzip : take_measured)(r, signal, body, p, e);
 
-    need = need < max ? need : max;
-    if (budget != NULL && !budget_try_take(budget, (int64_t)need)) {
-        (void)err_set(e, ERR_LIMIT, "no memory is left to read this");
-        return OTLP_BUSY;
-    }
-    enum otlp_fate fate = (body->is_gzip ? take_gzip : take_plain)(r, signal, body, p, e);
-    if (budget != NULL) {
-        budget_give(budget, (int64_t)need);
-    }
     if (fate == OTLP_GIVEN || fate == OTLP_EMPTY) {
         metric_add(r->metrics.bytes, body->bytes.len);
     }

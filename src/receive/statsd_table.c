@@ -37,6 +37,14 @@ void statsd_table_init(struct statsd_table *t, size_t series_max, uint64_t seed)
     arena_init(&t->arena, ARENA_UNLIMITED);
 }
 
+/* What the interval held is let go of, not kept for the next one: a burst would hold its memory for ever. */
+static void forget_values(struct statsd_table *t, struct statsd_series *s)
+{
+    t->values -= s->kept.len + s->hashes.len;
+    vec_release(&s->kept);
+    vec_release(&s->hashes);
+}
+
 static void series_free(struct statsd_series *s)
 {
     for (size_t i = 0; i < s->row_count; i++) {
@@ -134,6 +142,12 @@ static uint64_t next_random(struct statsd_table *t)
     return t->random;
 }
 
+/* May the interval hold one more? */
+static bool has_room(struct statsd_table *t)
+{
+    return t->values < STATSD_VALUES_MAX;
+}
+
 static void add_counter(struct statsd_table *t, struct statsd_series *s, double value, double rate)
 {
     (void)t;
@@ -153,8 +167,9 @@ static void add_timer(struct statsd_table *t, struct statsd_series *s, double va
     s->sum += value / rate;
     s->count += 1 / rate;
     s->seen++;
-    if (s->kept.len < STATSD_KEPT) {
+    if (s->kept.len < STATSD_KEPT && has_room(t)) {
         vec_push(&s->kept, value);
+        t->values++;
         return;
     }
     uint64_t at = next_random(t) % s->seen;
@@ -171,8 +186,9 @@ static int hash_cmp(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void make_unique(struct statsd_series *s)
+static void make_unique(struct statsd_table *t, struct statsd_series *s)
 {
+    size_t before = s->hashes.len;
     size_t kept = 0;
 
     if (s->hashes.len > 1) {
@@ -184,19 +200,32 @@ static void make_unique(struct statsd_series *s)
         }
     }
     s->hashes.len = kept;
+    t->values -= before - kept;
 }
 
-static enum statsd_fate add_to_set(struct statsd_series *s, struct str value)
+static enum statsd_fate add_to_set(struct statsd_table *t, struct statsd_series *s,
+                                   struct str value)
 {
-    if (s->hashes.len >= STATSD_SET_MAX) {
-        make_unique(s);
-        s->is_full = s->hashes.len > STATSD_SET_MAX / 2;
+    if (s->hashes.len >= STATSD_SET_MAX || !has_room(t)) {
+        make_unique(t, s);
+        s->is_full = s->hashes.len > STATSD_SET_MAX / 2 || !has_room(t);
     }
     if (s->is_full) {
         return STATSD_OVER;
     }
     vec_push(&s->hashes, str_hash(value, 0));
+    t->values++;
     return STATSD_ADDED;
+}
+
+/* Would what the value is added to still be a number? An infinite total would stay so for good. */
+static bool stays_finite(const struct statsd_series *s, bool is_change, double value, double rate)
+{
+    double total = s->type == STATSD_TIMER                  ? s->sum
+                   : s->type == STATSD_COUNTER || is_change ? s->value
+                                                            : 0;
+
+    return isfinite(total + value / rate);
 }
 
 static enum statsd_fate add_value(struct statsd_table *t, struct statsd_series *s,
@@ -208,26 +237,37 @@ static enum statsd_fate add_value(struct statsd_table *t, struct statsd_series *
     double value;
 
     if (line->type == STATSD_SET) {
-        return add_to_set(s, text);
+        return add_to_set(t, s, text);
     }
     if (!number_parse(text, &value) || !isfinite(value)) {
         return STATSD_NO_SENSE;
     }
     bool is_change = line->type == STATSD_GAUGE && (text.ptr[0] == '+' || text.ptr[0] == '-');
+    if (!stays_finite(s, is_change, value, line->rate)) {
+        return STATSD_NO_SENSE;
+    }
     adders[line->type](t, s, is_change ? s->value + value : value, line->rate);
     return STATSD_ADDED;
 }
 
 static enum statsd_fate add_all(struct statsd_table *t, struct statsd_series *s,
-                                struct statsd_line *line)
+                                struct statsd_line *line, size_t *ret_added)
 {
     enum statsd_fate fate = STATSD_ADDED;
     struct str text;
 
     while (fate == STATSD_ADDED && statsd_next_value(line, &text)) {
         fate = add_value(t, s, line, text);
+        *ret_added += fate == STATSD_ADDED;
     }
     return fate;
+}
+
+static void drop_series(struct statsd_table *t, struct statsd_series *s)
+{
+    forget_values(t, s);
+    (void)map_del(&t->series, labels_bytes(s->labels));
+    series_free(s);
 }
 
 enum statsd_fate statsd_table_add(struct statsd_table *t, struct statsd_line *line, int64_t now_ns)
@@ -242,17 +282,24 @@ enum statsd_fate statsd_table_add(struct statsd_table *t, struct statsd_line *li
     if (s == NULL && t->series.len >= t->series_max) {
         return STATSD_OVER;
     }
-    s = s != NULL ? s : series_new(t, line, l);
+    bool is_new = s == NULL;
+    s = is_new ? series_new(t, line, l) : s;
     if (s == NULL || s->type != line->type) {
         return STATSD_NO_SENSE;
     }
     s->used_ns = now_ns;
-    return add_all(t, s, line);
+    size_t added = 0;
+    enum statsd_fate fate = add_all(t, s, line, &added);
+    if (is_new && added == 0) {
+        drop_series(t, s); /* a line that says nothing makes no series of 0 */
+    }
+    return fate;
 }
 
 /* ---- flushing ---- */
 
 struct rows {
+    struct statsd_table *t;
     struct labels **series;
     uint32_t *series_of;
     int64_t *time_ns;
@@ -290,15 +337,15 @@ static void flush_timer(struct statsd_series *s, struct rows *r)
     }
     add_row(r, s->rows[QUANTILES], s->sum);
     add_row(r, s->rows[QUANTILES + 1], s->count);
-    s->kept.len = 0;
+    forget_values(r->t, s);
     s->seen = 0;
 }
 
 static void flush_set(struct statsd_series *s, struct rows *r)
 {
-    make_unique(s);
+    make_unique(r->t, s);
     add_row(r, s->rows[0], (double)s->hashes.len);
-    s->hashes.len = 0;
+    forget_values(r->t, s);
     s->is_full = false;
 }
 
@@ -324,8 +371,7 @@ static void flush_series(struct statsd_table *t, struct statsd_series *s, struct
     for (size_t i = 0; i < s->row_count; i++) {
         add_row(r, s->rows[i], number_stale_nan());
     }
-    (void)map_del(&t->series, labels_bytes(s->labels));
-    series_free(s);
+    drop_series(t, s);
 }
 
 struct batch *statsd_table_flush(struct statsd_table *t, int64_t now_ns, int64_t expiry_ns)
@@ -341,7 +387,8 @@ struct batch *statsd_table_flush(struct statsd_table *t, int64_t now_ns, int64_t
     }
     struct batch *b = batch_new(&codec_rw1, &info);
     struct arena *a = batch_arena(b);
-    struct rows r = {.series = arena_array(a, struct labels *, max),
+    struct rows r = {.t = t,
+                     .series = arena_array(a, struct labels *, max),
                      .series_of = arena_array(a, uint32_t, max),
                      .time_ns = arena_array(a, int64_t, max),
                      .value = arena_array(a, double, max),

@@ -7,7 +7,7 @@
  *
  * Ownership: the table owns its series; a batch of samples has references of its own. Threads: confined.
  * Limits: <series_max> series, beyond which new ones are refused and counted; STATSD_KEPT values of a timer and
- * STATSD_SET_MAX of a set in an interval.
+ * STATSD_SET_MAX of a set in an interval, STATSD_VALUES_MAX of all together.
  */
 #ifndef TELEX_RECEIVE_STATSD_TABLE_H
 #define TELEX_RECEIVE_STATSD_TABLE_H
@@ -17,7 +17,7 @@
 #include "model/labels.h"
 #include "wire/statsd.h"
 
-enum { STATSD_KEPT = 256, STATSD_SET_MAX = 1 << 16 };
+enum { STATSD_KEPT = 256, STATSD_SET_MAX = 1 << 16, STATSD_VALUES_MAX = 1 << 21 };
 
 enum statsd_fate { STATSD_ADDED, STATSD_NO_SENSE, STATSD_OVER, STATSD_FATES };
 
@@ -26,6 +26,7 @@ struct statsd_table {
     struct labels_builder builder;
     struct arena arena;
     uint64_t random;
+    size_t values; /* that timers and sets hold in this interval */
     size_t series_max;
 };
 

@@ -102,12 +102,21 @@ void server_attach(struct server *s, struct app *app)
 }
 
 /* Does what cannot change under way differ? */
+static bool is_same_statsd(const struct receive_statsd_config *a,
+                           const struct receive_statsd_config *b)
+{
+    return str_eq(a->listen, b->listen) && str_eq(a->socket_path, b->socket_path) &&
+           a->flush_interval_ns == b->flush_interval_ns && a->expiry_ns == b->expiry_ns &&
+           a->max_series == b->max_series;
+}
+
 static bool needs_restart(const struct settings *before, const struct settings *after)
 {
     const struct http_server_config *a = &before->server;
     const struct http_server_config *b = &after->server;
 
-    return !str_eq(before->receive.otlp_grpc.listen, after->receive.otlp_grpc.listen) ||
+    return !is_same_statsd(&before->receive.statsd, &after->receive.statsd) ||
+           !str_eq(before->receive.otlp_grpc.listen, after->receive.otlp_grpc.listen) ||
            !str_eq(a->listen, b->listen) || !str_eq(a->tls.cert_file, b->tls.cert_file) ||
            !str_eq(a->tls.key_file, b->tls.key_file) ||
            !str_eq(a->tls.client_ca_file, b->tls.client_ca_file) || a->threads != b->threads;
@@ -118,8 +127,9 @@ void server_configure(void *server, struct config *config)
     struct server *s = server;
 
     if (needs_restart(&s->configs.items[0]->settings, &config->settings)) {
-        trace_warn(&s->trace,
-                   "addresses, TLS and threads of the server change with the next start only");
+        trace_warn(
+            &s->trace,
+            "addresses, TLS and threads of the server, and receive.statsd, change with the next start only");
     }
     hold_config(s, config);
     http_server_change_access(s->http, &config->settings.server);

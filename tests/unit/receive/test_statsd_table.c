@@ -107,12 +107,58 @@ static void who_is_unheard_of_ends(void **state)
     statsd_table_release(&t);
 }
 
+/* What makes no sense makes no series, and no total that stays infinite. */
+static void totals_stay_numbers(void **state)
+{
+    struct statsd_table t;
+
+    (void)state;
+    statsd_table_init(&t, 10, 1);
+    assert_int_equal(add(&t, "c:1e308|c|@1e-9", 1), STATSD_NO_SENSE);
+    assert_int_equal(add(&t, "c:oops|c", 1), STATSD_NO_SENSE);
+    assert_null(statsd_table_flush(&t, 1, EXPIRY_NS));
+    assert_int_equal(add(&t, "c:1e308|c", 1), STATSD_ADDED);
+    assert_int_equal(add(&t, "c:1e308|c", 1), STATSD_NO_SENSE);
+    assert_int_equal(add(&t, "g:1e308|g", 1), STATSD_ADDED);
+    assert_int_equal(add(&t, "g:1e308|g", 1), STATSD_ADDED);
+    assert_int_equal(add(&t, "g:+1e308|g", 1), STATSD_NO_SENSE);
+    AUTO(batch_autounref) struct batch *b = statsd_table_flush(&t, 1, EXPIRY_NS);
+    assert_true(value_of(b, "c", "") == 1e308 && value_of(b, "g", "") == 1e308);
+    statsd_table_release(&t);
+}
+
+/* Sets of one interval share what they may hold, and hold nothing after it. */
+static void sets_are_bounded_together(void **state)
+{
+    enum { SETS = 40, EACH = 60000 };
+    struct statsd_table t;
+    char line[64];
+    unsigned over = 0;
+
+    (void)state;
+    statsd_table_init(&t, SETS, 1);
+    for (int i = 0; i < SETS; i++) {
+        for (int k = 0; k < EACH; k++) {
+            (void)snprintf(line, sizeof(line), "s%d:%d|s", i, k);
+            over += add(&t, line, 1) == STATSD_OVER;
+        }
+    }
+    assert_int_equal(t.values, STATSD_VALUES_MAX);
+    assert_int_equal(over, SETS * EACH - STATSD_VALUES_MAX);
+    AUTO(batch_autounref) struct batch *b = statsd_table_flush(&t, 1, EXPIRY_NS);
+    assert_true(value_of(b, "s0", "") == EACH);
+    assert_int_equal(t.values, 0);
+    statsd_table_release(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(totals_go_on),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(who_is_unheard_of_ends),
+        cmocka_unit_test(totals_stay_numbers),
+        cmocka_unit_test(sets_are_bounded_together),
     };
 
     return cmocka_run_group_tests_name("receive/statsd_table", tests, NULL, NULL);
