@@ -252,6 +252,10 @@ void stream_close(struct stream *s)
 static bool send_datagram(struct stream *s, struct str bytes, struct wait w, struct err *e)
 {
     while (send(s->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL) < 0) {
+        if (errno == EMSGSIZE) {
+            return err_set(e, ERR_LIMIT, "%s: the system takes no datagram of %zu bytes",
+                           s->transport->scheme, bytes.len);
+        }
         if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS) {
             return err_set_errno(e, ERR_NET, errno, "%s", s->transport->scheme);
         }

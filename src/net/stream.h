@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { STREAM_UDP_MAX = 65507 }; /* bytes of a datagram */
+
 struct http_tls_config;
 struct stream;
 
@@ -37,7 +39,8 @@ MUST_USE bool stream_open(const struct stream_address *address, const struct htt
                           int64_t connect_ms, struct stream **ret_stream, struct err *e);
 void stream_close(struct stream *s); /* NULL is fine */
 
-/* Sends all of it: of a datagram socket one message. False: it cannot be known how much went out. */
+/* Sends all of it: of a datagram socket one message. False: it cannot be known how much went out, but
+ * nothing did when it is ERR_LIMIT: no datagram can be that large, and the stream is as it was. */
 MUST_USE bool stream_send(struct stream *s, struct str bytes, struct wait w, struct err *e);
 
 /* Has the other side not ended the connection? Always for datagrams. */

@@ -202,6 +202,12 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
     if (!stream_address_parse(c->address, &address, &why)) {
         return yaml_err(node, e, ERR_CONFIG, "%s", why.message);
     }
+    if (str_eq(address.scheme, STR("udp")) && c->max_message_bytes > STREAM_UDP_MAX) {
+        const struct yaml_node *at = yaml_get(node, STR("max_message_bytes"));
+        return yaml_err(at != NULL ? at : node, e, ERR_CONFIG,
+                        "max_message_bytes: a message over UDP has at most %d bytes",
+                        STREAM_UDP_MAX);
+    }
     for (size_t i = 0; i < c->severities.count; i++) {
         const struct option_pair *p = &c->severities.items[i];
         if (find_severity(p->value) < 0) {
@@ -427,17 +433,20 @@ static bool send_group(struct syslog_sink *s, uint32_t end, struct wait w, struc
     return true;
 }
 
-/* One datagram; what the system refuses to take at all is the message's fault. */
-static bool send_datagram(struct syslog_sink *s, struct wait w, struct outcome *ret)
+/* One datagram; ERR_LIMIT when that is the message's fault. */
+static bool send_datagram(struct syslog_sink *s, struct wait w, struct outcome *ret, struct err *e)
 {
     ret->requests++;
     ret->bytes += s->message.len;
     if (s->dry != NULL ? show(s, buf_str(&s->message))
-                       : stream_send(s->stream, buf_str(&s->message), limited(s, w), &ret->err)) {
+                       : stream_send(s->stream, buf_str(&s->message), limited(s, w), e)) {
         return true;
     }
-    drop_stream(s);
-    ret->rest = VERDICT_RETRY;
+    if (e->code != ERR_LIMIT) {
+        drop_stream(s);
+        ret->rest = VERDICT_RETRY;
+        ret->err = *e;
+    }
     return false;
 }
 
@@ -457,8 +466,11 @@ static bool add_row(struct syslog_sink *s, struct record_objects *o, uint32_t ro
         make_message(s, o, row);
         if (!is_datagram) {
             add_frame(s, &s->group);
-        } else if (!send_datagram(s, w, ret)) {
-            return false;
+        } else if (!send_datagram(s, w, ret, &e)) {
+            if (e.code == ERR_LIMIT) {
+                outcome_except(ret, row, VERDICT_REJECTED, e.message);
+            }
+            return e.code == ERR_LIMIT;
         }
     }
     return true;

@@ -9,8 +9,10 @@
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -63,25 +65,32 @@ static void open_exporter(struct fixture *f, const char *options)
     const struct exporter_place place = {.env = &f->http.env, .name = STR("log")};
     AUTO(buf_release) struct buf yaml = BUF_INIT(BUF_UNLIMITED);
 
-    buf_addf(&yaml,
-             "type: syslog\naddress: tcp://127.0.0.1:%u\nhostname: h\nmessage: '{{ .name }}'\n%s",
-             f->port, options);
+    buf_addf(&yaml, "type: syslog\nhostname: h\nmessage: '{{ .name }}'\n%s", options);
+    if (strstr(options, "address:") == NULL) {
+        buf_addf(&yaml, "address: tcp://127.0.0.1:%u\n", f->port);
+    }
     if (!export_kit_start(&f->kit, buf_text(&yaml)) ||
         !f->kit.kind->open(&place, f->kit.config, &f->sink, &f->kit.err)) {
         fail_msg("%s", f->kit.err.message);
     }
 }
 
-static void deliver(struct fixture *f, const char *labels)
+static void deliver_many(struct fixture *f, const struct kit_sample *rows, uint32_t n, int64_t ms)
 {
-    const struct kit_sample sample = {labels, KIT_TIME_NS, 1};
     const struct batch_info info = {.kind = RECORD_SAMPLE};
-    AUTO(batch_autounref) struct batch *b = kit_samples(NULL, &info, &sample, 1);
-    struct wait wait = {clock_deadline_ms(clock_system(), HTTP_PEER_PATIENCE_MS), NULL};
+    AUTO(batch_autounref) struct batch *b = kit_samples(NULL, &info, rows, n);
+    struct wait wait = {clock_deadline_ms(clock_system(), ms), NULL};
 
     outcome_release(&f->out);
     outcome_init(&f->out);
     f->sink->ops->deliver(f->sink, view_all(b), wait, &f->out);
+}
+
+static void deliver(struct fixture *f, const char *labels)
+{
+    const struct kit_sample sample = {labels, KIT_TIME_NS, 1};
+
+    deliver_many(f, &sample, 1, HTTP_PEER_PATIENCE_MS);
 }
 
 /* Takes the next connection and reads it to its end, which is ours once the sink has delivered. */
@@ -145,6 +154,40 @@ static void test_nobody_there(void **state)
     assert_int_equal(f->out.settled, 0);
 }
 
+/* A datagram that the system does not take keeps nobody behind it waiting. */
+static void test_a_message_too_large(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    AUTO(buf_release) struct buf yaml = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf name = BUF_INIT(BUF_UNLIMITED);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    char bytes[4096];
+
+    (void)snprintf(at.sun_path, sizeof(at.sun_path), "/tmp/telex-test-syslog-%ld", (long)getpid());
+    (void)unlink(at.sun_path);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+    buf_addf(&yaml, "address: unix://%s\nmax_message_bytes: 1MiB\nstructured_data: false\n",
+             at.sun_path);
+    open_exporter(f, buf_text(&yaml));
+    buf_add_text(&name, "large");
+    buf_add_repeat(&name, 'x', 900 * 1000);
+    const struct kit_sample rows[] = {{buf_text(&name), KIT_TIME_NS, 1},
+                                      {"second", KIT_TIME_NS, 1}};
+    deliver_many(f, rows, 2, HTTP_PEER_PATIENCE_MS);
+    assert_int_equal(f->out.settled, 2);
+    assert_int_equal(f->out.except.list.len, 1);
+    assert_int_equal(f->out.except.list.items[0].index, 0);
+    assert_int_equal(f->out.except.list.items[0].verdict, VERDICT_REJECTED);
+    assert_non_null(strstr(f->out.except.list.items[0].reason, "no datagram of"));
+    ssize_t got = recv(fd, bytes, sizeof(bytes) - 1, MSG_DONTWAIT);
+    assert_true(got > 0);
+    bytes[got] = '\0';
+    assert_non_null(strstr(bytes, "second"));
+    (void)close(fd);
+    (void)unlink(at.sun_path);
+}
+
 static const struct {
     const char *options;
     const char *says;
@@ -154,6 +197,7 @@ static const struct {
     {"address: unix://log\n", "path"},
     {"severities: {P1: worst}\n", "worst"},
     {"facility: local9\n", "local9"},
+    {"address: udp://a:514\nmax_message_bytes: 65508\n", "at most 65507"},
     {"message: '{{ nosuch }}'\n", "nosuch"},
 };
 
@@ -178,6 +222,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_last_ones_go_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lengths_in_front, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nobody_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_message_too_large, setup, teardown),
         cmocka_unit_test(test_configs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
