@@ -24,6 +24,8 @@
 #include "wire/record_json.h"
 #include "wire/syslog.h"
 
+#include <string.h>
+
 enum {
     WINDOW_MAX = 64 * 1024,
     GROUP_MAX = 64 * 1024, /* bytes that are settled together */
@@ -404,12 +406,35 @@ static bool connect_stream(struct syslog_sink *s, struct wait w, struct err *e)
            (s->window.len == 0 || send_and_drain(s, buf_str(&s->window), w, e));
 }
 
-/* The group was acknowledged: what fits of it is the window now. */
+/* Bytes of the first frame of <frames>: as add_frame() makes them. */
+static size_t frame_len(const struct syslog_sink *s, struct str frames)
+{
+    size_t at = 0;
+    size_t len = 0;
+
+    if (s->config->framing != FRAMING_COUNTED) {
+        return str_find_byte(frames, '\n') + 1;
+    }
+    for (; at < frames.len && frames.ptr[at] != ' '; at++) {
+        len = len * 10 + (size_t)(frames.ptr[at] - '0');
+    }
+    return at + 1 + len;
+}
+
+/* The group was acknowledged: it goes behind what the window has, which then loses its oldest frames. */
 static void keep_group(struct syslog_sink *s)
 {
-    buf_clear(&s->window);
-    if (s->group.len <= WINDOW_MAX) {
-        buf_add_str(&s->window, buf_str(&s->group));
+    size_t cut = 0;
+
+    buf_add_str(&s->window, buf_str(&s->group));
+    struct str all = buf_str(&s->window);
+    while (all.len > cut + WINDOW_MAX) {
+        cut += frame_len(s, str_slice(all, cut, all.len));
+    }
+    if (cut > 0) {
+        size_t kept = all.len - cut;
+        memmove(s->window.ptr, s->window.ptr + cut, kept);
+        buf_truncate(&s->window, kept);
     }
     buf_clear(&s->group);
 }

@@ -34,6 +34,8 @@ static int setup(void **state)
 
     f->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(f->listener, (const struct sockaddr *)&at, sizeof(at)), 0);
+    const int room = 1 << 20;
+    (void)setsockopt(f->listener, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
     assert_int_equal(listen(f->listener, 4), 0);
     assert_int_equal(getsockname(f->listener, (struct sockaddr *)&at, &len), 0);
     f->port = ntohs(at.sin_port);
@@ -154,6 +156,59 @@ static void test_nobody_there(void **state)
     assert_int_equal(f->out.settled, 0);
 }
 
+/* All that the next connection holds until there is no more for a moment. */
+static void take_much(struct fixture *f, struct buf *out)
+{
+    char bytes[4096];
+    int fd = accept(f->listener, NULL, NULL);
+    ssize_t got = 0;
+
+    assert_true(fd >= 0);
+    while ((got = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0) {
+        buf_add(out, bytes, (size_t)got);
+    }
+    (void)close(fd);
+}
+
+enum { MANY = 900, WINDOW = 64 * 1024 };
+
+/* Of a busy stream the last 64 KiB go again, whole messages, however they were sent. */
+static void the_last_of_many(struct fixture *f, const char *options)
+{
+    AUTO(mem_autofree) struct kit_sample *rows = mem_alloc0(MANY, sizeof(*rows));
+    AUTO(buf_release) struct buf got = BUF_INIT(BUF_UNLIMITED);
+
+    open_exporter(f, options);
+    for (size_t i = 0; i < MANY; i++) {
+        rows[i] = (struct kit_sample){"first", KIT_TIME_NS, 1};
+    }
+    deliver_many(f, rows, MANY, HTTP_PEER_PATIENCE_MS);
+    assert_int_equal(f->out.settled, MANY);
+    int unread = accept(f->listener, NULL, NULL);
+    (void)close(unread);
+    http_peer_pause_ms(50);
+    deliver(f, "second");
+    assert_int_equal(f->out.settled, 1);
+    take_much(f, &got);
+    size_t before = strstr(options, "newline") != NULL ? 0 : strlen("82 ");
+    size_t frame = sizeof(FIRST) - 1 + (before > 0 ? before : strlen("\n"));
+    size_t frames = WINDOW / frame;
+    assert_in_range(got.len, frames * frame + 1, frames * frame + 200);
+    assert_memory_equal(got.ptr + before, FIRST, sizeof(FIRST) - 1);
+    assert_memory_equal(got.ptr + (frames - 1) * frame + before, FIRST, sizeof(FIRST) - 1);
+    assert_non_null(strstr(buf_text(&got) + frames * frame, "] second"));
+}
+
+static void test_the_last_of_many(void **state)
+{
+    the_last_of_many(*state, "framing: newline\n");
+}
+
+static void test_the_last_of_many_counted(void **state)
+{
+    the_last_of_many(*state, "framing: octet_counting\n");
+}
+
 /* A datagram that the system does not take keeps nobody behind it waiting. */
 static void test_a_message_too_large(void **state)
 {
@@ -222,6 +277,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_last_ones_go_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lengths_in_front, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nobody_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_last_of_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_last_of_many_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_message_too_large, setup, teardown),
         cmocka_unit_test(test_configs),
     };
