@@ -132,19 +132,29 @@ static enum verdict verdict_of(uint32_t verdict)
     return verdict < ARRAY_LEN(verdicts) ? verdicts[verdict] : VERDICT_RETRY;
 }
 
-/* What the application said of <count> rows from <first> on; false when they are not all delivered. */
+/* What the application said of <count> rows from <first> on; false when some of them are still owed. What it
+ * refuses is what it saw: rows behind these are for the next call. */
 static bool judge(struct telex_outcome *said, uint32_t first, uint32_t count, struct outcome *ret)
 {
+    uint32_t done = said->done < count ? (uint32_t)said->done : count;
+
     said->message[sizeof(said->message) - 1] = '\0';
     if (said->verdict == TELEX_DELIVERED) {
         outcome_settle(ret, first + count);
         return true;
     }
-    outcome_settle(ret, first + (said->done < count ? (uint32_t)said->done : count));
-    ret->rest = verdict_of(said->verdict);
-    ret->retry_after_ms = said->retry_after_ms > 0 ? said->retry_after_ms : 0;
     (void)err_set(&ret->err, ERR_NET, "%s",
                   said->message[0] != '\0' ? said->message : "the application's exporter says no");
+    if (said->verdict == TELEX_REJECTED) {
+        outcome_settle(ret, first + count);
+        for (uint32_t i = done; i < count; i++) {
+            outcome_except(ret, first + i, VERDICT_REJECTED, ret->err.message);
+        }
+        return true;
+    }
+    outcome_settle(ret, first + done);
+    ret->rest = verdict_of(said->verdict);
+    ret->retry_after_ms = said->retry_after_ms > 0 ? said->retry_after_ms : 0;
     return false;
 }
 

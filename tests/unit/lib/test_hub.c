@@ -22,7 +22,8 @@ struct station {
     _Atomic uint64_t records;
     _Atomic uint64_t spans;
     _Atomic uint64_t calls;
-    _Atomic bool is_stuck; /* calls do not come back */
+    _Atomic uint64_t shown; /* records, taken or not */
+    _Atomic bool is_stuck;  /* calls do not come back */
     _Atomic uint32_t verdict;
     _Atomic int64_t retry_after_ms;
     _Atomic int opened;
@@ -85,6 +86,7 @@ static void export_batch(void *self, const struct telex_record *records, size_t 
         rest_ms(1);
     }
     atomic_fetch_add(&s->calls, 1);
+    atomic_fetch_add(&s->shown, count);
     outcome->verdict = atomic_load(&s->verdict);
     outcome->retry_after_ms = atomic_load(&s->retry_after_ms);
     if (outcome->verdict != TELEX_DELIVERED) {
@@ -362,6 +364,27 @@ static void rejected_records_are_dead_letters(void **state)
     assert_int_equal(left.dead_letters, 1);
 }
 
+/* Of more records than one call shows only those are refused that were shown. */
+static void no_record_is_refused_unseen(void **state)
+{
+    enum { MANY = 12000 };
+    struct scene *s = *state;
+
+    set(s, "exporters.own.buffer.buffer_size", "20000");
+    atomic_store(&s->station.verdict, TELEX_REJECTED);
+    atomic_store(&s->station.is_stuck, true);
+    start(s);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(give(s->hub, i), TELEX_OK);
+    }
+    assert_int_equal(telex_flush(s->hub, 50, &s->error), TELEX_TIMEOUT);
+    atomic_store(&s->station.is_stuck, false);
+    assert_int_equal(telex_flush(s->hub, PATIENCE_MS, &s->error), TELEX_OK);
+    assert_int_equal(atomic_load(&s->station.shown), MANY);
+    assert_int_equal(stats_of(s->hub).rejected, MANY);
+    stop(s, TELEX_UNDELIVERED);
+}
+
 /* ---- configs ---- */
 
 static void configs_are_read_with_places(void **state)
@@ -593,6 +616,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_flush_waits_for_the_delay_like_everyone, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(rejected_records_are_dead_letters, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_record_is_refused_unseen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(configs_are_read_with_places, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lists_of_exporters_are_set_by_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_environment_makes_an_exporter, set_up, tear_down),
