@@ -291,7 +291,8 @@ TELEX_API int telex_health(struct telex_hub *hub, const char *exporter,
 /* How the last call to a destination ended. */
 struct telex_result {
     size_t struct_size;
-    uint32_t success;
+    uint32_t
+        success; /* it took all records; those that it refused are dead letters, and leave it healthy */
     uint32_t reserved;
     uint64_t exported_count;
     double response_time_ms;

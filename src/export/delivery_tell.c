@@ -51,10 +51,23 @@ static void note_delivered(struct delivery *d, uint32_t rows)
     d->status.state = "ok";
 }
 
+/* The first row that the destination will never take; NULL: none that was excepted. */
+static const struct exception *first_rejected(const struct outcome *out)
+{
+    for (size_t i = 0; i < out->except.list.len; i++) {
+        if (out->except.list.items[i].verdict == VERDICT_REJECTED) {
+            return &out->except.list.items[i];
+        }
+    }
+    return NULL;
+}
+
 void delivery_note_call(struct delivery *d, const struct outcome *out, uint32_t taken,
                         int64_t took_ns)
 {
-    struct export_result result = {.success = out->rest == VERDICT_DELIVERED,
+    const struct exception *rejected = first_rejected(out);
+    struct export_result result = {.success = out->rest == VERDICT_DELIVERED && rejected == NULL &&
+                                              out->dropped == 0,
                                    .exported_count = taken,
                                    .response_time_ms = (double)took_ns / (double)NS_PER_MS,
                                    .at_ns = clock_wall_ns(d->env->clock)};
@@ -62,6 +75,9 @@ void delivery_note_call(struct delivery *d, const struct outcome *out, uint32_t 
     metric_add(d->metrics[OUTPUT_SENT_BYTES], out->bytes);
     if (!result.success || out->err.message[0] != '\0') {
         print_err(&out->err, result.error, sizeof(result.error));
+    }
+    if (rejected != NULL && out->err.message[0] == '\0') {
+        (void)snprintf(result.error, sizeof(result.error), "%s", rejected->reason);
     }
     lock_take(&d->lock);
     if (taken > 0) {

@@ -508,6 +508,28 @@ static void status_says_how_it_went(void **state)
     assert_int_equal(plan_kit_drain(&f->kit, 0), 1);
 }
 
+/* Whoever looks at the last call learns of a record that was refused. */
+static void a_call_that_refused_a_row_is_no_success(void **state)
+{
+    struct fixture *f = *state;
+
+    destination_plan(
+        &f->kit.destinations[PRIMARY],
+        (struct destination_step){
+            .rest = VERDICT_DELIVERED,
+            .settled = 2,
+            .except = {{.index = 1, .verdict = VERDICT_REJECTED, .reason = "bad name"}}});
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_samples(&f->kit, 0, 2));
+    assert_drained(f);
+    struct output_status status = status_of(f);
+    assert_false(status.last_result.success);
+    assert_int_equal(status.last_result.exported_count, 1);
+    assert_string_equal(status.last_result.error, "bad name");
+    assert_int_equal(status.failed_calls, 1);
+    assert_true(status.is_healthy);
+}
+
 static bool becomes(struct fixture *f, bool is_healthy)
 {
     for (int i = 0; i < 1000 && status_of(f).is_healthy != is_healthy; i++) {
@@ -595,6 +617,7 @@ int main(void)
         CASE(full_letters_may_block),
         CASE(a_cancelled_try_spends_nothing),
         CASE(status_says_how_it_went),
+        CASE(a_call_that_refused_a_row_is_no_success),
         CASE(health_follows_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

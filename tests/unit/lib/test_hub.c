@@ -385,6 +385,22 @@ static void no_record_is_refused_unseen(void **state)
     stop(s, TELEX_UNDELIVERED);
 }
 
+static void a_refusal_is_no_success(void **state)
+{
+    struct scene *s = *state;
+    struct telex_result result = {.struct_size = sizeof(result)};
+
+    atomic_store(&s->station.verdict, TELEX_REJECTED);
+    start(s);
+    assert_int_equal(give(s->hub, 1), TELEX_OK);
+    assert_int_equal(telex_flush(s->hub, PATIENCE_MS, &s->error), TELEX_OK);
+    assert_int_equal(telex_last_result(s->hub, NULL, &result), TELEX_OK);
+    assert_false(result.success);
+    assert_int_equal(result.exported_count, 0);
+    assert_non_null(strstr(result.error, "not now"));
+    stop(s, TELEX_UNDELIVERED);
+}
+
 /* ---- configs ---- */
 
 static void configs_are_read_with_places(void **state)
@@ -617,6 +633,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(rejected_records_are_dead_letters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_record_is_refused_unseen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_refusal_is_no_success, set_up, tear_down),
         cmocka_unit_test_setup_teardown(configs_are_read_with_places, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lists_of_exporters_are_set_by_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_environment_makes_an_exporter, set_up, tear_down),
