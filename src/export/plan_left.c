@@ -25,15 +25,26 @@ static void add_part(struct telling *t, struct str exporter, uint64_t count, con
     }
 }
 
+/* Is what is left gone with the process? */
+static bool is_in_memory(const struct plan *p)
+{
+    return p->storage.fs != NULL;
+}
+
 static void tell_frames(struct telling *t, const struct output_status *s)
 {
+    bool is_lost = is_in_memory(t->plan);
+
     if (s->pending_frames > 0) {
-        trace_info(&t->plan->trace, "records are left on disk for the next start",
-                   T_STR("exporter", s->name), T_U64("frames", s->pending_frames),
-                   T_U64("bytes", s->pending_bytes), T_TEXT("state", s->state),
-                   T_TEXT("last_error", s->last_error));
+        trace_at(&t->plan->trace, is_lost ? TRACE_WARN : TRACE_INFO,
+                 is_lost ? "records were not delivered and are gone: they were in memory"
+                         : "records are left on disk for the next start",
+                 T_STR("exporter", s->name), T_U64("frames", s->pending_frames),
+                 T_U64("bytes", s->pending_bytes), T_TEXT("state", s->state),
+                 T_TEXT("last_error", s->last_error));
     }
-    add_part(t, s->name, s->pending_frames, "frame on disk", "frames on disk");
+    add_part(t, s->name, s->pending_frames, is_lost ? "frame in memory" : "frame on disk",
+             is_lost ? "frames in memory" : "frames on disk");
     t->left->frames += s->pending_frames;
 }
 
@@ -69,8 +80,10 @@ static void tell_lost(struct telling *t, const struct output *o)
 
     if (dead > 0) {
         trace_warn(&t->plan->trace,
-                   "records became dead letters since the start; "
-                   "'telex queue' shows and replays them",
+                   is_in_memory(t->plan) ? "records became dead letters since the start, and are "
+                                           "gone: they were in memory"
+                                         : "records became dead letters since the start; "
+                                           "'telex queue' shows and replays them",
                    T_STR("exporter", name), T_U64("records", dead));
     }
     add_part(t, name, dead, "dead letter", "dead letters");

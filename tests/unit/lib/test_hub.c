@@ -362,6 +362,7 @@ static void rejected_records_are_dead_letters(void **state)
     assert_int_equal(stats_of(s->hub).rejected, 1);
     assert_int_equal(telex_close(s->hub, PATIENCE_MS, &left, &s->error), TELEX_UNDELIVERED);
     assert_int_equal(left.dead_letters, 1);
+    assert_non_null(strstr(s->error.message, "own: 1 dead letter"));
 }
 
 /* Of more records than one call shows only those are refused that were shown. */
@@ -399,6 +400,21 @@ static void a_refusal_is_no_success(void **state)
     assert_int_equal(result.exported_count, 0);
     assert_non_null(strstr(result.error, "not now"));
     stop(s, TELEX_UNDELIVERED);
+}
+
+/* Without a state folder there is no disk, and nothing that `telex queue` could show. */
+static void what_is_left_in_memory_is_not_said_to_be_on_disk(void **state)
+{
+    struct scene *s = *state;
+
+    set(s, "exporters.own.retry.initial_delay", "1h");
+    atomic_store(&s->station.verdict, TELEX_RETRY);
+    atomic_store(&s->station.retry_after_ms, 3600 * 1000);
+    start(s);
+    assert_int_equal(give(s->hub, 1), TELEX_OK);
+    stop(s, TELEX_UNDELIVERED);
+    assert_non_null(strstr(s->error.message, "own: 1 frame in memory"));
+    assert_null(strstr(s->error.message, "disk"));
 }
 
 /* ---- configs ---- */
@@ -634,6 +650,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(rejected_records_are_dead_letters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_record_is_refused_unseen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refusal_is_no_success, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_left_in_memory_is_not_said_to_be_on_disk, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(configs_are_read_with_places, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lists_of_exporters_are_set_by_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_environment_makes_an_exporter, set_up, tear_down),
