@@ -112,7 +112,8 @@ static bool open_parts(struct telex_hub *hub, struct compiled *c, struct err *e)
     }
     choose_storage(hub, c);
     return plan_open(&hub->env, &c->plan, &hub->plan, e) &&
-           writer_start(&hub->writer, &hub->env, &hub->ring, hub->plan, e);
+           writer_start(&hub->writer, &hub->env, &hub->ring, hub->plan,
+                        hub->memory != NULL ? s->limits.memory_bytes : INT64_MAX, e);
 }
 
 int telex_open(const struct telex_config *config, struct telex_hub **ret_hub,

@@ -162,9 +162,9 @@ static void give_kind(struct writer *w, enum writer_kind kind)
 
 /* ---- taking ---- */
 
-static bool has_room(const struct writer_batch *b, uint32_t len)
+static bool has_room(const struct writer *w, const struct writer_batch *b, uint32_t len)
 {
-    return b->rows < WRITER_ROWS && b->bytes.len + len <= WRITER_BYTES;
+    return b->rows < WRITER_ROWS && b->bytes.len + len <= w->batch_bytes;
 }
 
 /* Takes what is complete in one shard; false when a batch has no room for all of it. */
@@ -178,7 +178,7 @@ static bool take_shard(struct writer *w, size_t shard)
     while (all && ring_walk_next(&walk, &record)) {
         struct writer_batch *b =
             &w->batches[record.what == RING_SPAN ? WRITER_SPANS : WRITER_METRICS];
-        all = has_room(b, record.len);
+        all = has_room(w, b, record.len);
         if (all) {
             buf_add(&b->bytes, record.bytes, record.len);
             b->rows++;
@@ -236,9 +236,19 @@ static void run(void *arg)
 
 /* ---- life ---- */
 
-bool writer_start(struct writer *w, const struct env *env, struct ring *ring, struct plan *plan,
-                  struct err *e)
+/* An eighth of the log's room: what it has not given back yet must leave place for another. */
+static size_t share_of(int64_t room)
 {
+    int64_t share = room / 8;
+
+    share = share > WRITER_BYTES_MIN ? share : WRITER_BYTES_MIN;
+    return share < WRITER_BYTES ? (size_t)share : WRITER_BYTES;
+}
+
+bool writer_start(struct writer *w, const struct env *env, struct ring *ring, struct plan *plan,
+                  int64_t room, struct err *e)
+{
+    w->batch_bytes = share_of(room);
     w->ring = ring;
     w->plan = plan;
     w->env = env;

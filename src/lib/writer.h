@@ -7,7 +7,7 @@
  * meanwhile; what is dropped there is told once per interval.
  *
  * Ownership: the hub's; ring and plan are borrowed. Threads: writer_wake() and the figures from any.
- * Limits: WRITER_BYTES and WRITER_ROWS per batch.
+ * Limits: WRITER_ROWS and <batch_bytes> per batch, WRITER_BYTES at most.
  */
 #ifndef TELEX_LIB_WRITER_H
 #define TELEX_LIB_WRITER_H
@@ -17,7 +17,7 @@
 #include "export/plan.h"
 #include "lib/ring.h"
 
-enum { WRITER_BYTES = 1 << 20, WRITER_ROWS = 5000 };
+enum { WRITER_BYTES = 1 << 20, WRITER_BYTES_MIN = 128 * 1024, WRITER_ROWS = 5000 };
 
 /* What was dropped before it was in the ring, by reason. */
 enum drop_cause { DROPPED_FULL, DROPPED_INVALID, DROPPED_TOO_LARGE, DROP_CAUSES };
@@ -35,6 +35,7 @@ struct writer {
     const struct env *env;
     struct trace trace;
     struct thread thread;
+    size_t batch_bytes;          /* beyond it a batch is given; at least one record fits */
     _Atomic uint32_t state;      /* enum writer_state; a futex */
     _Atomic bool is_stopping;    /* end when the ring is empty, or at the deadline */
     _Atomic int64_t deadline_ns; /* monotonic; of stopping */
@@ -54,8 +55,9 @@ struct writer {
     uint64_t told_dropped;
 };
 
+/* <room> is what the log can hold: batches are so small that several fit. */
 MUST_USE bool writer_start(struct writer *w, const struct env *env, struct ring *ring,
-                           struct plan *plan, struct err *e);
+                           struct plan *plan, int64_t room, struct err *e);
 
 /* Takes what is in the ring until it is empty or <deadline> is over, and ends. */
 void writer_stop(struct writer *w, int64_t deadline_mono_ns);

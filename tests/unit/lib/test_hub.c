@@ -186,6 +186,15 @@ static int give(struct telex_hub *hub, double number)
     return telex_metrics(hub, &m);
 }
 
+static int give_text(struct telex_hub *hub, const char *text)
+{
+    const struct telex_field field = {.name = "text", .type = TELEX_TEXT, .value.text = text};
+    const struct telex_metrics m = {
+        .struct_size = sizeof(m), .name = "p", .fields = &field, .field_count = 1};
+
+    return telex_metrics(hub, &m);
+}
+
 static struct telex_stats stats_of(struct telex_hub *hub)
 {
     struct telex_stats stats = {.struct_size = sizeof(stats)};
@@ -400,6 +409,33 @@ static void a_refusal_is_no_success(void **state)
     assert_int_equal(result.exported_count, 0);
     assert_non_null(strstr(result.error, "not now"));
     stop(s, TELEX_UNDELIVERED);
+}
+
+/* Each batch has room in a small memory, so that the writer never waits for what cannot come. */
+static void a_small_memory_holds_up_nobody(void **state)
+{
+    static const struct {
+        size_t len;
+        int count;
+    } cases[] = {{1000, 1500}, {60000, 25}};
+    struct scene *s = *state;
+    uint64_t records = 0;
+    char *text = mem_alloc(60001);
+
+    set(s, "library.memory_bytes", "1MiB");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        memset(text, 'x', cases[i].len);
+        text[cases[i].len] = '\0';
+        start(s);
+        for (int at = 0; at < cases[i].count; at++) {
+            assert_int_equal(give_text(s->hub, text), TELEX_OK);
+        }
+        assert_int_equal(telex_flush(s->hub, PATIENCE_MS, &s->error), TELEX_OK);
+        records += (uint64_t)cases[i].count;
+        assert_int_equal(atomic_load(&s->station.records), records);
+        stop(s, TELEX_OK);
+    }
+    mem_free(text);
 }
 
 /* Without a state folder there is no disk, and nothing that `telex queue` could show. */
@@ -650,6 +686,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(rejected_records_are_dead_letters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_record_is_refused_unseen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refusal_is_no_success, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_small_memory_holds_up_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_left_in_memory_is_not_said_to_be_on_disk, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(configs_are_read_with_places, set_up, tear_down),
