@@ -215,6 +215,7 @@ static void set_next(struct telex_hub *hub, struct compiled *c)
 
 /* Those that were opened with another state folder or in memory stay so. */
 static bool change(struct telex_hub *hub, struct compiled *c, struct err *e)
+    REQUIRES(&hub->changing)
 {
     const struct compiled *before = hub->now;
 
@@ -234,28 +235,30 @@ static bool change(struct telex_hub *hub, struct compiled *c, struct err *e)
     return ok;
 }
 
-bool hub_change(struct telex_hub *hub, struct compiled *c, struct err *e)
+static int change_to(struct telex_hub *hub, const struct telex_config *config,
+                     struct telex_error *error) REQUIRES(&hub->changing)
 {
-    lock_take(&hub->changing);
-    bool ok = change(hub, c, e);
-    lock_give(&hub->changing);
-    return ok;
+    struct compiled *c = NULL;
+    struct err e = ERR_INIT;
+
+    if (!lib_has_memory(LIB_CALL_BYTES, error)) {
+        return TELEX_NO_MEMORY;
+    }
+    return compiled_new(config, &c, &e) && change(hub, c, &e) ? TELEX_OK : lib_err(error, &e);
 }
 
 int telex_update(struct telex_hub *hub, const struct telex_config *config,
                  struct telex_error *error)
 {
-    struct compiled *c = NULL;
-    struct err e = ERR_INIT;
     int code = hub_check(hub, error);
 
     if (code != TELEX_OK) {
         return code;
     }
-    if (!lib_has_memory(LIB_CALL_BYTES, error)) {
-        return TELEX_NO_MEMORY;
-    }
-    return compiled_new(config, &c, &e) && hub_change(hub, c, &e) ? TELEX_OK : lib_err(error, &e);
+    lock_take(&hub->changing);
+    code = change_to(hub, config, error);
+    lock_give(&hub->changing);
+    return code;
 }
 
 struct telex_config *telex_hub_config(struct telex_hub *hub)
@@ -269,40 +272,65 @@ struct telex_config *telex_hub_config(struct telex_hub *hub)
     return copy;
 }
 
-int telex_update_option(struct telex_hub *hub, const char *path, const char *value,
-                        struct telex_error *error)
-{
-    int code = hub_check(hub, error);
+/* One thing that is said otherwise in the config that the hub runs with. */
+struct edit {
+    bool is_debug;
+    const char *path;
+    const char *value;
+    uint32_t flags;
+};
 
-    if (code != TELEX_OK) {
-        return code;
+static int apply(struct telex_config *config, const struct edit *edit, struct telex_error *error)
+{
+    if (!edit->is_debug) {
+        return telex_config_set(config, edit->path, edit->value, error);
     }
+    config->debug = edit->flags;
+    config->has_debug = true;
+    return TELEX_OK;
+}
+
+static int edit_config(struct telex_hub *hub, const struct edit *edit, struct telex_error *error)
+    REQUIRES(&hub->changing)
+{
     struct telex_config *config = telex_hub_config(hub);
+
     if (config == NULL) {
         return lib_err_text(error, TELEX_NO_MEMORY, "the system has no memory for this");
     }
-    code = telex_config_set(config, path, value, error);
-    code = code == TELEX_OK ? telex_update(hub, config, error) : code;
+    int code = apply(config, edit, error);
+    code = code == TELEX_OK ? change_to(hub, config, error) : code;
     telex_config_free(config);
     return code;
 }
 
-int telex_debug_mode(struct telex_hub *hub, uint32_t flags, struct telex_error *error)
+/* Nobody else changes the config between the copy and the change: of two at once both hold. */
+static int change_one(struct telex_hub *hub, const struct edit *edit, struct telex_error *error)
 {
     int code = hub_check(hub, error);
 
     if (code != TELEX_OK) {
         return code;
     }
-    struct telex_config *config = telex_hub_config(hub);
-    if (config == NULL) {
-        return lib_err_text(error, TELEX_NO_MEMORY, "the system has no memory for this");
-    }
-    config->debug = flags;
-    config->has_debug = true;
-    code = telex_update(hub, config, error);
-    telex_config_free(config);
+    lock_take(&hub->changing);
+    code = edit_config(hub, edit, error);
+    lock_give(&hub->changing);
     return code;
+}
+
+int telex_update_option(struct telex_hub *hub, const char *path, const char *value,
+                        struct telex_error *error)
+{
+    const struct edit edit = {.path = path, .value = value};
+
+    return change_one(hub, &edit, error);
+}
+
+int telex_debug_mode(struct telex_hub *hub, uint32_t flags, struct telex_error *error)
+{
+    const struct edit edit = {.is_debug = true, .flags = flags};
+
+    return change_one(hub, &edit, error);
 }
 
 /* ---- flushing ---- */

@@ -54,7 +54,4 @@ struct hub_view {
 struct hub_view hub_view_begin(struct telex_hub *hub);
 void hub_view_end(struct hub_view *v);
 
-/* Puts <c>, which it takes over, in place of what the hub runs with. */
-MUST_USE bool hub_change(struct telex_hub *hub, struct compiled *c, struct err *e);
-
 #endif

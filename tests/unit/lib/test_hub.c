@@ -562,6 +562,46 @@ static void options_change_while_it_runs(void **state)
     stop(s, TELEX_OK);
 }
 
+enum { CHANGERS = 4, CHANGES = 4 };
+
+struct changer {
+    struct telex_hub *hub;
+    size_t number;
+    int failed;
+};
+
+static void change_options(void *arg)
+{
+    struct changer *c = arg;
+
+    for (int i = 0; i < CHANGES; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof(path), "exporters.x%zu_%d.type", c->number, i);
+        c->failed += telex_update_option(c->hub, path, "station", NULL) != TELEX_OK;
+    }
+}
+
+static void changes_at_once_are_all_there(void **state)
+{
+    struct scene *s = *state;
+    struct changer changers[CHANGERS];
+    struct thread threads[CHANGERS];
+    struct err e = ERR_INIT;
+    char name[64];
+
+    start(s);
+    for (size_t i = 0; i < CHANGERS; i++) {
+        changers[i] = (struct changer){.hub = s->hub, .number = i};
+        assert_true(thread_start(&threads[i], "changer", change_options, &changers[i], &e));
+    }
+    for (size_t i = 0; i < CHANGERS; i++) {
+        thread_join(&threads[i]);
+        assert_int_equal(changers[i].failed, 0);
+    }
+    assert_int_equal(telex_exporter_name(s->hub, CHANGERS * CHANGES, name, sizeof(name)), TELEX_OK);
+    stop(s, TELEX_OK);
+}
+
 /* ---- folders, forks, threads ---- */
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *at)
@@ -689,6 +729,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_small_memory_holds_up_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_left_in_memory_is_not_said_to_be_on_disk, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(changes_at_once_are_all_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(configs_are_read_with_places, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lists_of_exporters_are_set_by_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_environment_makes_an_exporter, set_up, tear_down),
