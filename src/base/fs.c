@@ -157,6 +157,28 @@ static int system_rename(const struct fs *fs, const char *from, const char *to)
     return result_of(rename(from, to));
 }
 
+/* Folders that know no exclusive rename (NFS) know a second name of a file. */
+static int link_and_unlink(const char *from, const char *to)
+{
+    struct stat info;
+
+    if (link(from, to) == 0) {
+        return result_of(unlink(from));
+    }
+    if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) {
+        return -errno;
+    }
+    return lstat(to, &info) == 0 ? -EEXIST : result_of(rename(from, to)); /* nor that: FUSE */
+}
+
+static int system_rename_new(const struct fs *fs, const char *from, const char *to)
+{
+    (void)fs;
+    int result = result_of(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE));
+
+    return result == -EINVAL || result == -ENOSYS ? link_and_unlink(from, to) : result;
+}
+
 static int system_unlink(const struct fs *fs, const char *path)
 {
     (void)fs;
@@ -223,6 +245,7 @@ static const struct fs_ops system_ops = {
     .truncate = system_truncate,
     .size = system_size,
     .rename = system_rename,
+    .rename_new = system_rename_new,
     .unlink = system_unlink,
     .mkdir = system_mkdir,
     .list = system_list,
@@ -366,6 +389,17 @@ bool fs_replace_begin(struct fs_replace *r, const struct fs *fs, struct str path
     return result == 0 || err_set_errno(e, ERR_IO, -result, "cannot write %s", r->path);
 }
 
+bool fs_replace_begin_new(struct fs_replace *r, const struct fs *fs, struct str path,
+                          struct str temporary, struct err *e)
+{
+    *r = (struct fs_replace){.fs = fs, .fd = -1, .is_new = true};
+    if (!path_text(path, "", r->path, e) || !path_text(temporary, "", r->temporary, e)) {
+        return false;
+    }
+    int result = fs->ops->open(fs, r->temporary, FS_WRITE | FS_CREATE | FS_EXCLUSIVE, &r->fd);
+    return result == 0 || err_set_errno(e, ERR_IO, -result, "cannot write %s", r->temporary);
+}
+
 void fs_replace_add(struct fs_replace *r, struct str bytes)
 {
     const struct iovec part = {.iov_base = (void *)(uintptr_t)bytes.ptr, .iov_len = bytes.len};
@@ -384,16 +418,25 @@ static void finish_temporary(struct fs_replace *r)
     r->result = r->result == 0 ? closed : r->result;
 }
 
+static int publish(const struct fs_replace *r)
+{
+    const struct fs_ops *ops = r->fs->ops;
+
+    return (r->is_new ? ops->rename_new : ops->rename)(r->fs, r->temporary, r->path);
+}
+
 bool fs_replace_commit(struct fs_replace *r, struct err *e)
 {
     finish_temporary(r);
-    r->result = r->result == 0 ? r->fs->ops->rename(r->fs, r->temporary, r->path) : r->result;
+    r->result = r->result == 0 ? publish(r) : r->result;
+    bool is_taken = r->is_new && r->result == -EEXIST;
     r->result = r->result == 0 ? sync_parent(r->fs, r->path) : r->result;
     if (r->result == 0) {
         return true;
     }
     (void)r->fs->ops->unlink(r->fs, r->temporary);
-    return err_set_errno(e, ERR_IO, -r->result, "cannot write %s", r->path);
+    return err_set_errno(e, is_taken ? ERR_CONFLICT : ERR_IO, -r->result, "cannot write %s",
+                         r->path);
 }
 
 void fs_replace_abandon(struct fs_replace *r)

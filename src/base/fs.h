@@ -40,6 +40,8 @@ struct fs_ops {
     int (*truncate)(const struct fs *, int fd, int64_t size);
     int (*size)(const struct fs *, int fd, int64_t *ret_size);
     int (*rename)(const struct fs *, const char *from, const char *to);
+    /* The same where <to> is not there: else -EEXIST, and nothing happened. */
+    int (*rename_new)(const struct fs *, const char *from, const char *to);
     int (*unlink)(const struct fs *, const char *path);
     int (*mkdir)(const struct fs *, const char *path); /* 0 when it is there already */
     int (*list)(const struct fs *, const char *path, void (*visit)(void *arg, const char *name),
@@ -78,7 +80,8 @@ enum { FS_PATH_MAX = 4096 };
 struct fs_replace {
     const struct fs *fs;
     int fd;
-    int result; /* 0 or -errno */
+    int result;  /* 0 or -errno */
+    bool is_new; /* <path> is not to be there yet */
     int64_t len;
     char path[FS_PATH_MAX];
     char temporary[FS_PATH_MAX];
@@ -86,7 +89,12 @@ struct fs_replace {
 
 MUST_USE bool fs_replace_begin(struct fs_replace *r, const struct fs *fs, struct str path,
                                struct err *e);
+/* For a file that is not there yet, nor its temporary one, whose name is the caller's choice in the same folder. */
+MUST_USE bool fs_replace_begin_new(struct fs_replace *r, const struct fs *fs, struct str path,
+                                   struct str temporary, struct err *e);
 void fs_replace_add(struct fs_replace *r, struct str bytes);
+
+/* ERR_CONFLICT: a new file's name is somebody else's by now. The temporary file is gone then, as after other failures. */
 MUST_USE bool fs_replace_commit(struct fs_replace *r, struct err *e);
 void fs_replace_abandon(struct fs_replace *r);
 

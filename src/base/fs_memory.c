@@ -342,6 +342,16 @@ static int memory_rename(const struct fs *fs, const char *from, const char *to)
     return result;
 }
 
+static int memory_rename_new(const struct fs *fs, const char *from, const char *to)
+{
+    struct fs_memory *m = of(fs);
+
+    lock_take(&m->lock);
+    int result = find(m, to) != NULL ? -EEXIST : rename_found(m, from, to);
+    lock_give(&m->lock);
+    return result;
+}
+
 static int memory_unlink(const struct fs *fs, const char *path)
 {
     struct fs_memory *m = of(fs);
@@ -442,6 +452,7 @@ static const struct fs_ops memory_ops = {
     .truncate = memory_truncate,
     .size = memory_size,
     .rename = memory_rename,
+    .rename_new = memory_rename_new,
     .unlink = memory_unlink,
     .mkdir = memory_mkdir,
     .list = memory_list,

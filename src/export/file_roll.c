@@ -194,15 +194,10 @@ bool file_roll_close_spool(struct file_roll *r, struct err *e)
     };
     AUTO(buf_release) struct buf wish = BUF_INIT(BUF_UNLIMITED);
     AUTO(buf_release) struct buf name = BUF_INIT(BUF_UNLIMITED);
-    AUTO(buf_release) struct buf to = BUF_INIT(BUF_UNLIMITED);
 
     file_name_add(r->config.pattern, r->config.kind, &facts, 0, &wish);
     r->close_again_ns = clock_deadline_ms(r->clock, TRY_AGAIN_MS);
-    if (!file_seal_free_name(&r->seal_config, buf_str(&wish), &name, e)) {
-        return false;
-    }
-    file_seal_add_path(&r->seal_config, buf_str(&name), &to);
-    if (!io_err(e, r->fs->ops->rename(r->fs, r->path, buf_text(&to)), "rename", r->path) ||
+    if (!file_seal_take_name(&r->seal_config, r->path, buf_str(&wish), &name, e) ||
         !io_err(e, fs_sync_folder(r->fs, r->folder), "sync", r->folder)) {
         return false;
     }

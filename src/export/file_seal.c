@@ -1,7 +1,8 @@
 /*
  * Invariants
  *   1. The spool is removed only when the file is in its place, synced, and the index has its line, synced.
- *   2. A file that is there is renamed over only if it was not there when the last pass began.
+ *   2. Neither a file nor a spool is ever renamed over: who comes second takes another name. What is being made has a
+ *      name of the exporter's own, which who holds .x.sealing has to himself.
  *   3. What a pass makes depends on the spool, the name and the config alone.
  */
 #include "export/file_seal.h"
@@ -24,6 +25,7 @@ struct file_seal {
     char *name;
     char *path;
     char *spool;
+    char *making; /* the file while it is made */
     int spool_fd;
     int64_t at;
     enum phase phase;
@@ -54,7 +56,8 @@ static char *path_of(const struct file_seal_config *config, struct str name)
     return buf_take(&path);
 }
 
-void file_seal_add_path(const struct file_seal_config *config, struct str name, struct buf *out)
+/* FOLDER/HIDDEN.sealing-NAME */
+static void add_spool_path(const struct file_seal_config *config, struct str name, struct buf *out)
 {
     buf_addf(out, "%s/%.*s.sealing-%.*s", config->folder, STR_FMT(config->hidden), STR_FMT(name));
 }
@@ -82,7 +85,7 @@ static bool is_taken(const struct file_seal_config *config, struct str name, boo
         return false;
     }
     buf_clear(&path);
-    file_seal_add_path(config, name, &path);
+    add_spool_path(config, name, &path);
     if (!exists(config->fs, buf_text(&path), &has_spool, e)) {
         return false;
     }
@@ -90,7 +93,22 @@ static bool is_taken(const struct file_seal_config *config, struct str name, boo
     return true;
 }
 
-bool file_seal_free_name(const struct file_seal_config *config, struct str name,
+/* *ret_taken: there is a file or a spool of the name, which another lane may just have made. */
+static bool try_name(const struct file_seal_config *config, const char *from, struct str name,
+                     bool *ret_taken, struct err *e)
+{
+    AUTO(buf_release) struct buf to = BUF_INIT(BUF_UNLIMITED);
+
+    if (!is_taken(config, name, ret_taken, e) || *ret_taken) {
+        return e->code == ERR_NONE;
+    }
+    add_spool_path(config, name, &to);
+    int result = config->fs->ops->rename_new(config->fs, from, buf_text(&to));
+    *ret_taken = result == -EEXIST;
+    return *ret_taken || io_err(e, result, "rename", from);
+}
+
+bool file_seal_take_name(const struct file_seal_config *config, const char *from, struct str name,
                          struct buf *ret_name, struct err *e)
 {
     static const struct file_name_facts no_facts = {0, STR_INIT(""), STR_INIT(""), 0};
@@ -101,7 +119,7 @@ bool file_seal_free_name(const struct file_seal_config *config, struct str name,
     for (unsigned again = 0; again < NAMES_MAX; again++) {
         buf_clear(ret_name);
         file_name_add(name, kind, &no_facts, again, ret_name);
-        if (!is_taken(config, buf_str(ret_name), &is_taken_already, e)) {
+        if (!try_name(config, from, buf_str(ret_name), &is_taken_already, e)) {
             return false;
         }
         if (!is_taken_already) {
@@ -152,7 +170,7 @@ static bool begin_pass(struct file_seal *s, bool only_hashes, struct err *e)
         return err_set(e, ERR_INTERNAL, "SHA-256 does not start");
     }
     if (!only_hashes) {
-        if (!fs_replace_begin(&s->r, s->config->fs, str_of(s->path), e)) {
+        if (!fs_replace_begin_new(&s->r, s->config->fs, str_of(s->path), str_of(s->making), e)) {
             return false;
         }
         s->replaces = true;
@@ -400,7 +418,7 @@ static void set_name(struct file_seal *s, struct str name)
 {
     AUTO(buf_release) struct buf spool = BUF_INIT(BUF_UNLIMITED);
 
-    file_seal_add_path(s->config, name, &spool);
+    add_spool_path(s->config, name, &spool);
     mem_free(s->name);
     mem_free(s->path);
     mem_free(s->spool);
@@ -414,19 +432,14 @@ static void set_name(struct file_seal *s, struct str name)
 static bool take_other_name(struct file_seal *s, struct err *e)
 {
     AUTO(buf_release) struct buf name = BUF_INIT(BUF_UNLIMITED);
-    AUTO(buf_release) struct buf spool = BUF_INIT(BUF_UNLIMITED);
-    const struct fs *fs = s->config->fs;
+    const char *folder = s->config->folder;
 
-    if (!file_seal_free_name(s->config, s->entry.name, &name, e)) {
-        return false;
-    }
-    file_seal_add_path(s->config, buf_str(&name), &spool);
-    if (!io_err(e, fs->ops->rename(fs, s->spool, buf_text(&spool)), "rename", s->spool) ||
-        !io_err(e, fs_sync_folder(fs, s->config->folder), "sync", s->config->folder)) {
+    if (!file_seal_take_name(s->config, s->spool, s->entry.name, &name, e)) {
         return false;
     }
     set_name(s, buf_str(&name));
-    return begin_pass(s, false, e);
+    return io_err(e, fs_sync_folder(s->config->fs, folder), "sync", folder) &&
+           begin_pass(s, false, e);
 }
 
 /* What was made is known; is it there already? */
@@ -457,19 +470,20 @@ static bool judge(struct file_seal *s, bool *ret_done, struct err *e)
 
 static bool put(struct file_seal *s, bool *ret_done, struct err *e)
 {
-    bool is_there = false;
+    struct err failure = ERR_INIT;
 
     if (s->only_hashes) {
         return judge(s, ret_done, e);
     }
-    if (!exists(s->config->fs, s->path, &is_there, e)) {
-        return false;
+    s->replaces = false;
+    if (fs_replace_commit(&s->r, &failure)) {
+        return tell_and_remove(s, ret_done, e);
     }
-    if (is_there) {
+    if (failure.code == ERR_CONFLICT) {
         return take_other_name(s, e);
     }
-    s->replaces = false;
-    return fs_replace_commit(&s->r, e) && tell_and_remove(s, ret_done, e);
+    *e = failure;
+    return false;
 }
 
 bool file_seal_step(struct file_seal *s, bool *ret_done, struct err *e)
@@ -484,6 +498,17 @@ const struct file_index_entry *file_seal_entry(const struct file_seal *s)
 }
 
 /* ---- life ---- */
+
+/* What a crash left of a file that was being made; the spool has it all. */
+static bool remove_rest(struct file_seal *s, struct err *e)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_UNLIMITED);
+
+    buf_addf(&path, "%s/%.*s.making", s->config->folder, STR_FMT(s->config->hidden));
+    s->making = buf_take(&path);
+    int result = s->config->fs->ops->unlink(s->config->fs, s->making);
+    return result == -ENOENT || io_err(e, result, "remove", s->making);
+}
 
 bool file_seal_open(const struct file_seal_config *config, struct str name, bool is_resumed,
                     struct file_seal **ret_seal, struct err *e)
@@ -508,7 +533,7 @@ bool file_seal_open(const struct file_seal_config *config, struct str name, bool
     if (result == -ENOENT) {
         (void)err_set(e, ERR_CONFLICT, "%s is gone", s->spool);
     }
-    if (result == -ENOENT || !io_err(e, result, "open", s->spool) ||
+    if (result == -ENOENT || !io_err(e, result, "open", s->spool) || !remove_rest(s, e) ||
         !begin_pass(s, is_resumed, e)) {
         file_seal_close(s);
         return false;
@@ -533,5 +558,6 @@ void file_seal_close(struct file_seal *s)
     mem_free(s->name);
     mem_free(s->path);
     mem_free(s->spool);
+    mem_free(s->making);
     mem_free(s);
 }

@@ -2,10 +2,10 @@
  * file_seal.h - a spool that is complete becomes the file that people collect, and the index says so.
  *
  * The spool is called <hidden>.sealing-<name>; <name> and what is in it are settled by then. Steps, each of which a crash
- * may end and the next start repeat: the lines are read and written as the name says to <name>.tmp; that is synced and
+ * may end and the next start repeat: the lines are read and written as the name says to <hidden>.making; that is synced and
  * renamed to <name>; the index gets a line; the spool is removed. What is made of a spool is the same bytes each time, so
  * after a crash a file that is there already is known as ours by its hash. A file of somebody else is never
- * overwritten: ours then gets another name.
+ * overwritten, also one that comes while ours is made: ours then gets another name.
  *
  *   file_seal_open(&config, name, resumed, &s, e); while (file_seal_step(s, &done, e) && !done) ...
  *
@@ -42,11 +42,11 @@ const struct file_index_entry *file_seal_entry(const struct file_seal *s);
 
 void file_seal_close(struct file_seal *s); /* NULL is fine */
 
-/* A name like <name> of which there is neither a file nor a spool: <name> itself, or x-1.csv, x-2.csv, ... */
-MUST_USE bool file_seal_free_name(const struct file_seal_config *config, struct str name,
-                                  struct buf *ret_name, struct err *e);
-
-/* Appends FOLDER/HIDDEN.sealing-NAME. */
-void file_seal_add_path(const struct file_seal_config *config, struct str name, struct buf *out);
+/*
+ * Makes the file <from> a spool of a name like <name> of which there is neither a file nor a spool: <name> itself, or
+ * x-1.csv, x-2.csv, ...
+ */
+MUST_USE bool file_seal_take_name(const struct file_seal_config *config, const char *from,
+                                  struct str name, struct buf *ret_name, struct err *e);
 
 #endif

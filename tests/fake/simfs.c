@@ -461,7 +461,7 @@ static int sim_size(const struct fs *fs, int fd, int64_t *ret_size)
     return result;
 }
 
-static int sim_rename(const struct fs *fs, const char *from, const char *to)
+static int rename_to(const struct fs *fs, const char *from, const char *to, bool replaces)
 {
     struct simfs *s = simfs_of(fs);
     bool stops = false;
@@ -470,12 +470,23 @@ static int sim_rename(const struct fs *fs, const char *from, const char *to)
     struct node *node = find_now(s, from);
     int result = admit(s, SIMFS_CALL_RENAME, &stops);
     result = result == 0 && node == NULL ? -ENOENT : result;
+    result = result == 0 && !replaces && find_now(s, to) != NULL ? -EEXIST : result;
     if (result == 0) {
         renaming_apply_now(s, (struct renaming){.names = {name_of(s, from), name_of(s, to)},
                                                 .nodes = {NULL, node}});
     }
     lock_give(&s->lock);
     return stops ? -EIO : result;
+}
+
+static int sim_rename(const struct fs *fs, const char *from, const char *to)
+{
+    return rename_to(fs, from, to, true);
+}
+
+static int sim_rename_new(const struct fs *fs, const char *from, const char *to)
+{
+    return rename_to(fs, from, to, false);
 }
 
 static int sim_unlink(const struct fs *fs, const char *path)
@@ -574,6 +585,7 @@ static const struct fs_ops simfs_ops = {
     .truncate = sim_truncate,
     .size = sim_size,
     .rename = sim_rename,
+    .rename_new = sim_rename_new,
     .unlink = sim_unlink,
     .mkdir = sim_mkdir,
     .list = sim_list,

@@ -451,6 +451,22 @@ int rename(const char *from, const char *to)
     return (int)end(turn, syscall(SYS_rename, from, to));
 }
 
+/* As the program uses it: both paths are whole. */
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    if (!is_under(from) && !is_under(to)) {
+        return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
+    }
+    struct turn turn = begin(RENAME);
+    if (turn.error) {
+        return (int)end(turn, -1);
+    }
+    if ((flags & RENAME_NOREPLACE) == 0 || access(to, F_OK) != 0) {
+        note_name(RENAME, from, to);
+    }
+    return (int)end(turn, syscall(SYS_renameat2, from_fd, from, to_fd, to, flags));
+}
+
 int unlink(const char *path)
 {
     if (!is_under(path)) {

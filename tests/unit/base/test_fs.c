@@ -145,6 +145,31 @@ static void replace_is_all_or_nothing(void **state)
     assert_false(fs_replace_file(fs, STR(""), STR("x"), &e));
 }
 
+/* A new file never takes another's place, whether the folder can rename so or not. */
+static void a_new_file_replaces_none(void **state)
+{
+    const struct place *p = *state;
+    const struct fs *fs = fs_system();
+    AUTO(buf_release) struct buf got = BUF_INIT(100);
+    struct fs_replace r;
+    struct err e = ERR_INIT;
+    char temporary[128];
+
+    (void)snprintf(temporary, sizeof(temporary), "%s/.new", p->folder);
+    assert_true(fs_replace_begin_new(&r, fs, str_of(p->file), str_of(temporary), &e));
+    fs_replace_add(&r, STR("one"));
+    assert_true(fs_replace_commit(&r, &e));
+    assert_true(fs_replace_begin_new(&r, fs, str_of(p->file), str_of(temporary), &e));
+    fs_replace_add(&r, STR("second"));
+    assert_false(fs_replace_commit(&r, &e));
+    assert_int_equal(e.code, ERR_CONFLICT);
+    assert_true(fs_read_file(fs, str_of(p->file), 100, &got, &e));
+    assert_string_equal(buf_text(&got), "one");
+    assert_int_equal(access(temporary, F_OK), -1);
+    assert_true(fs_replace_file(fs, str_of(temporary), STR("another's"), &e));
+    assert_false(fs_replace_begin_new(&r, fs, str_of(p->file), str_of(temporary), &e));
+}
+
 static void reading_is_capped(void **state)
 {
     const struct place *p = *state;
@@ -209,6 +234,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(flags_mean_what_they_say, make_place, remove_place),
         cmocka_unit_test_setup_teardown(lock_keeps_others_out, make_place, remove_place),
         cmocka_unit_test_setup_teardown(replace_is_all_or_nothing, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(a_new_file_replaces_none, make_place, remove_place),
         cmocka_unit_test_setup_teardown(reading_is_capped, make_place, remove_place),
         cmocka_unit_test_setup_teardown(paths_are_made, make_place, remove_place),
         cmocka_unit_test(made_paths_survive_a_power_cut),

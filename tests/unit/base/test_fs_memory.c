@@ -124,7 +124,10 @@ static void renaming_replaces(void **state)
 
     assert_int_equal(write_at(fs, a, "xyz", 3, 0), 0);
     assert_int_equal(fs->ops->close(fs, b), 0);
+    assert_int_equal(fs->ops->rename_new(fs, "/a", "/b"), -EEXIST);
     assert_int_equal(fs->ops->rename(fs, "/a", "/b"), 0);
+    assert_int_equal(fs->ops->rename_new(fs, "/b", "/a"), 0);
+    assert_int_equal(fs->ops->rename_new(fs, "/a", "/b"), 0);
     assert_int_equal(fs->ops->rename(fs, "/a", "/c"), -ENOENT);
     assert_int_equal(fs->ops->close(fs, a), 0);
     b = open_file(fs, "/b", FS_READ);

@@ -5,6 +5,7 @@
 #include "base/env.h"
 #include "base/number.h"
 #include "export/exporter_options.h"
+#include "export/file_seal.h"
 #include "fake/clock.h"
 #include "fake/export_kit.h"
 #include "fake/simfs.h"
@@ -378,6 +379,67 @@ static void no_file_is_overwritten(void **state)
     release(&f);
 }
 
+/* Does a file of the folder that others see hold just <text>? */
+static bool is_there(struct fixture *f, const char *text)
+{
+    struct names names;
+
+    list(f, &names);
+    for (size_t i = 0; i < names.count; i++) {
+        AUTO(buf_release) struct buf bytes = BUF_INIT(BUF_UNLIMITED);
+        if (names.names[i][0] != '.' && peek(f, names.names[i], &bytes) &&
+            strcmp(buf_text(&bytes), text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Two exporters complete files of one name at the same time, <ahead> steps apart: each has its own. */
+static void complete_together(unsigned ahead)
+{
+    struct fixture f;
+    struct file_seal *seals[2] = {NULL, NULL};
+    struct file_seal_config configs[2];
+    struct names names;
+    struct err e = ERR_INIT;
+    bool done[2] = {false, false};
+
+    init(&f, plain);
+    assert_true(fs_make_path(simfs_fs(f.simfs), STR("out"), &e));
+    simfs_put(f.simfs, "out/.a.sealing-p.jsonl", STR("{\"of\":\"a\"}\n"));
+    simfs_put(f.simfs, "out/.b.sealing-p.jsonl", STR("{\"of\":\"b, longer\"}\n"));
+    for (unsigned i = 0; i < 2; i++) {
+        configs[i] = (struct file_seal_config){
+            .fs = simfs_fs(f.simfs), .folder = "out", .hidden = i == 0 ? STR(".a") : STR(".b")};
+    }
+    for (unsigned step = 0; !done[0] || !done[1]; step++) {
+        for (unsigned i = 0; i < 2; i++) {
+            bool begins = seals[i] == NULL && step >= i * ahead;
+            assert_true(!begins ||
+                        file_seal_open(&configs[i], STR("p.jsonl"), false, &seals[i], &e));
+            assert_true(seals[i] == NULL || done[i] || file_seal_step(seals[i], &done[i], &e));
+        }
+        assert_true(step < 100);
+    }
+    file_seal_close(seals[0]);
+    file_seal_close(seals[1]);
+    assert_true(is_there(&f, "{\"of\":\"a\"}\n"));
+    assert_true(is_there(&f, "{\"of\":\"b, longer\"}\n"));
+    list(&f, &names);
+    assert_int_equal(visible(&names), 2);
+    assert_int_equal(names.count, 4); /* and two indexes */
+    release(&f);
+}
+
+static void exporters_of_one_folder_keep_their_files(void **state)
+{
+    (void)state;
+    for (unsigned ahead = 0; ahead < 6; ahead++) {
+        complete_together(ahead);
+    }
+}
+
 /* While the disk is too full to seal, lines are delivered; later the file is made. */
 static void a_full_disk_keeps_the_spool(void **state)
 {
@@ -473,6 +535,7 @@ static void check_after_crash(struct fixture *f, unsigned at)
     }
     for (size_t i = 0; i < names.count; i++) {
         assert_null(strstr(names.names[i], ".sealing-"));
+        assert_null(strstr(names.names[i], ".making"));
     }
 }
 
@@ -526,6 +589,7 @@ int main(void)
         cmocka_unit_test(a_file_ends_by_size),
         cmocka_unit_test(a_spool_outlives_a_restart),
         cmocka_unit_test(no_file_is_overwritten),
+        cmocka_unit_test(exporters_of_one_folder_keep_their_files),
         cmocka_unit_test(a_full_disk_keeps_the_spool),
         cmocka_unit_test(one_seals_at_a_time),
         cmocka_unit_test(a_kill_at_any_call_loses_nothing),
