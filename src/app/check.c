@@ -249,6 +249,8 @@ static void check_conditions(struct checker *k)
     }
 }
 
+typedef void add_own(const struct exporter_config *x, struct buf *out);
+
 static void add_own_place(const struct exporter_config *x, struct buf *out)
 {
     if (x->kind->add_own_place != NULL) {
@@ -256,18 +258,38 @@ static void add_own_place(const struct exporter_config *x, struct buf *out)
     }
 }
 
-/* Is there one before <i> that writes to the same? */
-static const struct exporter_config *same_place(const struct plan_config *plan, size_t i,
-                                                struct str place)
+static void add_own_names(const struct exporter_config *x, struct buf *out)
 {
-    for (size_t before = 0; before < i; before++) {
+    if (x->kind->add_own_names != NULL) {
+        x->kind->add_own_names(x->config, x->name, out);
+    }
+}
+
+/* Is there one before <i> that has the same? */
+static const struct exporter_config *same_before(const struct plan_config *plan, size_t i,
+                                                 add_own *add, struct buf *ret_own)
+{
+    buf_clear(ret_own);
+    add(&plan->exporters[i], ret_own);
+    for (size_t before = 0; before < i && ret_own->len > 0; before++) {
         AUTO(buf_release) struct buf other = BUF_INIT(BUF_UNLIMITED);
-        add_own_place(&plan->exporters[before], &other);
-        if (str_eq(buf_str(&other), place)) {
+        add(&plan->exporters[before], &other);
+        if (str_eq(buf_str(&other), buf_str(ret_own))) {
             return &plan->exporters[before];
         }
     }
     return NULL;
+}
+
+static void warn_shared(struct checker *k, const struct exporter_config *x,
+                        const struct exporter_config *other, const char *shared, const char *then)
+{
+    struct err e = ERR_INIT;
+
+    (x->node->key.len > 0 ? yaml_key_err
+                          : yaml_err)(x->node, &e, ERR_CONFIG, "exporters '%.*s' and '%.*s' %s: %s",
+                                      STR_FMT(other->name), STR_FMT(x->name), shared, then);
+    problems_warning(k->problems, &e);
 }
 
 static void check_shared(struct checker *k)
@@ -275,19 +297,23 @@ static void check_shared(struct checker *k)
     const struct plan_config *plan = &k->config->plan;
 
     for (size_t i = 0; i < plan->exporter_count; i++) {
-        AUTO(buf_release) struct buf place = BUF_INIT(BUF_UNLIMITED);
+        AUTO(buf_release) struct buf own = BUF_INIT(BUF_UNLIMITED);
+        AUTO(buf_release) struct buf shared = BUF_INIT(BUF_UNLIMITED);
         const struct exporter_config *x = &plan->exporters[i];
-        struct err e = ERR_INIT;
-        add_own_place(x, &place);
-        const struct exporter_config *other =
-            place.len > 0 ? same_place(plan, i, buf_str(&place)) : NULL;
+        const struct exporter_config *other = same_before(plan, i, add_own_place, &own);
         if (other != NULL) {
-            (x->node->key.len > 0 ? yaml_key_err : yaml_err)(
-                x->node, &e, ERR_CONFIG,
-                "exporters '%.*s' and '%.*s' write to the same file, %s: their records get mixed, and each "
-                "waits for the other; give one of them another filename",
-                STR_FMT(other->name), STR_FMT(x->name), buf_text(&place));
-            problems_warning(k->problems, &e);
+            buf_addf(&shared, "write to the same file, %s", buf_text(&own));
+            warn_shared(k, x, other, buf_text(&shared),
+                        "their records get mixed, and each waits for the other; give one of them "
+                        "another filename");
+            continue;
+        }
+        other = same_before(plan, i, add_own_names, &own);
+        if (other != NULL) {
+            buf_addf(&shared, "make files of the same names, %s", buf_text(&own));
+            warn_shared(k, x, other, buf_text(&shared),
+                        "the second gets -1, and no name says whose it is; say {name} in "
+                        "filename_template, or give one of them another output_directory");
         }
     }
 }

@@ -147,6 +147,25 @@ static void add_pattern(struct str pattern, const struct file_name_facts *facts,
     }
 }
 
+void file_name_add_family(struct str pattern, struct file_kind kind, struct str exporter,
+                          struct buf *out)
+{
+    struct file_kind ignored;
+    bool has_format = false;
+    bool is_placeholder = false;
+    struct str rest = stem_of(pattern, &has_format, &ignored);
+    struct str text;
+
+    while (next_piece(&rest, &text, &is_placeholder)) {
+        if (is_placeholder && str_eq(text, STR("name"))) {
+            buf_add_str(out, exporter);
+        } else {
+            buf_addf(out, is_placeholder ? "{%.*s}" : "%.*s", STR_FMT(text));
+        }
+    }
+    file_name_add_extension(kind, out);
+}
+
 /* Names are one part of a path, visible, and whole on any system. */
 static void make_plain(struct buf *out, size_t start)
 {

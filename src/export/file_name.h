@@ -47,6 +47,11 @@ void file_name_add_extension(struct file_kind kind, struct buf *out);
 /* What the extensions of a name say; false when they say nothing. */
 bool file_name_kind(struct str name, struct file_kind *ret_kind);
 
+/* Appends what a template makes of an exporter's name and what is in a file, all else as it is: two that are the same make
+ * the same names. */
+void file_name_add_family(struct str pattern, struct file_kind kind, struct str exporter,
+                          struct buf *out);
+
 /* Does a template make names of files of that kind? */
 MUST_USE bool file_name_check(struct str pattern, struct file_kind kind, struct err *e);
 

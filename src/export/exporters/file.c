@@ -401,9 +401,8 @@ static void add_file_name(const struct file_config *c, struct str exporter, stru
     }
 }
 
-static void add_own_place(const void *config, struct str name, struct buf *out)
+static void add_folder(const struct file_config *c, struct buf *out)
 {
-    const struct file_config *c = config;
     struct str folder = c->output_directory;
 
     while (str_starts(folder, STR("./"))) {
@@ -413,7 +412,25 @@ static void add_own_place(const void *config, struct str name, struct buf *out)
         folder.len--;
     }
     buf_addf(out, "%.*s/", STR_FMT(folder));
-    add_file_name(c, name, out);
+}
+
+static void add_own_place(const void *config, struct str name, struct buf *out)
+{
+    add_folder(config, out);
+    add_file_name(config, name, out);
+}
+
+static void add_own_names(const void *config, struct str name, struct buf *out)
+{
+    const struct file_config *c = config;
+    const struct file_roll_config roll = roll_of(c);
+    AUTO(buf_release) struct buf stem = BUF_INIT(BUF_SMALL);
+
+    if (rotation_of(c) != ROTATION_NONE) {
+        add_file_name(c, name, &stem);
+        add_folder(c, out);
+        file_name_add_family(roll.pattern, roll.kind, buf_str(&stem), out);
+    }
 }
 
 /* Lines are shown as they would stand in the file, before compression; the other formats are no text. */
@@ -466,5 +483,6 @@ const struct exporter_kind exporter_file = {
     .advise = advise,
     .caps = EXPORTER_SHOWS,
     .add_own_place = add_own_place,
+    .add_own_names = add_own_names,
     .open = open_sink,
 };

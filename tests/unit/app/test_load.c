@@ -100,6 +100,16 @@ static const struct {
      "waits for the other; give one of them another filename\n"
      "      c: { type: file, output_directory: ./o/, filename: x.jsonl }\n"
      "      ^\n"},
+    {"exporters:\n  x: { type: file, output_directory: o, filename_template: 'p-{date}' }\n"
+     "  y: { type: file, output_directory: o, filename_template: 'p-{date}', compression: gzip }\n"
+     "  z: { type: file, output_directory: o, filename_template: 'p-{date}-{name}' }\n"
+     "  w: { type: file, output_directory: o, filename_template: 'p-{date}-{name}' }\n"
+     "  c: { type: file, output_directory: ./o/, filename_template: 'p-{date}.jsonl' }\n",
+     NULL,
+     "warning: t.yaml:6:3: exporters 'x' and 'c' make files of the same names, o/p-{date}.jsonl: the second gets -1, and "
+     "no name says whose it is; say {name} in filename_template, or give one of them another output_directory\n"
+     "      c: { type: file, output_directory: ./o/, filename_template: 'p-{date}.jsonl' }\n"
+     "      ^\n"},
     {"state: { path: t.yaml/data }\n", NULL,
      "t.yaml:1:1: the state folder 't.yaml/data' cannot be made or written: 't.yaml': Not a directory\n"
      "    state: { path: t.yaml/data }\n"
