@@ -318,32 +318,6 @@ static void check_shared(struct checker *k)
     }
 }
 
-static void check_pair(struct checker *k, const struct exporter_config *x,
-                       const struct exporter_config *other)
-{
-    struct err why = ERR_INIT;
-    struct err e = ERR_INIT;
-
-    if (x->kind == other->kind && x->kind->agrees != NULL &&
-        !x->kind->agrees(x->config, other->config, &why)) {
-        (x->node->key.len > 0 ? yaml_key_err : yaml_err)(
-            x->node, &e, ERR_CONFIG, "exporters '%.*s' and '%.*s': %s", STR_FMT(other->name),
-            STR_FMT(x->name), why.message);
-        problems_error(k->problems, &e);
-    }
-}
-
-static void check_agreement(struct checker *k)
-{
-    const struct plan_config *plan = &k->config->plan;
-
-    for (size_t i = 0; i < plan->exporter_count; i++) {
-        for (size_t before = 0; before < i; before++) {
-            check_pair(k, &plan->exporters[i], &plan->exporters[before]);
-        }
-    }
-}
-
 static void check_unread(struct checker *k)
 {
     for (size_t i = 0; i < k->config->plan.warning_count; i++) {
@@ -433,7 +407,6 @@ void check_together(const struct config *c, const struct rule_set *rules, struct
     check_shadowed(&k);
     check_conditions(&k);
     check_shared(&k);
-    check_agreement(&k);
     check_unread(&k);
     check_receive(&k);
 }

@@ -2,7 +2,35 @@
 #include "export/plan.h"
 
 #include "export/compile.h"
+#include "export/exporter.h"
 #include "export/routes.h"
+
+static bool agree(const struct exporter_config *x, const struct exporter_config *other,
+                  struct err *e)
+{
+    struct err why = ERR_INIT;
+
+    if (x->kind != other->kind || x->kind->agrees == NULL ||
+        x->kind->agrees(x->config, other->config, &why)) {
+        return true;
+    }
+    return (x->node->key.len > 0 ? yaml_key_err : yaml_err)(
+        x->node, e, ERR_CONFIG, "exporters '%.*s' and '%.*s': %s", STR_FMT(other->name),
+        STR_FMT(x->name), why.message);
+}
+
+/* Can all of them stand in one config? */
+static bool all_agree(const struct plan_config *config, struct err *e)
+{
+    for (size_t i = 0; i < config->exporter_count; i++) {
+        for (size_t before = 0; before < i; before++) {
+            if (!agree(&config->exporters[i], &config->exporters[before], e)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
 
 bool plan_parse_sections(const struct plan_sections *text, const struct option_source *source,
                          struct arena *a, struct plan_config *ret_config, struct err *e)
@@ -14,7 +42,7 @@ bool plan_parse_sections(const struct plan_sections *text, const struct option_s
     config.tree->built_in = text->built_in;
     config.tree->kinds = text->kinds;
     if (!tree_read(config.tree, text->exporters, e) || !plan_compile(config.tree, &config, e) ||
-        !plan_read_routes(text->routes, a, &config, e)) {
+        !all_agree(&config, e) || !plan_read_routes(text->routes, a, &config, e)) {
         plan_config_release(&config);
         return false;
     }

@@ -256,6 +256,10 @@ static const struct {
     {"exporters:\n  - { name: a, type: file, output_directory: o }\n"
      "  - { name: a, type: file, output_directory: o }\n",
      "t.yaml:3:13: 'a' is the name of another exporter already"},
+    {"exporters:\n  a: { type: prometheus, mode: pull, metrics_port: 9464 }\n"
+     "  b: { type: prometheus, mode: pull, metrics_port: 9464, metrics_path: /b, metrics_auth: { "
+     "bearer_token: t } }\n",
+     "t.yaml:3:3: exporters 'a' and 'b': pages of one address and port"},
     {"exporters:\n" FILE_A "routes: a\n", "t.yaml:3:9: expected a list of routes"},
     {"exporters:\n" FILE_A "routes: [a]\n", "t.yaml:3:10: expected a route"},
     {"exporters:\n" FILE_A "routes:\n  - { match: 'x == \"1\"' }\n",
