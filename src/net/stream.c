@@ -1,6 +1,7 @@
 /*
  * TCP and TLS are libcurl's, which connects and hands the stream over (CURLOPT_CONNECT_ONLY): so names,
- * certificates and both versions of IP are as everywhere else.
+ * certificates and both versions of IP are as everywhere else. Names of UDP are libcurl's as well, as it
+ * looks them up without keeping us: it is given a socket that it cannot use for each address found.
  */
 #include "net/stream.h"
 
@@ -11,7 +12,6 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <linux/sockios.h>
-#include <netdb.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -21,16 +21,20 @@
 
 enum { PLACE_MAX = 300, POLL_MS = 100, DRAIN_STEP_MS = 2, IGNORED_MAX = 1024 };
 
+/* Our waits are shorter than what libcurl allows by itself. */
+static const long connect_ms_max = 3600L * 1000;
+
 struct stream {
     const struct transport *transport;
-    CURL *easy; /* or NULL */
+    CURLM *multi; /* or NULL */
+    CURL *easy;   /* or NULL; in <multi>, which knows its connection */
     int fd;
 };
 
 struct transport {
     const char *scheme;
     const char *url_scheme; /* of libcurl; NULL: a socket of ours */
-    bool (*open)(struct stream *s, struct str place, struct err *e);
+    bool (*open)(struct stream *s, struct str place, struct wait w, struct err *e);
 };
 
 /* ---- waiting ---- */
@@ -48,12 +52,96 @@ static bool wait_writable(const struct stream *s, struct wait w, struct err *e)
     return wait_err(w, e);
 }
 
+/* ---- libcurl ---- */
+
+static void wake(void *arg)
+{
+    (void)curl_multi_wakeup(arg);
+}
+
+static void set_text(CURL *easy, CURLoption option, struct str text)
+{
+    char *copy = text.len > 0 ? mem_dup_text(text.ptr, text.len) : NULL;
+
+    (void)curl_easy_setopt(easy, option, copy);
+    mem_free(copy);
+}
+
+static bool begin_easy(struct stream *s, const char *scheme, struct str place, struct err *e)
+{
+    AUTO(buf_release) struct buf url = BUF_INIT(BUF_SMALL);
+
+    s->multi = curl_multi_init();
+    s->easy = curl_easy_init();
+    if (s->multi == NULL || s->easy == NULL) {
+        return err_set(e, ERR_INTERNAL, "libcurl has no handle");
+    }
+    buf_addf(&url, "%s://%.*s", scheme, STR_FMT(place));
+    set_text(s->easy, CURLOPT_URL, buf_str(&url));
+    (void)curl_easy_setopt(s->easy, CURLOPT_CONNECT_ONLY, 1L);
+    (void)curl_easy_setopt(s->easy, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(s->easy, CURLOPT_QUICK_EXIT, 1L);
+    (void)curl_easy_setopt(s->easy, CURLOPT_NOPROXY, "*");
+    (void)curl_easy_setopt(s->easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms_max);
+    return true;
+}
+
+static void end_easy(struct stream *s)
+{
+    if (s->easy != NULL) {
+        (void)curl_multi_remove_handle(s->multi, s->easy);
+        curl_easy_cleanup(s->easy);
+        s->easy = NULL;
+    }
+    (void)curl_multi_cleanup(s->multi);
+    s->multi = NULL;
+}
+
+/* Steps until it has ended, libcurl failed or the wait is over. */
+static void step(CURLM *multi, struct wait w)
+{
+    CURLMcode code = CURLM_OK;
+    int running = 1;
+
+    while (code == CURLM_OK && running > 0 && !wait_is_over(w, clock_system())) {
+        code = curl_multi_perform(multi, &running);
+        if (code == CURLM_OK && running > 0) {
+            code = curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
+        }
+    }
+}
+
+/* Has libcurl connect; the error says why it did not. */
+static bool connect_easy(struct stream *s, struct wait w, struct err *e)
+{
+    struct cancel_hook hook = {.wake = wake, .arg = s->multi};
+    int left = 0;
+
+    if (curl_multi_add_handle(s->multi, s->easy) != CURLM_OK) {
+        return err_set(e, ERR_INTERNAL, "libcurl does not take its handle");
+    }
+    if (w.cancel != NULL) {
+        cancel_hook_add(w.cancel, &hook);
+    }
+    step(s->multi, w);
+    if (w.cancel != NULL) {
+        cancel_hook_remove(w.cancel, &hook);
+    }
+    const CURLMsg *m = curl_multi_info_read(s->multi, &left);
+    if (m == NULL) {
+        return wait_err(w, e);
+    }
+    return m->data.result == CURLE_OK ||
+           err_set(e, ERR_NET, "%s", curl_easy_strerror(m->data.result));
+}
+
 /* ---- sockets of ours ---- */
 
-static bool open_unix(struct stream *s, struct str place, struct err *e)
+static bool open_unix(struct stream *s, struct str place, struct wait w, struct err *e)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
 
+    (void)w;
     if (place.len >= sizeof(to.sun_path)) {
         return err_set(e, ERR_CONFIG, "the path of a socket has at most %zu bytes",
                        sizeof(to.sun_path) - 1);
@@ -61,56 +149,55 @@ static bool open_unix(struct stream *s, struct str place, struct err *e)
     memcpy(to.sun_path, place.ptr, place.len);
     s->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (s->fd < 0 || connect(s->fd, (const struct sockaddr *)&to, sizeof(to)) != 0) {
-        return err_set_errno(e, ERR_NET, errno, "%.*s", STR_FMT(place));
+        return err_set_errno(e, ERR_NET, errno, "cannot connect");
     }
     return true;
 }
 
-/* "host:port" and "[::1]:port" as two C strings. */
-static bool split_place(struct str place, char *host, char *port)
+/* "host:port" or "[::1]:port"? */
+static bool is_place(struct str place)
 {
     size_t colon = place.len;
 
-    while (colon > 0 && place.ptr[colon - 1] != ':') {
+    while (colon > 0 && place.ptr[colon - 1] >= '0' && place.ptr[colon - 1] <= '9') {
         colon--;
     }
-    struct str name = str_slice(place, 0, colon > 0 ? colon - 1 : 0);
-    if (str_starts(name, STR("[")) && str_ends(name, STR("]"))) {
-        name = str_slice(name, 1, name.len - 2);
+    for (size_t i = 0; i < place.len; i++) {
+        if (strchr("/?#@", place.ptr[i]) != NULL) {
+            return false;
+        }
     }
-    if (name.len == 0 || colon == place.len || place.len >= PLACE_MAX) {
-        return false;
-    }
-    memcpy(host, name.ptr, name.len);
-    host[name.len] = '\0';
-    memcpy(port, place.ptr + colon, place.len - colon);
-    port[place.len - colon] = '\0';
-    return true;
+    return colon > 1 && colon < place.len && place.ptr[colon - 1] == ':' && place.len < PLACE_MAX;
 }
 
-static bool open_udp(struct stream *s, struct str place, struct err *e)
+/* libcurl has found an address. */
+static curl_socket_t open_datagrams(void *arg, curlsocktype purpose, struct curl_sockaddr *at)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM};
-    struct addrinfo *found = NULL;
-    char host[PLACE_MAX];
-    char port[PLACE_MAX];
+    struct stream *s = arg;
 
-    if (!split_place(place, host, port)) {
-        return err_set(e, ERR_CONFIG, "'%.*s' is no host:port", STR_FMT(place));
-    }
-    int problem = getaddrinfo(host, port, &hints, &found);
-    if (problem != 0) {
-        return err_set(e, ERR_NET, "%s: %s", host, gai_strerror(problem));
-    }
-    for (struct addrinfo *at = found; at != NULL && s->fd < 0; at = at->ai_next) {
-        s->fd = socket(at->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (s->fd >= 0 && connect(s->fd, at->ai_addr, at->ai_addrlen) != 0) {
+    (void)purpose;
+    if (s->fd < 0) {
+        s->fd = socket(at->family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (s->fd >= 0 && connect(s->fd, &at->addr, at->addrlen) != 0) {
             (void)close(s->fd);
             s->fd = -1;
         }
     }
-    freeaddrinfo(found);
-    return s->fd >= 0 || err_set_errno(e, ERR_NET, errno, "%.*s", STR_FMT(place));
+    return CURL_SOCKET_BAD;
+}
+
+static bool open_udp(struct stream *s, struct str place, struct wait w, struct err *e)
+{
+    struct err why = ERR_INIT;
+
+    if (!begin_easy(s, "http", place, e)) {
+        return false;
+    }
+    (void)curl_easy_setopt(s->easy, CURLOPT_OPENSOCKETFUNCTION, open_datagrams);
+    (void)curl_easy_setopt(s->easy, CURLOPT_OPENSOCKETDATA, s);
+    (void)connect_easy(s, w, &why); /* fails, with a socket or without */
+    end_easy(s);
+    return s->fd >= 0 || err_set(e, why.code, "%s", why.message);
 }
 
 static const struct transport transports[] = {
@@ -132,14 +219,6 @@ static const struct transport *find_transport(struct str scheme)
 
 /* ---- libcurl's ---- */
 
-static void set_text(CURL *easy, CURLoption option, struct str text)
-{
-    char *copy = text.len > 0 ? mem_dup_text(text.ptr, text.len) : NULL;
-
-    (void)curl_easy_setopt(easy, option, copy);
-    mem_free(copy);
-}
-
 static void set_tls(CURL *easy, const struct http_tls_config *tls)
 {
     (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, tls->insecure_skip_verify ? 0L : 1L);
@@ -155,31 +234,22 @@ static void set_tls(CURL *easy, const struct http_tls_config *tls)
 }
 
 static bool open_stream(struct stream *s, struct str place, const struct http_tls_config *tls,
-                        int64_t connect_ms, struct err *e)
+                        struct wait w, struct err *e)
 {
-    AUTO(buf_release) struct buf url = BUF_INIT(BUF_SMALL);
     curl_socket_t fd = CURL_SOCKET_BAD;
 
-    s->easy = curl_easy_init();
-    if (s->easy == NULL) {
-        return err_set(e, ERR_INTERNAL, "libcurl has no handle");
+    if (!begin_easy(s, s->transport->url_scheme, place, e)) {
+        return false;
     }
-    buf_addf(&url, "%s://%.*s", s->transport->url_scheme, STR_FMT(place));
-    set_text(s->easy, CURLOPT_URL, buf_str(&url));
-    (void)curl_easy_setopt(s->easy, CURLOPT_CONNECT_ONLY, 1L);
-    (void)curl_easy_setopt(s->easy, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(s->easy, CURLOPT_NOPROXY, "*");
     (void)curl_easy_setopt(s->easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    (void)curl_easy_setopt(s->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
     set_tls(s->easy, tls);
-    CURLcode code = curl_easy_perform(s->easy);
-    if (code == CURLE_OK) {
-        code = curl_easy_getinfo(s->easy, CURLINFO_ACTIVESOCKET, &fd);
+    if (!connect_easy(s, w, e)) {
+        return false;
     }
+    CURLcode code = curl_easy_getinfo(s->easy, CURLINFO_ACTIVESOCKET, &fd);
     s->fd = fd;
     return (code == CURLE_OK && fd != CURL_SOCKET_BAD) ||
-           err_set(e, ERR_NET, "%s://%.*s: %s", s->transport->scheme, STR_FMT(place),
-                   curl_easy_strerror(code));
+           err_set(e, ERR_NET, "%s", curl_easy_strerror(code));
 }
 
 /* ---- streams ---- */
@@ -190,8 +260,6 @@ bool stream_address_parse(struct str text, struct stream_address *ret_address, s
     size_t at = str_find(text, mark);
     const struct stream_address a = {str_slice(text, 0, at),
                                      str_slice(text, at + mark.len, text.len)};
-    char host[PLACE_MAX];
-    char port[PLACE_MAX];
 
     if (at == text.len || find_transport(a.scheme) == NULL) {
         return err_set(e, ERR_CONFIG,
@@ -200,7 +268,7 @@ bool stream_address_parse(struct str text, struct stream_address *ret_address, s
                        STR_FMT(text));
     }
     bool is_path = str_eq(a.scheme, STR("unix"));
-    if (is_path ? !str_starts(a.place, STR("/")) : !split_place(a.place, host, port)) {
+    if (is_path ? !str_starts(a.place, STR("/")) : !is_place(a.place)) {
         return err_set(e, ERR_CONFIG, "'%.*s' lacks %s", STR_FMT(text),
                        is_path ? "an absolute path" : "a host and a port");
     }
@@ -216,7 +284,7 @@ bool stream_is_datagram(const struct stream_address *a)
 }
 
 bool stream_open(const struct stream_address *address, const struct http_tls_config *tls,
-                 int64_t connect_ms, struct stream **ret_stream, struct err *e)
+                 struct wait w, struct stream **ret_stream, struct err *e)
 {
     const struct transport *transport = find_transport(address->scheme);
 
@@ -226,11 +294,11 @@ bool stream_open(const struct stream_address *address, const struct http_tls_con
     struct stream *s = mem_new(struct stream);
     s->fd = -1;
     s->transport = transport;
-    bool ok = s->transport->open != NULL ? s->transport->open(s, address->place, e)
-                                         : open_stream(s, address->place, tls, connect_ms, e);
+    bool ok = transport->open != NULL ? transport->open(s, address->place, w, e)
+                                      : open_stream(s, address->place, tls, w, e);
     if (!ok) {
         stream_close(s);
-        return false;
+        return err_wrap(e, "%.*s://%.*s", STR_FMT(address->scheme), STR_FMT(address->place));
     }
     *ret_stream = s;
     return true;
@@ -241,11 +309,10 @@ void stream_close(struct stream *s)
     if (s == NULL) {
         return;
     }
-    if (s->easy != NULL) {
-        curl_easy_cleanup(s->easy);
-    } else if (s->fd >= 0) {
+    if (s->easy == NULL && s->fd >= 0) {
         (void)close(s->fd);
     }
+    end_easy(s);
     mem_free(s);
 }
 

@@ -5,8 +5,8 @@
  * socket). On a stream nobody says that bytes were read: the most that can be known is that the other
  * system has them (stream_drain) and that the connection stood (stream_is_alive).
  *
- * Ownership: the caller's until stream_close(). Threads: confined. Limits: a connection is made within
- * connect_ms, which nothing cuts short; all other calls end with their wait.
+ * Ownership: the caller's until stream_close(). Threads: confined. Limits: every call ends soon
+ * after its wait.
  */
 #ifndef TELEX_NET_STREAM_H
 #define TELEX_NET_STREAM_H
@@ -36,7 +36,7 @@ MUST_USE bool stream_address_parse(struct str text, struct stream_address *ret_a
 bool stream_is_datagram(const struct stream_address *a);
 
 MUST_USE bool stream_open(const struct stream_address *address, const struct http_tls_config *tls,
-                          int64_t connect_ms, struct stream **ret_stream, struct err *e);
+                          struct wait w, struct stream **ret_stream, struct err *e);
 void stream_close(struct stream *s); /* NULL is fine */
 
 /* Sends all of it: of a datagram socket one message. False: it cannot be known how much went out, but

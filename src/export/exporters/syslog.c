@@ -401,8 +401,8 @@ static bool connect_stream(struct syslog_sink *s, struct wait w, struct err *e)
     if (s->stream != NULL || s->dry != NULL) {
         return true;
     }
-    return stream_open(&s->address, &s->config->tls, s->config->connect_timeout_ns / NS_PER_MS,
-                       &s->stream, e) &&
+    struct wait limit = wait_limit_ms(w, s->env->clock, s->config->connect_timeout_ns / NS_PER_MS);
+    return stream_open(&s->address, &s->config->tls, limit, &s->stream, e) &&
            (s->window.len == 0 || send_and_drain(s, buf_str(&s->window), w, e));
 }
 

@@ -243,6 +243,76 @@ static void test_a_message_too_large(void **state)
     (void)unlink(at.sun_path);
 }
 
+static int64_t now_ms(void)
+{
+    return clock_mono_ns(clock_system()) / NS_PER_MS;
+}
+
+struct firing {
+    struct cancel *cancel;
+    struct thread thread;
+};
+
+static void fire(void *arg)
+{
+    struct firing *firing = arg;
+
+    http_peer_pause_ms(200);
+    cancel_fire(firing->cancel);
+}
+
+/* Who takes the connection and never says a word of TLS. */
+static void test_opening_ends_with_its_wait(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_release) struct buf yaml = BUF_INIT(BUF_UNLIMITED);
+    const struct kit_sample sample = {"first", KIT_TIME_NS, 1};
+    struct firing firing = {.cancel = cancel_new(NULL)};
+    struct err e = ERR_INIT;
+
+    buf_addf(&yaml, "address: tls://127.0.0.1:%u\nconnect_timeout: 4s\n", f->port);
+    open_exporter(f, buf_text(&yaml));
+    int64_t began = now_ms();
+    deliver_many(f, &sample, 1, 300);
+    assert_in_range(now_ms() - began, 290, 3000);
+    assert_int_equal(f->out.rest, VERDICT_RETRY);
+    assert_int_equal(f->out.err.code, ERR_TIMEOUT);
+    assert_true(thread_start(&firing.thread, "fire", fire, &firing, &e));
+    struct wait wait = {DEADLINE_NEVER, firing.cancel};
+    assert_int_equal(sink_probe(f->sink, wait, &e), PROBED_FAILED);
+    assert_in_range(now_ms() - began, 490, 3500);
+    assert_int_equal(e.code, ERR_CANCELED);
+    thread_join(&firing.thread);
+    cancel_free(firing.cancel);
+}
+
+static const char *const udp_hosts[] = {"127.0.0.1", "localhost"};
+
+static void test_datagrams_arrive(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    char bytes[4096];
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    for (size_t i = 0; i < ARRAY_LEN(udp_hosts); i++) {
+        AUTO(buf_release) struct buf yaml = BUF_INIT(BUF_UNLIMITED);
+        buf_addf(&yaml, "address: udp://%s:%u\n", udp_hosts[i], ntohs(at.sin_port));
+        open_exporter(f, buf_text(&yaml));
+        deliver(f, "first");
+        assert_int_equal(f->out.settled, 1);
+        if (i == 0) {
+            assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), sizeof(FIRST) - 1);
+        }
+        sink_close(TAKE(f->sink));
+        export_kit_stop(&f->kit);
+    }
+    (void)close(fd);
+}
+
 static const struct {
     const char *options;
     const char *says;
@@ -250,6 +320,8 @@ static const struct {
     {"address: logs.example.com\n", "udp://host:port"},
     {"address: tcp://logs.example.com\n", "port"},
     {"address: unix://log\n", "path"},
+    {"address: udp://logs/x:514\n", "lacks a host and a port"},
+    {"address: udp://logs:syslog\n", "lacks a host and a port"},
     {"severities: {P1: worst}\n", "worst"},
     {"facility: local9\n", "local9"},
     {"address: udp://a:514\nmax_message_bytes: 65508\n", "at most 65507"},
@@ -280,6 +352,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_last_of_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_last_of_many_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_message_too_large, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_opening_ends_with_its_wait, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_datagrams_arrive, setup, teardown),
         cmocka_unit_test(test_configs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
