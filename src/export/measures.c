@@ -101,6 +101,20 @@ static bool take_entry(const struct yaml_node *node, struct measure *m, struct e
     return true;
 }
 
+static bool check_names(const struct measures *m, const struct measure *one,
+                        const struct yaml_node *node, struct err *e)
+{
+    if (one->name.len == 0 || one->field.len == 0) {
+        return yaml_err(node, e, ERR_CONFIG, "a metric and its field need names");
+    }
+    return !m->has_legacy_names || metric_name_is_legacy(one->name) ||
+           yaml_key_err(
+               node, e, ERR_CONFIG,
+               "'%.*s' is no name of a metric here: expected letters, digits, '_' and ':', no digit "
+               "first; give it another 'name'",
+               STR_FMT(one->name));
+}
+
 /* A metric is called as its entry, and measures the field of that name, where it says nothing else. */
 static bool take_mapping(struct measures *m, const struct yaml_node *mapping, struct err *e)
 {
@@ -119,8 +133,8 @@ static bool take_mapping(struct measures *m, const struct yaml_node *mapping, st
         if (!take_entry(n, &one, e)) {
             return false;
         }
-        if (one.name.len == 0 || one.field.len == 0) {
-            return yaml_err(n, e, ERR_CONFIG, "a metric and its field need names");
+        if (!check_names(m, &one, n, e)) {
+            return false;
         }
         vec_push(&m->items, one);
     }

@@ -317,6 +317,21 @@ static bool open_sink(const struct exporter_place *place, const void *config,
     return measure_http_open(&http, place, config, &c->measures, ret_sink, e);
 }
 
+static bool advise(const void *config, const struct yaml_node *node, struct err *e)
+{
+    const struct influxdb_config *c = config;
+
+    (void)node;
+    if (is_v2(c) ? c->bucket.len > 0 : c->database.len > 0) {
+        return false;
+    }
+    (void)err_set(e, ERR_CONFIG,
+                  "without '%s' only what a rule names one for (export_database) is written; all else "
+                  "becomes dead letters",
+                  is_v2(c) ? "bucket" : "database");
+    return true;
+}
+
 const struct exporter_kind exporter_influxdb = {
     .name = "influxdb",
     .help = "Line protocol to InfluxDB 1 or 2, or to what takes it.",
@@ -324,6 +339,7 @@ const struct exporter_kind exporter_influxdb = {
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_PROFILE),
     .options = &option_table,
     .check = check,
+    .advise = advise,
     .http = &http,
     .open = open_sink,
 };

@@ -112,18 +112,23 @@ static void test_refused(void **state)
     static const struct {
         const char *text;
         const char *says;
+        int label_names;
     } cases[] = {
-        {"metrics_mapping: [a]", "expected a mapping"},
-        {"metrics_mapping: { a: [] }", "expected the name of a metric"},
-        {"metrics_mapping: { a: { typ: gauge } }", "'typ' is nothing that a metric has"},
-        {"custom_metrics: { a: { metric_type: sum } }", "'sum' is no type of a metric"},
-        {"metrics_mapping: { a: '' }", "need names"},
+        {"metrics_mapping: [a]", "expected a mapping", 0},
+        {"metrics_mapping: { a: [] }", "expected the name of a metric", 0},
+        {"metrics_mapping: { a: { typ: gauge } }", "'typ' is nothing that a metric has", 0},
+        {"custom_metrics: { a: { metric_type: sum } }", "'sum' is no type of a metric", 0},
+        {"metrics_mapping: { a: '' }", "need names", 0},
+        {"metrics_mapping: { a: { name: bad name } }", "'bad name' is no name of a metric here",
+         MEASURE_NAMES_LEGACY},
+        {"metrics_mapping: { a.b: { type: gauge } }", "'a.b' is no name", MEASURE_NAMES_LEGACY},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct mapped m;
         struct err e = ERR_INIT;
         read_options(&m, cases[i].text);
+        m.options.label_names = cases[i].label_names;
         assert_false(measures_check(&m.options, &e));
         assert_non_null(strstr(e.message, cases[i].says));
         assert_true(e.pos.line == 1);
