@@ -219,8 +219,8 @@ static void look_at_gaps(struct json_table *t, const struct json_shape *shape,
     struct json_column *value = &t->columns.items[shape->value_column];
     int64_t number = 0;
 
-    time->seen |=
-        time_of(t, gaps->time, &number) ? SEEN_TIME : seen_in_text(time->name, gaps->time);
+    time->seen |= time_of(t, gaps->time, &number) ? seen_in_time(number)
+                                                  : seen_in_text(time->name, gaps->time);
     if ((value->seen & SEEN_NUMBER) == 0) {
         value->seen |= number_parse_i64(gaps->value, &number) ? SEEN_INTEGER : SEEN_NUMBER;
     }

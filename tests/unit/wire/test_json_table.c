@@ -140,6 +140,27 @@ static void looking_and_reading_agree(void **state)
     }
 }
 
+/* A line that is known but for its time may be the first with nanoseconds. */
+static void any_line_may_have_nanoseconds(void **state)
+{
+    static const char *const lines[] = {
+        S("2024-01-15T10:30:00Z", "a", "1"),
+        S("2024-01-15T10:30:00.000001Z", "a", "1"),
+        S("2024-01-15T10:30:00.000000456Z", "a", "1"),
+    };
+    AUTO(json_table_release) struct json_table t;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    json_table_init(&t);
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        assert_true(json_table_look(&t, str_of(lines[i]), &e));
+    }
+    json_table_settle(&t);
+    assert_int_equal(t.columns.items[0].type, CELL_TIME);
+    assert_true(t.columns.items[0].has_nanos);
+}
+
 static void columns_have_a_limit(void **state)
 {
     AUTO(json_table_release) struct json_table t;
@@ -165,6 +186,7 @@ int main(void)
         cmocka_unit_test(lines_become_tables),
         cmocka_unit_test(what_is_no_object_is_refused),
         cmocka_unit_test(looking_and_reading_agree),
+        cmocka_unit_test(any_line_may_have_nanoseconds),
         cmocka_unit_test(columns_have_a_limit),
     };
 
