@@ -23,6 +23,15 @@ static void add_hash(const uint8_t *hash, struct buf *out)
     }
 }
 
+/* What there seldom is any of. */
+static void add_count(struct json_writer *w, const char *key, uint64_t count)
+{
+    if (count > 0) {
+        json_key(w, str_of(key));
+        json_add_u64(w, count);
+    }
+}
+
 static void add_line(const struct file_index_entry *entry, struct buf *out)
 {
     AUTO(buf_release) struct buf hash = BUF_INIT(BUF_SMALL);
@@ -40,10 +49,8 @@ static void add_line(const struct file_index_entry *entry, struct buf *out)
     json_add_text(&w, file_packing_names[entry->packing]);
     json_key(&w, STR("records"));
     json_add_u64(&w, entry->records);
-    if (entry->left_out > 0) {
-        json_key(&w, STR("left_out"));
-        json_add_u64(&w, entry->left_out);
-    }
+    add_count(&w, "left_out", entry->left_out);
+    add_count(&w, "rest", entry->rest);
     json_key(&w, STR("bytes"));
     json_add_i64(&w, entry->bytes);
     add_time_or_null(&w, "from", has_times, entry->from_ns);

@@ -24,6 +24,7 @@ struct file_index_entry {
     enum file_packing packing; /* of the file or its pages */
     uint64_t records;
     uint64_t left_out; /* lines that could not be written; said when there are any */
+    uint64_t rest;     /* records with members in the column "rest"; said when there are any */
     int64_t bytes;
     int64_t from_ns; /* INT64_MAX: none */
     int64_t to_ns;

@@ -312,6 +312,12 @@ static void tell_sealed(struct file_roll *r)
         trace_warn(r->trace, "lines that are no records were left out of a file",
                    T_STR("file", made->name), T_U64("lines", made->left_out));
     }
+    if (made->rest > 0) {
+        trace_warn(r->trace,
+                   "records have more different members than a file has columns; those of the "
+                   "others are JSON in its last column",
+                   T_STR("file", made->name), T_U64("records", made->rest));
+    }
 }
 
 static void fail_seal(struct file_roll *r, const struct err *e)

@@ -330,6 +330,7 @@ static bool end_making(struct file_seal *s, struct err *e)
     if (EVP_DigestFinal_ex(s->hash, s->entry.sha256, &len) != 1) {
         return err_set(e, ERR_INTERNAL, "SHA-256 does not end");
     }
+    s->entry.rest = line_file_rest(s->file);
     s->phase = PHASE_PUT;
     return true;
 }

@@ -45,6 +45,11 @@ static bool look(struct line_file *f, struct str line, struct err *e)
     return json_table_look(&f->table, line, e);
 }
 
+uint64_t line_file_rest(const struct line_file *f)
+{
+    return f->table.rest_rows;
+}
+
 static bool nothing(struct line_file *f, struct buf *out, struct err *e)
 {
     (void)f;

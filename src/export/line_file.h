@@ -31,6 +31,9 @@ struct line_file_ops {
     void (*close)(struct line_file *f);
 };
 
+/* Records that had more members than a table has columns; they are in its column "rest". */
+uint64_t line_file_rest(const struct line_file *f);
+
 extern const struct line_file_ops *const line_files[FILE_FORMATS];
 
 #endif

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/number.h"
 #include "base/timetext.h"
-#include "wire/json.h"
 
 #include <math.h>
 #include <string.h>
@@ -27,10 +26,12 @@ void json_table_init(struct json_table *t)
     json_shapes_init(&t->shapes);
     arena_init(&t->names, ARENA_UNLIMITED);
     arena_init(&t->arena, ARENA_UNLIMITED);
+    buf_init(&t->rest, BUF_UNLIMITED);
 }
 
 void json_table_release(struct json_table *t)
 {
+    buf_release(&t->rest);
     vec_release(&t->columns);
     vec_release(&t->row);
     map_release(&t->by_name);
@@ -208,6 +209,8 @@ static void look_at(struct json_table *t, struct str name, const struct json_nod
     if (at >= 0) {
         struct json_column *c = &t->columns.items[at];
         c->seen |= (c->seen & SEEN_TEXT) != 0 ? 0 : seen_in(name, value);
+    } else {
+        t->has_rest |= value->kind != JSON_NULL;
     }
 }
 
@@ -270,8 +273,23 @@ bool json_table_look(struct json_table *t, struct str line, struct err *e)
     return true;
 }
 
+/* Its name is no member's; one that has it is in <rest> by its own name. */
+static void add_rest_column(struct json_table *t)
+{
+    struct str name = STR("rest");
+
+    while (map_get(&t->by_name, name) != NULL) {
+        name = arena_printf(&t->names, "%.*s_", STR_FMT(name));
+    }
+    struct json_column *c = vec_add(&t->columns);
+    *c = (struct json_column){name, CELL_NONE, SEEN_TEXT, false};
+}
+
 void json_table_settle(struct json_table *t)
 {
+    if (t->has_rest) {
+        add_rest_column(t);
+    }
     for (size_t i = 0; i < t->columns.len; i++) {
         struct json_column *c = &t->columns.items[i];
         c->type = type_of(c->seen);
@@ -338,19 +356,38 @@ static void fill_cell(struct cell *cell, const struct json_node *value)
     }
 }
 
+static void add_to_rest(struct json_table *t, struct str name, const struct json_node *value)
+{
+    if (t->rest.len == 0) {
+        json_write_init(&t->rest_writer, &t->rest);
+        json_begin_object(&t->rest_writer);
+    }
+    json_key(&t->rest_writer, name);
+    json_add_node(&t->rest_writer, value);
+}
+
+static void set_rest(struct json_table *t)
+{
+    if (t->rest.len > 0 && t->has_rest) {
+        json_end_object(&t->rest_writer);
+        t->row.items[t->row.len - 1] =
+            (struct cell){.type = CELL_TEXT, .text = arena_dup(&t->arena, buf_str(&t->rest))};
+    }
+}
+
 static void set_cell(struct json_table *t, struct str name, const struct json_node *value)
 {
     void *found = map_get(&t->by_name, name);
 
+    if (value->kind == JSON_NULL) {
+        return;
+    }
     if (found == NULL) {
-        t->left_out++;
+        add_to_rest(t, name, value);
         return;
     }
     size_t at = (size_t)(uintptr_t)found - 1;
     struct cell *cell = &t->row.items[at];
-    if (value->kind == JSON_NULL) {
-        return;
-    }
     *cell = (struct cell){.type = t->columns.items[at].type, .text = text_of(t, value)};
     fill_cell(cell, value);
 }
@@ -376,6 +413,11 @@ static void fill_gap(struct json_table *t, size_t column, struct str text, enum 
     }
 }
 
+static void count_rest(struct json_table *t)
+{
+    t->rest_rows += t->has_rest && t->row.items[t->row.len - 1].type != CELL_NONE;
+}
+
 bool json_table_row(struct json_table *t, struct str line, struct err *e)
 {
     struct json_node *root = NULL;
@@ -388,14 +430,18 @@ bool json_table_row(struct json_table *t, struct str line, struct err *e)
         fill_gap(t, shape->time_column, gaps.time, JSON_STRING);
         fill_gap(t, shape->value_column, gaps.value, JSON_NUMBER);
         t->shape = shape;
+        count_rest(t);
         return true;
     }
     for (size_t i = 0; i < t->row.len; i++) {
         t->row.items[i] = (struct cell){0};
     }
+    buf_clear(&t->rest);
     if (!visit_line(t, line, set_cell, &root, e)) {
         return false;
     }
+    set_rest(t);
+    count_rest(t);
     if (shape != NULL) {
         keep_cells(t, shape);
     }

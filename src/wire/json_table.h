@@ -12,7 +12,8 @@
  *   json_table_look(t, line) for every line; json_table_settle(t); then json_table_row(t, line) for each
  *
  * Ownership: the table owns names and the row's texts, which live until the next row. Threads: confined.
- * Limits: JSON_TABLE_COLUMNS_MAX columns; values of others are left out and counted.
+ * Limits: JSON_TABLE_COLUMNS_MAX columns; where there are more members, one column more, "rest", has theirs as the JSON text
+ * of an object.
  */
 #ifndef TELEX_WIRE_JSON_TABLE_H
 #define TELEX_WIRE_JSON_TABLE_H
@@ -22,6 +23,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "wire/json.h"
 #include "wire/json_shape.h"
 
 #include <stdbool.h>
@@ -57,7 +59,10 @@ struct json_table {
     VEC(struct json_column) columns;
     VEC(struct cell) row; /* a cell for each column */
     uint64_t rows;        /* lines looked at */
-    uint64_t left_out;    /* values that had no column */
+    bool has_rest;        /* the last column is for members without one */
+    uint64_t rest_rows;   /* rows that have such */
+    struct buf rest;      /* theirs of the row that is read; empty when there are none */
+    struct json_writer rest_writer;
     struct map by_name;
     struct json_shapes shapes;
     const struct json_shape

@@ -161,23 +161,64 @@ static void any_line_may_have_nanoseconds(void **state)
     assert_true(t.columns.items[0].has_nanos);
 }
 
+/* Members past the limit are together in one column. */
 static void columns_have_a_limit(void **state)
 {
+    static const char *const others[] = {
+        S("2024-01-15T10:30:00Z", "a", "1"),
+        S("2024-01-15T10:30:15Z", "a", "2"),
+        S("2024-01-15T10:30:30Z", "b", "3"),
+        "{\"c0\":1,\"o\":{\"x\":[1,true],\"y\":null,\"z\":\"q\"}}",
+        "{\"c0\":1}",
+    };
+    static const char *const rests[] = {
+        "{\"l.h\":\"a\"}",
+        "{\"l.h\":\"a\"}",
+        "{\"l.h\":\"b\"}",
+        "{\"o.x\":[1,true],\"o.z\":\"q\"}",
+        "",
+    };
     AUTO(json_table_release) struct json_table t;
     AUTO(buf_release) struct buf line = BUF_INIT(BUF_UNLIMITED);
     struct err e = ERR_INIT;
 
     (void)state;
     json_table_init(&t);
-    for (int i = 0; i < JSON_TABLE_COLUMNS_MAX + 5; i++) {
-        buf_addf(&line, "%s\"c%d\":%d", i > 0 ? "," : "{", i, i);
+    buf_add_text(&line, "{\"timestamp\":\"2024-01-15T10:29:00Z\",\"value\":1,\"rest\":2");
+    for (int i = 0; i < JSON_TABLE_COLUMNS_MAX - 3; i++) {
+        buf_addf(&line, ",\"c%d\":%d", i, i);
     }
     buf_add_byte(&line, '}');
     assert_true(json_table_look(&t, buf_str(&line), &e));
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        assert_true(json_table_look(&t, str_of(others[i]), &e));
+    }
     json_table_settle(&t);
-    assert_int_equal(t.columns.len, JSON_TABLE_COLUMNS_MAX);
+    assert_int_equal(t.columns.len, JSON_TABLE_COLUMNS_MAX + 1);
+    assert_true(str_eq(t.columns.items[JSON_TABLE_COLUMNS_MAX].name, STR("rest_")));
     assert_true(json_table_row(&t, buf_str(&line), &e));
-    assert_int_equal(t.left_out, 5);
+    assert_int_equal(t.row.items[JSON_TABLE_COLUMNS_MAX].type, CELL_NONE);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        assert_true(json_table_row(&t, str_of(others[i]), &e));
+        const struct cell *rest = &t.row.items[JSON_TABLE_COLUMNS_MAX];
+        assert_int_equal(rest->type, rests[i][0] != '\0' ? CELL_TEXT : CELL_NONE);
+        assert_true(str_eq(rest->text, str_of(rests[i])));
+    }
+    assert_int_equal(t.rest_rows, 4);
+}
+
+static void few_columns_have_no_rest(void **state)
+{
+    AUTO(json_table_release) struct json_table t;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    json_table_init(&t);
+    assert_true(json_table_look(&t, STR("{\"a\":1}"), &e));
+    json_table_settle(&t);
+    assert_true(json_table_row(&t, STR("{\"a\":1}"), &e));
+    assert_int_equal(t.columns.len, 1);
+    assert_int_equal(t.rest_rows, 0);
 }
 
 int main(void)
@@ -188,6 +229,7 @@ int main(void)
         cmocka_unit_test(looking_and_reading_agree),
         cmocka_unit_test(any_line_may_have_nanoseconds),
         cmocka_unit_test(columns_have_a_limit),
+        cmocka_unit_test(few_columns_have_no_rest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
