@@ -5,6 +5,7 @@
  */
 #include "db/postgres.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -12,6 +13,7 @@
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -237,16 +239,78 @@ static bool poll_connect(struct pg *pg, struct wait wait, struct pg_fault *fault
     return true;
 }
 
-static bool connect_to(struct pg *pg, const char *text, const char *application, struct wait wait,
-                       struct pg_fault *fault, struct err *e)
-{
-    const char *const words[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
-    const char *const values[] = {text, application, "UTF8", NULL};
+/* What a connection string says of hosts: lists with commas, of which port may have one item for all. */
+enum { HOST_LISTS = 3 };
 
-    pg->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (pg->wake_fd < 0) {
-        return err_set_errno(e, ERR_IO, errno, "cannot make an eventfd");
+struct hosts {
+    struct buf host;
+    struct buf hostaddr;
+    struct buf port;
+};
+
+static void take_setting(void *arg, const char *name, const char *value)
+{
+    struct hosts *h = arg;
+    const struct {
+        const char *name;
+        struct buf *list;
+    } lists[HOST_LISTS] = {{"host", &h->host}, {"hostaddr", &h->hostaddr}, {"port", &h->port}};
+
+    for (size_t i = 0; i < HOST_LISTS; i++) {
+        if (strcmp(name, lists[i].name) == 0) {
+            buf_clear(lists[i].list);
+            buf_add_text(lists[i].list, value);
+        }
     }
+}
+
+static void release_hosts(struct hosts *h)
+{
+    buf_release(&h->host);
+    buf_release(&h->hostaddr);
+    buf_release(&h->port);
+}
+
+static size_t count_hosts(const struct hosts *h)
+{
+    struct str list = buf_str(h->hostaddr.len > 0 ? &h->hostaddr : &h->host);
+    size_t count = 1;
+
+    for (size_t i = 0; i < list.len; i++) {
+        count += list.ptr[i] == ',';
+    }
+    return count;
+}
+
+/* The first of a list becomes its last. */
+static void turn(struct buf *list)
+{
+    AUTO(buf_release) struct buf turned = BUF_INIT(BUF_UNLIMITED);
+    struct str all = buf_str(list);
+    size_t comma = str_find_byte(all, ',');
+
+    if (comma < all.len) {
+        buf_add_str(&turned, str_slice(all, comma + 1, all.len));
+        buf_add_byte(&turned, ',');
+        buf_add_str(&turned, str_slice(all, 0, comma));
+        buf_clear(list);
+        buf_add_str(list, buf_str(&turned));
+    }
+}
+
+static bool connect_to(struct pg *pg, const char *text, const char *application,
+                       struct hosts *hosts, struct wait wait, struct pg_fault *fault, struct err *e)
+{
+    const char *const words[] = {
+        "dbname", "host", "hostaddr", "port", "fallback_application_name", "client_encoding", NULL};
+    const char *const values[] = {text,
+                                  buf_text(&hosts->host),
+                                  buf_text(&hosts->hostaddr),
+                                  buf_text(&hosts->port),
+                                  application,
+                                  "UTF8",
+                                  NULL};
+
     pg->conn = PQconnectStartParams(words, values, 1);
     if (pg->conn == NULL || PQstatus(pg->conn) == CONNECTION_BAD) {
         fault->is_lost = true;
@@ -258,13 +322,52 @@ static bool connect_to(struct pg *pg, const char *text, const char *application,
            (PQsetnonblocking(pg->conn, 1) == 0 || fail_conn(pg, fault, e));
 }
 
+/* An equal part of what is left, for one of <count>. */
+static struct wait part_of(struct wait wait, size_t count)
+{
+    int64_t left_ns = wait.deadline_mono_ns - clock_mono_ns(clock_system());
+
+    if (wait.deadline_mono_ns == DEADLINE_NEVER || count < 2) {
+        return wait;
+    }
+    return wait_limit_ms(wait, clock_system(), left_ns / NS_PER_MS / (int64_t)count);
+}
+
+/* libpq goes to the next host when one refuses. One that says nothing would keep it for the whole wait: so
+ * each host is the first for a part of it. */
+static bool connect_to_some(struct pg *pg, const char *text, const char *application,
+                            struct hosts *hosts, struct wait wait, struct pg_fault *fault,
+                            struct err *e)
+{
+    for (size_t left = count_hosts(hosts);; left--) {
+        struct wait part = part_of(wait, left);
+        bool ok = connect_to(pg, text, application, hosts, part, fault, e);
+        if (ok || left <= 1 || !wait_is_over(part, clock_system()) ||
+            wait_is_over(wait, clock_system())) {
+            return ok;
+        }
+        PQfinish(TAKE(pg->conn));
+        turn(&hosts->host);
+        turn(&hosts->hostaddr);
+        turn(&hosts->port);
+    }
+}
+
 bool pg_open(const char *text, const char *application, struct wait wait, struct pg **ret_pg,
              struct pg_fault *fault, struct err *e)
 {
     struct pg *pg = mem_new(struct pg);
+    struct hosts hosts = {BUF_INIT(BUF_UNLIMITED), BUF_INIT(BUF_UNLIMITED),
+                          BUF_INIT(BUF_UNLIMITED)};
+    struct err ignored = ERR_INIT; /* libpq says it once more */
 
     *fault = (struct pg_fault){.is_lost = false};
-    if (!connect_to(pg, text, application, wait, fault, e)) {
+    (void)!pg_parse(text, take_setting, &hosts, &ignored);
+    pg->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    bool ok = pg->wake_fd >= 0 ? connect_to_some(pg, text, application, &hosts, wait, fault, e)
+                               : err_set_errno(e, ERR_IO, errno, "cannot make an eventfd");
+    release_hosts(&hosts);
+    if (!ok) {
         fault->is_lost = true;
         pg_close(pg);
         return false;

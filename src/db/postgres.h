@@ -38,7 +38,8 @@ typedef void pg_visit_setting(void *arg, const char *name, const char *value);
 /* Is <text> a connection string, as URL or as words? Visits what it says. The error never shows it. */
 MUST_USE bool pg_parse(const char *text, pg_visit_setting *visit, void *arg, struct err *e);
 
-/* <application> is what the server calls the connection. */
+/* <application> is what the server calls the connection. Where several hosts are named, each is the first to be
+ * asked for an equal part of the wait. */
 MUST_USE bool pg_open(const char *text, const char *application, struct wait wait,
                       struct pg **ret_pg, struct pg_fault *fault, struct err *e);
 void pg_close(struct pg *pg); /* NULL is fine */
