@@ -5,7 +5,7 @@ FUZZ_SECONDS ?= 30
 CC = gcc
 
 .DEFAULT_GOAL := build
-.PHONY: help build test lint format asan tsan docs fuzz fault compare bench clean
+.PHONY: help build install test lint format asan tsan docs fuzz fault compare bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -15,6 +15,10 @@ $(B)/build.ninja:
 
 build: $(B)/build.ninja ## build the program, build/telex, and the library beside it
 	ninja -C $(B) -j $(JOBS) telex libtelex.so.0.1.0 libtelex.a
+
+install: build ## program, libtelex, its header and man pages; DESTDIR=/somewhere; the prefix is that of the build
+	ninja -C $(B) -j $(JOBS) man
+	meson install -C $(B) --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 
 test: $(B)/build.ninja ## unit tests and corpus replay of the plain build (everything: ./test)
 	ninja -C $(B) -j $(JOBS)
