@@ -245,53 +245,53 @@ enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer);
     }
 
 /* Offsets are the same in every kind's config, since struct exporter_common comes first. */
-#define EXPORTER_COMMON_ROWS                                                                   \
-    {.name = "type",                                                                           \
-     .type = OPTION_TEXT,                                                                      \
-     .flags = OPTION_REQUIRED,                                                                 \
-     .offset = offsetof(struct exporter_common, type),                                         \
-     .help = "The kind of exporter."},                                                         \
-        {.name = "labels",                                                                     \
-         .type = OPTION_MAP,                                                                   \
-         .offset = offsetof(struct exporter_common, labels),                                   \
-         .help = "Labels added to every record that has none of that name."},                  \
-        {.name = "retry",                                                                      \
-         .aliases = exporter_alias_retry,                                                      \
-         .type = OPTION_TABLE,                                                                 \
-         .offset = offsetof(struct exporter_common, retry),                                    \
-         .table = &exporter_retry_options,                                                     \
-         .help = "What happens when the destination does not take a record now."},             \
-        {.name = "circuit_breaker",                                                            \
-         .type = OPTION_TABLE,                                                                 \
-         .offset = offsetof(struct exporter_common, breaker),                                  \
-         .table = &exporter_breaker_options,                                                   \
-         .help = "When no calls are made for a while."},                                       \
-        {.name = "health_check",                                                               \
-         .type = OPTION_TABLE,                                                                 \
-         .offset = offsetof(struct exporter_common, health),                                   \
-         .table = &exporter_health_options,                                                    \
-         .help = "Whether the destination is there."},                                         \
-        {.name = "dead_letters",                                                               \
-         .type = OPTION_TABLE,                                                                 \
-         .offset = offsetof(struct exporter_common, dead),                                     \
-         .table = &exporter_dead_letter_options,                                               \
-         .help = "How much of what can never be delivered is kept."},                          \
-        {.name = "debug",                                                                      \
-         .type = OPTION_TABLE,                                                                 \
-         .flags = OPTION_ADVANCED,                                                             \
-         .offset = offsetof(struct exporter_common, debug),                                    \
-         .table = &exporter_debug_options,                                                     \
-         .help = "For who debugs it."},                                                        \
-        {.name = "buffer",                                                                     \
-         .type = OPTION_TABLE,                                                                 \
-         .offset = offsetof(struct exporter_common, buffer),                                   \
-         .table = &exporter_buffer_options,                                                    \
-         .help = "How records are held until they are delivered."},                            \
-    {                                                                                          \
-        .name = "flush_interval", .aliases = exporter_alias_flush_interval,                    \
-        .type = OPTION_DURATION, .flags = OPTION_HIDDEN,                                       \
-        .offset = offsetof(struct exporter_common, buffer.flush_interval_ns), .max = 3600,     \
-        .unit = "s", .help = "The same as `buffer.flush_interval`, and goes before it."        \
+#define EXPORTER_COMMON_ROWS                                                               \
+    {.name = "type",                                                                       \
+     .type = OPTION_TEXT,                                                                  \
+     .flags = OPTION_REQUIRED,                                                             \
+     .offset = offsetof(struct exporter_common, type),                                     \
+     .help = "The kind of exporter."},                                                     \
+        {.name = "labels",                                                                 \
+         .type = OPTION_MAP,                                                               \
+         .offset = offsetof(struct exporter_common, labels),                               \
+         .help = "Labels added to every record that has none of that name."},              \
+        {.name = "retry",                                                                  \
+         .aliases = exporter_alias_retry,                                                  \
+         .type = OPTION_TABLE,                                                             \
+         .offset = offsetof(struct exporter_common, retry),                                \
+         .table = &exporter_retry_options,                                                 \
+         .help = "What happens when the destination does not take a record now."},         \
+        {.name = "circuit_breaker",                                                        \
+         .type = OPTION_TABLE,                                                             \
+         .offset = offsetof(struct exporter_common, breaker),                              \
+         .table = &exporter_breaker_options,                                               \
+         .help = "When no calls are made for a while."},                                   \
+        {.name = "health_check",                                                           \
+         .type = OPTION_TABLE,                                                             \
+         .offset = offsetof(struct exporter_common, health),                               \
+         .table = &exporter_health_options,                                                \
+         .help = "Whether the destination is there."},                                     \
+        {.name = "dead_letters",                                                           \
+         .type = OPTION_TABLE,                                                             \
+         .offset = offsetof(struct exporter_common, dead),                                 \
+         .table = &exporter_dead_letter_options,                                           \
+         .help = "How much of what can never be delivered is kept."},                      \
+        {.name = "debug",                                                                  \
+         .type = OPTION_TABLE,                                                             \
+         .flags = OPTION_ADVANCED,                                                         \
+         .offset = offsetof(struct exporter_common, debug),                                \
+         .table = &exporter_debug_options,                                                 \
+         .help = "For who debugs it."},                                                    \
+        {.name = "buffer",                                                                 \
+         .type = OPTION_TABLE,                                                             \
+         .offset = offsetof(struct exporter_common, buffer),                               \
+         .table = &exporter_buffer_options,                                                \
+         .help = "How records are held until they are delivered."},                        \
+    {                                                                                      \
+        .name = "flush_interval", .aliases = exporter_alias_flush_interval,                \
+        .type = OPTION_DURATION, .flags = OPTION_HIDDEN,                                   \
+        .offset = offsetof(struct exporter_common, buffer.flush_interval_ns), .max = 3600, \
+        .unit = "s", .help = "The same as `buffer.flush_interval`, and goes before it."    \
     }
 
 #endif

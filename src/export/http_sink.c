@@ -459,7 +459,8 @@ static bool deliver_next(struct http_sink *s, struct view view, struct progress 
     s->body = req.body;
     const struct sent_rows sent = {part, first, at->row, at->part};
     if (made && req.method == NULL) {
-        at->row = at->row > first ? at->row : part.n; /* what was looked at; all, when nothing says */
+        at->row =
+            at->row > first ? at->row : part.n; /* what was looked at; all, when nothing says */
         at->part = 0;
         outcome_settle(ret, at->row);
         return at->row < view.n;

@@ -325,10 +325,11 @@ static bool advise(const void *config, const struct yaml_node *node, struct err 
     if (is_v2(c) ? c->bucket.len > 0 : c->database.len > 0) {
         return false;
     }
-    (void)err_set(e, ERR_CONFIG,
-                  "without '%s' only what a rule names one for (export_database) is written; all else "
-                  "becomes dead letters",
-                  is_v2(c) ? "bucket" : "database");
+    (void)err_set(
+        e, ERR_CONFIG,
+        "without '%s' only what a rule names one for (export_database) is written; all else "
+        "becomes dead letters",
+        is_v2(c) ? "bucket" : "database");
     return true;
 }
 

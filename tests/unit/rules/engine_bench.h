@@ -32,7 +32,7 @@ struct scripted {
     double values[SERIES_MAX];
     size_t count;
     bool fails;
-    size_t made; /* more series than that: this many, {"n":"0"} and so on */
+    size_t made;           /* more series than that: this many, {"n":"0"} and so on */
     const char *made_expr; /* by this expression alone; NULL: by all */
     bool partial;
     char last_expr[256];
