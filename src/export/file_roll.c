@@ -184,6 +184,17 @@ bool file_roll_is_due(const struct file_roll *r, int64_t size)
            clock_mono_ns(r->clock) >= r->close_again_ns;
 }
 
+/* There is no way back: lines must not go on into a spool that has its name. */
+static void sync_name(struct file_roll *r)
+{
+    struct err e = ERR_INIT;
+
+    if (!io_err(&e, fs_sync_folder(r->fs, r->folder), "sync", r->folder)) {
+        trace_warn(r->trace, "the name of a file that is due is not on disk yet",
+                   T_TEXT("error", e.message));
+    }
+}
+
 bool file_roll_close_spool(struct file_roll *r, struct err *e)
 {
     const struct file_name_facts facts = {
@@ -197,13 +208,13 @@ bool file_roll_close_spool(struct file_roll *r, struct err *e)
 
     file_name_add(r->config.pattern, r->config.kind, &facts, 0, &wish);
     r->close_again_ns = clock_deadline_ms(r->clock, TRY_AGAIN_MS);
-    if (!file_seal_take_name(&r->seal_config, r->path, buf_str(&wish), &name, e) ||
-        !io_err(e, fs_sync_folder(r->fs, r->folder), "sync", r->folder)) {
+    if (!file_seal_take_name(&r->seal_config, r->path, buf_str(&wish), &name, e)) {
         return false;
     }
     r->close_again_ns = 0;
     struct spool *spool = vec_add(&r->spools);
     *spool = (struct spool){buf_take(&name), false};
+    sync_name(r);
     return true;
 }
 
@@ -341,6 +352,18 @@ static bool has_nothing(const struct file_roll *r)
     return r->seal == NULL && r->has_listed && r->spools.len == 0;
 }
 
+/* A spool whose name was somebody else's has another by now. */
+static void follow_name(struct file_roll *r)
+{
+    struct str name = file_seal_entry(r->seal)->name;
+    struct spool *first = &r->spools.items[0];
+
+    if (!str_eq(name, str_of(first->name))) {
+        mem_free(first->name);
+        first->name = mem_dup_text(name.ptr, name.len);
+    }
+}
+
 /* One step; false when there is nothing more to do now. */
 static bool work_once(struct file_roll *r, struct err *e)
 {
@@ -351,6 +374,7 @@ static bool work_once(struct file_roll *r, struct err *e)
         return false;
     }
     if (!file_seal_step(r->seal, &is_done, e)) {
+        follow_name(r);
         end_seal(r);
         return false;
     }

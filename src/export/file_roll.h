@@ -49,7 +49,8 @@ MUST_USE bool file_roll_look(struct file_roll *r, int64_t size, struct err *e);
 /* Is a spool of <size> bytes complete? */
 bool file_roll_is_due(const struct file_roll *r, int64_t size);
 
-/* With the lock: gives the spool its name; from then on there is none. */
+/* With the lock: gives the spool its name; from then on there is none. Makes the name durable, or the next one who syncs the
+ * folder does, which comes before any line of a new spool. */
 MUST_USE bool file_roll_close_spool(struct file_roll *r, struct err *e);
 
 /* Goes on sealing until nothing is left or <wait> is over; is nothing left? Tells what goes wrong. */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/env.h"
 #include "base/number.h"
+#include "base/trace.h"
 #include "export/exporter_options.h"
 #include "export/file_seal.h"
 #include "fake/clock.h"
@@ -471,6 +472,73 @@ static void a_full_disk_keeps_the_spool(void **state)
     release(&f);
 }
 
+/* The spool has its name, and then the folder cannot be synced, or its copy written: it is not forgotten. */
+static void a_renamed_spool_is_not_forgotten(void **state)
+{
+    for (unsigned nth = 1; nth < 12; nth++) {
+        struct fixture f;
+        struct names names;
+        int counts[ROWS_MAX] = {0};
+        (void)state;
+        init(&f, plain);
+        assert_true(open_sink(&f));
+        deliver(&f, 1);
+        simfs_put(f.simfs, "out/x-20240115T103000Z.jsonl", STR("")); /* comes while ours is made */
+        fake_clock_advance_ms(&f.clock, (HOUR_NS) / NS_PER_MS);
+        simfs_fail(f.simfs, SIMFS_CALL_SYNC, nth, 1, EIO);
+        deliver(&f, 1);
+        for (int i = 0; i < 4; i++) {
+            fake_clock_advance_ms(&f.clock, (31 * NS_PER_S) / NS_PER_MS);
+            deliver(&f, 1);
+        }
+        list(&f, &names);
+        count_rows(&f, &names, counts);
+        for (int i = 0; i < f.given; i++) {
+            assert_true(counts[i] <= 1);
+        }
+        assert_int_equal(counts[0], 1);
+        assert_true(flush(&f));
+        list(&f, &names);
+        for (size_t i = 0; i < names.count; i++) {
+            assert_null(strstr(names.names[i], ".sealing-"));
+        }
+        count_rows(&f, &names, memset(counts, 0, sizeof(counts)));
+        for (int i = 0; i < f.given; i++) {
+            assert_true(counts[i] == 1 || !f.kept[i]);
+        }
+        release(&f);
+    }
+}
+
+/* Somebody takes the name while ours is made, and then the disk is too full for another try. */
+static void a_spool_of_another_name_is_not_forgotten(void **state)
+{
+    struct fixture f;
+    struct file_roll *roll;
+    struct trace trace;
+    const struct wait now = {DEADLINE_NEVER, NULL};
+    struct names names;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    init(&f, plain);
+    trace_init(&trace, NULL, "x", TRACE_ERROR);
+    assert_true(fs_make_path(simfs_fs(f.simfs), STR("out"), &e));
+    simfs_put(f.simfs, "out/.x.sealing-p.jsonl", STR("{\"row\":9}\n"));
+    simfs_put(f.simfs, "out/p.jsonl", STR("theirs\n"));
+    roll = file_roll_new(simfs_fs(f.simfs), STR("out"), STR("x"), &f.roll, &f.env, &trace);
+    simfs_set_capacity(f.simfs, 10 + 7 + 5);
+    assert_false(file_roll_work(roll, now));
+    simfs_set_capacity(f.simfs, 1 << 20);
+    fake_clock_advance_ms(&f.clock, (31 * NS_PER_S) / NS_PER_MS);
+    assert_true(file_roll_work(roll, now));
+    list(&f, &names);
+    assert_true(has(&names, "p-1.jsonl"));
+    assert_false(has(&names, ".x.sealing-p-1.jsonl"));
+    file_roll_free(roll);
+    release(&f);
+}
+
 /* Another lane seals: its lock is respected, and what it made is not made again. */
 static void one_seals_at_a_time(void **state)
 {
@@ -591,6 +659,8 @@ int main(void)
         cmocka_unit_test(no_file_is_overwritten),
         cmocka_unit_test(exporters_of_one_folder_keep_their_files),
         cmocka_unit_test(a_full_disk_keeps_the_spool),
+        cmocka_unit_test(a_renamed_spool_is_not_forgotten),
+        cmocka_unit_test(a_spool_of_another_name_is_not_forgotten),
         cmocka_unit_test(one_seals_at_a_time),
         cmocka_unit_test(a_kill_at_any_call_loses_nothing),
         cmocka_unit_test(a_power_cut_at_any_call_loses_nothing),
