@@ -9,6 +9,7 @@
 #include "base/env.h"
 #include "base/fs.h"
 #include "base/timetext.h"
+#include "base/trace.h"
 #include "db/sqlite.h"
 #include "export/exporter_options.h"
 #include "export/extra_labels.h"
@@ -114,11 +115,14 @@ struct sqlite_table {
     const struct table_column *columns[TABLE_COLUMNS_MAX];
     uint32_t count;
     struct db_query *insert; /* or NULL: not looked at yet */
+    bool has_warned;
 };
 
 struct sqlite_db {
     struct table_db super;
     const struct sqlite_config *config;
+    struct trace trace;
+    struct str name; /* the exporter's */
     struct lane_place lane;
     struct buf instance;
     struct buf folder;
@@ -270,9 +274,11 @@ static bool has_column(struct db_query *q, struct str name, bool *ret_has, struc
     return ok;
 }
 
-static bool find_columns(struct sqlite_table *table, struct db_query *q, struct err *e)
+static bool find_columns(struct sqlite_db *db, struct sqlite_table *table, struct db_query *q,
+                         struct err *e)
 {
     const struct table_layout *l = table->layout;
+    AUTO(buf_release) struct buf lacking = BUF_INIT(BUF_UNLIMITED);
 
     table->count = 0;
     for (uint32_t i = 0; i < l->column_count; i++) {
@@ -288,7 +294,15 @@ static bool find_columns(struct sqlite_table *table, struct db_query *q, struct 
                            "table '%.*s' has no column '%.*s', which column_mapping names; add it "
                            "or change the mapping",
                            STR_FMT(l->table), STR_FMT(c->name));
+        } else {
+            buf_addf(&lacking, "%s%.*s", lacking.len > 0 ? ", " : "", STR_FMT(c->name));
         }
+    }
+    if (table->count > 0 && lacking.len > 0 && !table->has_warned) {
+        table->has_warned = true;
+        trace_warn(&db->trace, "the table lacks columns, they are left out",
+                   T_STR("exporter", db->name), T_STR("table", l->table),
+                   T_STR("columns", buf_str(&lacking)));
     }
     return table->count > 0 || err_set(e, ERR_CONFIG,
                                        "there is no table '%.*s' with columns of a "
@@ -304,7 +318,7 @@ static bool describe(struct sqlite_db *db, struct sqlite_table *table, struct er
     buf_add_text(&sql, "PRAGMA table_xinfo(");
     sql_add_identifier(&sql, table->layout->table);
     buf_add_text(&sql, ")");
-    bool ok = db_prepare(db->db, buf_text(&sql), &q, e) && find_columns(table, q, e);
+    bool ok = db_prepare(db->db, buf_text(&sql), &q, e) && find_columns(db, table, q, e);
     db_query_free(q);
     return ok;
 }
@@ -561,6 +575,8 @@ static bool open_sink(const struct exporter_place *place, const void *config,
 
     db->super.ops = &ops;
     db->config = c;
+    db->name = place->name;
+    trace_init_part(&db->trace, place->env->trace, "export", place->name, TRACE_INFO);
     buf_init(&db->instance, BUF_SMALL);
     buf_init(&db->folder, BUF_SMALL);
     buf_init(&db->path, BUF_SMALL);
