@@ -167,6 +167,16 @@ static bool write_rows(struct run *run, uint32_t from, uint32_t end)
     return write_rows(run, from, middle) && write_rows(run, middle, end);
 }
 
+/* Each row that was refused, or that may be among those in hand, is a hole: what the database is told must be
+ * such that it can be read again. */
+static bool has_room(const struct run *run)
+{
+    const struct table_sink *s = run->s;
+
+    return run->taken.len < s->setup.batch_rows && s->db->ops->bytes(s->db) < TABLE_SINK_BYTES &&
+           run->rejected.list.len + run->taken.len < POSITION_HOLES_MAX / 2;
+}
+
 /* Takes rows in hand until there are enough for a transaction. */
 static void take_rows(struct run *run)
 {
@@ -175,8 +185,7 @@ static void take_rows(struct run *run)
 
     s->db->ops->drop(s->db);
     vec_clear(&run->taken);
-    while (run->next < run->view.n && run->taken.len < s->setup.batch_rows &&
-           s->db->ops->bytes(s->db) < TABLE_SINK_BYTES) {
+    while (run->next < run->view.n && has_room(run)) {
         uint32_t index = run->next++;
         if (cell_reader_passes(&run->reader, index)) {
             continue;

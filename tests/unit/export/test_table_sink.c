@@ -218,8 +218,7 @@ static bool holds(void *arg, uint64_t seq, int64_t time_ns)
     return seq <= f->store.frames_held && time_ns == (int64_t)seq * 1000;
 }
 
-/* A new process: what only the old one knew is gone. */
-static void restart(struct fixture *f)
+static void restart_with(struct fixture *f, const struct table_ops *ops, uint32_t batch_rows)
 {
     struct fake_db *db = mem_new(struct fake_db);
     const struct lane_place lane = {
@@ -227,15 +226,21 @@ static void restart(struct fixture *f)
     const struct exporter_place place = {.env = &f->env, .name = STR_INIT("x"), .lane = &lane};
     const struct table_sink_config setup = {.table_name = STR_INIT("t_{kind}"),
                                             .column_mapping = &f->mapping,
-                                            .batch_rows = 10,
+                                            .batch_rows = batch_rows,
                                             .keeps_positions = true,
                                             .timeout_ns = 60 * NS_PER_S};
     struct err e = ERR_INIT;
 
     sink_close(f->sink);
-    db->super.ops = &fake_ops;
+    db->super.ops = ops;
     db->store = &f->store;
     assert_true(table_sink_open(&db->super, &setup, &place, &f->common, &f->sink, &e));
+}
+
+/* A new process: what only the old one knew is gone. */
+static void restart(struct fixture *f)
+{
+    restart_with(f, &fake_ops, 10);
 }
 
 static struct batch *make_batch(uint64_t first, uint32_t frames)
@@ -367,9 +372,105 @@ static void test_a_log_that_began_anew(void **state)
     mem_free(f);
 }
 
+/* ---- many holes ---- */
+
+enum { MANY = 3 * POSITION_HOLES_MAX };
+
+/* Every other row cannot be taken in hand. */
+static bool many_take(struct table_db *base, struct cell_reader *r, uint32_t i, struct err *e)
+{
+    uint32_t row = view_row(r->view, i);
+
+    if (row % 2 == 1) {
+        return err_set(e, ERR_CONFIG, "untakable");
+    }
+    vec_push(&db_of(base)->hand, row);
+    return true;
+}
+
+static bool many_write(struct table_db *base, uint32_t from, uint32_t end,
+                       const struct table_move *move, struct wait wait, struct table_fault *fault,
+                       struct err *e)
+{
+    struct store *s = db_of(base)->store;
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+    struct holes again = {0};
+
+    (void)wait;
+    (void)fault;
+    holes_print(move->holes, &text);
+    if (!holes_parse(buf_str(&text), &again, e)) {
+        fail_msg("%zu holes: %s", move->holes->list.len, e->message);
+    }
+    holes_release(&again);
+    s->landed[0] += end - from;
+    return true;
+}
+
+/* What the database is told of refused rows can be read again, however many there are. */
+static void test_more_holes_than_a_position_has(void **state)
+{
+    static const struct table_ops many_ops = {
+        .connect = fake_connect,
+        .use = fake_use,
+        .load = fake_load,
+        .take = many_take,
+        .bytes = fake_bytes,
+        .drop = fake_drop,
+        .write = many_write,
+        .rest = fake_rest,
+        .close = fake_close,
+    };
+    struct fixture *f = mem_new(struct fixture);
+    struct kit_sample *samples = mem_alloc0(MANY, sizeof(*samples));
+    uint32_t *rows = mem_alloc0(MANY, sizeof(*rows));
+    const struct batch_info info = {.kind = RECORD_SAMPLE};
+    const struct frame_part part = {0, 1, 1000};
+    const struct frame_parts parts = {.items = &part, .count = 1};
+    uint32_t dead = 0;
+
+    (void)state;
+    for (uint32_t i = 0; i < MANY; i++) {
+        samples[i] = (struct kit_sample){"a", 1, i};
+    }
+    AUTO(batch_autounref) struct batch *b = kit_samples(NULL, &info, samples, MANY);
+    batch_set_parts(b, &parts, MANY);
+    f->store.position.lanes = 1;
+    f->store.frames_held = 1;
+    f->env = (struct env){.clock = clock_system(), .metrics = metrics_new()};
+    restart_with(f, &many_ops, MANY);
+    struct view view = view_all(b);
+    while (view.n > 0) {
+        struct outcome out;
+        uint32_t left = 0;
+        outcome_init(&out);
+        f->sink->ops->deliver(f->sink, view, (struct wait){DEADLINE_NEVER, NULL}, &out);
+        struct fate *fates = outcome_fates(&out, view.n);
+        for (uint32_t i = 0; i < view.n; i++) {
+            dead += fates[i].verdict == VERDICT_REJECTED;
+            if (fates[i].verdict == VERDICT_RETRY) {
+                rows[left++] = view_row(view, i);
+            }
+        }
+        assert_true(left < view.n);
+        view.rows = rows;
+        view.n = left;
+        mem_free(fates);
+        outcome_release(&out);
+    }
+    assert_int_equal(dead, MANY / 2);
+    assert_int_equal(f->store.landed[0], MANY / 2);
+    sink_close(f->sink);
+    metrics_free(f->env.metrics);
+    mem_free(samples);
+    mem_free(rows);
+    mem_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_more_holes_than_a_position_has),
         cmocka_unit_test(test_each_row_once),
         cmocka_unit_test(test_a_log_that_began_anew),
     };
