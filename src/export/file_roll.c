@@ -320,7 +320,9 @@ static void tell_sealed(struct file_roll *r)
     trace_info(r->trace, "a file is complete", T_STR("file", made->name),
                T_U64("records", made->records), T_I64("bytes", made->bytes));
     if (made->left_out > 0) {
-        trace_warn(r->trace, "lines that are no records were left out of a file",
+        trace_warn(r->trace,
+                   "lines that cannot be rows were left out of a file, and are kept beside it in "
+                   "a hidden one",
                    T_STR("file", made->name), T_U64("lines", made->left_out));
     }
     if (made->rest > 0) {

@@ -1,6 +1,7 @@
 /*
  * Invariants
- *   1. The spool is removed only when the file is in its place, synced, and the index has its line, synced.
+ *   1. The spool is removed only when the file is in its place, synced, so are lines left out of it, and the index has its
+ *      line, synced.
  *   2. Neither a file nor a spool is ever renamed over: who comes second takes another name. What is being made has a
  *      name of the exporter's own, which who holds .x.sealing has to himself.
  *   3. What a pass makes depends on the spool, the name and the config alone.
@@ -32,6 +33,9 @@ struct file_seal {
     bool only_hashes; /* nothing is written: is what is there ours? */
     bool replaces;    /* r is begun */
     struct fs_replace r;
+    char *making_rest;   /* of the lines left out */
+    bool keeps_left_out; /* left_out is begun */
+    struct fs_replace left_out;
     struct line_file *file;
     EVP_MD_CTX *hash;
     struct buf chunk;     /* of the spool */
@@ -137,6 +141,10 @@ static void end_pass(struct file_seal *s)
     if (s->replaces) {
         fs_replace_abandon(&s->r);
         s->replaces = false;
+    }
+    if (s->keeps_left_out) {
+        fs_replace_abandon(&s->left_out);
+        s->keeps_left_out = false;
     }
     if (s->file != NULL) {
         s->ops->close(s->file);
@@ -245,7 +253,44 @@ static void note_time(struct file_seal *s, struct str line)
     s->entry.to_ns = s->time_ns > s->entry.to_ns ? s->time_ns : s->entry.to_ns;
 }
 
-/* A line that is no record is passed over and counted; other failures end the pass. */
+/* FOLDER/HIDDEN.left_out-NAME.jsonl */
+static void add_left_out_path(const struct file_seal *s, struct buf *out)
+{
+    buf_addf(out, "%s/%.*s.left_out-%s.jsonl", s->config->folder, STR_FMT(s->config->hidden),
+             s->name);
+}
+
+/* The file of such lines begins with the first of them. */
+static bool begin_left_out(struct file_seal *s, struct err *e)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_UNLIMITED);
+
+    add_left_out_path(s, &path);
+    if (!fs_replace_begin_new(&s->left_out, s->config->fs, buf_str(&path), str_of(s->making_rest),
+                              e)) {
+        return false;
+    }
+    s->left_out.is_new = false; /* what is there is of an earlier try */
+    s->keeps_left_out = true;
+    return true;
+}
+
+/* These lines are nowhere else once the spool is gone. */
+static bool leave_out(struct file_seal *s, struct str line, struct err *e)
+{
+    s->entry.left_out++;
+    if (s->only_hashes) {
+        return true;
+    }
+    if (!s->keeps_left_out && !begin_left_out(s, e)) {
+        return false;
+    }
+    fs_replace_add(&s->left_out, line);
+    fs_replace_add(&s->left_out, STR("\n"));
+    return io_err(e, s->left_out.result, "write", s->left_out.path);
+}
+
+/* A line that is no record is kept apart and counted; other failures end the pass. */
 static bool make_line(struct file_seal *s, struct str line, struct err *e)
 {
     struct err failure = ERR_INIT;
@@ -255,8 +300,7 @@ static bool make_line(struct file_seal *s, struct str line, struct err *e)
             *e = failure;
             return false;
         }
-        s->entry.left_out++;
-        return true;
+        return leave_out(s, line, e);
     }
     s->entry.records++;
     note_time(s, line);
@@ -429,13 +473,26 @@ static void set_name(struct file_seal *s, struct str name)
     s->entry.name = str_of(s->name);
 }
 
+/* The lines left out are kept by the name of the file, which will be another. */
+static bool forget_left_out(struct file_seal *s, struct err *e)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_UNLIMITED);
+
+    if (s->entry.left_out == 0) {
+        return true;
+    }
+    add_left_out_path(s, &path);
+    int result = s->config->fs->ops->unlink(s->config->fs, buf_text(&path));
+    return result == -ENOENT || io_err(e, result, "remove", buf_text(&path));
+}
+
 /* The name is somebody else's by now. */
 static bool take_other_name(struct file_seal *s, struct err *e)
 {
     AUTO(buf_release) struct buf name = BUF_INIT(BUF_UNLIMITED);
     const char *folder = s->config->folder;
 
-    if (!file_seal_take_name(s->config, s->spool, s->entry.name, &name, e)) {
+    if (!forget_left_out(s, e) || !file_seal_take_name(s->config, s->spool, s->entry.name, &name, e)) {
         return false;
     }
     set_name(s, buf_str(&name));
@@ -469,12 +526,23 @@ static bool judge(struct file_seal *s, bool *ret_done, struct err *e)
                                                             : take_other_name(s, e);
 }
 
+static bool put_left_out(struct file_seal *s, struct err *e)
+{
+    bool begun = s->keeps_left_out;
+
+    s->keeps_left_out = false;
+    return !begun || fs_replace_commit(&s->left_out, e);
+}
+
 static bool put(struct file_seal *s, bool *ret_done, struct err *e)
 {
     struct err failure = ERR_INIT;
 
     if (s->only_hashes) {
         return judge(s, ret_done, e);
+    }
+    if (!put_left_out(s, e)) { /* first: who finds the file finds them */
+        return false;
     }
     s->replaces = false;
     if (fs_replace_commit(&s->r, &failure)) {
@@ -500,15 +568,15 @@ const struct file_index_entry *file_seal_entry(const struct file_seal *s)
 
 /* ---- life ---- */
 
-/* What a crash left of a file that was being made; the spool has it all. */
-static bool remove_rest(struct file_seal *s, struct err *e)
+/* FOLDER/HIDDEN<suffix>, of which a crash may have left something; the spool has it all. */
+static bool make_room(const struct file_seal *s, const char *suffix, char **ret_path, struct err *e)
 {
     AUTO(buf_release) struct buf path = BUF_INIT(BUF_UNLIMITED);
 
-    buf_addf(&path, "%s/%.*s.making", s->config->folder, STR_FMT(s->config->hidden));
-    s->making = buf_take(&path);
-    int result = s->config->fs->ops->unlink(s->config->fs, s->making);
-    return result == -ENOENT || io_err(e, result, "remove", s->making);
+    buf_addf(&path, "%s/%.*s%s", s->config->folder, STR_FMT(s->config->hidden), suffix);
+    *ret_path = buf_take(&path);
+    int result = s->config->fs->ops->unlink(s->config->fs, *ret_path);
+    return result == -ENOENT || io_err(e, result, "remove", *ret_path);
 }
 
 bool file_seal_open(const struct file_seal_config *config, struct str name, bool is_resumed,
@@ -534,8 +602,9 @@ bool file_seal_open(const struct file_seal_config *config, struct str name, bool
     if (result == -ENOENT) {
         (void)err_set(e, ERR_CONFLICT, "%s is gone", s->spool);
     }
-    if (result == -ENOENT || !io_err(e, result, "open", s->spool) || !remove_rest(s, e) ||
-        !begin_pass(s, is_resumed, e)) {
+    if (result == -ENOENT || !io_err(e, result, "open", s->spool) ||
+        !make_room(s, ".making", &s->making, e) ||
+        !make_room(s, ".making-left_out", &s->making_rest, e) || !begin_pass(s, is_resumed, e)) {
         file_seal_close(s);
         return false;
     }
@@ -560,5 +629,6 @@ void file_seal_close(struct file_seal *s)
     mem_free(s->path);
     mem_free(s->spool);
     mem_free(s->making);
+    mem_free(s->making_rest);
     mem_free(s);
 }

@@ -5,7 +5,8 @@
  * may end and the next start repeat: the lines are read and written as the name says to <hidden>.making; that is synced and
  * renamed to <name>; the index gets a line; the spool is removed. What is made of a spool is the same bytes each time, so
  * after a crash a file that is there already is known as ours by its hash. A file of somebody else is never
- * overwritten, also one that comes while ours is made: ours then gets another name.
+ * overwritten, also one that comes while ours is made: ours then gets another name. Lines that cannot be rows of the format
+ * are kept in <hidden>.left_out-<name>.jsonl.
  *
  *   file_seal_open(&config, name, resumed, &s, e); while (file_seal_step(s, &done, e) && !done) ...
  *

@@ -441,6 +441,41 @@ static void exporters_of_one_folder_keep_their_files(void **state)
     }
 }
 
+/* Lines that cannot be rows are kept beside the file, whatever call a crash ends. */
+static void lines_that_are_no_rows_are_kept(void **state)
+{
+    static const char spool[] = "{\"row\":1}\n{\"row\":\nnothing\n{\"row\":2}\n";
+    bool goes_on = true;
+
+    (void)state;
+    for (unsigned at = 1; goes_on; at++) {
+        AUTO(buf_release) struct buf kept = BUF_INIT(BUF_UNLIMITED);
+        struct fixture f;
+        struct names names;
+        struct err e = ERR_INIT;
+        init(&f, (struct file_kind){FORMAT_CSV, PACKING_NONE});
+        assert_true(fs_make_path(simfs_fs(f.simfs), STR("out"), &e));
+        simfs_put(f.simfs, "out/.x.sealing-p.csv", STR(spool));
+        simfs_put(f.simfs, "out/p.csv", STR("theirs\n"));
+        simfs_stop_at(f.simfs, at);
+        (void)(open_sink(&f) && flush(&f));
+        goes_on = simfs_is_stopped(f.simfs);
+        sink_close(f.sink);
+        f.sink = NULL;
+        simfs_crash(f.simfs, SIMFS_KEEP_ALL);
+        assert_true(open_sink(&f) && flush(&f));
+        assert_true(peek(&f, ".x.left_out-p-1.csv.jsonl", &kept));
+        assert_string_equal(buf_text(&kept), "{\"row\":\nnothing\n");
+        list(&f, &names);
+        assert_int_equal(visible(&names), 2);
+        assert_false(has(&names, ".x.left_out-p.csv.jsonl"));
+        assert_false(has(&names, ".x.making-left_out"));
+        assert_false(has(&names, ".x.sealing-p-1.csv"));
+        release(&f);
+        assert_true(at < 100);
+    }
+}
+
 /* While the disk is too full to seal, lines are delivered; later the file is made. */
 static void a_full_disk_keeps_the_spool(void **state)
 {
@@ -658,6 +693,7 @@ int main(void)
         cmocka_unit_test(a_spool_outlives_a_restart),
         cmocka_unit_test(no_file_is_overwritten),
         cmocka_unit_test(exporters_of_one_folder_keep_their_files),
+        cmocka_unit_test(lines_that_are_no_rows_are_kept),
         cmocka_unit_test(a_full_disk_keeps_the_spool),
         cmocka_unit_test(a_renamed_spool_is_not_forgotten),
         cmocka_unit_test(a_spool_of_another_name_is_not_forgotten),
