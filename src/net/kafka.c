@@ -212,12 +212,16 @@ static bool put_brokers(rd_kafka_conf_t *conf, const struct option_list *brokers
     return put(conf, "bootstrap.servers", buf_text(&list), e);
 }
 
-static bool put_password(rd_kafka_conf_t *conf, struct secret *password, struct err *e)
+static bool put_secret(rd_kafka_conf_t *conf, const char *name, struct secret *secret,
+                       struct err *e)
 {
     AUTO(buf_release) struct buf text = BUF_INIT(SECRET_MAX + 1);
 
-    secret_reveal(password, &text);
-    bool ok = put(conf, "sasl.password", buf_text(&text), e);
+    if (secret_is_empty(secret)) {
+        return true;
+    }
+    secret_reveal(secret, &text);
+    bool ok = put(conf, name, buf_text(&text), e);
     explicit_bzero(text.ptr, text.len);
     return ok;
 }
@@ -231,6 +235,7 @@ static bool put_security(rd_kafka_conf_t *conf, const struct kafka_config *c, st
            put_str(conf, "ssl.certificate.location", tls->cert_file, e) &&
            put_str(conf, "ssl.key.location", tls->key_file.len > 0 ? tls->key_file : tls->cert_file,
                    e) &&
+           put_secret(conf, "ssl.key.password", c->tls_key_password, e) &&
            put(conf, "enable.ssl.certificate.verification",
                tls->insecure_skip_verify ? "false" : "true", e) &&
            put(conf, "ssl.endpoint.identification.algorithm",
@@ -238,7 +243,7 @@ static bool put_security(rd_kafka_conf_t *conf, const struct kafka_config *c, st
            (c->sasl_mechanism == KAFKA_SASL_NONE ||
             (put(conf, "sasl.mechanisms", kafka_mechanisms[c->sasl_mechanism], e) &&
              put_str(conf, "sasl.username", c->sasl_username, e) &&
-             put_password(conf, c->sasl_password, e)));
+             put_secret(conf, "sasl.password", c->sasl_password, e)));
 }
 
 static bool put_producer(rd_kafka_conf_t *conf, const struct kafka_config *c, struct err *e)

@@ -34,6 +34,11 @@ static const struct {
     {"ssl.certificate.location", "the option is tls.cert_file"},
     {"ssl.key.location", "the option is tls.key_file"},
     {"ssl.key.pem", "the option is tls.key_file, a file"},
+    {"ssl.key.password", "the option is tls_key_password, which is a secret"},
+    {"ssl.keystore.location", "the options are tls.cert_file and tls.key_file"},
+    {"ssl.keystore.password", "the options are tls.key_file and tls_key_password, a secret"},
+    {"sasl.oauthbearer.client.secret", "it is a secret, and OAUTHBEARER is no sasl_mechanism here"},
+    {"sasl.oauthbearer.config", "it holds secrets, and OAUTHBEARER is no sasl_mechanism here"},
     {"enable.ssl.certificate.verification", "the option is tls.insecure_skip_verify"},
     {"compression.codec", "the option is compression"},
     {"compression.type", "the option is compression"},
@@ -118,6 +123,11 @@ bool kafka_options_check(const struct kafka_config *c, const struct yaml_node *n
         return yaml_err(at_option(node, STR("sasl_mechanism")), e, ERR_CONFIG,
                         "%s needs sasl_username and sasl_password",
                         kafka_mechanisms[c->sasl_mechanism]);
+    }
+    if (!secret_is_empty(c->tls_key_password) && c->tls.key_file.len == 0 &&
+        c->tls.cert_file.len == 0) {
+        return yaml_err(at_option(node, STR("tls_key_password")), e, ERR_CONFIG,
+                        "tls_key_password has no meaning without tls.key_file");
     }
     if (c->max_message_bytes > c->buffer_bytes / 1024 * 1024) {
         return yaml_err(at_option(node, STR("max_message_bytes")), e, ERR_CONFIG,

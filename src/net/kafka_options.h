@@ -36,6 +36,7 @@ struct kafka_config {
     struct str sasl_username;
     struct secret *sasl_password;
     struct http_tls_config tls;
+    struct secret *tls_key_password;
     struct option_map properties;
     /* of producers */
     int compression; /* index into kafka_compressions */
@@ -107,6 +108,11 @@ MUST_USE bool kafka_options_check(const struct kafka_config *c, const struct yam
          .offset = KAFKA_AT(base, tls),                                                           \
          .table = &http_tls_options,                                                              \
          .help = "TLS of the connections to brokers."},                                           \
+        {.name = "tls_key_password",                                                              \
+         .type = OPTION_SECRET,                                                                   \
+         .flags = OPTION_ADVANCED,                                                                \
+         .offset = KAFKA_AT(base, tls_key_password),                                              \
+         .help = "Password of the key in `tls.key_file`."},                                       \
     {                                                                                             \
         .name = "properties", .type = OPTION_MAP, .flags = OPTION_ADVANCED,                       \
         .offset = KAFKA_AT(base, properties),                                                     \

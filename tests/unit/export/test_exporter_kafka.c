@@ -579,6 +579,10 @@ static const char *const bad[][2] = {
     {"brokers: [ a ]\nproperties: { enable.idempotence: 'false' }\n", "doubled"},
     {"brokers: [ a ]\nproperties: { retries: '1' }\n", "retry_config"},
     {"brokers: [ a ]\nproperties: { sasl.password: x }\n", "secret"},
+    {"brokers: [ a ]\nproperties: { ssl.key.password: x }\n", "tls_key_password"},
+    {"brokers: [ a ]\nproperties: { ssl.keystore.password: x }\n", "a secret"},
+    {"brokers: [ a ]\nproperties: { sasl.oauthbearer.client.secret: x }\n", "a secret"},
+    {"brokers: [ a ]\ntls_key_password: x\n", "no meaning without tls.key_file"},
     {"brokers: [ a ]\nproperties: { no.such.thing: '1' }\n", "no.such.thing"},
     {"brokers: [ a ]\nproperties: { socket.timeout.ms: many }\n", "socket.timeout.ms"},
     {"brokers: [ a ]\ntopic: 'a b'\n", "letters, digits"},
@@ -616,6 +620,7 @@ static const char *const good[] = {
     "brokers: [ a, 'b:9093' ]\nlinger_ms: 10\nmessage_timeout_ms: 1000\n",
     "bootstrap_servers: a\ncompression: zstd\npartitioner: murmur2\nbatch_bytes: 100KB\n",
     "brokers: a\nsasl_mechanisms: SCRAM-SHA-512\nsasl_username: u\nsasl_password: p\n",
+    "brokers: a\ntls: { cert_file: c.pem, key_file: k.pem }\ntls_key_password: x\n",
     "brokers: a\nsecurity_protocol: ssl\nproperties: { socket.keepalive.enable: 'true' }\n",
     "brokers: a\n" TRANSACTIONS "transaction_timeout: 20s\n",
 };
