@@ -8,8 +8,9 @@ static const struct sqlstate codes[] = {
      "and target_session_attrs=read-write"},
     {"40003", VERDICT_UNKNOWN, true, NULL},
     {"42501", VERDICT_HALT, false,
-     "GRANT INSERT on the table (and CREATE on its schema, or make "
-     "the tables by hand) to the user of connection_string"},
+     "GRANT INSERT on the tables of records and SELECT, INSERT, UPDATE on positions_table "
+     "(telex_positions) to the user of connection_string, and CREATE on the schema unless the tables "
+     "are made by hand"},
     {"42703", VERDICT_HALT, false, "add the column to the table or change column_mapping"},
     {"42P01", VERDICT_HALT, false, "make the table or say `create_table: true`"},
     {"57014", VERDICT_RETRY, false, NULL},

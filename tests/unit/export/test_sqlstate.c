@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -40,9 +41,20 @@ static void test_table(void **state)
     }
 }
 
+/* Who lacks rights is told all that are needed, not one after the other. */
+static void test_rights(void **state)
+{
+    const char *todo = sqlstate_find("42501")->todo;
+
+    (void)state;
+    assert_non_null(strstr(todo, "INSERT on the tables"));
+    assert_non_null(strstr(todo, "SELECT, INSERT, UPDATE on positions_table"));
+    assert_non_null(strstr(todo, "CREATE on the schema"));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_table)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_table), cmocka_unit_test(test_rights)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
