@@ -80,25 +80,49 @@ static bool speaks_of(enum record_kind kind, struct str entry, struct str *ret_o
            cell_source_find(kind, entry) != NULL;
 }
 
-/* "throughput bigint": a last word that is a type is one. */
-static struct str cut_type(struct str text, enum cell_type *ret_type)
+/* Cuts a last word that is a type off <text>, which then ends before it. */
+static bool cut_type(struct str *text, enum cell_type *ret_type)
 {
     static const struct {
         const char *word;
         enum cell_type type;
     } words[] = {
-        {" double", CELL_NUMBER}, {" bigint", CELL_INTEGER}, {" boolean", CELL_FLAG},
-        {" text", CELL_TEXT},     {" jsonb", CELL_JSON},     {" timestamptz", CELL_TIME},
+        {" double", CELL_NUMBER},    {" double precision", CELL_NUMBER},
+        {" bigint", CELL_INTEGER},   {" boolean", CELL_FLAG},
+        {" text", CELL_TEXT},        {" jsonb", CELL_JSON},
+        {" timestamptz", CELL_TIME},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         struct str word = str_of(words[i].word);
-        if (str_ends(text, word)) {
+        size_t before = text->len > word.len ? text->len - word.len : 0;
+        if (before > 0 && str_eq_nocase(str_slice(*text, before, word.len), word)) {
             *ret_type = words[i].type;
-            return str_trim(str_slice(text, 0, text.len - word.len));
+            *text = str_trim(str_slice(*text, 0, before));
+            return true;
         }
     }
-    return text;
+    return false;
+}
+
+/* "throughput", "throughput bigint" or, for a name with spaces, "\"the throughput\" bigint". */
+static bool read_column(const struct option_pair *entry, struct table_column *ret, struct err *e)
+{
+    static const char format[] =
+        "column_mapping: the type '%.*s' is not known; expected double, bigint, boolean, text, jsonb "
+        "or timestamptz (a name with spaces stands in double quotes)";
+    struct str name = str_trim(entry->value);
+    bool is_typed = cut_type(&name, &ret->type);
+    bool is_quoted = name.len > 2 && name.ptr[0] == '"' && name.ptr[name.len - 1] == '"';
+    size_t space = str_find_byte(name, ' ');
+    struct str type = str_trim(str_slice(name, space, name.len));
+
+    if (!is_typed && !is_quoted && type.len > 0) {
+        return entry->node != NULL ? yaml_err(entry->node, e, ERR_CONFIG, format, STR_FMT(type))
+                                   : err_set(e, ERR_CONFIG, format, STR_FMT(type));
+    }
+    ret->name = is_quoted ? str_slice(name, 1, name.len - 2) : name;
+    return true;
 }
 
 /* What the mapping says of a source of the table; NULL: nothing. */
@@ -157,12 +181,12 @@ static bool add_usual(struct table_layout *l, const struct option_map *mapping, 
         const struct option_pair *entry = entry_of(l, mapping, s);
         struct table_column one = {
             .name = str_of(s->name), .of = str_of(s->name), .type = s->type, .source = s};
-        if (entry != NULL) {
-            one.name = cut_type(entry->value, &one.type);
-            one.is_mapped = true;
+        if (entry != NULL && entry->value.len == 0) {
+            continue;
         }
-        bool is_left_out = entry != NULL && entry->value.len == 0;
-        if (!is_left_out && !add_column(c, one, entry != NULL ? entry->node : NULL, e)) {
+        one.is_mapped = entry != NULL;
+        if ((entry != NULL && !read_column(entry, &one, e)) ||
+            !add_column(c, one, entry != NULL ? entry->node : NULL, e)) {
             return false;
         }
     }
@@ -190,8 +214,7 @@ static bool add_own(struct table_layout *l, const struct option_map *mapping, st
             return yaml_err(entry->node, e, ERR_CONFIG, "records of the kind '%s' have no '%.*s'",
                             record_kind_name(l->kind), STR_FMT(one.of));
         }
-        one.name = cut_type(entry->value, &one.type);
-        if (!add_column(c, one, entry->node, e)) {
+        if (!read_column(entry, &one, e) || !add_column(c, one, entry->node, e)) {
             return false;
         }
     }

@@ -96,6 +96,39 @@ static void test_has_field(void **state)
     arena_release(&a);
 }
 
+static void test_names_and_types(void **state)
+{
+    static const struct {
+        struct option_pair pair;
+        const char *sql;
+    } rows[] = {
+        {{STR_INIT("a"), STR_INIT("n"), NULL}, "\"n\" double precision"},
+        {{STR_INIT("a"), STR_INIT("n  BIGINT "), NULL}, "\"n\" bigint"},
+        {{STR_INIT("a"), STR_INIT("n double precision"), NULL}, "\"n\" double precision"},
+        {{STR_INIT("a"), STR_INIT("\"n m\" text"), NULL}, "\"n m\" text"},
+        {{STR_INIT("a"), STR_INIT("n m text"), NULL}, "\"n m\" text"},
+        {{STR_INIT("labels.a"), STR_INIT("\"n text\""), NULL}, "\"n text\" text"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct option_map mapping = {&rows[i].pair, 1};
+        AUTO(buf_release) struct buf sql = BUF_INIT(BUF_SMALL);
+        struct table_layout l;
+        struct err e = ERR_INIT;
+        struct arena a;
+        arena_init(&a, ARENA_UNLIMITED);
+        if (!table_layout_make(RECORD_PROFILE, STR("m"), &mapping, &a, &l, &e)) {
+            fail_msg("row %zu: %s", i, e.message);
+        }
+        table_layout_add_create(&l, &table_postgresql, &sql);
+        if (strstr(buf_text(&sql), rows[i].sql) == NULL) {
+            fail_msg("row %zu: %s", i, buf_text(&sql));
+        }
+        arena_release(&a);
+    }
+}
+
 #define SIXTYFOUR "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static void test_nonsense(void **state)
@@ -107,6 +140,9 @@ static void test_nonsense(void **state)
     } rows[] = {
         {STR_INIT("m"), {STR_INIT("a"), STR_INIT("time"), NULL}, "two columns would be called"},
         {STR_INIT("m"), {STR_INIT("a"), STR_INIT(SIXTYFOUR), NULL}, "1 to 63 bytes"},
+        {STR_INIT("m"), {STR_INIT("a"), STR_INIT("n varchar(20)"), NULL}, "type 'varchar(20)'"},
+        {STR_INIT("m"), {STR_INIT("timestamp"), STR_INIT("at date"), NULL}, "type 'date'"},
+        {STR_INIT("m"), {STR_INIT("a"), STR_INIT("\"n m\" int"), NULL}, "type 'm\" int'"},
         {STR_INIT(SIXTYFOUR), {STR_INIT("a"), STR_INIT("b"), NULL}, "1 to 63 bytes"},
         {STR_INIT("a."), {STR_INIT("a"), STR_INIT("b"), NULL}, "cannot be the name"},
         {STR_INIT(""), {STR_INIT("a"), STR_INIT("b"), NULL}, "cannot be the name"},
@@ -126,9 +162,8 @@ static void test_nonsense(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layouts),
-        cmocka_unit_test(test_mapping),
-        cmocka_unit_test(test_has_field),
+        cmocka_unit_test(test_layouts),   cmocka_unit_test(test_mapping),
+        cmocka_unit_test(test_has_field), cmocka_unit_test(test_names_and_types),
         cmocka_unit_test(test_nonsense),
     };
 
