@@ -15,7 +15,7 @@
 #include "export/ends.h"
 #include "export/tap.h"
 
-enum { HALT_MS = 30 * 1000, PROBE_MS = 3 * 1000 };
+enum { HALT_MS = 30 * 1000, PROBE_MS = 3 * 1000, TEND_MS = 250, TEND_AGAIN_MS = 10 };
 
 void owed_keep(struct owed *owed, const struct fate *fates)
 {
@@ -338,6 +338,20 @@ void delivery_probe(struct delivery *d, struct cancel *cancel)
     if (probed != PROBED_NOBODY && !cancel_is_set(cancel)) {
         delivery_note_health(d, probed == PROBED_THERE, &e);
     }
+}
+
+int64_t delivery_tend_due_ns(const struct delivery *d)
+{
+    return d->sink->ops->tend != NULL ? d->tend_due_ns : DEADLINE_NEVER;
+}
+
+void delivery_tend(struct delivery *d, struct cancel *cancel)
+{
+    const struct wait wait = {clock_deadline_ms(d->env->clock, TEND_MS), cancel};
+    int64_t due_ns = sink_tend(d->sink, wait);
+    int64_t soon_ns = clock_deadline_ms(d->env->clock, TEND_AGAIN_MS);
+
+    d->tend_due_ns = due_ns > soon_ns ? due_ns : soon_ns;
 }
 
 int64_t delivery_breaker_due_ns(const struct delivery *d)

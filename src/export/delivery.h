@@ -95,6 +95,10 @@ int64_t delivery_probe_due_ns(const struct delivery *d);
 void delivery_probe(struct delivery *d, struct cancel *cancel);
 void delivery_skip_probe(struct delivery *d);
 
+/* When the destination has something to do by the clock, monotonic, and letting it, a moment long. */
+int64_t delivery_tend_due_ns(const struct delivery *d);
+void delivery_tend(struct delivery *d, struct cancel *cancel);
+
 /* When the time of an open breaker is over, monotonic, and making it half open then, though nothing is there
  * to be delivered. */
 int64_t delivery_breaker_due_ns(const struct delivery *d);

@@ -46,6 +46,7 @@ struct delivery {
     struct rests rests;           /* time that is no age */
     int64_t failures;             /* calls and probes that failed in a row */
     int64_t probe_due_ns;         /* monotonic */
+    int64_t tend_due_ns;          /* monotonic */
     struct unfinished unfinished; /* while it sleeps between two tries, and when that was its end */
     struct unfinished inherited;  /* what the one before left, until the first view */
 

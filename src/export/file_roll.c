@@ -406,6 +406,25 @@ bool file_roll_work(struct file_roll *r, struct wait wait)
     return has_nothing(r);
 }
 
+int64_t file_roll_due_ns(const struct file_roll *r)
+{
+    int64_t now_ns = clock_mono_ns(r->clock);
+    int64_t latest_ns = clock_deadline_ms(r->clock, TRY_AGAIN_MS);
+    int64_t due_ns = DEADLINE_NEVER;
+
+    if (!has_nothing(r)) {
+        due_ns = r->seal_again_ns > now_ns ? r->seal_again_ns : now_ns;
+    }
+    if (r->config.by_time) {
+        int64_t wall_ns = clock_wall_ns(r->clock);
+        int64_t interval_ns = r->config.interval_ns;
+        int64_t end_ns = (time_floor_div(wall_ns, interval_ns) + 1) * interval_ns;
+        int64_t ends_ns = now_ns + (end_ns - wall_ns);
+        due_ns = ends_ns < due_ns ? ends_ns : due_ns;
+    }
+    return due_ns == DEADLINE_NEVER || due_ns < latest_ns ? due_ns : latest_ns;
+}
+
 bool file_roll_finish(struct file_roll *r, struct wait wait)
 {
     r->seal_again_ns = 0;

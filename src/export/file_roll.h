@@ -56,6 +56,10 @@ MUST_USE bool file_roll_close_spool(struct file_roll *r, struct err *e);
 /* Goes on sealing until nothing is left or <wait> is over; is nothing left? Tells what goes wrong. */
 bool file_roll_work(struct file_roll *r, struct wait wait);
 
+/* When there is something to do though nothing is written, monotonic; no later than half a minute from now, since the
+ * wall clock may be set. Without rotation by time and spools that wait DEADLINE_NEVER. */
+int64_t file_roll_due_ns(const struct file_roll *r);
+
 /* The same before a stop, where another lane that seals is waited for. */
 bool file_roll_finish(struct file_roll *r, struct wait wait);
 

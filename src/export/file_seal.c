@@ -492,7 +492,8 @@ static bool take_other_name(struct file_seal *s, struct err *e)
     AUTO(buf_release) struct buf name = BUF_INIT(BUF_UNLIMITED);
     const char *folder = s->config->folder;
 
-    if (!forget_left_out(s, e) || !file_seal_take_name(s->config, s->spool, s->entry.name, &name, e)) {
+    if (!forget_left_out(s, e) ||
+        !file_seal_take_name(s->config, s->spool, s->entry.name, &name, e)) {
         return false;
     }
     set_name(s, buf_str(&name));

@@ -28,6 +28,9 @@ enum { LOCK_PATIENCE_MS = 5000, LOCK_AGAIN_MS = 2 };
 /* Of a call so much is for the sealing of what is complete; of a stop so much. */
 enum { SEAL_MS = 250, SEAL_AT_STOP_MS = 15 * 1000 };
 
+/* What is due by the clock and fails is tried again after so long. */
+enum { TEND_AGAIN_MS = 30 * 1000 };
+
 struct file_sink {
     struct sink super;
     const struct file_exporter *exporter;
@@ -384,6 +387,22 @@ static bool roll_in_idleness(struct file_sink *s, struct wait wait, struct err *
     return ok;
 }
 
+static int64_t file_sink_tend(struct sink *sink, struct wait wait)
+{
+    struct file_sink *s = container_of(sink, struct file_sink, super);
+    struct err e = ERR_INIT;
+
+    if (s->roll == NULL) {
+        return DEADLINE_NEVER;
+    }
+    if (!roll_in_idleness(s, wait, &e)) {
+        trace_warn(&s->trace, "cannot look whether a file is due; tried again",
+                   T_TEXT("file", s->path), T_TEXT("error", e.message));
+        return clock_deadline_ms(s->clock, TEND_AGAIN_MS);
+    }
+    return file_roll_due_ns(s->roll);
+}
+
 /* Can the file be written, and is there room for a write? */
 static enum probed file_sink_probe(struct sink *sink, struct wait wait, struct err *e)
 {
@@ -453,6 +472,7 @@ static const struct sink_ops file_sink_ops = {
     .deliver = file_sink_deliver,
     .flush = file_sink_flush,
     .probe = file_sink_probe,
+    .tend = file_sink_tend,
     .close = file_sink_close,
 };
 

@@ -163,7 +163,17 @@ static int64_t next_look_ns(const struct lane *lane)
     int64_t due_ns = gather_is_empty(g) ? DEADLINE_NEVER : gather_due_ns(g, lane->interval_ns);
 
     due_ns = sooner(due_ns, delivery_breaker_due_ns(lane->delivery));
+    due_ns = sooner(due_ns, delivery_tend_due_ns(lane->delivery));
     return sooner(due_ns, delivery_probe_due_ns(lane->delivery));
+}
+
+/* Also while records come: none of them need be for the leaf. */
+static void tend_if_due(struct lane *lane, struct cancel *token)
+{
+    if (!cancel_is_set(lane->idle) &&
+        clock_mono_ns(lane->env->clock) >= delivery_tend_due_ns(lane->delivery)) {
+        delivery_tend(lane->delivery, token);
+    }
 }
 
 /* Nothing waits for the end of a health check: what comes ends it (lane_appended()), and while
@@ -236,6 +246,7 @@ static bool collect(struct lane *lane)
         lane_shed(lane);
         delivery_look_at_breaker(lane->delivery);
         probe_if_due(lane, token);
+        tend_if_due(lane, token);
         if (lane_pauses(lane)) {
             if (cancel_is_set(lane->idle)) {
                 return false;

@@ -87,6 +87,9 @@ struct sink_ops {
     /* Makes what was delivered complete and readable (a file: close, sync, rename) before a stop;
      * may be NULL. */
     bool (*flush)(struct sink *s, struct err *e);
+    /* Does what is due by the clock though nothing comes (a file of an hour that is over), and says when it wants to be
+     * called again, monotonic, DEADLINE_NEVER for not at all; NULL: nothing ever is. */
+    int64_t (*tend)(struct sink *s, struct wait wait);
     void (*close)(struct sink *s);
 };
 
@@ -99,6 +102,11 @@ struct sink {
 static inline enum probed sink_probe(struct sink *s, struct wait wait, struct err *e)
 {
     return s->ops->probe != NULL ? s->ops->probe(s, wait, e) : PROBED_NOBODY;
+}
+
+static inline int64_t sink_tend(struct sink *s, struct wait wait)
+{
+    return s->ops->tend != NULL ? s->ops->tend(s, wait) : DEADLINE_NEVER;
 }
 
 static inline void sink_close(struct sink *s)

@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import glob
 import gzip
 import hashlib
 import json
@@ -191,9 +192,29 @@ def test_kills_lose_nothing_that_was_acknowledged(tmp_path, start_telex):
     assert not [name for name in os.listdir(out) if ".sealing-" in name or name.endswith(".tmp")]
 
 
+def test_a_file_ends_though_nothing_comes(tmp_path, start_telex):
+    """Nobody asks for its health, and of what goes on coming nothing is for one of them."""
+    options = dict(rotation_policy="time", rotation_interval="2s", health_check={"interval": 0})
+    only = {"type": "conditional", "conditions": [
+        {"condition": "sequence == 0", "exporter": file_exporter(tmp_path / "only", **options)}]}
+    program = start_telex({"receive": {"profiles": True}, "exporters": {
+        "all": file_exporter(tmp_path / "all", **options), "only": only}})
+
+    def push(sequence):
+        body = json.dumps({"sequence": sequence}).encode()
+        assert net.post(program.url + "/api/v1/profile", body, headers={"Content-Type": "application/json"}).status == 204
+
+    push(0)
+    net.wait_until("the first file", lambda: glob.glob(str(tmp_path / "all" / "*.jsonl")), 10)
+
+    def is_there():
+        push(1)
+        return glob.glob(str(tmp_path / "only" / "*.jsonl"))
+    net.wait_until("the other", is_there, 10)
+
+
 def test_traps_are_explained(tmp_path):
-    for options, said in ((dict(filename_template="x-{hostname}"), "say {timestamp} in it"),
-                          (dict(compression="gzip", health_check={"interval": 0}), "nobody looks at the clock")):
+    for options, said in ((dict(filename_template="x-{hostname}"), "say {timestamp} in it"),):
         config = write_config(tmp_path, rows=file_exporter(tmp_path / "out", **options))
         done = subprocess.run([BINARY, "check", "-c", config], capture_output=True, text=True, timeout=30)
         assert done.returncode == 0 and said in done.stdout + done.stderr, (options, done.stdout + done.stderr)

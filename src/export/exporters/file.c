@@ -254,12 +254,6 @@ static bool advise(const void *config, const struct yaml_node *node, struct err 
             STR_FMT(roll.pattern));
         return true;
     }
-    if (roll.by_time && c->common.health.interval_ns == 0) {
-        (void)err_set(e, ERR_CONFIG,
-                      "without health_check.interval nobody looks at the clock while no records "
-                      "come: a file ends with the first record of the next interval, or a stop");
-        return true;
-    }
     return false;
 }
 

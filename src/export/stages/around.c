@@ -22,6 +22,11 @@ bool around_flush(struct sink *s, struct err *e)
     return inner->ops->flush == NULL || inner->ops->flush(inner, e);
 }
 
+int64_t around_tend(struct sink *s, struct wait wait)
+{
+    return sink_tend(((struct around *)s)->inner, wait);
+}
+
 void kept_rows_release(struct kept_rows *kept)
 {
     vec_release(&kept->index);

@@ -25,6 +25,7 @@ struct around {
 /* probe and flush of what is inside; nothing to complete counts as done. */
 enum probed around_probe(struct sink *s, struct wait wait, struct err *e);
 bool around_flush(struct sink *s, struct err *e);
+int64_t around_tend(struct sink *s, struct wait wait);
 
 /* The rows of a view that go on: their numbers in the view, and in the batch. */
 struct kept_rows {

@@ -169,8 +169,11 @@ static void close_sink(struct sink *sink)
     mem_free(m);
 }
 
-static const struct sink_ops ops = {
-    .deliver = deliver, .probe = probe, .flush = around_flush, .close = close_sink};
+static const struct sink_ops ops = {.deliver = deliver,
+                                    .probe = probe,
+                                    .flush = around_flush,
+                                    .tend = around_tend,
+                                    .close = close_sink};
 
 /* What both ways to write it say. */
 static struct monitor_tracks tracks_of(const struct monitor_config *c)

@@ -186,8 +186,11 @@ static void close_sink(struct sink *sink)
     mem_free(s);
 }
 
-static const struct sink_ops ops = {
-    .deliver = deliver, .probe = around_probe, .flush = around_flush, .close = close_sink};
+static const struct sink_ops ops = {.deliver = deliver,
+                                    .probe = around_probe,
+                                    .flush = around_flush,
+                                    .tend = around_tend,
+                                    .close = close_sink};
 
 /* Sinks side by side have equal shares of what the exporter may send; each may send one record. */
 static struct bucket new_bucket(int64_t per_second, int64_t burst, unsigned shares)

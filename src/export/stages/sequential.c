@@ -163,8 +163,11 @@ static void close_sink(struct sink *sink)
     mem_free(q);
 }
 
-static const struct sink_ops ops = {
-    .deliver = deliver, .probe = probe, .flush = several_flush, .close = close_sink};
+static const struct sink_ops ops = {.deliver = deliver,
+                                    .probe = probe,
+                                    .flush = several_flush,
+                                    .tend = several_tend,
+                                    .close = close_sink};
 
 static bool open_stage(const struct exporter_place *place, const struct stage_config *config,
                        struct sink **children, struct sink **ret_sink, struct err *e)

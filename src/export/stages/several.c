@@ -197,3 +197,15 @@ bool several_flush(struct sink *sink, struct err *e)
     }
     return ok;
 }
+
+int64_t several_tend(struct sink *sink, struct wait wait)
+{
+    struct several *s = (struct several *)sink;
+    int64_t due_ns = DEADLINE_NEVER;
+
+    for (size_t i = 0; i < s->count; i++) {
+        int64_t one_ns = sink_tend(s->children[i].sink, wait);
+        due_ns = one_ns < due_ns ? one_ns : due_ns;
+    }
+    return due_ns;
+}

@@ -76,5 +76,6 @@ static inline bool several_is_stopped(struct wait wait)
 }
 
 bool several_flush(struct sink *sink, struct err *e);
+int64_t several_tend(struct sink *sink, struct wait wait);
 
 #endif

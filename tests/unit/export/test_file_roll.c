@@ -305,6 +305,31 @@ static void a_file_ends_in_idleness(void **state)
     release(&f);
 }
 
+/* Without health checks the sink says when it wants to be woken, and need not be asked anything else. */
+static void a_file_ends_by_the_clock(void **state)
+{
+    const struct wait wait = {DEADLINE_NEVER, NULL};
+    struct fixture f;
+    struct names names;
+
+    (void)state;
+    init(&f, plain);
+    assert_true(open_sink(&f));
+    deliver(&f, 2);
+    int64_t now_ns = clock_mono_ns(&f.clock.clock);
+    assert_int_equal(sink_tend(f.sink, wait), now_ns + 30 * NS_PER_S);
+    fake_clock_advance_ms(&f.clock, (HOUR_NS / 2 - 10 * NS_PER_S) / NS_PER_MS); /* 10:59:50 */
+    now_ns = clock_mono_ns(&f.clock.clock);
+    assert_int_equal(sink_tend(f.sink, wait), now_ns + 10 * NS_PER_S);
+    list(&f, &names);
+    assert_int_equal(visible(&names), 0);
+    fake_clock_advance_ms(&f.clock, 10 * NS_PER_S / NS_PER_MS);
+    (void)sink_tend(f.sink, wait);
+    list(&f, &names);
+    assert_int_equal(visible(&names), 1);
+    release(&f);
+}
+
 static void a_file_ends_by_size(void **state)
 {
     struct fixture f;
@@ -689,6 +714,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_ends_with_the_hour),
         cmocka_unit_test(a_file_ends_in_idleness),
+        cmocka_unit_test(a_file_ends_by_the_clock),
         cmocka_unit_test(a_file_ends_by_size),
         cmocka_unit_test(a_spool_outlives_a_restart),
         cmocka_unit_test(no_file_is_overwritten),
