@@ -574,7 +574,7 @@ static void help_is_for_a_terminal(void **state)
     (void)state;
     options_print_help(&table, &out);
     const char *start = "exporter test: For tests.\n\n"
-                        "  url (URL, required)\n      Where it is.\n"
+                        "  url (URL, required)\n      Where it is. Also called `endpoint`.\n"
                         "  database (text, default telex)\n      Its database.\n";
     assert_true(str_starts(buf_str(&out), str_of(start)));
     assert_non_null(strstr(buf_text(&out), "  timeout (duration, 1ms to 1h, default 30s)\n"));

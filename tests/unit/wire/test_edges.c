@@ -278,7 +278,8 @@ static void test_codecs(void **state)
     assert_null(batch_codec_find(0));
     assert_string_equal(batch_codec_find(3)->name, "profiles");
     assert_string_equal(batch_codec_find(4)->name, "spans");
-    assert_null(batch_codec_find(5));
+    assert_string_equal(batch_codec_find(5)->name, "events");
+    assert_null(batch_codec_find(6));
 }
 
 int main(void)
