@@ -228,7 +228,7 @@ static bool call(struct http_sink *s, const struct export_request *req, struct s
                  struct wait wait, struct http_response *res, struct err *e)
 {
     struct http_header headers[HTTP_EXPORT_HEADERS_MAX + GRPC_CALL_HEADERS];
-    char prefix[GRPC_PREFIX_BYTES];
+    char prefix[GRPC_PREFIX_BYTES] = {0};
     const struct str parts[] = {str_make(prefix, sizeof(prefix)), body};
     struct http_request request = {.method = req->method,
                                    .path = req->path,

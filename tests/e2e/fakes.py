@@ -236,6 +236,10 @@ class InfluxV2(Fake):
     value of each point (measurement, tags, time) in `points`.
     """
 
+    WRITE = "/api/v2/write"
+    SCHEME = "Token"
+    PRECISIONS = {"none": "ns", "ns": "ns", "us": "us", "ms": "ms", "s": "s"}
+
     def __init__(self, org="acme", bucket="alerts_db", token="s3cret", port=None):
         super().__init__(port)
         self.org, self.bucket, self.token = org, bucket, token
@@ -246,9 +250,9 @@ class InfluxV2(Fake):
         refused = self._refusal(request)
         if refused:
             return refused
-        precision = request.params.get("precision", ["ns"])[0]
-        if precision not in ("ns", "us", "ms", "s"):
-            return self.violation(f"precision {precision!r}")
+        precision = self.PRECISIONS.get(request.params.get("precision", ["none"])[0])
+        if precision is None:
+            return self.violation(f"precision {request.params.get('precision')!r}")
         try:
             rows = lineproto.decode(request.body(), precision)
         except (lineproto.LineError, OSError, EOFError, zlib.error) as error:
@@ -263,19 +267,39 @@ class InfluxV2(Fake):
     def _refusal(self, request):
         if request.method == "GET" and request.path == "/ping":
             return Answer(204)
-        if request.method != "POST" or request.path != "/api/v2/write":
+        if request.method != "POST" or request.path != self.WRITE:
             self.violation(f"{request.method} {request.path}")
             return Answer(404, "not found")
-        if request.headers.get("Authorization") != f"Token {self.token}":
+        if request.headers.get("Authorization") != f"{self.SCHEME} {self.token}":
             return Answer(401, '{"code":"unauthorized"}')
-        for name, wanted in (("org", self.org), ("bucket", self.bucket)):
-            if request.params.get(name) != [wanted]:
-                return Answer(404, f'{{"code":"not found","message":"{name} not found"}}')
+        refused = self._place(request)
+        if refused:
+            return refused
         kind = (request.headers.get("Content-Type") or "text/plain").split(";")[0]
         if kind not in ("text/plain", "application/octet-stream"):
             return self.violation(f"Content-Type {kind!r}")
         if (request.headers.get("Content-Encoding") or "identity") not in ("identity", "gzip"):
             return self.violation("Content-Encoding")
+        return None
+
+    def _place(self, request):
+        for name, wanted in (("org", self.org), ("bucket", self.bucket)):
+            if request.params.get(name) != [wanted]:
+                return Answer(404, f'{{"code":"not found","message":"{name} not found"}}')
+        return None
+
+
+class InfluxV3(InfluxV2):
+    """POST /api/v3/write_lp?db=&precision= with `Authorization: Bearer ...`: a database is made when it is not there, and a
+    request that has a bad line is refused, as with accept_partial=false."""
+
+    WRITE = "/api/v3/write_lp"
+    SCHEME = "Bearer"
+    PRECISIONS = {"nanosecond": "ns", "microsecond": "us", "millisecond": "ms", "second": "s"}
+
+    def _place(self, request):
+        if not request.params.get("db", [""])[0] or {"org", "bucket", "rp"} & set(request.params):
+            return self.violation(f"parameters {sorted(request.params)}")
         return None
 
 

@@ -34,6 +34,19 @@ def test_v2_rows_equal_the_archive(scene, start_influx_v2, tmp_path):
     assert server.violations == []
 
 
+def test_v3_takes_the_same_rows(scene, start_influx_v3):
+    """Its own API: another path, another word for nanoseconds, and a bearer token."""
+    server = start_influx_v3()
+    scene.vectors["some"] = [({**ODD, "instance": name}, index + 0.5) for index, name in enumerate("ab")]
+    program = scene.play(
+        recording("cpu_usage", "some"), routes=[{"match": 'kind == "sample"', "to": ["v3"]}],
+        exporters={"v3": influx_exporter(server.url, "alerts_db", version="3", token=server.token)})
+    scene.wait_evaluations("some", 4)
+    assert program.sigterm() == 0
+    assert {(row.tags["instance"], row.fields["value"]) for row in server.rows} == {("a", 0.5), ("b", 1.5)}
+    assert server.violations == [] and server.token not in program.process.log()
+
+
 def test_v2_odd_texts_and_values(scene, start_influx_v2):
     server = start_influx_v2()
     scene.vectors["some"] = [({**ODD, "instance": "odd"}, 1e-7), ({"instance": "nan"}, float("nan")),

@@ -1,6 +1,7 @@
-/* InfluxDB's write APIs, v1 (databases) and v2 (buckets), and whatever else takes line protocol. */
+/* InfluxDB's write APIs, v1 and v3 (databases) and v2 (buckets), and whatever else takes line protocol. */
 #include "export/exporters/exporters.h"
 
+#include "base/mem.h"
 #include "export/exporter_options.h"
 #include "export/http_sink.h"
 #include "export/measures.h"
@@ -23,8 +24,14 @@ struct influxdb_config {
     struct str bucket;
     bool gzip;
     bool create_database;
+    int version; /* enum influxdb_version */
     struct measure_options measures;
 };
+
+/* The choices of `version` stand in this order. */
+enum influxdb_version { VERSION_AUTO, VERSION_1, VERSION_2, VERSION_3 };
+
+static const char *const versions[] = {"auto", "1", "2", "3", NULL};
 
 enum {
     CLIENT = offsetof(struct influxdb_config, client),
@@ -34,10 +41,17 @@ enum {
 static const struct option options[] = {
     EXPORTER_COMMON_ROWS,
     HTTP_URL_ROW(CLIENT, OPTION_REQUIRED),
+    {.name = "version",
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct influxdb_config, version),
+     .choices = versions,
+     .fallback = "auto",
+     .help =
+         "Whose write API: `auto` is 2 with `org` or `bucket`, else 1. InfluxDB 3 takes 1 and 2 as well."},
     {.name = "database",
      .type = OPTION_TEXT,
      .offset = offsetof(struct influxdb_config, database),
-     .help = "v1: where records go that name no database of their own (`export_database`)."},
+     .help = "v1, v3: where records go that name no database of their own (`export_database`)."},
     {.name = "retention_policy",
      .type = OPTION_TEXT,
      .offset = offsetof(struct influxdb_config, retention_policy),
@@ -58,13 +72,13 @@ static const struct option options[] = {
     {.name = "token",
      .type = OPTION_SECRET,
      .offset = HTTP_AT(CLIENT, bearer_token),
-     .help = "v2: the API token."},
+     .help = "v2, v3: the API token."},
     {.name = "token_scheme",
      .type = OPTION_TEXT,
      .flags = OPTION_ADVANCED,
      .offset = HTTP_AT(CLIENT, bearer_scheme),
      .fallback = "Token",
-     .help = "The word in front of the token in the Authorization header."},
+     .help = "The word in front of the token in the Authorization header; v3: `Bearer`."},
     {.name = "gzip",
      .type = OPTION_BOOL,
      .offset = offsetof(struct influxdb_config, gzip),
@@ -84,7 +98,29 @@ static const struct option_table option_table = {
 
 static bool is_v2(const struct influxdb_config *c)
 {
-    return c->org.len > 0 || c->bucket.len > 0;
+    return c->version == VERSION_2 ||
+           (c->version == VERSION_AUTO && (c->org.len > 0 || c->bucket.len > 0));
+}
+
+static bool is_v3(const struct influxdb_config *c)
+{
+    return c->version == VERSION_3;
+}
+
+/* Options of one version in a config of another. */
+static bool check_version(const struct influxdb_config *c, const struct yaml_node *node,
+                          struct err *e)
+{
+    const struct yaml_node *at = yaml_get(node, STR("version"));
+    bool has_buckets = c->org.len > 0 || c->bucket.len > 0;
+
+    if (has_buckets && (c->version == VERSION_1 || is_v3(c))) {
+        return yaml_err(at != NULL ? at : node, e, ERR_CONFIG,
+                        "'org' and 'bucket' are of InfluxDB 2; versions 1 and 3 have a 'database'");
+    }
+    return !is_v3(c) || c->retention_policy.len == 0 ||
+           yaml_err(at != NULL ? at : node, e, ERR_CONFIG,
+                    "'retention_policy' is of InfluxDB 1; in 3 a database has one");
 }
 
 static bool check(const void *config, const struct yaml_node *node, struct err *e)
@@ -97,12 +133,12 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
                         "'database' and 'retention_policy' are of InfluxDB 1, 'org' and 'bucket' "
                         "of InfluxDB 2: keep one pair");
     }
-    if (token != NULL && !is_v2(c)) {
+    if (token != NULL && !is_v2(c) && !is_v3(c)) {
         return yaml_key_err(token, e, ERR_CONFIG,
                             "a token is for InfluxDB 2: add 'org' and 'bucket', or use 'username' "
-                            "and 'password' for InfluxDB 1");
+                            "and 'password' for InfluxDB 1, or say 'version: 3'");
     }
-    return measures_check(&c->measures, e);
+    return check_version(c, node, e) && measures_check(&c->measures, e);
 }
 
 /* ---- requests ---- */
@@ -134,11 +170,11 @@ static struct str write_path(const struct influxdb_config *c, struct str databas
         add_param_unless_empty(&path, STR("org"), c->org);
         url_add_param(&path, STR("bucket"), database);
     } else {
-        buf_add_text(&path, "/write");
+        buf_add_text(&path, is_v3(c) ? "/api/v3/write_lp" : "/write");
         url_add_param(&path, STR("db"), database);
         add_param_unless_empty(&path, STR("rp"), c->retention_policy);
     }
-    url_add_param(&path, STR("precision"), STR("ns"));
+    url_add_param(&path, STR("precision"), is_v3(c) ? STR("nanosecond") : STR("ns"));
     return arena_dup(a, buf_str(&path));
 }
 
@@ -263,7 +299,7 @@ static bool mend(const void *config, struct view view, const struct export_answe
     AUTO(buf_release) struct buf query = BUF_INIT(PATH_MAX_BYTES);
     AUTO(buf_release) struct buf path = BUF_INIT(PATH_MAX_BYTES);
 
-    if (is_v2(c) || !c->create_database || !lacks_database(answer)) {
+    if (is_v2(c) || is_v3(c) || !c->create_database || !lacks_database(answer)) {
         return false;
     }
     buf_add_text(&query, "CREATE DATABASE ");
@@ -309,12 +345,59 @@ static const struct http_exporter http = {
     .client_offset = CLIENT,
 };
 
+/* Around the sink, for a config that differs from what was written. */
+struct influx_sink {
+    struct sink super;
+    struct sink *inner;
+    struct influxdb_config config;
+};
+
+static void deliver(struct sink *sink, struct view view, struct wait wait, struct outcome *ret)
+{
+    struct sink *inner = container_of(sink, struct influx_sink, super)->inner;
+
+    inner->ops->deliver(inner, view, wait, ret);
+}
+
+static enum probed probe(struct sink *sink, struct wait wait, struct err *e)
+{
+    return sink_probe(container_of(sink, struct influx_sink, super)->inner, wait, e);
+}
+
+static void close_sink(struct sink *sink)
+{
+    struct influx_sink *s = container_of(sink, struct influx_sink, super);
+
+    sink_close(s->inner);
+    mem_free(s);
+}
+
+static const struct sink_ops ops = {.deliver = deliver, .probe = probe, .close = close_sink};
+
+/* Version 3 wants the token as everyone does. */
+static bool open_v3(const struct exporter_place *place, const struct influxdb_config *c,
+                    struct sink **ret_sink, struct err *e)
+{
+    struct influx_sink *s = mem_new(struct influx_sink);
+
+    s->super.ops = &ops;
+    s->config = *c;
+    s->config.client.bearer_scheme = STR("");
+    if (!measure_http_open(&http, place, &s->config, &s->config.measures, &s->inner, e)) {
+        mem_free(s);
+        return false;
+    }
+    *ret_sink = &s->super;
+    return true;
+}
+
 static bool open_sink(const struct exporter_place *place, const void *config,
                       struct sink **ret_sink, struct err *e)
 {
     const struct influxdb_config *c = config;
 
-    return measure_http_open(&http, place, config, &c->measures, ret_sink, e);
+    return is_v3(c) ? open_v3(place, c, ret_sink, e)
+                    : measure_http_open(&http, place, config, &c->measures, ret_sink, e);
 }
 
 static bool advise(const void *config, const struct yaml_node *node, struct err *e)
