@@ -50,7 +50,10 @@ class Compiler:
         return kept
 
     def for_file(self, path):
-        return self.arguments.get(path) or self.arguments["src/cli/main.c"]
+        """As it is compiled here; a file that is not (another stands for it) as one of its folder would be."""
+        if path in self.arguments:
+            return self.arguments[path]
+        return self.arguments["src/cli/main.c"] + ["-I", os.path.join(ROOT, "tests")]
 
 
 class Gate:

@@ -212,13 +212,13 @@ static void judge(const void *config, struct view view, uint32_t first, uint32_t
     struct otlp_partial partial;
     struct otlp_status status;
 
+    arena_init(&a, BUF_SMALL);
     if (answer->grpc != NULL) {
         judge_call(answer->grpc, out);
     }
     if (view.batch == NULL) {
         return; /* nothing was sent: somebody asked whether it is there */
     }
-    arena_init(&a, BUF_SMALL);
     bool are_samples = signal_of(view) == OTLP_METRICS;
     bool is_taken = out->rest == VERDICT_DELIVERED;
     enum otlp_form form = !is_taken     ? OTLP_RPC_STATUS
