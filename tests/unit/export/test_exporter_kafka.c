@@ -303,7 +303,7 @@ static void a_message_larger_than_the_buffer(void **state)
     struct kafka_report report = {0};
     struct err e = ERR_INIT;
 
-    if (!kafka_is_built()) {
+    if (f->cluster == NULL) { /* where there is none, a producer cannot run either */
         skip();
     }
     buf_add_repeat(&value, 'x', 1500000);

@@ -303,7 +303,11 @@ static void a_hanging_backend_holds_up_nobody(void **state)
     assert_int_equal(stats.dropped_full, dropped);
     assert_int_equal(stats.taken, taken);
     struct telex_buffer_stats buffer = {.struct_size = sizeof(buffer)};
-    assert_int_equal(telex_buffer_stats(s->hub, NULL, &buffer), TELEX_OK);
+    do { /* the writer may not have run yet */
+        rest_ms(1);
+        assert_int_equal(telex_buffer_stats(s->hub, NULL, &buffer), TELEX_OK);
+    } while (buffer.usage_percent <= 10 &&
+             clock_mono_ns(clock_system()) - begun_ns < PATIENCE_MS * NS_PER_MS);
     assert_true(buffer.usage_percent > 10);
     assert_int_equal(telex_flush(s->hub, 20, &s->error), TELEX_TIMEOUT);
     atomic_store(&s->station.is_stuck, false);
