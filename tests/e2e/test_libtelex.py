@@ -15,7 +15,9 @@ import otlp
 import telex
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(telex.BINARY).resolve().parent
+# The sanitized program has no shared library beside it: that of the plain build is what others get.
+BUILD = next((folder for folder in (pathlib.Path(telex.BINARY).parent, ROOT / "build")
+              if (folder / "libtelex.so.0").exists()), None)
 EXAMPLES = ROOT / "examples" / "lib"
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
@@ -51,8 +53,8 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    if not (BUILD / "libtelex.so.0").exists():
-        pytest.skip("this build has no shared library: sanitizers")
+    if BUILD is None:
+        pytest.skip("no shared library was built: make build")
     return Installed(tmp_path_factory.mktemp("libtelex"))
 
 
