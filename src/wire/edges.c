@@ -282,21 +282,11 @@ static bool edges_decode(struct str encoded, struct batch *b, struct err *e)
     return true;
 }
 
-/* A message of one repeated field: messages behind each other are one. */
-static bool edges_join(const struct str *parts, size_t count, struct buf *out, struct err *e)
-{
-    for (size_t i = 0; i < count; i++) {
-        buf_add_str(out, parts[i]);
-    }
-    return buf_ok(out) ||
-           err_set(e, ERR_LIMIT, "%zu batches of edges are too large for one", count);
-}
-
 const struct batch_codec codec_edges = {
     .id = 2,
     .name = "edges",
     .kind = RECORD_ALERT,
     .decode = edges_decode,
     .encode = edges_encode,
-    .join = edges_join,
+    .join = pb_join,
 };

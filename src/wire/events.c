@@ -202,21 +202,11 @@ static bool events_decode(struct str encoded, struct batch *b, struct err *e)
     return true;
 }
 
-/* A message of one repeated field: messages behind each other are one. */
-static bool events_join(const struct str *parts, size_t count, struct buf *out, struct err *e)
-{
-    for (size_t i = 0; i < count; i++) {
-        buf_add_str(out, parts[i]);
-    }
-    return buf_ok(out) ||
-           err_set(e, ERR_LIMIT, "%zu batches of events are too large for one", count);
-}
-
 const struct batch_codec codec_events = {
     .id = 5,
     .name = "events",
     .kind = RECORD_EVENT,
     .decode = events_decode,
     .encode = events_encode,
-    .join = events_join,
+    .join = pb_join,
 };

@@ -286,23 +286,13 @@ static bool notes_decode(struct str encoded, struct batch *b, struct err *e)
     return true;
 }
 
-/* A message of one repeated field: messages behind each other are one. */
-static bool notes_join(const struct str *parts, size_t count, struct buf *out, struct err *e)
-{
-    for (size_t i = 0; i < count; i++) {
-        buf_add_str(out, parts[i]);
-    }
-    return buf_ok(out) ||
-           err_set(e, ERR_LIMIT, "%zu batches of profiles or spans are too large for one", count);
-}
-
 const struct batch_codec codec_profiles = {
     .id = 3,
     .name = "profiles",
     .kind = RECORD_PROFILE,
     .decode = notes_decode,
     .encode = notes_encode,
-    .join = notes_join,
+    .join = pb_join,
 };
 
 const struct batch_codec codec_spans = {
@@ -311,7 +301,7 @@ const struct batch_codec codec_spans = {
     .kind = RECORD_SPAN,
     .decode = notes_decode,
     .encode = notes_encode,
-    .join = notes_join,
+    .join = pb_join,
 };
 
 const struct batch_codec *notes_codec(enum record_kind kind)

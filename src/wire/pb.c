@@ -185,3 +185,11 @@ double pb_double(const struct pb_field *f)
 {
     return number_from_bits(f->value);
 }
+
+bool pb_join(const struct str *parts, size_t count, struct buf *out, struct err *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        buf_add_str(out, parts[i]);
+    }
+    return buf_ok(out) || err_set(e, ERR_LIMIT, "%zu batches are too large for one", count);
+}

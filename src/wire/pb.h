@@ -10,6 +10,7 @@
 #define TELEX_WIRE_PB_H
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/str.h"
 #include "base/varint.h"
 
@@ -92,5 +93,8 @@ static inline char *pb_store64(char *p, uint64_t value)
     }
     return p + 8;
 }
+
+/* The `join` of codecs whose message is one repeated field: messages behind each other are one. */
+MUST_USE bool pb_join(const struct str *parts, size_t count, struct buf *out, struct err *e);
 
 #endif
