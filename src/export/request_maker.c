@@ -450,6 +450,23 @@ bool request_maker_next(const struct request_options *options, const struct requ
     return true;
 }
 
+/* ---- answers ---- */
+
+const struct status_rule request_maker_statuses[] = {
+    {200, 299, VERDICT_DELIVERED}, {300, 399, VERDICT_HALT},     {401, 401, VERDICT_HALT},
+    {403, 403, VERDICT_HALT},      {405, 405, VERDICT_HALT},     {408, 408, VERDICT_RETRY},
+    {410, 410, VERDICT_HALT},      {415, 415, VERDICT_HALT},     {425, 425, VERDICT_RETRY},
+    {429, 429, VERDICT_RETRY},     {400, 499, VERDICT_REJECTED}, {0, 999, VERDICT_RETRY},
+};
+
+void request_maker_judge(const struct request_options *options, const struct export_answer *answer,
+                         struct outcome *out)
+{
+    if (answer->status == 404 && options->path.len == 0) {
+        out->rest = VERDICT_HALT;
+    }
+}
+
 /* ---- the leaf ---- */
 
 /* Around the HTTP sink, which has no place for what a config becomes. */

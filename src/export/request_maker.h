@@ -62,6 +62,12 @@ MUST_USE bool request_maker_next(const struct request_options *options,
                                  const struct request_shape *shape, struct view view, uint32_t *row,
                                  struct export_request *ret, struct outcome *out, struct err *e);
 
+/* What answers mean. The URL is the config's, but where a template makes the path, that there is nothing may be
+ * the record's fault: request_maker_judge() halts on 404 only where none does. */
+extern const struct status_rule request_maker_statuses[];
+void request_maker_judge(const struct request_options *options, const struct export_answer *answer,
+                         struct outcome *out);
+
 /* For check(): do all templates compile? <headers> are those of the client, whose values may be templates. */
 MUST_USE bool request_maker_check(const struct request_options *options,
                                   const struct option_map *headers, const struct yaml_node *node,

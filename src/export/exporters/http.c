@@ -153,26 +153,13 @@ static bool next_request(const void *config, struct view view, uint32_t *row,
     return true;
 }
 
-/* The URL is the config's; where a template makes the path, that there is nothing may be the record's
- * fault. */
-static const struct status_rule statuses[] = {
-    {200, 299, VERDICT_DELIVERED}, {300, 399, VERDICT_HALT},     {401, 401, VERDICT_HALT},
-    {403, 403, VERDICT_HALT},      {405, 405, VERDICT_HALT},     {408, 408, VERDICT_RETRY},
-    {410, 410, VERDICT_HALT},      {415, 415, VERDICT_HALT},     {425, 425, VERDICT_RETRY},
-    {429, 429, VERDICT_RETRY},     {400, 499, VERDICT_REJECTED}, {0, 999, VERDICT_RETRY},
-};
-
 static void judge(const void *config, struct view view, uint32_t first, uint32_t end,
                   const struct export_answer *answer, struct outcome *out)
 {
-    const struct http_config *c = config;
-
     (void)view;
     (void)first;
     (void)end;
-    if (answer->status == 404 && c->request.path.len == 0) {
-        out->rest = VERDICT_HALT;
-    }
+    request_maker_judge(&((const struct http_config *)config)->request, answer, out);
 }
 
 static bool validate(const void *config, const struct sent_rows *sent, struct str body,
@@ -193,7 +180,7 @@ static struct str probe_url(const void *config, struct arena *a)
 static const struct http_exporter http = {
     .next_request = next_request,
     .validate = validate,
-    .statuses = statuses,
+    .statuses = request_maker_statuses,
     .judge = judge,
     .probe_url = probe_url,
     .client_offset = CLIENT,

@@ -71,13 +71,14 @@ static bool next_request(const void *config, struct view view, uint32_t *row,
     return request_maker_next(&c->request, &shape, view, row, ret, out, e);
 }
 
-/* The URL is the config's alone: that there is nothing is no record's fault. */
-static const struct status_rule statuses[] = {
-    {200, 299, VERDICT_DELIVERED}, {300, 399, VERDICT_HALT},  {401, 401, VERDICT_HALT},
-    {403, 405, VERDICT_HALT},      {408, 408, VERDICT_RETRY}, {410, 410, VERDICT_HALT},
-    {415, 415, VERDICT_HALT},      {425, 425, VERDICT_RETRY}, {429, 429, VERDICT_RETRY},
-    {400, 499, VERDICT_REJECTED},  {0, 999, VERDICT_RETRY},
-};
+static void judge(const void *config, struct view view, uint32_t first, uint32_t end,
+                  const struct export_answer *answer, struct outcome *out)
+{
+    (void)view;
+    (void)first;
+    (void)end;
+    request_maker_judge(&((const struct webhook_config *)config)->request, answer, out);
+}
 
 static bool validate(const void *config, const struct sent_rows *sent, struct str body,
                      struct err *e)
@@ -105,7 +106,8 @@ static struct str probe_url(const void *config, struct arena *a)
 static const struct http_exporter http = {
     .next_request = next_request,
     .validate = validate,
-    .statuses = statuses,
+    .statuses = request_maker_statuses,
+    .judge = judge,
     .probe_url = probe_url,
     .client_offset = CLIENT,
 };

@@ -181,10 +181,14 @@ static void test_requests(void **state)
 static void test_not_found(void **state)
 {
     static const struct {
+        const char *kind;
         const char *options;
         enum verdict rest;
         size_t rejected;
-    } cases[] = {{"", VERDICT_HALT, 0}, {"path: '/{{ .name }}'\n", VERDICT_DELIVERED, 4}};
+    } cases[] = {{"http", "", VERDICT_HALT, 0},
+                 {"http", "path: '/{{ .name }}'\n", VERDICT_DELIVERED, 4},
+                 {"webhook", "", VERDICT_HALT, 0},
+                 {"webhook", "path: '/{{ .name }}'\n", VERDICT_DELIVERED, 4}};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -193,7 +197,7 @@ static void test_not_found(void **state)
         for (unsigned n = 0; n < 8; n++) {
             receiver_plan(&f->receiver, 404, NULL, NULL);
         }
-        deliver(f, "http", cases[i].options, false);
+        deliver(f, cases[i].kind, cases[i].options, false);
         assert_int_equal(f->out.rest, cases[i].rest);
         assert_int_equal(f->out.except.list.len, cases[i].rejected);
         end(f);
