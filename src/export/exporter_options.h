@@ -245,7 +245,10 @@ enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer);
     }
 
 /* Offsets are the same in every kind's config, since struct exporter_common comes first. */
-#define EXPORTER_COMMON_ROWS                                                               \
+#define EXPORTER_COMMON_ROWS EXPORTER_COMMON_ROWS_WITH(exporter_buffer_options)
+
+/* The same with a table of EXPORTER_BUFFER_ROWS of the kind's own. */
+#define EXPORTER_COMMON_ROWS_WITH(BUFFER_TABLE)                                            \
     {.name = "type",                                                                       \
      .type = OPTION_TEXT,                                                                  \
      .flags = OPTION_REQUIRED,                                                             \
@@ -285,7 +288,7 @@ enum overflow_policy exporter_overflow(const struct exporter_buffer *buffer);
         {.name = "buffer",                                                                 \
          .type = OPTION_TABLE,                                                             \
          .offset = offsetof(struct exporter_common, buffer),                               \
-         .table = &exporter_buffer_options,                                                \
+         .table = &(BUFFER_TABLE),                                                         \
          .help = "How records are held until they are delivered."},                        \
     {                                                                                      \
         .name = "flush_interval", .aliases = exporter_alias_flush_interval,                \

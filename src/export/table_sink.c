@@ -18,6 +18,20 @@
 #include "export/exporter_options.h"
 #include "export/extra_labels.h"
 
+const char *const table_alias_batch_timeout[] = {"batch_timeout_seconds", NULL};
+
+static const struct option buffer_rows[] = {
+    EXPORTER_BUFFER_ROWS(0, "1000", "60s", "8MB", "block", "false"),
+};
+
+const struct option_table table_buffer_options = {
+    .name = "buffer",
+    .help = "How records are held until they are delivered.",
+    .options = buffer_rows,
+    .count = ARRAY_LEN(buffer_rows),
+    .config_size = sizeof(struct exporter_buffer),
+};
+
 enum { LAYOUTS = RECORD_KINDS, INSTANCE_BYTES_MAX = 64 };
 
 struct table_sink {

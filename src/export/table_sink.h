@@ -13,12 +13,36 @@
 #define TELEX_EXPORT_TABLE_SINK_H
 
 #include "export/exporter.h"
+#include "export/exporter_options.h"
 #include "export/positions.h"
 #include "export/sink.h"
 #include "wire/record_cells.h"
 #include "wire/table_layout.h"
 
 enum { TABLE_SINK_BYTES = 16 * 1024 * 1024 };
+
+/* For EXPORTER_COMMON_ROWS_WITH(): a buffer that gathers a transaction, 1000 rows or 60 s of them. */
+extern const struct option_table table_buffer_options;
+extern const char *const table_alias_batch_timeout[];
+
+/* What databases' users call two options of the buffer. Nothing is set where they say nothing, so that what stands
+ * below `buffer` holds. */
+#define TABLE_BATCH_ROWS                                                                         \
+    {.name = "batch_size",                                                                       \
+     .type = OPTION_INT,                                                                         \
+     .offset = offsetof(struct exporter_common, buffer.buffer_size),                             \
+     .min = 1,                                                                                   \
+     .max = 1e6,                                                                                 \
+     .help = "Rows of a transaction at most, 1000 unless said; the same as `buffer: { "          \
+             "buffer_size: ... }`, and goes before it."},                                        \
+    {                                                                                            \
+        .name = "batch_timeout", .aliases = table_alias_batch_timeout, .type = OPTION_DURATION,  \
+        .offset = offsetof(struct exporter_common, buffer.flush_interval_ns), .max = 3600,       \
+        .unit = "s",                                                                             \
+        .help = "How long samples wait until `batch_size` of them are there, 60 s unless said; " \
+                "alerts, profiles and spans do not wait. The same as `buffer: { "                \
+                "flush_interval: ... }`, and goes before it."                                    \
+    }
 
 /* What a database says of a call that failed. */
 struct table_fault {

@@ -168,6 +168,18 @@ def test_a_folder_that_cannot_be_written_is_told_by_check(tmp_path):
     assert run("check", folder=tmp_path).returncode == 0 and not (tmp_path / "made").exists()
 
 
+def test_a_database_gathers_what_is_said_and_else_what_the_seed_says(tmp_path):
+    """batch_size and batch_timeout are the buffer's by other names: neither outranks the other in silence."""
+    rows = {"seed": ("", "1000 records or 1m"), "below": ("buffer: { buffer_size: 77, flush_interval: 5s }", "77 records or 5s"),
+            "own": ("batch_size: 88, batch_timeout_seconds: 9", "88 records or 9s"),
+            "both": ("batch_size: 88, buffer: { buffer_size: 77 }", "88 records or 1m"),
+            "shared": ("flush_interval_seconds: 7", "1000 records or 7s")}
+    for more, said in rows.values():
+        write(tmp_path, telex=f"exporters:\n  rows: {{ type: sqlite, path: rows.db, {more} }}\n")
+        done = run("check", "--tree", folder=tmp_path)
+        assert done.returncode == 0 and f"gathers {said}" in done.stdout, (more, done.stdout, done.stderr)
+
+
 def test_flush_interval_is_taken_where_the_seed_has_it(tmp_path):
     """ExporterConfig has it beside batch_size."""
     write(tmp_path, telex="exporters:\n  a: { type: http, url: 'http://127.0.0.1:1', flush_interval_seconds: 30, batch_size: 100 }\n"

@@ -30,12 +30,11 @@ struct postgresql_config {
 };
 
 static const char *const methods[] = {"copy", NULL};
-static const char *const alias_batch_timeout[] = {"batch_timeout_seconds", NULL};
 static const char *const alias_connection[] = {"connection_url", "dsn", NULL};
 static const char *const alias_table[] = {"table", NULL};
 
 static const struct option options[] = {
-    EXPORTER_COMMON_ROWS,
+    EXPORTER_COMMON_ROWS_WITH(table_buffer_options),
     {.name = "connection_string",
      .aliases = alias_connection,
      .type = OPTION_SECRET,
@@ -73,25 +72,7 @@ static const struct option options[] = {
      .fallback = "copy",
      .choices = methods,
      .help = "How rows are written: `copy` is COPY in binary."},
-    {.name = "batch_size",
-     .type = OPTION_INT,
-     .offset = offsetof(struct postgresql_config, common.buffer.buffer_size),
-     .fallback = "1000",
-     .min = 1,
-     .max = 1e6,
-     .help = "Rows of a transaction at most; the same as `buffer: { buffer_size: ... }`, and goes "
-             "before it."},
-    {.name = "batch_timeout",
-     .aliases = alias_batch_timeout,
-     .type = OPTION_DURATION,
-     .offset = offsetof(struct postgresql_config, common.buffer.flush_interval_ns),
-     .fallback = "60s",
-     .min = 0,
-     .max = 3600,
-     .unit = "s",
-     .help =
-         "How long samples wait until `batch_size` of them are there; alerts, profiles and spans "
-         "do not wait. The same as `buffer: { flush_interval: ... }`, and goes before it."},
+    TABLE_BATCH_ROWS,
     {.name = "pool_size",
      .type = OPTION_INT,
      .offset = offsetof(struct postgresql_config, pool_size),

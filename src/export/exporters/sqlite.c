@@ -28,12 +28,11 @@ struct sqlite_config {
 };
 
 static const char *const synchronous[] = {"full", "normal", NULL};
-static const char *const alias_batch_timeout[] = {"batch_timeout_seconds", NULL};
 static const char *const alias_path[] = {"file", "database", NULL};
 static const char *const alias_table[] = {"table", NULL};
 
 static const struct option options[] = {
-    EXPORTER_COMMON_ROWS,
+    EXPORTER_COMMON_ROWS_WITH(table_buffer_options),
     {.name = "path",
      .aliases = alias_path,
      .type = OPTION_TEXT,
@@ -58,25 +57,7 @@ static const struct option options[] = {
      .offset = offsetof(struct sqlite_config, create_table),
      .fallback = "true",
      .help = "Make tables that are not there; one that is there is taken as it is."},
-    {.name = "batch_size",
-     .type = OPTION_INT,
-     .offset = offsetof(struct sqlite_config, common.buffer.buffer_size),
-     .fallback = "1000",
-     .min = 1,
-     .max = 1e6,
-     .help = "Rows of a transaction at most; the same as `buffer: { buffer_size: ... }`, and goes "
-             "before it."},
-    {.name = "batch_timeout",
-     .aliases = alias_batch_timeout,
-     .type = OPTION_DURATION,
-     .offset = offsetof(struct sqlite_config, common.buffer.flush_interval_ns),
-     .fallback = "60s",
-     .min = 0,
-     .max = 3600,
-     .unit = "s",
-     .help =
-         "How long samples wait until `batch_size` of them are there; alerts, profiles and spans "
-         "do not wait. The same as `buffer: { flush_interval: ... }`, and goes before it."},
+    TABLE_BATCH_ROWS,
     {.name = "synchronous",
      .type = OPTION_ENUM,
      .flags = OPTION_ADVANCED,
