@@ -1,0 +1,44 @@
+#include "events/source.h"
+
+#include "events/sources/sources.h"
+
+const struct source_kind *const source_kinds[] = {
+    NULL,
+};
+
+static bool is_called(const struct source_kind *kind, struct str name)
+{
+    if (str_eq(name, str_of(kind->name))) {
+        return true;
+    }
+    for (const char *const *alias = kind->aliases; alias != NULL && *alias != NULL; alias++) {
+        if (str_eq(name, str_of(*alias))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct source_kind *source_kind_find(struct str name)
+{
+    for (const struct source_kind *const *kind = source_kinds; *kind != NULL; kind++) {
+        if (is_called(*kind, name)) {
+            return *kind;
+        }
+    }
+    return NULL;
+}
+
+void source_begun_init(struct source_begun *b)
+{
+    buf_init(&b->identity, BUF_SMALL);
+    buf_init(&b->position, BUF_SMALL);
+    buf_init(&b->oldest, BUF_SMALL);
+}
+
+void source_begun_release(struct source_begun *b)
+{
+    buf_release(&b->identity);
+    buf_release(&b->position);
+    buf_release(&b->oldest);
+}
