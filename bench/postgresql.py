@@ -33,7 +33,8 @@ def parse_args(argv):
     p.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="build folder")
     p.add_argument("--bodies", type=int, default=50, help="bodies on each of 2 connections")
     p.add_argument("--samples", type=int, default=5000, help="samples in each body")
-    p.add_argument("--batch-sizes", default="1000,10000,100000", help="rows of a transaction, each measured")
+    p.add_argument("--transactions", default="default,1000,10000",
+                   help="rows of a transaction at most, each measured; default: the exporter with no option but its URL")
     p.add_argument("--rounds", type=int, default=3, help="the best counts")
     return p.parse_args(argv)
 
@@ -72,10 +73,10 @@ def best(figures):
     return min(figures, key=lambda figure: figure.cpu)
 
 
-def measure_telex(args, server, folder, batch_size):
+def measure_telex(args, server, folder, transaction):
     server.psql("DROP TABLE IF EXISTS telex_samples, telex_positions")
-    exporter = telex.postgresql_exporter(server.url, batch_size=batch_size, batch_timeout_seconds=0.2,
-                                         buffer={"max_memory_bytes": "256MB"}, timeout="300s")
+    options = {} if transaction == "default" else {"batch_size": int(transaction), "transaction_rows": int(transaction)}
+    exporter = {"type": "postgresql", "connection_string": server.url, **options}
     config = {"receive": {"remote_write": True}, "exporters": {"db": exporter}}
     program = telex.Telex(folder, config)
     program.write_config({"server": telex.server_section(program.port, "t"), **config})
@@ -92,7 +93,7 @@ def measure_telex(args, server, folder, batch_size):
         while program_delivered(program) < rows:
             time.sleep(0.05)
         wall = time.monotonic() - began
-        figure = Figure(f"telex, {batch_size:,} rows a transaction", wall,
+        figure = Figure(f"telex, {transaction} rows a transaction", wall,
                         process.cpu_seconds(program.process.pid) - cpu, server_cpu(server) - server_before)
         assert server.count("telex_samples") == rows, "rows are missing or there twice"
         return figure, rows
@@ -125,7 +126,7 @@ def differences(server):
 
 def measure(args, server, folder):
     figures, rows = [], 0
-    for size in map(int, args.batch_sizes.split(",")):
+    for size in args.transactions.split(","):
         rounds = []
         for number in range(args.rounds):
             figure, rows = measure_telex(args, server, folder / f"telex-{size}-{number}", size)
@@ -149,7 +150,7 @@ def main():
             differ = differences(server)
         finally:
             server.stop()
-    print(f"{rows:,} rows\n| | wall s | CPU s: client | server | together | rows/s |\n|---|---|---|---|---|---|")
+    print(f"{rows:,} rows, load average {os.getloadavg()[0]:.1f}\n| | wall s | CPU s: client | server | together | rows/s |\n|---|---|---|---|---|---|")
     for f in figures:
         print(f"| {f.name} | {f.wall:.2f} | {f.client:.2f} | {f.server:.2f} | {f.cpu:.2f} | {rows / f.wall:,.0f} |")
     print(f"{differ} rows differ")

@@ -48,6 +48,7 @@ void merge_buffer(const struct tree_exporter *above, const struct tree_exporter 
             memcpy((char *)ret + row->offset, own + row->offset, size_of(row));
         }
     }
+    ret->together_max = common->buffer.together_max;
 }
 
 bool says_retry(const struct tree_exporter *x)

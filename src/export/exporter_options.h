@@ -32,8 +32,10 @@ struct exporter_retry {
 /* How records are held and sent together. The defaults of an exporter's own `buffer:` send at once;
  * those of the combinator collect. */
 struct exporter_buffer {
-    int fsync;                 /* enum fsync_policy, for samples; alerts are always synced */
-    int64_t buffer_size;       /* records that are sent together */
+    int fsync;           /* enum fsync_policy, for samples; alerts are always synced */
+    int64_t buffer_size; /* records that are sent together */
+    int64_t
+        together_max; /* where so many are there already: a kind's, see TABLE_BATCH_ROWS; 0: no more */
     int64_t flush_interval_ns; /* how long samples wait for company; 0: not at all */
     bool flush_on_shutdown;
     int64_t max_memory_bytes; /* of records collected: more are sent at once */

@@ -46,9 +46,17 @@ static void append(struct gather *g, struct gathered frame, int64_t now_mono_ns)
     vec_push(&g->frames, frame);
 }
 
+/* Rows of a group at most, where so many are there. */
+static uint64_t rows_max(const struct gather *g)
+{
+    const struct exporter_buffer *c = g->config;
+
+    return (uint64_t)(c->together_max > c->buffer_size ? c->together_max : c->buffer_size);
+}
+
 static bool fits(const struct gather *g, const struct gathered *frame)
 {
-    return g->rows + frame->head.rows <= (uint64_t)g->config->buffer_size &&
+    return g->rows + frame->head.rows <= rows_max(g) &&
            g->bytes + weight(frame) <= (uint64_t)g->config->max_memory_bytes;
 }
 
@@ -83,15 +91,30 @@ bool gather_is_full(const struct gather *g)
     }
     const struct batch_codec *codec = g->frames.items[0].head.codec;
     return g->next.frame != NULL || codec == NULL || codec->join == NULL ||
-           g->rows >= (uint64_t)g->config->buffer_size ||
-           g->bytes >= (uint64_t)g->config->max_memory_bytes;
+           g->rows >= rows_max(g) || g->bytes >= (uint64_t)g->config->max_memory_bytes;
 }
 
-int64_t gather_due_ns(const struct gather *g, int64_t interval_ns)
+static bool is_enough(const struct gather *g)
+{
+    return g->rows >= (uint64_t)g->config->buffer_size || gather_is_full(g);
+}
+
+/* When it has waited for company long enough. */
+static int64_t end_of_wait_ns(const struct gather *g, int64_t interval_ns)
 {
     const struct batch_codec *codec = g->frames.items[0].head.codec;
 
     return codec != NULL && codec->kind == RECORD_SAMPLE ? g->since_ns + interval_ns : g->since_ns;
+}
+
+int64_t gather_due_ns(const struct gather *g, int64_t interval_ns)
+{
+    return is_enough(g) ? g->since_ns : end_of_wait_ns(g, interval_ns);
+}
+
+bool gather_is_early(const struct gather *g, int64_t interval_ns, int64_t now_mono_ns)
+{
+    return is_enough(g) && now_mono_ns < end_of_wait_ns(g, interval_ns);
 }
 
 const struct log_frame *gather_first(const struct gather *g)

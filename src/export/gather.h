@@ -8,7 +8,8 @@
  * would make it too large, is kept and begins the next group.
  *
  * Ownership: a gather holds references to frames and borrows the config. Threads: confined to a
- * lane. Limits: buffer_size rows and max_memory_bytes, or one frame that is larger.
+ * lane. Limits: buffer_size rows (together_max of those that are there already) and max_memory_bytes, or
+ * one frame that is larger.
  */
 #ifndef TELEX_EXPORT_GATHER_H
 #define TELEX_EXPORT_GATHER_H
@@ -48,8 +49,11 @@ static inline bool gather_is_empty(const struct gather *g)
 bool gather_is_full(const struct gather *g);
 
 /* When the group is to be sent, if it is not full before: samples <interval_ns> after the first
- * frame came, all else at once. */
+ * frame came, all else, and a group of buffer_size rows, at once. What is there then still joins it. */
 int64_t gather_due_ns(const struct gather *g, int64_t interval_ns);
+
+/* Did buffer_size rows come before the time? */
+bool gather_is_early(const struct gather *g, int64_t interval_ns, int64_t now_mono_ns);
 
 /* Of the group, which is not empty. */
 const struct log_frame *gather_first(const struct gather *g);

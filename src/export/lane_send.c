@@ -114,7 +114,7 @@ bool lane_send_group(struct lane *lane)
     struct gather *g = &lane->gather;
     const struct exporter_buffer *buffer = lane->config.buffer;
     int64_t began_ns = clock_mono_ns(lane->env->clock);
-    bool early = gather_is_full(g) && began_ns < gather_due_ns(g, lane->interval_ns);
+    bool early = gather_is_early(g, lane->interval_ns, began_ns);
 
     if (buffer->compress_buffer && g->rows > (uint64_t)buffer->compression_threshold) {
         metric_set(lane->ratio, gather_ratio(g));

@@ -55,7 +55,8 @@ struct outcome {
     uint32_t
         left_out; /* settled rows that a stage kept back for good (relabel, sample), counted there */
     struct exceptions except;
-    bool held_back; /* nobody was asked (a rate limit): RETRY that spends neither tries nor age */
+    bool
+        held_back; /* nobody was asked (a rate limit), or only its turn is over: RETRY that spends neither tries nor age */
     int64_t retry_after_ms; /* a floor for the next try; 0: none said */
     int status;             /* the protocol's own code (HTTP status), 0: none */
     uint32_t requests;      /* made during the call */

@@ -17,6 +17,7 @@
 #include "export/debug.h"
 #include "export/exporter_options.h"
 #include "export/extra_labels.h"
+#include "export/table_pace.h"
 
 const char *const table_alias_batch_timeout[] = {"batch_timeout_seconds", NULL};
 
@@ -44,6 +45,7 @@ struct table_sink {
     struct table_layout layouts[LAYOUTS];
     struct lane_place lane; /* of a sink that keeps positions */
     struct positions positions;
+    struct table_pace pace;
     struct debug debug;
     struct metric *already_there;
     struct metric *mended;
@@ -53,7 +55,8 @@ struct table_sink {
 struct run {
     struct table_sink *s;
     struct view view; /* as it came: its batch knows where rows stand in the log */
-    struct wait wait;
+    struct wait wait; /* of whoever wants it delivered: each call gets its own part of it */
+    int64_t began_ns;
     struct outcome *out;
     struct cell_reader reader;
     VEC(uint32_t) taken;   /* index of each row in hand */
@@ -76,6 +79,14 @@ static const struct metric_desc mended_desc = {
     .type = METRIC_COUNTER,
     .labels = {"exporter"},
 };
+
+/* What a transaction, or connecting, may take. */
+static struct wait part_of_wait(const struct run *run)
+{
+    const struct table_sink *s = run->s;
+
+    return wait_limit_ms(run->wait, s->env->clock, s->setup.timeout_ns / NS_PER_MS);
+}
 
 /* ---- where rows stand ---- */
 
@@ -137,7 +148,7 @@ static bool write_moving(struct run *run, uint32_t from, uint32_t end, struct po
         to = own->at;
     }
     const struct table_move move = {.from = own->at, .to = to, .holes = &holes};
-    if (!s->db->ops->write(s->db, from, end, &move, run->wait, &run->fault, e)) {
+    if (!s->db->ops->write(s->db, from, end, &move, part_of_wait(run), &run->fault, e)) {
         holes_release(&holes);
         return false;
     }
@@ -151,13 +162,20 @@ static bool write_moving(struct run *run, uint32_t from, uint32_t end, struct po
 static bool write_once(struct run *run, uint32_t from, uint32_t end, struct err *e)
 {
     struct table_sink *s = run->s;
+    int64_t began_ns = clock_mono_ns(s->env->clock);
     struct position last;
 
     run->out->requests++;
     run->fault = (struct table_fault){.verdict = VERDICT_RETRY};
-    return place_of(run, run->taken.items[end - 1], &last)
-               ? write_moving(run, from, end, last, e)
-               : s->db->ops->write(s->db, from, end, NULL, run->wait, &run->fault, e);
+    bool ok = place_of(run, run->taken.items[end - 1], &last)
+                  ? write_moving(run, from, end, last, e)
+                  : s->db->ops->write(s->db, from, end, NULL, part_of_wait(run), &run->fault, e);
+    if (ok) {
+        table_pace_took(&s->pace, end - from, clock_mono_ns(s->env->clock) - began_ns);
+    } else {
+        table_pace_failed(&s->pace);
+    }
+    return ok;
 }
 
 /* Writes rows in hand; those at fault are excepted. False: the rest of the view is owed, from row <next> on. */
@@ -187,7 +205,7 @@ static bool has_room(const struct run *run)
 {
     const struct table_sink *s = run->s;
 
-    return run->taken.len < s->setup.batch_rows && s->db->ops->bytes(s->db) < TABLE_SINK_BYTES &&
+    return run->taken.len < s->pace.rows && s->db->ops->bytes(s->db) < TABLE_SINK_BYTES &&
            run->rejected.list.len + run->taken.len < POSITION_HOLES_MAX / 2;
 }
 
@@ -224,11 +242,26 @@ static void stop(struct run *run)
     out->rest = run->fault.verdict;
 }
 
+/* Who waits for the end of a call (a reload) waits for as long as a transaction may take, not for a view of many. */
+static bool has_had_its_time(const struct run *run)
+{
+    const struct table_sink *s = run->s;
+
+    return run->out->settled > 0 && run->next < run->view.n &&
+           clock_mono_ns(s->env->clock) - run->began_ns > s->setup.timeout_ns;
+}
+
 static void deliver_rows(struct run *run)
 {
     struct table_sink *s = run->s;
 
     while (run->next < run->view.n) {
+        if (has_had_its_time(run)) {
+            run->out->held_back = true;
+            run->fault.verdict = VERDICT_RETRY;
+            stop(run);
+            return;
+        }
         int64_t began_ns = debug_now_ns(&s->debug);
         take_rows(run);
         debug_measure(&s->debug, DEBUG_ENCODE, began_ns);
@@ -273,20 +306,21 @@ static bool prepare(struct run *run)
 {
     struct table_sink *s = run->s;
     struct err *e = &run->out->err;
+    struct wait wait = part_of_wait(run);
     bool fresh = false;
 
     run->fault = (struct table_fault){.verdict = VERDICT_RETRY};
-    if (!s->db->ops->connect(s->db, run->wait, &fresh, &run->fault, e)) {
+    if (!s->db->ops->connect(s->db, wait, &fresh, &run->fault, e)) {
         return false;
     }
     if (fresh && s->setup.keeps_positions) {
         positions_clear(&s->positions);
-        if (!s->db->ops->load(s->db, run->wait, &s->positions, &run->fault, e)) {
+        if (!s->db->ops->load(s->db, wait, &s->positions, &run->fault, e)) {
             return false;
         }
         positions_believe(&s->positions, &s->lane);
     }
-    return s->db->ops->use(s->db, &s->layouts[run->reader.kind], run->wait, &run->fault, e);
+    return s->db->ops->use(s->db, &s->layouts[run->reader.kind], wait, &run->fault, e);
 }
 
 static void reject_all(struct outcome *out)
@@ -327,9 +361,8 @@ static void table_sink_deliver(struct sink *sink, struct view view, struct wait 
     AUTO(batch_autounref) struct batch *with_labels = NULL;
     int64_t began_ns = clock_mono_ns(s->env->clock);
     struct view labelled = view;
-    struct run run = {.s = s, .view = view, .out = ret};
+    struct run run = {.s = s, .view = view, .wait = wait, .began_ns = began_ns, .out = ret};
 
-    run.wait = wait_limit_ms(wait, s->env->clock, s->setup.timeout_ns / NS_PER_MS);
     run.has_hashes = common->labels.count == 0 && !batch_parts(view.batch)->is_relabelled;
     if (extra_labels_view(&common->labels, &labelled, &with_labels, &ret->err)) {
         deliver_view(&run, labelled);
@@ -402,6 +435,7 @@ bool table_sink_open(struct table_db *db, const struct table_sink_config *setup,
     s->setup.keeps_positions = setup->keeps_positions && place->lane != NULL;
     s->config = config;
     s->env = place->env;
+    table_pace_init(&s->pace, setup->batch_rows, setup->together_rows);
     arena_init(&s->arena, ARENA_UNLIMITED);
     if (place->lane != NULL) {
         s->lane = *place->lane;

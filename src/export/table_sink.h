@@ -6,8 +6,8 @@
  * into transactions, passes over what the database has already, and when a transaction is refused for its
  * data halves it until the rows at fault are alone.
  *
- * Ownership: the sink owns the database that it is opened with. Threads: as sink.h. Limits: <batch_rows> rows
- * or TABLE_SINK_BYTES per transaction, which one row may pass by itself.
+ * Ownership: the sink owns the database that it is opened with. Threads: as sink.h. Limits: <together_rows>
+ * rows or TABLE_SINK_BYTES per transaction, which one row may pass by itself.
  */
 #ifndef TELEX_EXPORT_TABLE_SINK_H
 #define TELEX_EXPORT_TABLE_SINK_H
@@ -33,8 +33,17 @@ extern const char *const table_alias_batch_timeout[];
      .offset = offsetof(struct exporter_common, buffer.buffer_size),                             \
      .min = 1,                                                                                   \
      .max = 1e6,                                                                                 \
-     .help = "Rows of a transaction at most, 1000 unless said; the same as `buffer: { "          \
-             "buffer_size: ... }`, and goes before it."},                                        \
+     .help = "Rows that are written as soon as they are there, 1000 unless said; the same as "   \
+             "`buffer: { buffer_size: ... }`, and goes before it."},                             \
+        {.name = "transaction_rows",                                                             \
+         .type = OPTION_INT,                                                                     \
+         .flags = OPTION_ADVANCED,                                                               \
+         .offset = offsetof(struct exporter_common, buffer.together_max),                        \
+         .fallback = "50000",                                                                    \
+         .min = 1,                                                                               \
+         .max = 1e6,                                                                             \
+         .help = "Rows of a transaction at most: where more than `batch_size` wait, several "    \
+                 "batches go in one while the server is quick."},                                \
     {                                                                                            \
         .name = "batch_timeout", .aliases = table_alias_batch_timeout, .type = OPTION_DURATION,  \
         .offset = offsetof(struct exporter_common, buffer.flush_interval_ns), .max = 3600,       \
@@ -87,9 +96,10 @@ struct table_db {
 struct table_sink_config {
     struct str table_name;
     const struct option_map *column_mapping;
-    uint32_t batch_rows;
+    uint32_t batch_rows;    /* of a transaction, */
+    uint32_t together_rows; /* or when more are there: table_pace.h */
     bool keeps_positions;
-    int64_t timeout_ns; /* of one transaction */
+    int64_t timeout_ns; /* of one transaction; a delivery begins no other after it */
 };
 
 /* Takes over <db>, also on failure. <config> is the kind's, which begins with struct exporter_common. */

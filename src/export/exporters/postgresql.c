@@ -113,7 +113,7 @@ static const struct option options[] = {
      .min = 0.001,
      .max = 3600,
      .unit = "s",
-     .help = "How long a delivery may take."},
+     .help = "How long a transaction may take."},
 };
 
 static const struct option_table option_table = {
@@ -262,6 +262,7 @@ static bool open_sink(const struct exporter_place *place, const void *config,
     const struct table_sink_config sink = {.table_name = c->table_name,
                                            .column_mapping = &c->column_mapping,
                                            .batch_rows = (uint32_t)c->common.buffer.buffer_size,
+                                           .together_rows = (uint32_t)c->common.buffer.together_max,
                                            .keeps_positions = c->positions_table.len > 0,
                                            .timeout_ns = c->timeout_ns};
     struct table_db *db = NULL;

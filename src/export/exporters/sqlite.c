@@ -551,6 +551,7 @@ static bool open_sink(const struct exporter_place *place, const void *config,
     const struct table_sink_config sink = {.table_name = c->table_name,
                                            .column_mapping = &c->column_mapping,
                                            .batch_rows = (uint32_t)c->common.buffer.buffer_size,
+                                           .together_rows = (uint32_t)c->common.buffer.together_max,
                                            .keeps_positions = true,
                                            .timeout_ns = 60 * NS_PER_S};
 

@@ -104,6 +104,32 @@ static void frames_join_as_far_as_they_may(void **state)
     }
 }
 
+/* What is there joins a group that would be sent; nothing is waited for. */
+static void more_than_enough_goes_together(void **state)
+{
+    const struct exporter_buffer config = {
+        .buffer_size = 4, .together_max = 8, .max_memory_bytes = 1 << 20};
+    struct gather g;
+
+    (void)state;
+    gather_init(&g, &config);
+    gather_add(&g, make('s', 1), 100);
+    assert_int_equal(gather_due_ns(&g, 1000), 1100);
+    assert_false(gather_is_early(&g, 1000, 200));
+    gather_add(&g, make('S', 2), 200);
+    assert_false(gather_is_full(&g));
+    assert_int_equal(gather_due_ns(&g, 1000), 100);
+    assert_true(gather_is_early(&g, 1000, 1099));
+    assert_false(gather_is_early(&g, 1000, 1100));
+    gather_add(&g, make('S', 3), 300);
+    assert_true(gather_is_full(&g));
+    assert_int_equal(g.rows, 6);
+    gather_clear(&g, 300);
+    assert_int_equal(g.rows, 5);
+    assert_int_equal(gather_due_ns(&g, 1000), 300);
+    gather_release(&g);
+}
+
 static void memory_ends_a_group(void **state)
 {
     struct exporter_buffer config = {.buffer_size = 1000};
@@ -202,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_join_as_far_as_they_may),
+        cmocka_unit_test(more_than_enough_goes_together),
         cmocka_unit_test(memory_ends_a_group),
         cmocka_unit_test(samples_wait_and_alerts_do_not),
         cmocka_unit_test(a_group_is_one_batch),

@@ -7,6 +7,7 @@
 #include "base/rand.h"
 #include "export/exporter_options.h"
 #include "export/outcome_rows.h"
+#include "fake/clock.h"
 #include "fake/export_kit.h"
 
 #include <setjmp.h>
@@ -17,6 +18,7 @@
 
 #include <cmocka.h>
 
+enum { TRANSACTIONS_MAX = 64, TIMEOUT_S = 60 };
 enum { FRAMES = 60, FRAME_ROWS = 7, ROWS = FRAMES * FRAME_ROWS, GATHER_MAX = 4 };
 
 /* Every 11th row is refused by the database, every 13th cannot be taken in hand. */
@@ -43,6 +45,10 @@ struct store {
     uint32_t landed[ROWS];
     struct lane_position position;
     uint64_t frames_held; /* the log holds frames up to this one */
+    uint32_t sizes[TRANSACTIONS_MAX];
+    uint32_t size_count;
+    struct fake_clock *clock; /* of a database that takes its time, or NULL */
+    int64_t takes_ms;
 };
 
 struct fake_db {
@@ -207,6 +213,7 @@ struct fixture {
     struct exporter_common common;
     struct option_map mapping;
     struct sink *sink;
+    uint32_t together;   /* rows of a transaction, where many wait */
     uint64_t cursor;     /* frames up to it are done, durably */
     uint32_t dead[ROWS]; /* letters of each row */
 };
@@ -227,8 +234,9 @@ static void restart_with(struct fixture *f, const struct table_ops *ops, uint32_
     const struct table_sink_config setup = {.table_name = STR_INIT("t_{kind}"),
                                             .column_mapping = &f->mapping,
                                             .batch_rows = batch_rows,
+                                            .together_rows = f->together,
                                             .keeps_positions = true,
-                                            .timeout_ns = 60 * NS_PER_S};
+                                            .timeout_ns = TIMEOUT_S * NS_PER_S};
     struct err e = ERR_INIT;
 
     sink_close(f->sink);
@@ -313,12 +321,13 @@ static void run_group(struct fixture *f)
     }
 }
 
-static void run_all(uint64_t seed, uint32_t trouble)
+static void run_all(uint64_t seed, uint32_t trouble, uint32_t together)
 {
     struct fixture *f = mem_new(struct fixture);
 
     rng_seed(&f->store.rng, seed);
     f->store.trouble = trouble;
+    f->together = together;
     f->store.frames_held = FRAMES;
     f->store.position.lanes = 1;
     f->env = (struct env){.clock = clock_system(), .metrics = metrics_new()};
@@ -343,9 +352,9 @@ static void run_all(uint64_t seed, uint32_t trouble)
 static void test_each_row_once(void **state)
 {
     (void)state;
-    run_all(1, 0);
+    run_all(1, 0, 0);
     for (uint64_t seed = 2; seed < 60; seed++) {
-        run_all(seed, seed % 3 == 0 ? 40 : 10);
+        run_all(seed, seed % 3 == 0 ? 40 : 10, seed % 2 == 0 ? 4 * 10 : 0);
     }
 }
 
@@ -370,6 +379,115 @@ static void test_a_log_that_began_anew(void **state)
     holes_release(&f->store.position.holes);
     metrics_free(f->env.metrics);
     mem_free(f);
+}
+
+/* ---- many rows ---- */
+
+enum { WAITING = 1000, SPOILED = 777 };
+
+static bool any_take(struct table_db *base, struct cell_reader *r, uint32_t i, struct err *e)
+{
+    (void)e;
+    vec_push(&db_of(base)->hand, view_row(r->view, i));
+    return true;
+}
+
+/* Refuses one row, and notes how many were in each transaction. */
+static bool noting_write(struct table_db *base, uint32_t from, uint32_t end,
+                         const struct table_move *move, struct wait wait, struct table_fault *fault,
+                         struct err *e)
+{
+    struct fake_db *db = db_of(base);
+
+    (void)move;
+    (void)wait;
+    assert_true(db->store->size_count < TRANSACTIONS_MAX);
+    db->store->sizes[db->store->size_count++] = end - from;
+    for (uint32_t i = from; i < end; i++) {
+        if (db->hand.items[i] == SPOILED) {
+            *fault = (struct table_fault){.verdict = VERDICT_REJECTED};
+            return err_set(e, ERR_NET, "refused");
+        }
+    }
+    fake_clock_advance_ms(db->store->clock, db->store->takes_ms);
+    return true;
+}
+
+static const struct table_ops noting_ops = {
+    .connect = fake_connect,
+    .use = fake_use,
+    .load = fake_load,
+    .take = any_take,
+    .bytes = fake_bytes,
+    .drop = fake_drop,
+    .write = noting_write,
+    .rest = fake_rest,
+    .close = fake_close,
+};
+
+/* One delivery of WAITING rows, in batches of 10 and transactions of up to 100. */
+static void deliver_waiting(struct fixture *f, int64_t takes_ms, struct outcome *ret)
+{
+    struct kit_sample *samples = mem_alloc0(WAITING, sizeof(*samples));
+    const struct batch_info info = {.kind = RECORD_SAMPLE};
+    const struct frame_part part = {0, 1, 1000};
+    const struct frame_parts parts = {.items = &part, .count = 1};
+    struct fake_clock clock;
+
+    for (uint32_t i = 0; i < WAITING; i++) {
+        samples[i] = (struct kit_sample){"a", 1, i};
+    }
+    AUTO(batch_autounref) struct batch *b = kit_samples(NULL, &info, samples, WAITING);
+    batch_set_parts(b, &parts, WAITING);
+    mem_free(samples);
+    fake_clock_init(&clock, 1, 1);
+    f->store = (struct store){.position.lanes = 1, .frames_held = 1, .clock = &clock};
+    f->store.takes_ms = takes_ms;
+    f->together = 100;
+    f->env = (struct env){.clock = &clock.clock, .metrics = metrics_new()};
+    restart_with(f, &noting_ops, 10);
+    f->sink->ops->deliver(f->sink, view_all(b), (struct wait){DEADLINE_NEVER, NULL}, ret);
+    sink_close(f->sink);
+    metrics_free(f->env.metrics);
+}
+
+/* Batches become larger transactions; after a refused one, few rows again. */
+static void test_many_batches_in_a_transaction(void **state)
+{
+    static const uint32_t sizes[] = {10,  20, 40, 80, 100, 100, 100, 100, 100, 100, /* to row 750 */
+                                     100, 50, 25, 25, 12,  6,   3,   1,   2,   1,
+                                     1,               /* row 777 is among them, and then alone */
+                                     3,   6,  13, 50, /* the rest of those 100 */
+                                     40,  80, 30};
+    struct fixture f = {.sink = NULL};
+    struct outcome out;
+
+    (void)state;
+    outcome_init(&out);
+    deliver_waiting(&f, 0, &out);
+    assert_int_equal(out.settled, WAITING);
+    assert_int_equal(out.except.list.len, 1);
+    assert_int_equal(out.except.list.items[0].index, SPOILED);
+    assert_int_equal(f.store.size_count, ARRAY_LEN(sizes));
+    assert_memory_equal(f.store.sizes, sizes, sizeof(sizes));
+    outcome_release(&out);
+}
+
+/* A slow server gets small transactions, and whoever waits for the end of a call waits for its time, not for a view's. */
+static void test_a_slow_server(void **state)
+{
+    struct fixture f = {.sink = NULL};
+    struct outcome out;
+
+    (void)state;
+    outcome_init(&out);
+    deliver_waiting(&f, 2500, &out);
+    assert_int_equal(f.store.size_count, 25); /* TIMEOUT_S */
+    assert_int_equal(f.store.sizes[24], 10);
+    assert_int_equal(out.settled, 250);
+    assert_int_equal(out.rest, VERDICT_RETRY);
+    assert_true(out.held_back);
+    outcome_release(&out);
 }
 
 /* ---- many holes ---- */
@@ -471,6 +589,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_more_holes_than_a_position_has),
+        cmocka_unit_test(test_many_batches_in_a_transaction),
+        cmocka_unit_test(test_a_slow_server),
         cmocka_unit_test(test_each_row_once),
         cmocka_unit_test(test_a_log_that_began_anew),
     };
