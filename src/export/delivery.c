@@ -55,10 +55,40 @@ static void count_dropped(struct delivery *d, const struct outcome *out)
     }
 }
 
+static void halt_at(struct fate *fate, struct outcome *out)
+{
+    fate->verdict = VERDICT_HALT;
+    out->rest = VERDICT_HALT;
+    if (out->err.code == ERR_NONE) {
+        (void)err_set(&out->err, ERR_CONFLICT, "%s", fate->reason);
+    }
+}
+
+/* Refused rows that are to be no dead letters: they hold up all behind them, or are dropped. */
+static void apply_policy(struct delivery *d, struct fate *fates, uint32_t n, struct outcome *out)
+{
+    int policy = d->config->dead.on_refused;
+    uint32_t dropped = 0;
+
+    for (uint32_t i = 0; policy != REFUSED_KEEP && i < n; i++) {
+        if (fates[i].verdict != VERDICT_REJECTED) {
+            continue;
+        }
+        if (policy == REFUSED_HALT) {
+            halt_at(&fates[i], out);
+        } else {
+            fates[i].verdict = VERDICT_DELIVERED;
+            dropped++;
+        }
+    }
+    if (dropped > 0) {
+        drops_add(d->drops, DROP_REFUSED, dropped);
+    }
+}
+
 /* Ends what the outcome ended, and says how many rows the destination took; false when cancelled
  * before all of it was on disk. */
-static bool settle(struct delivery *d, struct owed *owed, const struct outcome *out,
-                   uint32_t *ret_taken)
+static bool settle(struct delivery *d, struct owed *owed, struct outcome *out, uint32_t *ret_taken)
 {
     struct view view = owed->view;
 
@@ -74,6 +104,7 @@ static bool settle(struct delivery *d, struct owed *owed, const struct outcome *
     *ret_taken = count_taken(fates, view.n, out);
     count_dropped(d, out);
     delivery_tell_ended(d, view, fates, "delivered", STR(""));
+    apply_policy(d, fates, view.n, out);
     bool ok = delivery_bury_rejected(d, view, fates);
     if (ok) {
         owed_keep(owed, fates);
@@ -157,6 +188,15 @@ static bool call(struct delivery *d, struct owed *owed, struct outcome *out)
 
 /* ---- between calls ---- */
 
+/* Is there a fallback that could take it? */
+static bool can_fall_back(const struct delivery *d, const struct owed *owed)
+{
+    enum record_kind kind = batch_info(owed->view.batch)->kind;
+
+    return d->fallback != NULL && (d->config->fallback_takes & TAKES(kind)) != 0 &&
+           !owed->is_copied;
+}
+
 /* Has it been tried often or long enough? */
 static bool is_given_up(const struct delivery *d, const struct owed *owed,
                         const struct outcome *out)
@@ -168,17 +208,22 @@ static bool is_given_up(const struct delivery *d, const struct owed *owed,
     if (out->rest == VERDICT_HALT || out->held_back) {
         return false;
     }
+    if (d->config->dead.on_refused == REFUSED_HALT && !can_fall_back(d, owed)) {
+        return false;
+    }
     return (retry->max_retries > 0 && owed->tries > (uint64_t)retry->max_retries) ||
            age_ns > retry->max_age_ns;
 }
 
-/* Is there a fallback that could take it? */
-static bool can_fall_back(const struct delivery *d, const struct owed *owed)
+/* Sleeps for what is no age; false when there is to be no other try now. */
+static bool rest_until(struct delivery *d, int64_t deadline_ns)
 {
-    enum record_kind kind = batch_info(owed->view.batch)->kind;
+    int64_t began_ns = clock_mono_ns(d->env->clock);
+    bool goes_on = d->waits->sleep(d->waits->arg, deadline_ns);
+    int64_t rested_ns = clock_mono_ns(d->env->clock) - began_ns;
 
-    return d->fallback != NULL && (d->config->fallback_takes & TAKES(kind)) != 0 &&
-           !owed->is_copied;
+    rests_add(&d->rests, clock_wall_ns(d->env->clock), rested_ns);
+    return goes_on;
 }
 
 /* Tries are used up: the fallback's turn, then the dead letters'. */
@@ -191,22 +236,18 @@ static bool give_up(struct delivery *d, struct owed *owed, const struct outcome 
         }
     }
     bool is_elsewhere = owed->is_copied || owed->view.n == 0;
+    if (!is_elsewhere && d->config->dead.on_refused == REFUSED_HALT) {
+        return rest_until(d, clock_deadline_ms(d->env->clock, HALT_MS));
+    }
+    if (!is_elsewhere && d->config->dead.on_refused == REFUSED_DROP) {
+        drops_add(d->drops, DROP_REFUSED, owed->view.n);
+        is_elsewhere = true;
+    }
     if (!is_elsewhere && !delivery_bury(d, owed->view, outcome_reason(out))) {
         return false;
     }
     owed->view.n = 0;
     return true;
-}
-
-/* Sleeps for what is no age; false when there is to be no other try now. */
-static bool rest_until(struct delivery *d, int64_t deadline_ns)
-{
-    int64_t began_ns = clock_mono_ns(d->env->clock);
-    bool goes_on = d->waits->sleep(d->waits->arg, deadline_ns);
-    int64_t rested_ns = clock_mono_ns(d->env->clock) - began_ns;
-
-    rests_add(&d->rests, clock_wall_ns(d->env->clock), rested_ns);
-    return goes_on;
 }
 
 /* Sleeps before the next try; what it was in the middle of is known if there is to be none. */

@@ -24,6 +24,8 @@ static const struct {
                            "dead_letters.max_disk_bytes"},
     [DROP_LETTERS_OLD] = {"dead_letters_age",
                           "dead letters older than dead_letters.max_age were dropped"},
+    [DROP_REFUSED] = {"refused", "records that the destination refused were dropped, as "
+                                 "dead_letters.on_refused says"},
     [DROP_ORPHAN] = {"orphan", "records of a removed exporter were dropped, as was asked"},
 };
 

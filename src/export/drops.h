@@ -25,6 +25,7 @@ enum drop_reason {
     DROP_ORPHAN,          /* the exporter was removed, and what it owed was dropped as was asked */
     DROP_LETTERS_FULL,    /* dead letters: the oldest made room */
     DROP_LETTERS_OLD,     /* dead letters: they were kept for as long as was asked */
+    DROP_REFUSED,         /* the destination refused it, and on_refused says drop */
     DROP_REASONS
 };
 

@@ -212,6 +212,9 @@ const struct option_table exporter_debug_options = {
 static const char *const alias_dead_age[] = {"max_age_seconds", NULL};
 static const char *const dead_overflows[] = {"drop_oldest", "block", NULL};
 
+/* As enum refused_policy. */
+static const char *const refused_policies[] = {"dead_letter", "halt", "drop", NULL};
+
 static const struct option dead_letter_rows[] = {
     {.name = "max_disk_bytes",
      .aliases = exporter_alias_max_disk,
@@ -237,6 +240,16 @@ static const struct option dead_letter_rows[] = {
      .choices = dead_overflows,
      .help = "When `max_disk_bytes` are kept: drop the oldest letters, counted by reason, or "
              "`block`: the exporter waits until letters are replayed or dropped."},
+    {.name = "on_refused",
+     .type = OPTION_ENUM,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct exporter_dead_letters, on_refused),
+     .fallback = "dead_letter",
+     .choices = refused_policies,
+     .help =
+         "What becomes of a record that the destination refuses for good, or did not take in `max_retries` "
+         "or `max_age`: a dead letter; or `halt`: nothing behind it is delivered, and it is tried again every 30 "
+         "s until somebody mends what is wrong; or `drop`: it is counted and lost."},
 };
 
 const struct option_table exporter_dead_letter_options = {

@@ -72,10 +72,14 @@ struct exporter_debug {
 
 enum dead_letters_overflow { DEAD_LETTERS_DROP_OLDEST, DEAD_LETTERS_BLOCK };
 
+/* What becomes of a record that the destination will never take, or did not in all its tries. */
+enum refused_policy { REFUSED_KEEP, REFUSED_HALT, REFUSED_DROP };
+
 struct exporter_dead_letters {
     int64_t max_disk_bytes; /* 0: as many as the disk holds */
     int64_t max_age_ns;     /* 0: for ever */
     int overflow;           /* enum dead_letters_overflow */
+    int on_refused;         /* enum refused_policy */
 };
 
 struct exporter_common {

@@ -113,6 +113,7 @@ bool graph_open(struct plan *p, const struct plan_config *config, struct graph *
     for (size_t i = 0; i < config->output_count; i++) {
         g->outputs[i].config = &config->outputs[i];
         g->outputs[i].plan = &g->config;
+        lock_init(&g->outputs[i].sharing);
         if (!open_output(p, g->gates, &g->outputs[i], e)) {
             graph_free(g);
             return false;
@@ -223,6 +224,9 @@ void graph_free(struct graph *g)
         level_set_close(o->level);
         dead_letters_free(o->dead);
         drops_release(&o->drops);
+        if (o->plan != NULL) {
+            lock_release(&o->sharing);
+        }
     }
     gates_free(g->gates);
     mem_free(g);

@@ -2,6 +2,8 @@
 #include "export/ends.h"
 #include "export/plan_int.h"
 
+#include "export/direct.h"
+
 #include "export/plan.h"
 #include "export/tap.h"
 #include "log/log.h"
@@ -22,6 +24,11 @@ void output_get_status(struct output *o, struct output_status *ret)
     if (o->level != NULL) {
         level_set_status(o->level, ret);
     }
+    lock_take(&o->sharing);
+    if (o->direct != NULL) {
+        direct_add_status(o->direct, ret);
+    }
+    lock_give(&o->sharing);
     ret->dead_letter_bytes = o->dead != NULL ? dead_letters_bytes(o->dead) : 0;
 }
 

@@ -27,6 +27,8 @@ struct output {
     struct dead_letters *dead;
     struct drops drops;
     struct level_set *level;
+    struct lock sharing;
+    struct direct *direct GUARDED_BY(sharing); /* who delivers to it past the log, or NULL */
 };
 
 /* Outputs and routes of one config. */

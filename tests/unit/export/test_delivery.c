@@ -2,6 +2,7 @@
 #include "export/delivery.h"
 
 #include "base/number.h"
+#include "export/direct.h"
 #include "fake/export_kit.h"
 #include "fake/plan_kit.h"
 
@@ -459,6 +460,84 @@ static void full_letters_may_block(void **state)
     assert_true(dropped(f, "dead_letters_overflow") == 0);
 }
 
+/* ---- refused, and no dead letter ---- */
+
+static void drop_is_counted(void **state)
+{
+    struct fixture *f = *state;
+
+    delivery_of(f)->dead.on_refused = REFUSED_DROP;
+    reject(f, 3);
+    assert_drained(f);
+    assert_true(dropped(f, "refused") == 3);
+    assert_int_equal(status_of(f).delivered_rows, 0);
+    assert_dead(f, "");
+}
+
+static void drop_ends_tries_that_are_used_up(void **state)
+{
+    struct fixture *f = *state;
+
+    delivery_of(f)->dead.on_refused = REFUSED_DROP;
+    f->kit.configs[0].common.retry.max_retries = 1;
+    fail_times(f, PRIMARY, 2);
+    plan_kit_open(&f->kit);
+    assert_true(plan_kit_samples(&f->kit, 1, 1));
+    assert_true(destination_wait_calls(&f->kit.destinations[PRIMARY], 2));
+    assert_true(plan_kit_samples(&f->kit, 2, 1));
+    assert_true(destination_wait(&f->kit.destinations[PRIMARY], 1));
+    assert_drained(f);
+    assert_true(dropped(f, "refused") == 1);
+    assert_dead(f, "");
+}
+
+static void halt_stays_where_it_is(void **state)
+{
+    struct fixture *f = *state;
+
+    delivery_of(f)->dead.on_refused = REFUSED_HALT;
+    reject(f, 1);
+    for (int i = 0; i < 2000 && strcmp(status_of(f).state, "halted") != 0; i++) {
+        (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), 5), NULL});
+    }
+    assert_string_equal(status_of(f).state, "halted");
+    assert_true(plan_kit_samples(&f->kit, 9, 1));
+    assert_int_equal(plan_kit_drain(&f->kit, 0), 2); /* both are still owed */
+    assert_dead(f, "");
+}
+
+/* ---- past the log ---- */
+
+static struct batch *three_samples(void)
+{
+    return sample_batch(1, 3);
+}
+
+static void a_direct_delivery_goes_past_the_log(void **state)
+{
+    struct fixture *f = *state;
+    struct direct *d = NULL;
+    struct direct *other = NULL;
+    struct err e = ERR_INIT;
+
+    plan_kit_open(&f->kit);
+    assert_true(direct_open(f->kit.plan, STR("out"), 2, &d, &e));
+    assert_false(direct_open(f->kit.plan, STR("out"), 1, &other, &e));
+    assert_false(direct_open(f->kit.plan, STR("nobody"), 1, &other, &e));
+    AUTO(batch_autounref) struct batch *b = three_samples();
+    destination_plan(&f->kit.destinations[PRIMARY],
+                     (struct destination_step){.rest = VERDICT_RETRY, .times = 2});
+    assert_int_equal(direct_run(d, 1, (struct view){.batch = b, .n = 3}, INT64_MAX), 0);
+    assert_got(f, PRIMARY, "1 2 3");
+    assert_int_equal(status_of(f).delivered_rows, 3);
+    assert_int_equal(status_of(f).retries, 2);
+    direct_rest(d);
+    assert_int_equal(direct_run(d, 0, (struct view){.batch = b, .n = 3}, 0), 3);
+    direct_close(d);
+    assert_true(direct_open(f->kit.plan, STR("out"), 1, &d, &e));
+    direct_close(d);
+}
+
 /* ---- a try that we cut short ourselves ---- */
 
 static void a_cancelled_try_spends_nothing(void **state)
@@ -615,6 +694,10 @@ int main(void)
         CASE(the_oldest_letters_make_room),
         CASE(letters_that_are_too_old_go),
         CASE(full_letters_may_block),
+        CASE(drop_is_counted),
+        CASE(drop_ends_tries_that_are_used_up),
+        CASE(halt_stays_where_it_is),
+        CASE(a_direct_delivery_goes_past_the_log),
         CASE(a_cancelled_try_spends_nothing),
         CASE(status_says_how_it_went),
         CASE(a_call_that_refused_a_row_is_no_success),
