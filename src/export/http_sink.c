@@ -68,6 +68,8 @@ static const struct compression *const encodings[] = {
     [BODY_GZIP] = &compression_gzip,
     [BODY_ZSTD] = &compression_zstd,
     [BODY_SNAPPY] = &compression_snappy,
+    [BODY_DEFLATE] = &compression_deflate,
+    [BODY_ZSTD1] = &compression_zstd1,
 };
 
 static bool encode_body(struct http_sink *s, const struct export_request *req, struct str *ret_body,

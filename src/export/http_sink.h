@@ -23,7 +23,7 @@ struct http_response;
 
 enum { HTTP_EXPORT_HEADERS_MAX = 48 };
 
-enum body_encoding { BODY_PLAIN, BODY_GZIP, BODY_ZSTD, BODY_SNAPPY };
+enum body_encoding { BODY_PLAIN, BODY_GZIP, BODY_ZSTD, BODY_SNAPPY, BODY_DEFLATE, BODY_ZSTD1 };
 
 struct export_header {
     struct str name;

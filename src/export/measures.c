@@ -16,17 +16,22 @@ struct measures {
     struct str prefix;
     bool only_mapped;
     bool has_legacy_names; /* of labels */
+    bool has_distributions;
 };
 
 const char *const measure_names[] = {"any", "legacy", NULL};
 
 /* ---- the mapping ---- */
 
-static const char *const type_names[SERIES_TYPES] = {"", "gauge", "counter", "rate"};
+static const char *const type_names[SERIES_TYPES] = {"", "gauge", "counter", "rate",
+                                                     "distribution"};
 
-static bool take_type(const struct yaml_node *node, enum series_type *ret, struct err *e)
+static bool take_type(const struct measures *m, const struct yaml_node *node, enum series_type *ret,
+                      struct err *e)
 {
-    for (size_t i = 1; i < SERIES_TYPES; i++) {
+    size_t types = m->has_distributions ? SERIES_TYPES : SERIES_DISTRIBUTION;
+
+    for (size_t i = 1; i < types; i++) {
         if (str_eq(node->text, str_of(type_names[i]))) {
             *ret = (enum series_type)i;
             return true;
@@ -35,12 +40,14 @@ static bool take_type(const struct yaml_node *node, enum series_type *ret, struc
     *ret = SERIES_COUNTER;
     return str_eq(node->text, STR("count")) ||
            yaml_err(node, e, ERR_CONFIG,
-                    "'%.*s' is no type of a metric; expected gauge, counter or rate",
-                    STR_FMT(node->text));
+                    "'%.*s' is no type of a metric%s; expected gauge, counter%s",
+                    STR_FMT(node->text), str_eq(node->text, STR("distribution")) ? " here" : "",
+                    m->has_distributions ? ", rate or distribution" : " or rate");
 }
 
 /* Where the values of an entry's keys go to. */
 struct entry {
+    const struct measures *all;
     struct measure *m;
     const struct yaml_node *type;
 };
@@ -72,7 +79,7 @@ static bool take_key(struct entry *x, const struct yaml_node *value, struct err 
     struct str *text = text_of(x, value->key);
 
     if (str_eq(value->key, STR("type")) || str_eq(value->key, STR("metric_type"))) {
-        return take_type(value, &x->m->meta.type, e);
+        return take_type(x->all, value, &x->m->meta.type, e);
     }
     if (text == NULL) {
         return yaml_key_err(value, e, ERR_CONFIG,
@@ -83,9 +90,10 @@ static bool take_key(struct entry *x, const struct yaml_node *value, struct err 
     return yaml_text(value, text, e);
 }
 
-static bool take_entry(const struct yaml_node *node, struct measure *m, struct err *e)
+static bool take_entry(const struct measures *all, const struct yaml_node *node, struct measure *m,
+                       struct err *e)
 {
-    struct entry x = {.m = m};
+    struct entry x = {.all = all, .m = m};
 
     if (node->kind == YAML_SCALAR) {
         return yaml_text(node, &m->name, e);
@@ -130,7 +138,7 @@ static bool take_mapping(struct measures *m, const struct yaml_node *mapping, st
         if (m->items.len >= MEASURES_MAX) {
             return yaml_err(n, e, ERR_LIMIT, "more than %d metrics", MEASURES_MAX);
         }
-        if (!take_entry(n, &one, e)) {
+        if (!take_entry(m, n, &one, e)) {
             return false;
         }
         if (!check_names(m, &one, n, e)) {
@@ -157,6 +165,7 @@ bool measures_compile(const struct measure_options *options, struct measures **r
     m->prefix = options->metric_prefix;
     m->only_mapped = options->only_mapped;
     m->has_legacy_names = options->label_names == MEASURE_NAMES_LEGACY;
+    m->has_distributions = options->has_distributions;
     if (!take_mapping(m, options->metrics_mapping, e) ||
         !take_mapping(m, options->custom_metrics, e)) {
         measures_free(m);

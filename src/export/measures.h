@@ -31,7 +31,8 @@ struct measure_options {
     const struct yaml_node *custom_metrics;  /* or NULL */
     struct str metric_prefix;
     bool only_mapped;
-    int label_names; /* enum measure_names */
+    int label_names;        /* enum measure_names */
+    bool has_distributions; /* set by a kind that takes metrics of that type */
 };
 
 /* The choices of `label_names` stand in this order. */
@@ -40,12 +41,16 @@ enum measure_names { MEASURE_NAMES_ANY, MEASURE_NAMES_LEGACY };
 extern const char *const measure_names[];
 
 /* The rows of a struct measure_options at offset BASE of a config; NAMES is what label_names are by default. */
-#define MEASURE_ROWS(BASE, PREFIX, NAMES)                                                         \
+#define MEASURE_ROWS(BASE, PREFIX, NAMES) \
+    MEASURE_ROWS_WITH(BASE, PREFIX, NAMES, "`gauge`, `counter` or `rate`")
+
+/* The same for a kind whose metrics have the TYPES. */
+#define MEASURE_ROWS_WITH(BASE, PREFIX, NAMES, TYPES)                                             \
     {.name = "metrics_mapping",                                                                   \
      .type = OPTION_NODE,                                                                         \
      .offset = (BASE) + offsetof(struct measure_options, metrics_mapping),                        \
      .help = "What fields of profiles are called here: `FIELD: NAME`, or `FIELD: {name, type, "   \
-             "help, unit}` with the type `gauge`, `counter` or `rate`."},                         \
+             "help, unit}` with the type " TYPES "."},                                            \
         {.name = "custom_metrics",                                                                \
          .type = OPTION_NODE,                                                                     \
          .offset = (BASE) + offsetof(struct measure_options, custom_metrics),                     \

@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 
+#include <string.h>
+
 /* The rows behind <settled> share the rest; those that are tried again anyway may be excepted
  * then. */
 struct fate *outcome_fates(const struct outcome *out, uint32_t n)
@@ -49,4 +51,51 @@ struct str outcome_reason(const struct outcome *out)
         }
     }
     return out->err.message[0] != '\0' ? str_of(out->err.message) : STR("not delivered");
+}
+
+/* ---- from rows to an outcome ---- */
+
+/* The verdict that rest is to have: the one that most wants another try, else none (DELIVERED). */
+static enum verdict owed_verdict(const struct fate *fates, uint32_t n)
+{
+    enum verdict worst = VERDICT_DELIVERED;
+
+    for (uint32_t i = 0; i < n; i++) {
+        enum verdict v = fates[i].verdict;
+        bool is_worse = verdict_is_owed(v) && (worst == VERDICT_DELIVERED || v < worst);
+        worst = is_worse ? v : worst;
+    }
+    return worst;
+}
+
+static bool is_there(enum verdict v)
+{
+    return v == VERDICT_DELIVERED || v == VERDICT_HELD;
+}
+
+/* Rows at the end that are all of <rest> for the <common> reason need no exceptions. */
+static uint32_t tail_start(const struct fate *fates, uint32_t n, enum verdict rest,
+                           const char *common)
+{
+    while (n > 0 && fates[n - 1].verdict == rest &&
+           (fates[n - 1].reason == NULL || strcmp(fates[n - 1].reason, common) == 0)) {
+        n--;
+    }
+    return n;
+}
+
+void outcome_word(struct outcome *out, const struct fate *fates, uint32_t n, enum verdict rest)
+{
+    enum verdict owed = owed_verdict(fates, n);
+    const char *reason = out->err.message[0] != '\0' ? out->err.message : "not delivered";
+
+    rest = verdict_is_owed(owed) ? owed : rest;
+    out->rest = is_there(rest) ? VERDICT_DELIVERED : rest;
+    out->settled = is_there(rest) ? n : tail_start(fates, n, rest, reason);
+    for (uint32_t i = 0; i < out->settled; i++) {
+        const struct fate *f = &fates[i];
+        if (!is_there(f->verdict)) {
+            outcome_except(out, i, f->verdict, f->reason != NULL ? f->reason : reason);
+        }
+    }
 }

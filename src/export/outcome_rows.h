@@ -28,6 +28,13 @@ static inline bool verdict_is_owed(enum verdict verdict)
 /* The rows of <view> that are still owed, in order; *ret_count of them. */
 uint32_t *fates_owed(const struct fate *fates, struct view view, uint32_t *ret_count);
 
+/*
+ * Says in <out> what became of <n> rows, one fate each; a reason that is NULL is the outcome's error. When any
+ * row is owed, so is the rest, even behind the last row: whoever counts calls sees one that failed. When none is, it
+ * is <rest>: DELIVERED, or REJECTED for rows at the end that share a reason.
+ */
+void outcome_word(struct outcome *out, const struct fate *fates, uint32_t n, enum verdict rest);
+
 /* Is every row of a view of <n> rows delivered, none of them otherwise? */
 bool outcome_is_clean(const struct outcome *out, uint32_t n);
 

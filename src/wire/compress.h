@@ -1,5 +1,6 @@
 /*
- * compress.h - the compressions that protocols use, behind one table: snappy (block form), gzip, zstd.
+ * compress.h - the compressions that protocols use, behind one table: snappy (block form), gzip, deflate
+ * (zlib's form, as HTTP means it), zstd; zstd1 is what Datadog calls zstd.
  *
  * Whole bodies in memory, both ways. Ownership: output is appended to the caller's buf. Threads: any.
  * Limits: unpacking gives at most <max_bytes> and says LIMIT beyond that, before it takes the memory where
@@ -22,7 +23,9 @@ struct compression {
 
 extern const struct compression compression_snappy;
 extern const struct compression compression_gzip;
+extern const struct compression compression_deflate;
 extern const struct compression compression_zstd;
+extern const struct compression compression_zstd1;
 
 /*
  * Appends one block that unpacks to what <parts> unpack to, one behind the other. Nothing is unpacked for
@@ -32,7 +35,7 @@ extern const struct compression compression_zstd;
 MUST_USE bool snappy_join(const struct str *parts, size_t count, size_t max_bytes, struct buf *out,
                           struct err *e);
 
-/* By its name, in any case; "x-gzip" too. NULL when there is none. */
+/* By its name, in any case; "x-gzip" too. NULL when there is none that we take. */
 const struct compression *compression_find(struct str name);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * gzip by zlib. A body may hold several members one behind the other, as concatenated files do.
+ * gzip and deflate by zlib. A gzip body may hold several members one behind the other, as concatenated files do;
+ * one of deflate is read the same way.
  */
 #include "wire/compress.h"
 
@@ -7,7 +8,8 @@
 
 enum {
     LEVEL = 3, /* bodies are repetitive: higher levels cost much and save little */
-    WINDOW_GZIP = 15 + 16,
+    WINDOW_ZLIB = 15,
+    WINDOW_GZIP = WINDOW_ZLIB + 16,
     MEMORY = 8,
     STEP_BYTES = 64 * 1024,
     PIECE_MAX = 1 << 30, /* zlib counts in 32 bits */
@@ -19,14 +21,14 @@ static void set_input(z_stream *z, struct str in)
     z->avail_in = (uInt)in.len;
 }
 
-static bool pack(struct str in, struct buf *out, struct err *e)
+static bool pack(struct str in, int window, struct buf *out, struct err *e)
 {
     z_stream z = {0};
 
     if (in.len > PIECE_MAX) {
-        return err_set(e, ERR_LIMIT, "%zu bytes are too many for one gzip body", in.len);
+        return err_set(e, ERR_LIMIT, "%zu bytes are too many for one body", in.len);
     }
-    if (deflateInit2(&z, LEVEL, Z_DEFLATED, WINDOW_GZIP, MEMORY, Z_DEFAULT_STRATEGY) != Z_OK) {
+    if (deflateInit2(&z, LEVEL, Z_DEFLATED, window, MEMORY, Z_DEFAULT_STRATEGY) != Z_OK) {
         return err_set(e, ERR_INTERNAL, "zlib does not start");
     }
     uLong bound = deflateBound(&z, in.len);
@@ -73,34 +75,36 @@ static bool unpack_members(z_stream *z, size_t max_bytes, struct buf *out, struc
         size_t made = out->len - start;
         /* One byte more than allowed, to tell a body of just that size from a larger one. */
         if (made > max_bytes || !give_room(z, out, max_bytes - made + 1)) {
-            return err_set(e, ERR_LIMIT, "gzip body unpacks to more than %zu bytes", max_bytes);
+            return err_set(e, ERR_LIMIT, "compressed body unpacks to more than %zu bytes",
+                           max_bytes);
         }
         int result = inflate_step(z, out);
         if (result == Z_STREAM_END) {
             if (z->avail_in == 0) {
                 return out->len - start <= max_bytes ||
-                       err_set(e, ERR_LIMIT, "gzip body unpacks to more than %zu bytes", max_bytes);
+                       err_set(e, ERR_LIMIT, "compressed body unpacks to more than %zu bytes",
+                               max_bytes);
             }
             result = inflateReset(z);
         } else if (result == Z_OK && z->avail_in == 0 && z->avail_out > 0) {
-            return err_set(e, ERR_PARSE, "gzip body ends early");
+            return err_set(e, ERR_PARSE, "compressed body ends early");
         }
         if (result != Z_OK) {
-            return err_set(e, ERR_PARSE, "not a gzip body: %s",
+            return err_set(e, ERR_PARSE, "not a gzip or deflate body: %s",
                            z->msg != NULL ? z->msg : "it ends early");
         }
     }
 }
 
-static bool unpack(struct str in, size_t max_bytes, struct buf *out, struct err *e)
+static bool unpack(struct str in, int window, size_t max_bytes, struct buf *out, struct err *e)
 {
     z_stream z = {0};
     size_t start = out->len;
 
     if (in.len > PIECE_MAX || max_bytes > BUF_UNLIMITED) {
-        return err_set(e, ERR_LIMIT, "gzip body of %zu bytes is too large", in.len);
+        return err_set(e, ERR_LIMIT, "compressed body of %zu bytes is too large", in.len);
     }
-    if (inflateInit2(&z, WINDOW_GZIP) != Z_OK) {
+    if (inflateInit2(&z, window) != Z_OK) {
         return err_set(e, ERR_INTERNAL, "zlib does not start");
     }
     set_input(&z, in);
@@ -112,4 +116,27 @@ static bool unpack(struct str in, size_t max_bytes, struct buf *out, struct err 
     return ok;
 }
 
-const struct compression compression_gzip = {.name = "gzip", .pack = pack, .unpack = unpack};
+static bool pack_gzip(struct str in, struct buf *out, struct err *e)
+{
+    return pack(in, WINDOW_GZIP, out, e);
+}
+
+static bool unpack_gzip(struct str in, size_t max_bytes, struct buf *out, struct err *e)
+{
+    return unpack(in, WINDOW_GZIP, max_bytes, out, e);
+}
+
+static bool pack_deflate(struct str in, struct buf *out, struct err *e)
+{
+    return pack(in, WINDOW_ZLIB, out, e);
+}
+
+static bool unpack_deflate(struct str in, size_t max_bytes, struct buf *out, struct err *e)
+{
+    return unpack(in, WINDOW_ZLIB, max_bytes, out, e);
+}
+
+const struct compression compression_gzip = {
+    .name = "gzip", .pack = pack_gzip, .unpack = unpack_gzip};
+const struct compression compression_deflate = {
+    .name = "deflate", .pack = pack_deflate, .unpack = unpack_deflate};

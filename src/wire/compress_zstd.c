@@ -73,3 +73,4 @@ static bool unpack(struct str in, size_t max_bytes, struct buf *out, struct err 
 }
 
 const struct compression compression_zstd = {.name = "zstd", .pack = pack, .unpack = unpack};
+const struct compression compression_zstd1 = {.name = "zstd1", .pack = pack, .unpack = unpack};

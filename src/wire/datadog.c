@@ -107,7 +107,8 @@ static int type_of(const struct series_meta *meta)
     static const int types[SERIES_TYPES] = {[SERIES_UNKNOWN] = TYPE_GAUGE,
                                             [SERIES_GAUGE] = TYPE_GAUGE,
                                             [SERIES_COUNTER] = TYPE_COUNT,
-                                            [SERIES_RATE] = TYPE_RATE};
+                                            [SERIES_RATE] = TYPE_RATE,
+                                            [SERIES_DISTRIBUTION] = TYPE_GAUGE};
 
     return meta != NULL ? types[meta->type] : TYPE_GAUGE;
 }
@@ -215,4 +216,55 @@ void datadog_add_point(const struct samples *s, uint32_t row, bool is_first, str
 void datadog_end_series(struct buf *out)
 {
     buf_add_text(out, "]}");
+}
+
+/* ---- distributions ---- */
+
+bool datadog_is_distribution(const struct samples *s, uint32_t series)
+{
+    const struct series_meta *meta = meta_of(s, series);
+
+    return meta != NULL && meta->type == SERIES_DISTRIBUTION;
+}
+
+void datadog_begin_distribution(const struct datadog_writer *w, const struct samples *s,
+                                uint32_t series, struct buf *out)
+{
+    const struct labels *labels = s->series[series];
+    struct str host = labels_get(labels, STR("host"));
+
+    buf_add_text(out, "{\"metric\":\"");
+    datadog_put_name(w, labels_get(labels, STR("__name__")), out);
+    buf_add_text(out, "\",\"type\":\"distribution\"");
+    if (host.len > 0) {
+        buf_add_text(out, ",\"host\":");
+        json_print_str(out, host);
+    }
+    buf_add_text(out, ",\"tags\":[");
+    add_tags(w, labels, out);
+    buf_add_text(out, "],\"points\":[");
+}
+
+void datadog_add_value(const struct samples *s, uint32_t row, struct buf *out)
+{
+    buf_add_byte(out, '[');
+    buf_add_i64(out, s->time_ns[row] / NS_PER_S);
+    buf_add_text(out, ",[");
+    buf_add_double(out, s->value[row]);
+}
+
+void datadog_add_next_value(const struct samples *s, uint32_t before, uint32_t row, struct buf *out)
+{
+    if (s->time_ns[row] / NS_PER_S == s->time_ns[before] / NS_PER_S) {
+        buf_add_byte(out, ',');
+        buf_add_double(out, s->value[row]);
+    } else {
+        buf_add_text(out, "]],");
+        datadog_add_value(s, row, out);
+    }
+}
+
+void datadog_end_distribution(struct buf *out)
+{
+    buf_add_text(out, "]]]}");
 }

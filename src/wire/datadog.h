@@ -1,8 +1,10 @@
 /*
- * datadog.h - Datadog's series as JSON (POST /api/v2/series): an object per run of samples of a series.
+ * datadog.h - Datadog's metrics as JSON. Series (POST /api/v2/series) are an object per run of samples of a
+ * series, distributions (POST /api/v1/distribution_points) one per run of values with the same labels:
  *
  *     {"metric":"web.cpu_usage","type":3,"points":[{"timestamp":1705314600,"value":85.4}],
  *      "resources":[{"type":"host","name":"a"}],"tags":["env:production","zone:b"]}
+ *     {"metric":"web.latency","type":"distribution","host":"a","tags":["zone:b"],"points":[[1705314600,[12,3.5]]]}
  *
  * The name is the metric's, behind the namespace unless it has a dot; tags are those of the config and the
  * labels. What Datadog would change or refuse is changed here in one way, always: other characters than
@@ -63,6 +65,18 @@ void datadog_begin_series(const struct datadog_writer *w, const struct samples *
                           struct buf *out);
 void datadog_add_point(const struct samples *s, uint32_t row, bool is_first, struct buf *out);
 void datadog_end_series(struct buf *out);
+
+/* The same of a distribution, where <row> is a value; all values of one second are one point. */
+void datadog_begin_distribution(const struct datadog_writer *w, const struct samples *s,
+                                uint32_t series, struct buf *out);
+void datadog_add_value(const struct samples *s, uint32_t row, struct buf *out);
+/* Another value behind that of <before>. */
+void datadog_add_next_value(const struct samples *s, uint32_t before, uint32_t row,
+                            struct buf *out);
+void datadog_end_distribution(struct buf *out);
+
+/* Is the series one of a distribution? */
+bool datadog_is_distribution(const struct samples *s, uint32_t series);
 
 /* The name as it is sent. */
 void datadog_put_name(const struct datadog_writer *w, struct str name, struct buf *out);

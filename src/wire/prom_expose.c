@@ -127,10 +127,8 @@ static struct series_meta meta_of(const struct prom_point *first, size_t rows)
 static void add_head(struct buf *out, const struct family *f, enum prom_text_form form)
 {
     static const char *const types[SERIES_TYPES] = {
-        [SERIES_UNKNOWN] = NULL,
-        [SERIES_GAUGE] = "gauge",
-        [SERIES_COUNTER] = "counter",
-        [SERIES_RATE] = "gauge",
+        [SERIES_UNKNOWN] = NULL, [SERIES_GAUGE] = "gauge",        [SERIES_COUNTER] = "counter",
+        [SERIES_RATE] = "gauge", [SERIES_DISTRIBUTION] = "gauge",
     };
 
     if (f->meta.help.len > 0) {

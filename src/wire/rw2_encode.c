@@ -55,8 +55,11 @@ static void put_sample(struct buf *out, int64_t time_ns, double value)
 }
 
 /* Kinds as the message numbers them; a rate is a gauge. */
-static const uint64_t types[SERIES_TYPES] = {
-    [SERIES_UNKNOWN] = 0, [SERIES_GAUGE] = 2, [SERIES_COUNTER] = 1, [SERIES_RATE] = 2};
+static const uint64_t types[SERIES_TYPES] = {[SERIES_UNKNOWN] = 0,
+                                             [SERIES_GAUGE] = 2,
+                                             [SERIES_COUNTER] = 1,
+                                             [SERIES_RATE] = 2,
+                                             [SERIES_DISTRIBUTION] = 2};
 
 static void put_metadata(struct encoder *en, const struct series_meta *meta)
 {

@@ -4,8 +4,9 @@ import json
 import time
 
 import net
+import pytest
 import vendors
-from fakes import json_answer
+from fakes import Answer, json_answer
 from telex import FAST_RETRY, recording
 
 ROUTES = [{"match": 'kind == "sample"', "to": ["dd"]}]
@@ -102,6 +103,66 @@ def test_the_config_map_of_the_seed(start_datadog, start_telex, tmp_path):
     net.wait_until("the metric", lambda: len(server.points) == 1)
     assert server.points[0][0] == "profiling.messages_per_second"
     assert server.points[0][2] == ("environment:production", "service:foundation") and server.violations == []
+
+
+LATENCY = {"custom_metrics": {"latency": {"metric_name": "web.latency", "metric_type": "distribution",
+                                          "source_field": "avg_latency_ms"}}}
+
+
+def test_a_field_as_a_distribution(start_datadog, start_telex):
+    """Every value arrives, those of one second in one point; the other fields are series as ever."""
+    server = start_datadog()
+    program = start_telex({"receive": {"profiles": True}, "exporters": {"dd": exporter(
+        server, **LATENCY, tags=["team:ops"], apm_config={"env": "prod"})}})
+    now = int(time.time())
+    push(program, [{"avg_latency_ms": n / 2, "rows": n, "timestamp": now - n // 10, "labels": {"host": "h", "z": "ä b"}}
+                   for n in range(100)] + [{"avg_latency_ms": 1, "timestamp": now - 7200}])
+    net.wait_until("the values", lambda: len(server.values) == 100 and len(server.points) == 100)
+    assert server.violations == []
+    assert {(name, host, tags) for name, host, tags, *_ in server.values} == {
+        ("web.latency", "h", ("team:ops", "env:prod", "z:ä_b"))}
+    assert sorted((time_s, value) for *_, time_s, value in server.values) == sorted(
+        (now - n // 10, n / 2) for n in range(100))
+    assert {name for name, *_ in server.points} == {"profiling.rows"}
+    requests = [r for r in server.requests if r.path == "/api/v1/distribution_points"]
+    assert len(requests) <= 3 and {r.headers["Content-Encoding"] for r in requests} == {"deflate"}
+    assert len(requests[0].json()["series"][0]["points"]) >= 1
+    net.wait_until("the dead letter", lambda: "older than an hour" in program.process.log())
+
+
+def test_what_was_taken_is_not_sent_again(start_datadog, start_telex):
+    """While series are refused, values of distributions arrive, once; and the other way round."""
+    server = start_datadog()
+    real, down = server.answer, ["/api/v2/series"]
+    server.answer = lambda request: Answer(503) if request.path in down else real(request)
+    program = start_telex({"receive": {"profiles": True}, "exporters": {"dd": exporter(server, **LATENCY)}})
+    push(program, [{"avg_latency_ms": n, "rows": n} for n in range(10)])
+    net.wait_until("the values", lambda: len(server.values) == 10)
+    net.wait_until("tries", lambda: sum(r.path == down[0] for r in server.requests) >= 3)
+    assert server.points == []
+    down[0] = "/api/v1/distribution_points"
+    net.wait_until("the series", lambda: len(server.points) == 10)
+    push(program, [{"avg_latency_ms": 99, "rows": 99}])
+    net.wait_until("the series", lambda: len(server.points) == 11)
+    assert len(server.values) == 10
+    down.clear()
+    net.wait_until("the value", lambda: len(server.values) == 11)
+    assert program.sigterm() == 0
+    assert server.violations == [] and len(server.points) == 11
+    assert sorted(value for *_, value in server.values) == [*range(10), 99]
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd1", "deflate", "none"])
+def test_compressions(start_datadog, start_telex, compression):
+    server = start_datadog()
+    program = start_telex({"receive": {"profiles": True}, "exporters": {"dd": exporter(
+        server, compression=compression, debug={"validate_schemas": True}, **LATENCY)}})
+    push(program, [{"avg_latency_ms": 5, "rows": 7}])
+    net.wait_until("both", lambda: len(server.points) == len(server.values) == 1)
+    found = {r.path: r.headers.get("Content-Encoding", "none") for r in server.requests if r.method == "POST"}
+    assert found == {"/api/v2/series": compression,
+                     "/api/v1/distribution_points": "none" if compression == "none" else "deflate"}
+    assert server.violations == [] and "what was encoded is not what was meant" not in program.process.log()
 
 
 SPANS = [{"function_name": "inner", "execution_time_ms": 10, "parent": "outer", "rows": 12, "cached": True,

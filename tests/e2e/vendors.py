@@ -1,6 +1,6 @@
 """Strict receivers of vendors that no test can reach, written from their published schemas.
 
-`Datadog`   POST /api/v2/series, GET /api/v1/validate
+`Datadog`   POST /api/v2/series, POST /api/v1/distribution_points, GET /api/v1/validate
 `DatadogAgent`  PUT /v0.4/traces
 `NewRelic`  POST /metric/v1, /v1/accounts/ID/events, /trace/v1
 
@@ -12,6 +12,7 @@ import json
 import math
 import re
 import struct
+import subprocess
 import time
 import zlib
 
@@ -46,73 +47,111 @@ def is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def unpacked(request, encodings):
+def unzstd(data):
+    done = subprocess.run(["zstd", "-dc"], input=data, capture_output=True, check=False, timeout=30)
+    need(done.returncode == 0, f"no zstd: {done.stderr.decode()}")
+    return done.stdout
+
+
+UNPACK = {"identity": bytes, "gzip": gzip.decompress, "deflate": zlib.decompress, "zstd1": unzstd}
+
+
+def unpacked(request, encodings, content_type="application/json"):
     """The body's bytes; Wrong when it is not what its headers say."""
     encoding = request.headers.get("Content-Encoding") or "identity"
     need(encoding in ("identity", *encodings), f"Content-Encoding {encoding!r}")
-    need((request.headers.get("Content-Type") or "").split(";")[0] == "application/json", "Content-Type")
+    need((request.headers.get("Content-Type") or "").split(";")[0] == content_type, "Content-Type")
     try:
-        return gzip.decompress(request.raw) if encoding == "gzip" else request.raw
+        return UNPACK[encoding](request.raw)
     except (OSError, EOFError, zlib.error) as error:
         raise Wrong(str(error)) from error
 
 
 class Datadog(Fake):
-    """`points` is a list of (metric, host, tags, time, value, type)."""
+    """`points` is a list of (metric, host, tags, time, value, type), `values` of (metric, host, tags, time, value) of
+    distributions."""
 
     RAW_MAX, PACKED_MAX = 5242880, 512000
     KEY = "0123456789abcdef0123456789abcdef"
     SERIES = {"metric", "type", "points", "resources", "tags", "unit", "interval", "source_type_name", "metadata"}
+    DISTRIBUTION = {"metric", "type", "points", "host", "tags"}
 
     def __init__(self, port=None):
         super().__init__(port)
-        self.points = []
+        self.points, self.values = [], []
+        self.takers = {"/api/v2/series": self.take_series, "/api/v1/distribution_points": self.take_distributions}
 
     def answer(self, request):
         if request.headers.get("DD-API-KEY") != self.KEY:
             return json_answer({"errors": ["Forbidden"]}, 403)
         if (request.method, request.path) == ("GET", "/api/v1/validate"):
             return json_answer({"valid": True})
-        if (request.method, request.path) != ("POST", "/api/v2/series"):
+        if request.method != "POST" or request.path not in self.takers:
             self.violation(f"{request.method} {request.path}")
             return Answer(404)
         try:
-            self.take_series(request)
+            return self.takers[request.path](request)
         except (Wrong, ValueError) as error:
             return self.violation(str(error))
-        return json_answer({"errors": []}, 202)
 
-    def take_series(self, request):
-        raw = unpacked(request, ("gzip", "deflate", "zstd1"))
+    def series_of(self, request, encodings):
+        raw = unpacked(request, encodings)
         if len(request.raw) > self.PACKED_MAX or len(raw) > self.RAW_MAX:
             raise Wrong(f"{len(request.raw)} bytes, {len(raw)} unpacked")
         body = parse(raw)
         need(set(body) == {"series"} and body["series"], "series")
-        points = [point for series in body["series"] for point in self.read_series(series)]
-        self.points += points
+        return body["series"]
+
+    def take_series(self, request):
+        rows = self.series_of(request, ("gzip", "deflate", "zstd1"))
+        self.points += [point for series in rows for point in self.read_series(series)]
+        return json_answer({"errors": []}, 202)
+
+    def take_distributions(self, request):
+        rows = self.series_of(request, ("deflate",))
+        self.values += [value for series in rows for value in self.read_distribution(series)]
+        return json_answer({"status": "ok"}, 202)
+
+    @staticmethod
+    def check_head(series, members):
+        need(set(series) <= members, f"members {sorted(series)}")
+        need(re.fullmatch(r"[A-Za-z][A-Za-z0-9_.]{0,199}", series["metric"]), f"name {series['metric']!r}")
+        for tag in series.get("tags", []):
+            need(re.fullmatch(r"[^\W\d_][\w\-:./]*", tag) and len(tag) <= 200, f"tag {tag!r}")
+        need(series["points"], "no points")
+
+    @staticmethod
+    def check_second(timestamp):
+        now = time.time()
+        need(isinstance(timestamp, int) and now - 3600 - 60 <= timestamp <= now + 600 + 60, f"time {timestamp!r}")
+
+    def read_distribution(self, series):
+        self.check_head(series, self.DISTRIBUTION)
+        need(series.get("type", "distribution") == "distribution", "type")
+        need(isinstance(series.get("host", "h"), str) and series.get("host", "h"), "host")
+        for point in series["points"]:
+            need(isinstance(point, list) and len(point) == 2, f"point {point!r}")
+            timestamp, values = point
+            self.check_second(timestamp)
+            need(isinstance(values, list) and values and all(map(is_number, values)), f"values {values!r}")
+            for value in values:
+                yield series["metric"], series.get("host"), tuple(series.get("tags", [])), timestamp, value
 
     def read_series(self, series):
-        need(set(series) <= self.SERIES, f"members {sorted(series)}")
-        need(re.fullmatch(r"[A-Za-z][A-Za-z0-9_.]{0,199}", series["metric"]), f"name {series['metric']!r}")
+        self.check_head(series, self.SERIES)
         need(series.get("type") in (0, 1, 2, 3), "type")
         need(series["type"] not in (1, 2) or series.get("interval", 0) > 0, "an interval is needed")
         need(isinstance(series.get("interval", 0), int), "interval")
         need(isinstance(series.get("unit", ""), str), "unit")
-        for tag in series.get("tags", []):
-            need(re.fullmatch(r"[^\W\d_][\w\-:./]*", tag) and len(tag) <= 200, f"tag {tag!r}")
         resources = series.get("resources", [])
         need(all(set(one) == {"type", "name"} and one["name"] for one in resources), "resources")
         host = next((one["name"] for one in resources if one["type"] == "host"), None)
-        need(series["points"], "no points")
         for point in series["points"]:
             yield (series["metric"], host, tuple(series.get("tags", [])), *self.read_point(point), series["type"])
 
-    @staticmethod
-    def read_point(point):
-        need(set(point) == {"timestamp", "value"}, "point")
-        need(isinstance(point["timestamp"], int) and is_number(point["value"]), "values of a point")
-        now = time.time()
-        need(now - 3600 - 60 <= point["timestamp"] <= now + 600 + 60, f"time {point['timestamp']}")
+    def read_point(self, point):
+        need(set(point) == {"timestamp", "value"} and is_number(point["value"]), "point")
+        self.check_second(point["timestamp"])
         return point["timestamp"], point["value"]
 
 

@@ -197,9 +197,9 @@ static void add_body(struct buf *out, struct str body)
 }
 
 static const struct compression *const encodings[] = {
-    [BODY_GZIP] = &compression_gzip,
-    [BODY_ZSTD] = &compression_zstd,
-    [BODY_SNAPPY] = &compression_snappy,
+    [BODY_GZIP] = &compression_gzip,     [BODY_ZSTD] = &compression_zstd,
+    [BODY_SNAPPY] = &compression_snappy, [BODY_DEFLATE] = &compression_deflate,
+    [BODY_ZSTD1] = &compression_zstd1,
 };
 
 void export_kit_print_request(const struct export_request *req, struct buf *out)

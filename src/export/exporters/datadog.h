@@ -1,5 +1,5 @@
 /*
- * datadog.h - what the two leaves of Datadog share: metrics go to Datadog itself, spans to its agent.
+ * datadog.h - what the leaves of Datadog share: metrics go to Datadog itself, spans to its agent.
  *
  * The agent has a client of its own, so the API key is not sent to it. Ownership: a config is the graph's; the
  * sink has a copy. Threads: as sink.h. Limits: in wire/datadog.h and wire/datadog_traces.h.
@@ -11,6 +11,7 @@
 #include "export/http_sink.h"
 #include "export/measures.h"
 #include "net/http_client.h"
+#include "wire/datadog.h"
 
 struct datadog_metrics {
     struct str name_space;
@@ -35,17 +36,28 @@ struct datadog_config {
     struct datadog_metrics metrics;
     struct datadog_apm apm;
     struct measure_options measures;
-    bool gzip;
+    int compression; /* enum datadog_compression */
+    bool gzip;       /* false: no compression, as it was said before there was another */
 };
 
+/* The choices of `compression` stand in this order. */
+enum datadog_compression { DATADOG_GZIP, DATADOG_ZSTD1, DATADOG_DEFLATE, DATADOG_PLAIN };
+
+#define DATADOG_METRIC_PREFIX "profiling."
 #define DATADOG_AGENT_URL "http://127.0.0.1:8126"
 
+/* How series are compressed; others that are not plain as their API has it. */
+enum body_encoding datadog_encoding(const struct datadog_config *c);
+
+extern const struct status_rule datadog_statuses[];
+
+extern const struct http_exporter datadog_series;
+extern const struct http_exporter datadog_distributions;
 extern const struct http_exporter datadog_traces;
 
-/* <metrics>, which it owns from now on, and a leaf for the agent beside it; on failure <metrics> stays the
- * caller's. */
+/* A leaf for all of it. */
 MUST_USE bool datadog_sink_open(const struct exporter_place *place,
-                                const struct datadog_config *config, struct sink *metrics,
-                                struct sink **ret_sink, struct err *e);
+                                const struct datadog_config *config, struct sink **ret_sink,
+                                struct err *e);
 
 #endif

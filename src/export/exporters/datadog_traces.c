@@ -1,7 +1,6 @@
-/* Spans to Datadog's agent, and the sink that tells them from metrics. */
+/* Spans to Datadog's agent. */
 #include "export/exporters/datadog.h"
 
-#include "base/mem.h"
 #include "wire/datadog_traces.h"
 
 enum { ROWS_MAX = 10 * 1000 };
@@ -54,80 +53,3 @@ const struct http_exporter datadog_traces = {
     .statuses = statuses,
     .client_offset = offsetof(struct datadog_config, agent),
 };
-
-/* ---- the sink ---- */
-
-struct datadog_sink {
-    struct sink sink;
-    struct sink *metrics;
-    struct sink *traces;
-    struct datadog_config config; /* with an agent's address */
-    bool has_agent;
-};
-
-/* Spans wait for an agent only where somebody said that there is one: metrics would wait behind them. */
-static bool has_agent(const struct datadog_config *c)
-{
-    return c->agent.url.len > 0 || c->apm.service.len > 0 || c->apm.env.len > 0 ||
-           c->apm.version.len > 0;
-}
-
-static void drop(struct view view, struct outcome *ret)
-{
-    ret->dropped += view.n;
-    (void)err_set(
-        &ret->err, ERR_CONFIG,
-        "spans are for Datadog's agent, and none is named: set 'trace_agent: { url: %s }' or "
-        "'apm_config', or route them to another exporter",
-        DATADOG_AGENT_URL);
-    outcome_settle(ret, view.n);
-}
-
-static void deliver(struct sink *sink, struct view view, struct wait wait, struct outcome *ret)
-{
-    struct datadog_sink *s = container_of(sink, struct datadog_sink, sink);
-    bool is_spans = batch_info(view.batch)->kind == RECORD_SPAN;
-    struct sink *leaf = is_spans ? s->traces : s->metrics;
-
-    if (is_spans && !s->has_agent) {
-        drop(view, ret);
-        return;
-    }
-    leaf->ops->deliver(leaf, view, wait, ret);
-}
-
-static enum probed probe(struct sink *sink, struct wait wait, struct err *e)
-{
-    return sink_probe(container_of(sink, struct datadog_sink, sink)->metrics, wait, e);
-}
-
-static void close_sink(struct sink *sink)
-{
-    struct datadog_sink *s = container_of(sink, struct datadog_sink, sink);
-
-    sink_close(s->metrics);
-    sink_close(s->traces);
-    mem_free(s);
-}
-
-static const struct sink_ops ops = {.deliver = deliver, .probe = probe, .close = close_sink};
-
-bool datadog_sink_open(const struct exporter_place *place, const struct datadog_config *config,
-                       struct sink *metrics, struct sink **ret_sink, struct err *e)
-{
-    struct datadog_sink *s = mem_new(struct datadog_sink);
-
-    s->sink.ops = &ops;
-    s->config = *config;
-    s->has_agent = has_agent(config);
-    if (s->config.agent.url.len == 0) {
-        s->config.agent.url = STR(DATADOG_AGENT_URL);
-    }
-    if (!http_sink_open(&datadog_traces, place, &s->config, &s->traces, e)) {
-        mem_free(s);
-        return false;
-    }
-    s->metrics = metrics;
-    *ret_sink = &s->sink;
-    return true;
-}

@@ -134,49 +134,11 @@ const char *several_reason(struct several *s, struct str who, const char *reason
     return s->reason_copy;
 }
 
-/* The verdict that rest is to have: the one that most wants another try, else none (DELIVERED). */
-static enum verdict owed_verdict(const struct several *s, uint32_t n)
-{
-    enum verdict worst = VERDICT_DELIVERED;
-
-    for (uint32_t i = 0; i < n; i++) {
-        enum verdict v = s->fates[i].verdict;
-        bool is_worse = verdict_is_owed(v) && (worst == VERDICT_DELIVERED || v < worst);
-        worst = is_worse ? v : worst;
-    }
-    return worst;
-}
-
-static bool is_there(enum verdict v)
-{
-    return v == VERDICT_DELIVERED || v == VERDICT_HELD;
-}
-
-/* Rows at the end that are all of <rest> for the <common> reason need no exceptions. */
-static uint32_t tail_start(const struct several *s, uint32_t n, enum verdict rest,
-                           const char *common)
-{
-    while (n > 0 && s->fates[n - 1].verdict == rest &&
-           (s->fates[n - 1].reason == NULL || strcmp(s->fates[n - 1].reason, common) == 0)) {
-        n--;
-    }
-    return n;
-}
-
 void several_finish(struct several *s, struct view view, struct outcome *ret)
 {
-    enum verdict owed = owed_verdict(s, view.n);
-    enum verdict rest = verdict_is_owed(owed) || view.n == 0 ? owed : s->fates[view.n - 1].verdict;
-    const char *reason = ret->err.message[0] != '\0' ? ret->err.message : "not delivered";
+    enum verdict last = view.n > 0 ? s->fates[view.n - 1].verdict : VERDICT_DELIVERED;
 
-    ret->rest = is_there(rest) ? VERDICT_DELIVERED : rest;
-    ret->settled = is_there(rest) ? view.n : tail_start(s, view.n, rest, reason);
-    for (uint32_t i = 0; i < ret->settled; i++) {
-        const struct fate *f = &s->fates[i];
-        if (!is_there(f->verdict)) {
-            outcome_except(ret, i, f->verdict, f->reason != NULL ? f->reason : reason);
-        }
-    }
+    outcome_word(ret, s->fates, view.n, last);
 }
 
 void several_show_active(struct several *s, size_t child)

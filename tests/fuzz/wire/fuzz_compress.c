@@ -8,7 +8,7 @@ enum { MAX_BYTES = 1 << 16 };
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct compression *const all[] = {&compression_snappy, &compression_gzip,
-                                                    &compression_zstd};
+                                                    &compression_zstd, &compression_deflate};
     AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
     AUTO(buf_release) struct buf packed = BUF_INIT(BUF_UNLIMITED);
     AUTO(buf_release) struct buf back = BUF_INIT(BUF_UNLIMITED);

@@ -325,6 +325,8 @@ static const struct {
      "event_types: {ProfileTrace: {attributes: x}}\n",
      4, 42, "a list of fields"},
     {"type: datadog\napi_key: k\nsite: app.datadoghq.eu\n", 3, 7, "the name behind 'app.'"},
+    {"type: datadog\napi_key: k\ngzip: false\ncompression: zstd1\n", 4, 1, "nothing is compressed"},
+    {"type: datadog\napi_key: k\ncompression: zstd\n", 3, 14, "zstd1"},
     {"type: influxdb\nurl: http://h\ndatabase: d\ntoken: t\n", 4, 1, "add 'org' and 'bucket'"},
     {"type: influxdb\nurl: http://h\nbucket: b\nversion: 3\n", 4, 10, "have a 'database'"},
     {"type: influxdb\nurl: http://h\ndatabase: d\nretention_policy: r\nversion: 3\n", 5, 10,

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/yaml.h"
+#include "export/outcome_rows.h"
 #include "wire/notes.h"
 
 #include <setjmp.h>
@@ -117,7 +118,10 @@ static void test_refused(void **state)
         {"metrics_mapping: [a]", "expected a mapping", 0},
         {"metrics_mapping: { a: [] }", "expected the name of a metric", 0},
         {"metrics_mapping: { a: { typ: gauge } }", "'typ' is nothing that a metric has", 0},
-        {"custom_metrics: { a: { metric_type: sum } }", "'sum' is no type of a metric", 0},
+        {"custom_metrics: { a: { metric_type: sum } }",
+         "'sum' is no type of a metric; expected gauge, counter or rate", 0},
+        {"custom_metrics: { a: { metric_type: distribution } }",
+         "'distribution' is no type of a metric here; expected gauge, counter or rate", 0},
         {"metrics_mapping: { a: '' }", "need names", 0},
         {"metrics_mapping: { a: { name: bad name } }", "'bad name' is no name of a metric here",
          MEASURE_NAMES_LEGACY},
@@ -138,12 +142,14 @@ static void test_refused(void **state)
 
 /* ---- what becomes of them ---- */
 
-/* Ends each of the four samples as it is told. */
+/* Ends samples as it is told, and counts those that it got. */
 struct spy {
     struct sink sink;
     enum verdict rest;
     uint32_t settled;
-    uint32_t rejected; /* index; or UINT32_MAX */
+    uint32_t excepted; /* index; or UINT32_MAX */
+    enum verdict exception;
+    uint32_t got;
 };
 
 static void spy_deliver(struct sink *sink, struct view view, struct wait wait, struct outcome *ret)
@@ -151,11 +157,11 @@ static void spy_deliver(struct sink *sink, struct view view, struct wait wait, s
     struct spy *s = (struct spy *)sink;
 
     (void)wait;
-    assert_int_equal(view.n, 4);
+    s->got = view.n;
     ret->rest = s->rest;
     ret->settled = s->settled;
-    if (s->rejected < view.n) {
-        outcome_except(ret, s->rejected, VERDICT_REJECTED, "bad");
+    if (s->excepted < view.n) {
+        outcome_except(ret, s->excepted, s->exception, "bad");
     }
 }
 
@@ -166,47 +172,128 @@ static void spy_close(struct sink *sink)
 
 static const struct sink_ops spy_ops = {.deliver = spy_deliver, .close = spy_close};
 
+/* A letter per row: Delivered, reJected, Retry. */
+static void print_fates(const struct outcome *out, uint32_t n, char *text)
+{
+    static const char letters[VERDICTS] = {
+        [VERDICT_DELIVERED] = 'D', [VERDICT_REJECTED] = 'J', [VERDICT_RETRY] = 'R'};
+    struct fate *fates = outcome_fates(out, n);
+
+    for (uint32_t i = 0; i < n; i++) {
+        text[i] = letters[fates[i].verdict];
+        assert_true(fates[i].verdict != VERDICT_REJECTED || strcmp(fates[i].reason, "bad") == 0);
+    }
+    text[n] = '\0';
+    mem_free(fates);
+}
+
+/* Of three profiles the first and the last make two samples each. */
 static void test_outcomes(void **state)
 {
     (void)state;
     static const struct {
         enum verdict rest;
         uint32_t settled;
-        uint32_t rejected;
-        uint32_t want_settled;
-        uint32_t want_rejected; /* profile */
+        uint32_t excepted;
+        const char *want;
+        enum verdict exception;
     } cases[] = {
-        {VERDICT_DELIVERED, 4, UINT32_MAX, 3, UINT32_MAX},
-        {VERDICT_RETRY, 0, UINT32_MAX, 0, UINT32_MAX},
-        {VERDICT_RETRY, 1, UINT32_MAX, 0, UINT32_MAX},
-        {VERDICT_RETRY, 2, UINT32_MAX, 2, UINT32_MAX},
-        {VERDICT_RETRY, 3, UINT32_MAX, 2, UINT32_MAX},
-        {VERDICT_DELIVERED, 4, 1, 3, 0},
-        {VERDICT_DELIVERED, 4, 2, 3, 2},
-        {VERDICT_RETRY, 2, 0, 2, 0},
+        {VERDICT_DELIVERED, 4, UINT32_MAX, "DDD", 0},
+        {VERDICT_RETRY, 0, UINT32_MAX, "RDR", 0},
+        {VERDICT_RETRY, 1, UINT32_MAX, "RDR", 0},
+        {VERDICT_RETRY, 2, UINT32_MAX, "DDR", 0},
+        {VERDICT_RETRY, 3, UINT32_MAX, "DDR", 0},
+        {VERDICT_DELIVERED, 4, 1, "JDD", VERDICT_REJECTED},
+        {VERDICT_DELIVERED, 4, 2, "DDJ", VERDICT_REJECTED},
+        {VERDICT_RETRY, 2, 0, "JDR", VERDICT_REJECTED},
+        {VERDICT_RETRY, 4, 0, "RDD", VERDICT_RETRY},
+        {VERDICT_REJECTED, 0, UINT32_MAX, "JDJ", 0},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct mapped m;
-        struct spy spy = {{&spy_ops}, cases[i].rest, cases[i].settled, cases[i].rejected};
+        struct spy spy = {{&spy_ops},        cases[i].rest,      cases[i].settled,
+                          cases[i].excepted, cases[i].exception, 0};
         AUTO(batch_autounref) struct batch *b = make_profiles();
         struct sink *sink = &spy.sink;
         struct outcome out;
         struct err e = ERR_INIT;
+        char got[4];
         read_options(&m, "{}");
         assert_true(measure_sink_open(&m.options, &sink, &e));
         outcome_init(&out);
+        (void)err_set(&out.err, ERR_NET, "bad");
         sink->ops->deliver(sink, view_all(b), (struct wait){0, NULL}, &out);
-        assert_int_equal(out.settled, cases[i].want_settled);
-        assert_int_equal(out.except.list.len, cases[i].want_rejected != UINT32_MAX);
-        if (out.except.list.len > 0) {
-            assert_int_equal(out.except.list.items[0].index, cases[i].want_rejected);
-            assert_string_equal(out.except.list.items[0].reason, "bad");
-        }
+        print_fates(&out, 3, got);
+        assert_string_equal(got, cases[i].want);
+        assert_int_equal(verdict_is_owed(out.rest), verdict_is_owed(cases[i].rest));
+        assert_int_equal(spy.got, 4);
         outcome_release(&out);
         sink_close(sink);
         arena_release(&m.arena);
     }
+}
+
+static void deliver_again(struct sink *sink, struct view view, const char *want)
+{
+    struct outcome out;
+    char got[4];
+
+    outcome_init(&out);
+    sink->ops->deliver(sink, view, (struct wait){0, NULL}, &out);
+    print_fates(&out, view.n, got);
+    assert_string_equal(got, want);
+    outcome_release(&out);
+}
+
+/* A sample that was taken is not sent again with those of its profile that were not; another batch is another. */
+static void test_what_was_taken_is_not_sent_again(void **state)
+{
+    static const uint32_t owed[] = {0, 2};
+    struct mapped m;
+    struct spy spy = {{&spy_ops}, VERDICT_RETRY, 3, 0, VERDICT_RETRY, 0};
+    AUTO(batch_autounref) struct batch *b = make_profiles();
+    AUTO(batch_autounref) struct batch *other = make_profiles();
+    struct sink *sink = &spy.sink;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    read_options(&m, "{}");
+    assert_true(measure_sink_open(&m.options, &sink, &e));
+    deliver_again(sink, view_all(b), "RDR"); /* two of four are taken */
+    assert_int_equal(spy.got, 4);
+    spy.settled = 1;
+    spy.excepted = UINT32_MAX;
+    deliver_again(sink, (struct view){.batch = b, .rows = owed, .n = 2}, "DR");
+    assert_int_equal(spy.got, 2);
+    spy.settled = 0;
+    deliver_again(sink, (struct view){.batch = b, .rows = owed + 1, .n = 1}, "R");
+    assert_int_equal(spy.got, 1);
+    deliver_again(sink, view_all(other), "RDR");
+    assert_int_equal(spy.got, 4);
+    spy.rest = VERDICT_DELIVERED;
+    spy.settled = 4;
+    deliver_again(sink, view_all(b), "DDD");
+    assert_int_equal(spy.got, 4);
+    sink_close(sink);
+    arena_release(&m.arena);
+}
+
+static void test_a_kind_with_distributions(void **state)
+{
+    struct mapped m;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    read_options(&m, "metrics_mapping: { rate: { type: distribution } }");
+    m.options.has_distributions = true;
+    assert_true(measures_check(&m.options, &e));
+    arena_release(&m.arena);
+    read_options(&m, "metrics_mapping: { rate: { type: sum } }");
+    m.options.has_distributions = true;
+    assert_false(measures_check(&m.options, &e));
+    assert_non_null(strstr(e.message, "expected gauge, counter, rate or distribution"));
+    arena_release(&m.arena);
 }
 
 int main(void)
@@ -215,6 +302,8 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_what_was_taken_is_not_sent_again),
+        cmocka_unit_test(test_a_kind_with_distributions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

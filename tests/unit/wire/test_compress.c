@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 static const struct compression *const all[] = {&compression_snappy, &compression_gzip,
-                                                &compression_zstd};
+                                                &compression_zstd, &compression_deflate};
 
 /* Text that compresses a little. */
 static void fill(struct buf *b, size_t size)
@@ -124,6 +124,31 @@ static void test_find(void **state)
     assert_null(compression_find(STR("")));
 }
 
+/* As others read them: zlib's header, and Datadog's name of a zstd frame. */
+static void test_forms(void **state)
+{
+    static const struct {
+        const struct compression *c;
+        const char *name;
+        const char *start;
+        size_t len;
+    } rows[] = {
+        {&compression_gzip, "gzip", "\x1f\x8b", 2},
+        {&compression_deflate, "deflate", "\x78", 1},
+        {&compression_zstd, "zstd", "\x28\xb5\x2f\xfd", 4},
+        {&compression_zstd1, "zstd1", "\x28\xb5\x2f\xfd", 4},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(buf_release) struct buf packed = BUF_INIT(BUF_UNLIMITED);
+        struct err e = ERR_INIT;
+        assert_string_equal(rows[i].c->name, rows[i].name);
+        assert_true(rows[i].c->pack(STR("a text"), &packed, &e));
+        assert_memory_equal(packed.ptr, rows[i].start, rows[i].len);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +158,7 @@ int main(void)
         cmocka_unit_test(test_broken_bytes),
         cmocka_unit_test(test_gzip_members_and_trailing_bytes),
         cmocka_unit_test(test_find),
+        cmocka_unit_test(test_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,6 +159,38 @@ static void test_a_series_with_its_meta(void **state)
     }
 }
 
+static void test_a_distribution(void **state)
+{
+    static const struct kit_sample samples[] = {
+        {"web,host=h,zone=b", KIT_TIME_NS, 0.5},
+        {"web,host=h,zone=b", KIT_TIME_NS + 999999999, 2},
+        {"web,host=h,zone=b", KIT_TIME_NS + NS_PER_S, -1e300},
+        {"bare", KIT_TIME_NS, 3}};
+    const struct batch_info info = {.origin = STR_INIT("rule")};
+    AUTO(batch_autounref) struct batch *b = kit_samples(NULL, &info, samples, ARRAY_LEN(samples));
+    AUTO(buf_release) struct buf got = BUF_INIT(BUF_SMALL);
+    const struct datadog_writer w = {.name_space = STR("n")};
+    const struct samples *s = NULL;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_true(batch_samples(b, &s, &e));
+    datadog_begin_distribution(&w, s, s->series_of[0], &got);
+    datadog_add_value(s, 0, &got);
+    datadog_add_next_value(s, 0, 1, &got);
+    datadog_add_next_value(s, 1, 2, &got);
+    datadog_end_distribution(&got);
+    datadog_begin_distribution(&w, s, s->series_of[3], &got);
+    datadog_add_value(s, 3, &got);
+    datadog_end_distribution(&got);
+    assert_string_equal(
+        buf_text(&got),
+        "{\"metric\":\"n.web\",\"type\":\"distribution\",\"host\":\"h\",\"tags\":[\"zone:b\"],"
+        "\"points\":[[1705314600,[0.5,2]],[1705314601,[-1e+300]]]}"
+        "{\"metric\":\"n.bare\",\"type\":\"distribution\",\"tags\":[],\"points\":[[1705314600,[3]]]}");
+    assert_false(datadog_is_distribution(s, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +199,7 @@ int main(void)
         cmocka_unit_test(test_no_tag_ends_within_a_character),
         cmocka_unit_test(test_rows_that_datadog_refuses),
         cmocka_unit_test(test_a_series_with_its_meta),
+        cmocka_unit_test(test_a_distribution),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
