@@ -45,7 +45,8 @@ void show_line_of_file(struct err *e, struct str file, struct pos pos, size_t le
     if (pos.line > 0 && fs_read_file(fs_system(), file, RULE_FILE_MAX, &text, &ignored)) {
         size_t offset = offset_of(buf_str(&text), pos);
         if (offset < text.len) {
-            err_point(e, buf_str(&text), offset, len, (struct pos){1, 1});
+            struct yaml_source source = {file, buf_str(&text)};
+            yaml_point(&source, offset, len, e);
         }
     }
     (void)err_in_file(e, file);

@@ -54,10 +54,13 @@ static const char *const level_names[] = {
     [TRACE_ERROR] = "error", [TRACE_OFF] = "off",
 };
 
-/* Values of fields whose key contains one of these are never shown. */
+/* Values of fields whose key contains one of these, '_' and '-' left out, are never shown. */
 static const struct str secret_keys[] = {
-    STR_INIT("password"),      STR_INIT("passwd"),  STR_INIT("token"),      STR_INIT("secret"),
-    STR_INIT("authorization"), STR_INIT("api_key"), STR_INIT("credential"),
+    STR_INIT("password"),      STR_INIT("passwd"),     STR_INIT("passphrase"),
+    STR_INIT("token"),         STR_INIT("secret"),     STR_INIT("credential"),
+    STR_INIT("authorization"), STR_INIT("apikey"),     STR_INIT("appkey"),
+    STR_INIT("licensekey"),    STR_INIT("privatekey"), STR_INIT("connectionstring"),
+    STR_INIT("connectionurl"), STR_INIT("dsn"),
 };
 
 struct trace_sink *trace_sink_new(int fd, enum trace_format format, const struct clock *clock)
@@ -269,11 +272,26 @@ static void put_named(struct line *l, const char *key, struct str value)
     }
 }
 
+/* Does <key> begin with <word>, whatever its case and the signs between words? */
+static bool begins_with(struct str key, struct str word)
+{
+    size_t seen = 0;
+
+    for (size_t i = 0; i < key.len && seen < word.len; i++) {
+        bool is_sign = key.ptr[i] == '_' || key.ptr[i] == '-';
+        if (is_sign ? seen == 0 : (key.ptr[i] | 0x20) != word.ptr[seen]) {
+            return false;
+        }
+        seen += !is_sign;
+    }
+    return seen == word.len;
+}
+
 bool trace_key_is_secret(struct str key)
 {
     for (size_t i = 0; i < ARRAY_LEN(secret_keys); i++) {
-        for (size_t at = 0; at + secret_keys[i].len <= key.len; at++) {
-            if (str_eq_nocase(str_slice(key, at, secret_keys[i].len), secret_keys[i])) {
+        for (size_t at = 0; at < key.len; at++) {
+            if (begins_with(str_slice(key, at, key.len), secret_keys[i])) {
                 return true;
             }
         }

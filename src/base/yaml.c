@@ -55,7 +55,7 @@ static bool vset_at(const struct yaml_source *source, size_t offset, size_t len,
 
     buf_vaddf(&message, fmt, args);
     (void)err_set(e, code, "%s", buf_text(&message));
-    err_point(e, yaml_source_text(source), offset, len, (struct pos){1, 1});
+    yaml_point(source, offset, len, e);
     return err_in_file(e, source->file);
 }
 

@@ -78,6 +78,13 @@ bool yaml_key_err(const struct yaml_node *node, struct err *e, enum err_code cod
                   ...) PRINTF_LIKE(4, 5) COLD;
 
 /*
+ * Points <e> to <len> bytes at <offset> of the source (behind its byte order mark) and keeps their
+ * line, in which values of keys that are named like a secret are hidden with '*', as they are where
+ * the message quotes them.
+ */
+void yaml_point(const struct yaml_source *source, size_t offset, size_t len, struct err *e) COLD;
+
+/*
  * Moves an error that points into the text of scalar <node> (line and column relative to it,
  * 1-based, as a PromQL or template error does) to its place in the file; right for plain,
  * single-quoted one-liners and block scalars, and to the start of the scalar where escapes make it

@@ -89,10 +89,10 @@ void yaml_err_inside(const struct yaml_node *node, struct err *e)
 
     (void)err_in_file(e, node->source->file);
     if (node->kind != YAML_SCALAR || e->pos.line == 0) {
-        err_point(e, source, start, node->length, (struct pos){1, 1});
+        yaml_point(node->source, start, node->length, e);
         return;
     }
     size_t inside = offset_of_pos(node->text, e->pos);
     size_t at = source_offset(node, source, start, inside);
-    err_point(e, source, at, e->caret_len, (struct pos){1, 1});
+    yaml_point(node->source, at, e->caret_len, e);
 }

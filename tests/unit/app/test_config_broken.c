@@ -274,7 +274,7 @@ static const struct {
                                    "                     ^~~~~\n"},
     {"server: { admin_token: { vault: x } }\n",
      "t.yaml:1:24: admin_token: expected a text, {file: path} or {env: NAME}\n"
-     "    server: { admin_token: { vault: x } }\n"
+     "    server: { admin_token: { vault: * } }\n"
      "                           ^~~~~~~~~~~~\n"},
     {"server: { admin_token_file: /nowhere/token }\n",
      "t.yaml:1:29: admin_token_file: cannot read the secret in /nowhere/token: No such file or directory\n"

@@ -128,7 +128,7 @@ static const struct {
      "    ^~~~~~\n"},
     {"datasource: { url: 'http://127.0.0.1:9', username: u, bearer_token: t }\n", NULL,
      "t.yaml:1:1: 'username' and 'bearer_token' both want to be the Authorization header: keep one\n"
-     "    datasource: { url: 'http://127.0.0.1:9', username: u, bearer_token: t }\n"
+     "    datasource: { url: 'http://127.0.0.1:9', username: u, bearer_token: * }\n"
      "    ^~~~~~~~~~\n"},
     {"exporters: { a: { type: webhook, url: 'http://127.0.0.1:9', auth: { type: basic } } }\n",
      NULL,
