@@ -47,6 +47,10 @@ struct otlp_metrics_writer {
     size_t gap;
     struct str name; /* of the open Metric */
     const struct series_meta *meta;
+    struct str
+        name_space; /* set by the caller: stands, with a dot, before names without one; or empty */
+    int64_t
+        delta_ns; /* set by the caller: counters are what happened in that time; 0: all that ever did */
     size_t metric; /* where it begins; 0: none is open */
     size_t data;
     uint32_t run;
@@ -69,6 +73,8 @@ struct otlp_spans_writer {
     struct buf *out;
     struct otlp_origin origin;
     struct str name_prefix;
+    struct str
+        service_label; /* set by the caller: names the service of spans that have it and no service.name */
     const struct note *first; /* of the open group: of one resource and scope */
     size_t resource;
     size_t scope;

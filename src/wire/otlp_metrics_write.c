@@ -16,6 +16,7 @@ enum {
     POINT_SHORT = 0x80,
     POINT_LONG = 0x4000,
     TAG_POINT = DATA_POINTS << 3 | PB_BYTES,
+    TAG_START = NUMBER_START << 3 | PB_FIXED64,
     TAG_TIME = NUMBER_TIME << 3 | PB_FIXED64,
     TAG_DOUBLE = NUMBER_DOUBLE << 3 | PB_FIXED64,
     TAG_ATTRIBUTE = NUMBER_ATTRIBUTES << 3 | PB_BYTES,
@@ -65,12 +66,25 @@ static void end_metric(struct otlp_metrics_writer *w)
         return;
     }
     if (is_counter(w->meta)) {
-        pb_add_u64(w->out, DATA_TEMPORALITY, TEMPORALITY_CUMULATIVE);
+        pb_add_u64(w->out, DATA_TEMPORALITY,
+                   w->delta_ns > 0 ? TEMPORALITY_DELTA : TEMPORALITY_CUMULATIVE);
         pb_add_u64(w->out, DATA_MONOTONIC, 1);
     }
     pb_end(w->out, w->data);
     pb_end(w->out, w->metric);
     w->metric = 0;
+}
+
+static void add_name(const struct otlp_metrics_writer *w, struct str name)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+
+    if (w->name_space.len == 0 || str_find_byte(name, '.') < name.len) {
+        otlp_add_text(w->out, METRIC_NAME, name);
+        return;
+    }
+    buf_addf(&text, "%.*s.%.*s", STR_FMT(w->name_space), STR_FMT(name));
+    otlp_add_text(w->out, METRIC_NAME, buf_str(&text));
 }
 
 static void begin_metric(struct otlp_metrics_writer *w, struct str name,
@@ -80,7 +94,7 @@ static void begin_metric(struct otlp_metrics_writer *w, struct str name,
     w->meta = meta;
     w->run = 0;
     w->metric = pb_begin(w->out, IN_ITEMS);
-    otlp_add_text(w->out, METRIC_NAME, name);
+    add_name(w, name);
     if (meta != NULL) {
         otlp_add_text(w->out, METRIC_DESCRIPTION, meta->help);
         otlp_add_text(w->out, METRIC_UNIT, meta->unit);
@@ -162,10 +176,23 @@ static char *put_attributes(char *p, const struct labels *l)
     return p;
 }
 
-static char *put_value(char *p, int64_t time_ns, double value)
+/* What a point says beside its attributes. */
+struct point {
+    int64_t start_ns; /* 0: none is said */
+    int64_t time_ns;
+    double value;
+};
+
+static char *put_value(char *p, const struct point *point)
 {
+    double value = point->value;
+
+    if (point->start_ns > 0) {
+        *p++ = TAG_START;
+        p = pb_store64(p, (uint64_t)point->start_ns);
+    }
     *p++ = TAG_TIME;
-    p = pb_store64(p, (uint64_t)time_ns);
+    p = pb_store64(p, (uint64_t)point->time_ns);
     if (!number_is_stale_nan(value)) {
         *p++ = TAG_DOUBLE;
         p = pb_store64(p, number_bits(value));
@@ -183,7 +210,7 @@ static char *put_flags(char *p, double value)
 }
 
 /* Room for two bytes of length is kept, which nearly always is what it takes. */
-static void add_point(struct buf *out, const struct labels *l, int64_t time_ns, double value)
+static void add_point(struct buf *out, const struct labels *l, const struct point *point)
 {
     enum { KEPT = 2 };
     char *start = buf_reserve(out, POINT_BYTES + l->len + (size_t)l->count * ATTRIBUTE_BYTES);
@@ -192,9 +219,9 @@ static void add_point(struct buf *out, const struct labels *l, int64_t time_ns, 
         return;
     }
     char *message = start + 1 + KEPT;
-    char *p = put_value(message, time_ns, value);
+    char *p = put_value(message, point);
     p = put_attributes(p, l);
-    p = put_flags(p, value);
+    p = put_flags(p, point->value);
     size_t len = (size_t)(p - message);
     *start = TAG_POINT;
     if (unlikely(len < POINT_SHORT || len >= POINT_LONG)) {
@@ -205,20 +232,20 @@ static void add_point(struct buf *out, const struct labels *l, int64_t time_ns, 
 }
 
 /* The same for labels that are no UTF-8. */
-static void add_mended_point(struct buf *out, const struct labels *l, int64_t time_ns, double value)
+static void add_mended_point(struct buf *out, const struct labels *l, const struct point *said)
 {
     char bytes[POINT_BYTES];
     size_t point = pb_begin(out, DATA_POINTS);
     uint32_t at = 0;
     struct label pair;
 
-    buf_add(out, bytes, (size_t)(put_value(bytes, time_ns, value) - bytes));
+    buf_add(out, bytes, (size_t)(put_value(bytes, said) - bytes));
     while (labels_next(l, &at, &pair)) {
         if (!is_metric_name(pair.name)) {
             otlp_add_attribute(out, NUMBER_ATTRIBUTES, pair.name, pair.value);
         }
     }
-    buf_add(out, bytes, (size_t)(put_flags(bytes, value) - bytes));
+    buf_add(out, bytes, (size_t)(put_flags(bytes, said->value) - bytes));
     pb_end(out, point);
 }
 
@@ -239,7 +266,11 @@ const char *otlp_metrics_add(struct otlp_metrics_writer *w, const struct samples
         end_metric(w);
         begin_metric(w, name, meta);
     }
-    (is_text(l) ? add_point : add_mended_point)(w->out, l, s->time_ns[row], s->value[row]);
+    struct point point = {0, s->time_ns[row], s->value[row]};
+    if (w->delta_ns > 0 && is_counter(meta)) {
+        point.start_ns = point.time_ns - w->delta_ns;
+    }
+    (is_text(l) ? add_point : add_mended_point)(w->out, l, &point);
     w->run++;
     w->points++;
     return NULL;

@@ -27,6 +27,16 @@ static bool are_of_one_group(const struct note *a, const struct note *b)
            str_eq(text_of(a, otlp_scope_version), text_of(b, otlp_scope_version));
 }
 
+static struct str value_of(const struct otlp_spans_writer *w, const struct label *r,
+                           const struct labels *l)
+{
+    struct str own = w->service_label.len > 0 && str_eq(r->name, STR("service.name"))
+                         ? labels_get(l, w->service_label)
+                         : STR("");
+
+    return own.len > 0 ? own : r->value;
+}
+
 /* What the span itself says goes before what the exporter is told to say. */
 static void add_resource(struct otlp_spans_writer *w, const struct labels *l)
 {
@@ -37,7 +47,7 @@ static void add_resource(struct otlp_spans_writer *w, const struct labels *l)
     for (size_t i = 0; i < w->origin.resource_count; i++) {
         const struct label *r = &w->origin.resource[i];
         if (labels_get(l, r->name).len == 0) {
-            otlp_add_attribute(w->out, RESOURCE_ATTRIBUTES, r->name, r->value);
+            otlp_add_attribute(w->out, RESOURCE_ATTRIBUTES, r->name, value_of(w, r, l));
         }
     }
     while (labels_next(l, &at, &pair)) {

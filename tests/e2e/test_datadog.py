@@ -229,3 +229,61 @@ def test_many_spans(start_datadog, start_datadog_agent, start_telex):
     assert agent.violations == []
     assert {span["name"] for span in agent.spans} == {"ü" * 50} and {span["resource"] for span in agent.spans} == {"ü" * 2500}
     assert len({span["meta"]["_dd.p.tid"] for span in agent.spans}) == 50
+
+
+def with_otlp(server, intake, **options):
+    return exporter(server, otlp_url=intake.url, otlp_source="acme", tags=["team:ops", "canary"], apm_config={
+        "service": "foundation-profiling", "env": "production", "version": "1.0.0"}, **options)
+
+
+def test_spans_as_otlp(start_datadog, start_datadog_otlp, start_telex):
+    server, intake = start_datadog(), start_datadog_otlp()
+    program = start_telex({"receive": {"profiles": True}, "exporters": {"dd": with_otlp(
+        server, intake, traces_via="otlp", debug={"validate_schemas": True})}})
+    push(program, [*SPANS, {"messages_per_second": 3}])
+    net.wait_until("the spans", lambda: len(intake.spans) == 3)
+    net.wait_until("the metric", lambda: len(server.points) == 1)
+    assert intake.violations == [] and server.violations == []
+    spans = {span["name"]: (span, own, resource) for span, own, _, resource in intake.spans}
+    assert spans["inner"][0]["parentSpanId"] == spans["outer"][0]["spanId"]
+    assert spans["outer"][0]["status"]["code"] == 2 and spans["outer"][1]["memory_usage_mb"] == 8.5
+    common = {"service.version": "1.0.0", "team": "ops", "canary": "true"}
+    assert spans["inner"][2] == {"service.name": "foundation-profiling", "deployment.environment.name": "production", **common}
+    assert spans["outer"][2] == {"service.name": "api", "service": "api", "zone": "b",
+                                 "deployment.environment.name": "production", **common}
+    assert {r.headers["dd-otlp-source"] for r in intake.requests} == {"acme"}
+    assert "what was encoded is not what was meant" not in program.process.log()
+
+
+def test_metrics_as_otlp(start_datadog, start_datadog_otlp, start_telex):
+    """Counters as deltas, tags as attributes of the resource; a distribution takes the API all the same."""
+    server, intake = start_datadog(), start_datadog_otlp()
+    mapping = {"rows": {"name": "rows_read", "type": "counter"}, "up": "web.up",
+               "avg_latency_ms": {"type": "distribution"}}
+    program = start_telex({"receive": {"profiles": True}, "exporters": {"dd": with_otlp(
+        server, intake, metrics_via="otlp", metrics_config={"namespace": "shop", "interval": "30s"},
+        metrics_mapping=mapping, debug={"validate_schemas": True})}})
+    push(program, [{"rows": 7, "up": True, "avg_latency_ms": 2, "labels": {"zone": "b"}}, {"rows": 1, "timestamp": 1.5e9}])
+    net.wait_until("the points", lambda: len(intake.points) == 2 and len(server.values) == 1)
+    assert intake.violations == [] and server.violations == [] and server.points == []
+    found = {name: (own, value, kind, resource) for name, own, _, value, kind, resource in intake.points}
+    resource = {"service.name": "foundation-profiling", "deployment.environment.name": "production",
+                "service.version": "1.0.0", "team": "ops", "canary": "true"}
+    assert found == {"shop.rows_read": ({"zone": "b"}, 7, "sum", resource), "web.up": ({"zone": "b"}, 1, "gauge", resource)}
+    assert server.values[0][0] == "shop.avg_latency_ms"
+    net.wait_until("the dead letter", lambda: "older than an hour" in program.process.log())
+    assert "what was encoded is not what was meant" not in program.process.log()
+    assert all(json.loads(r.headers["dd-otel-metric-config"]) == {"resource_attributes_as_tags": True}
+               for r in intake.requests)
+
+
+def test_the_intake_of_otlp_refuses(start_datadog, start_datadog_otlp, start_telex):
+    """What it says to have left out is counted, a wrong key loses nothing, and 429 is tried again."""
+    server, intake = start_datadog(), start_datadog_otlp()
+    intake.script = [429, 503]
+    intake.partial = {"partialSuccess": {"rejected": 2, "errorMessage": "too old"}}
+    program = start_telex({"receive": {"profiles": True}, "exporters": {"dd": with_otlp(server, intake, traces_via="otlp")}})
+    push(program, SPANS)
+    net.wait_until("the spans", lambda: len(intake.spans) == 3)
+    net.wait_until("what was left out", lambda: sum(program.metrics()["telex_exporter_dropped_total"].values()) == 2)
+    assert "the destination refused 2 of 3: too old" in program.process.log() and intake.violations == []

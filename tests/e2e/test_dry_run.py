@@ -15,6 +15,7 @@ ALERT = {"timestamp": "2024-01-15T10:30:00Z", "alert_name": "HighCPU", "value": 
          "labels": {"service": "a b"}, "annotations": {"summary": "hot"}}
 SAMPLE = {"kind": "sample", "name": "cpu", "labels": {"host": "a"}, "value": 1.5, "timestamp": "2024-01-15T10:30:00Z"}
 SPAN = {"kind": "span", "function_name": "f", "execution_time_ms": 1, "timestamp": "2024-01-15T10:30:00Z"}
+PROFILE = {"kind": "profile", "ms": 12.5, "labels": {"host": "a"}}
 
 
 class Recorder:
@@ -77,6 +78,11 @@ KINDS = {
     "newrelic": ({"type": "newrelic", "license_key": "hush", "gzip": False}, SAMPLE),
     "remote_write": ({"type": "remote_write", "path": "/api/v1/write"}, SAMPLE),
     "otlp": ({"type": "otlp", "compression": "none"}, SPAN),
+    "datadog": ({"type": "datadog", "api_key": "hush", "compression": "none"}, SAMPLE),
+    "datadog, a distribution": ({"type": "datadog", "api_key": "hush", "compression": "none", "metrics_mapping": {
+        "ms": {"type": "distribution"}}}, PROFILE),
+    "datadog, spans as OTLP": ({"type": "datadog", "api_key": "hush", "compression": "none", "otlp_url": "URL",
+                                "traces_via": "otlp", "otlp_source": "acme"}, SPAN),
 }
 
 
@@ -84,10 +90,13 @@ KINDS = {
 def test_shown_as_sent(tmp_path, recorder, kind):
     exporter, record = KINDS[kind]
     exporter = {"url": recorder.url, **exporter}
+    if "otlp_url" in exporter:
+        exporter["otlp_url"] = recorder.url
     if kind == "remote_write":
         exporter = {"type": "remote_write", "url": recorder.url + "/api/v1/write"}
-    if kind == "newrelic":
+    if exporter["type"] in ("newrelic", "datadog"):
         record = {**record, "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    if kind == "newrelic":
         exporter = {"type": "newrelic", "license_key": "hush", "metrics_api_url": recorder.url + "/metric/v1"}
     raw = tmp_path / "raw"
     shown, said = export(tmp_path, exporter, [record], "--dry-run", "--raw", raw)

@@ -2,6 +2,7 @@
 
 `Datadog`   POST /api/v2/series, POST /api/v1/distribution_points, GET /api/v1/validate
 `DatadogAgent`  PUT /v0.4/traces
+`DatadogOtlp`  POST /v1/traces, POST /v1/metrics
 `NewRelic`  POST /metric/v1, /v1/accounts/ID/events, /trace/v1
 
 Whatever the schema or the limits do not allow is answered as the vendor would and kept in `violations`.
@@ -16,6 +17,7 @@ import subprocess
 import time
 import zlib
 
+import otlp
 from fakes import Answer, Fake, json_answer
 
 
@@ -267,6 +269,45 @@ class DatadogAgent(Fake):
             need(span["start"] > 10**18 and 0 <= span["duration"] < 1 << 63 and span["error"] in (0, 1), "times")
             need(all(isinstance(value, str) for value in span["meta"].values()), "meta")
             need(all(isinstance(value, float) and math.isfinite(value) for value in span["metrics"].values()), "metrics")
+
+
+class DatadogOtlp(Fake):
+    """Datadog's intake of OTLP: protobuf over HTTP, counters as deltas. `points` and `spans` are what otlp.py gives,
+    `partial` is a response that is given once instead of an empty one."""
+
+    def __init__(self, port=None):
+        super().__init__(port)
+        self.points, self.spans, self.partial = [], [], None
+        self.takers = {"/v1/metrics": self.take_metrics, "/v1/traces": self.take_traces}
+
+    def answer(self, request):
+        if request.headers.get("DD-API-KEY") != Datadog.KEY:
+            return Answer(403)
+        if request.method != "POST" or request.path not in self.takers:
+            self.violation(f"{request.method} {request.path}")
+            return Answer(404)
+        try:
+            self.takers[request.path](request, unpacked(request, ("gzip",), "application/x-protobuf"))
+        except (Wrong, ValueError) as error:
+            return self.violation(str(error))
+        response, self.partial = self.partial or {}, None
+        return Answer(200, otlp.encode("Response", response), {"Content-Type": "application/x-protobuf"})
+
+    def take_metrics(self, request, body):
+        config = json.loads(request.headers.get("dd-otel-metric-config", "{}"))
+        need(set(config) <= {"resource_attributes_as_tags", "instrumentation_scope_metadata_as_tags", "histograms",
+                             "summaries"}, f"dd-otel-metric-config {config}")
+        message = otlp.decode("MetricsRequest", body)
+        for metric in (m for r in message["resourceMetrics"] for s in r["scopeMetrics"] for m in s["metrics"]):
+            need(not set(metric) & {"exponentialHistogram", "summary"}, f"kind of {metric['name']}")
+            if "sum" in metric:
+                need(metric["sum"]["aggregationTemporality"] == 1, "Datadog takes deltas alone")
+                need(all(0 < p["startTimeUnixNano"] < p["timeUnixNano"] for p in metric["sum"]["dataPoints"]), "start")
+        self.points += otlp.check_metrics(message)
+
+    def take_traces(self, request, body):
+        need(request.headers.get("dd-otlp-source"), "dd-otlp-source")
+        self.spans += otlp.check_traces(otlp.decode("TracesRequest", body))
 
 
 class NewRelic(Fake):

@@ -63,6 +63,8 @@ static const struct option_table apm_table = {
 };
 
 static const char *const alias_agent[] = {"agent", NULL};
+static const char *const metrics_ways[] = {"api", "otlp", NULL};
+static const char *const traces_ways[] = {"agent", "otlp", NULL};
 static const char *const compressions[] = {"gzip", "zstd1", "deflate", "none", NULL};
 
 enum body_encoding datadog_encoding(const struct datadog_config *c)
@@ -90,6 +92,29 @@ static const struct option options[] = {
      .type = OPTION_URL,
      .offset = offsetof(struct datadog_config, url),
      .help = "Instead of `https://api.SITE`: of a relay."},
+    {.name = "metrics_via",
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct datadog_config, metrics_via),
+     .fallback = "api",
+     .choices = metrics_ways,
+     .help = "How metrics are sent: to Datadog's own API (`/api/v2/series`), or as OTLP to "
+             "`https://otlp.SITE`. Distributions take the API either way."},
+    {.name = "traces_via",
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct datadog_config, traces_via),
+     .fallback = "agent",
+     .choices = traces_ways,
+     .help = "How spans are sent: to an agent (`/v0.4/traces`), or as OTLP to "
+             "`https://otlp.SITE`, which needs none."},
+    {.name = "otlp_url",
+     .type = OPTION_URL,
+     .offset = offsetof(struct datadog_config, otlp_url),
+     .help = "Instead of `https://otlp.SITE`; `/v1/traces` and `/v1/metrics` stand behind it."},
+    {.name = "otlp_source",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct datadog_config, otlp_source),
+     .help = "The header `dd-otlp-source`: the name that Datadog gives when it opens its intake of "
+             "traces."},
     {.name = "app_key",
      .type = OPTION_SECRET,
      .flags = OPTION_ADVANCED,
@@ -137,7 +162,7 @@ static const struct option options[] = {
 
 static const struct option_table option_table = {
     .name = "exporter datadog",
-    .help = "Samples and profiles as metrics to Datadog, spans to its agent.",
+    .help = "Samples and profiles as metrics to Datadog, spans to its agent or as OTLP.",
     .options = options,
     .count = ARRAY_LEN(options),
     .config_size = sizeof(struct datadog_config),
@@ -169,6 +194,27 @@ static bool check_compression(const struct datadog_config *c, const struct yaml_
                         "'gzip: false' says that nothing is compressed; leave it away");
 }
 
+static bool check_otlp(const struct datadog_config *c, const struct yaml_node *node, struct err *e)
+{
+    const struct yaml_node *agent = yaml_get(node, STR("trace_agent"));
+    const char *const only[] = {"otlp_url", "otlp_source"};
+    bool has_otlp = c->traces_via == DATADOG_VIA_OTLP || c->metrics_via == DATADOG_VIA_OTLP;
+
+    if (c->traces_via == DATADOG_VIA_OTLP && c->agent.url.len > 0) {
+        return yaml_key_err(agent != NULL ? agent : node, e, ERR_CONFIG,
+                            "'traces_via: otlp' sends no span to an agent; keep one of the two");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(only); i++) {
+        const struct yaml_node *at = yaml_get(node, str_of(only[i]));
+        if (at != NULL && !has_otlp) {
+            return yaml_key_err(at, e, ERR_CONFIG,
+                                "nothing is sent as OTLP; add 'traces_via: otlp' or "
+                                "'metrics_via: otlp'");
+        }
+    }
+    return true;
+}
+
 static bool check(const void *config, const struct yaml_node *node, struct err *e)
 {
     const struct datadog_config *c = config;
@@ -179,7 +225,8 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
         return yaml_err(node, e, ERR_CONFIG,
                         "Datadog needs a key: set 'api_key', 'api_key_file' or 'api_key_secret'");
     }
-    return check_site(c, node, e) && check_compression(c, node, e) && measures_check(&measures, e);
+    return check_site(c, node, e) && check_compression(c, node, e) && check_otlp(c, node, e) &&
+           measures_check(&measures, e);
 }
 
 static bool open_sink(const struct exporter_place *place, const void *config,
@@ -190,7 +237,7 @@ static bool open_sink(const struct exporter_place *place, const void *config,
 
 const struct exporter_kind exporter_datadog = {
     .name = "datadog",
-    .help = "Metrics to Datadog, and spans to its agent.",
+    .help = "Metrics to Datadog, and spans to its agent or as OTLP.",
     .example = "type: datadog\napi_key: 0123456789abcdef0123456789abcdef\nsite: datadoghq.eu\n"
                "tags: [ 'environment:production' ]\n",
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),

@@ -72,8 +72,7 @@ static struct str base_url(const struct datadog_config *c, struct arena *a)
     return c->url.len > 0 ? c->url : arena_printf(a, "https://api.%.*s", STR_FMT(c->site));
 }
 
-/* The tags of the config, all in one list. */
-static struct option_list all_tags(const struct datadog_config *c, struct arena *a)
+struct option_list datadog_all_tags(const struct datadog_config *c, struct arena *a)
 {
     const struct option_list *lists[] = {&c->tags, &c->metrics.tags};
     struct str *items = arena_array(a, struct str, lists[0]->count + lists[1]->count);
@@ -152,7 +151,7 @@ static bool next_of(const struct metrics_api *api, enum body_encoding encoding,
                     const struct datadog_config *c, struct view view, uint32_t *row,
                     struct export_request *ret, struct outcome *out, struct err *e)
 {
-    const struct option_list tags = all_tags(c, ret->arena);
+    const struct option_list tags = datadog_all_tags(c, ret->arena);
     const struct label defaults[] = {{STR("service"), c->apm.service},
                                      {STR("env"), c->apm.env},
                                      {STR("version"), c->apm.version}};

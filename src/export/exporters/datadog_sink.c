@@ -9,14 +9,14 @@ struct datadog_sink {
     struct sink *metrics;
     struct sink *traces;
     struct datadog_config config; /* with an agent's address */
-    bool has_agent;
+    bool takes_spans;
 };
 
 /* Spans wait for an agent only where somebody said that there is one: metrics would wait behind them. */
-static bool has_agent(const struct datadog_config *c)
+static bool takes_spans(const struct datadog_config *c)
 {
-    return c->agent.url.len > 0 || c->apm.service.len > 0 || c->apm.env.len > 0 ||
-           c->apm.version.len > 0;
+    return c->traces_via == DATADOG_VIA_OTLP || c->agent.url.len > 0 || c->apm.service.len > 0 ||
+           c->apm.env.len > 0 || c->apm.version.len > 0;
 }
 
 static void drop(struct view view, struct outcome *ret)
@@ -25,7 +25,7 @@ static void drop(struct view view, struct outcome *ret)
     (void)err_set(
         &ret->err, ERR_CONFIG,
         "spans are for Datadog's agent, and none is named: set 'trace_agent: { url: %s }' or "
-        "'apm_config', or route them to another exporter",
+        "'apm_config', or 'traces_via: otlp', or route them to another exporter",
         DATADOG_AGENT_URL);
     outcome_settle(ret, view.n);
 }
@@ -36,7 +36,7 @@ static void deliver(struct sink *sink, struct view view, struct wait wait, struc
     bool is_spans = batch_info(view.batch)->kind == RECORD_SPAN;
     struct sink *leaf = is_spans ? s->traces : s->metrics;
 
-    if (is_spans && !s->has_agent) {
+    if (is_spans && !s->takes_spans) {
         drop(view, ret);
         return;
     }
@@ -78,7 +78,9 @@ static bool open_metrics(const struct exporter_place *place, const struct datado
         measures.metric_prefix = STR("");
     }
     measures.has_distributions = true;
-    if (!http_sink_open(&datadog_series, place, c, &leaves[0], e) ||
+    const struct http_exporter *series =
+        c->metrics_via == DATADOG_VIA_OTLP ? &datadog_otlp_metrics : &datadog_series;
+    if (!http_sink_open(series, place, c, &leaves[0], e) ||
         !http_sink_open(&datadog_distributions, place, c, &leaves[1], e)) {
         sink_close(leaves[0]);
         return false;
@@ -99,12 +101,14 @@ bool datadog_sink_open(const struct exporter_place *place, const struct datadog_
 
     s->sink.ops = &ops;
     s->config = *config;
-    s->has_agent = has_agent(config);
+    s->takes_spans = takes_spans(config);
     if (s->config.agent.url.len == 0) {
         s->config.agent.url = STR(DATADOG_AGENT_URL);
     }
+    const struct http_exporter *traces =
+        config->traces_via == DATADOG_VIA_OTLP ? &datadog_otlp_traces : &datadog_traces;
     if (!open_metrics(place, config, &s->metrics, e) ||
-        !http_sink_open(&datadog_traces, place, &s->config, &s->traces, e)) {
+        !http_sink_open(traces, place, &s->config, &s->traces, e)) {
         close_sink(&s->sink);
         return false;
     }

@@ -146,14 +146,16 @@ static const struct status_rule statuses[] = {
 };
 
 /* What was refused of a request that was taken is never sent again: nobody says what it was. */
-static void judge_partial(const struct otlp_partial *partial, uint32_t rows, struct outcome *out)
+void otlp_judge_partial(struct str response, uint32_t rows, struct outcome *out)
 {
-    if (partial->rejected <= 0) {
+    struct otlp_partial partial;
+
+    if (!otlp_partial_read(response, &partial) || partial.rejected <= 0) {
         return;
     }
-    out->dropped += partial->rejected < rows ? (uint32_t)partial->rejected : rows;
+    out->dropped += partial.rejected < rows ? (uint32_t)partial.rejected : rows;
     (void)err_set(&out->err, ERR_NET, "the destination refused %lld of %u: %.*s",
-                  (long long)partial->rejected, rows, STR_FMT(str_slice(partial->message, 0, 200)));
+                  (long long)partial.rejected, rows, STR_FMT(str_slice(partial.message, 0, 200)));
 }
 
 /* What a code of gRPC means; who refuses us and not the records halts. */
@@ -209,7 +211,6 @@ static void judge(const void *config, struct view view, uint32_t first, uint32_t
 {
     AUTO(buf_release) struct buf message = BUF_INIT(BUF_SMALL);
     AUTO(arena_release) struct arena a;
-    struct otlp_partial partial;
     struct otlp_status status;
 
     arena_init(&a, BUF_SMALL);
@@ -225,10 +226,9 @@ static void judge(const void *config, struct view view, uint32_t first, uint32_t
                           : are_samples ? OTLP_METRICS_RESPONSE
                                         : OTLP_TRACES_RESPONSE;
     struct str body = message_of(config, view, answer, form, &a, &message);
-    if (is_taken && otlp_partial_read(body, &partial)) {
-        judge_partial(&partial, end - first, out);
-    } else if (!is_taken && answer->grpc == NULL && otlp_status_read(body, &status) &&
-               status.message.len > 0) {
+    if (is_taken) {
+        otlp_judge_partial(body, end - first, out);
+    } else if (answer->grpc == NULL && otlp_status_read(body, &status) && status.message.len > 0) {
         (void)err_set(&out->err, ERR_NET, "answered %d: %.*s", answer->status,
                       STR_FMT(str_slice(status.message, 0, 200)));
     }

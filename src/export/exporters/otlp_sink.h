@@ -19,6 +19,14 @@ MUST_USE bool otlp_sink_open(const struct http_exporter *exporter,
 MUST_USE bool otlp_validate(const void *config, const struct sent_rows *sent, struct str body,
                             struct err *e);
 
+/* The same of a request in protobuf. Of samples some may have been left out. */
+MUST_USE bool otlp_validate_samples(const struct sent_rows *sent, struct str body, bool some,
+                                    struct err *e);
+MUST_USE bool otlp_validate_spans(const struct sent_rows *sent, struct str body, struct err *e);
+
+/* What a response in protobuf to a request of <rows> says that was refused of it. */
+void otlp_judge_partial(struct str response, uint32_t rows, struct outcome *out);
+
 /* Is a span of this trace kept? Pure. */
 bool otlp_keeps_trace(const struct otlp_config *c, const uint8_t *trace_id);
 

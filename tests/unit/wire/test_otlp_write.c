@@ -100,6 +100,46 @@ static void metrics_as_bytes(void **state)
                       "a\x12\x07\x0a\x05\xef\xbf\xbd\xc3\xa9"));
 }
 
+/* Counters are what happened in ten nanoseconds, which begin before 1970 for the first: that is not said. */
+static void deltas_and_a_name_space(void **state)
+{
+    static const int64_t times[] = {10, 12};
+    static const struct series_meta counter = {SERIES_COUNTER, STR_INIT(""), STR_INIT("")};
+    const struct series_meta *metas[] = {&counter};
+    struct labels *l = make_labels(STR("a"), STR("b"));
+    const struct samples s = {.series = &l,
+                              .series_count = 1,
+                              .count = 2,
+                              .series_of = series_of,
+                              .time_ns = times,
+                              .value = values,
+                              .meta = metas};
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
+    struct otlp_metrics_writer w;
+    struct str want = STR("\x0a\x07\x0a\x05telex"
+                          "\x12\x51\x0a\x04n.up\x3a\x49"
+                          "\x0a\x1c\x19\x0a\0\0\0\0\0\0\0\x21\0\0\0\0\0\0\xf8\x3f"
+                          "\x3a\x08\x0a\x01"
+                          "a\x12\x03\x0a\x01"
+                          "b"
+                          "\x0a\x25\x11\x02\0\0\0\0\0\0\0\x19\x0c\0\0\0\0\0\0\0\x21\0\0\0\0\0\0\0\0"
+                          "\x3a\x08\x0a\x01"
+                          "a\x12\x03\x0a\x01"
+                          "b\x10\x01\x18\x01");
+
+    (void)state;
+    otlp_metrics_begin(&w, &origin, &out);
+    w.name_space = STR("n");
+    w.delta_ns = 10;
+    assert_null(otlp_metrics_add(&w, &s, 0));
+    assert_null(otlp_metrics_add(&w, &s, 1));
+    struct str message = otlp_metrics_end(&w);
+    size_t at = str_find(message, str_slice(want, 0, 9));
+    assert_bytes(str_slice(message, at, message.len), want);
+    otlp_metrics_release(&w);
+    labels_unref(l);
+}
+
 static void samples_that_cannot_be(void **state)
 {
     AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
@@ -223,9 +263,10 @@ static void status_with_retry_info(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(metrics_as_bytes), cmocka_unit_test(samples_that_cannot_be),
-        cmocka_unit_test(spans_as_bytes),   cmocka_unit_test(spans_that_cannot_be),
-        cmocka_unit_test(partial_success),  cmocka_unit_test(status_with_retry_info),
+        cmocka_unit_test(deltas_and_a_name_space), cmocka_unit_test(metrics_as_bytes),
+        cmocka_unit_test(samples_that_cannot_be),  cmocka_unit_test(spans_as_bytes),
+        cmocka_unit_test(spans_that_cannot_be),    cmocka_unit_test(partial_success),
+        cmocka_unit_test(status_with_retry_info),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
