@@ -1,0 +1,65 @@
+/*
+ * stream_positions.h - how far each change stream is, kept where a power cut does not take it.
+ *
+ * A row per stream: whose changes it reads (identity), where it goes on (position), and how far its backfill
+ * is. Positions are words of the source; nobody here compares them. What keeps a row from going back is its
+ * turn: who starts a stream takes the next one, and a write of an earlier turn is refused.
+ *
+ * Ownership: owns its database; texts that are read live in the caller's arena. Threads: any; calls wait for
+ * each other and for the disk. Limits: SQLite's.
+ */
+#ifndef TELEX_STATE_STREAM_POSITIONS_H
+#define TELEX_STATE_STREAM_POSITIONS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct stream_positions;
+
+enum backfill_phase {
+    BACKFILL_NOT_BEGUN, /* nothing is known: the stream never started */
+    BACKFILL_RUNS,
+    BACKFILL_DONE, /* or none was wanted */
+    BACKFILL_PHASES
+};
+
+const char *backfill_phase_name(enum backfill_phase phase);
+
+struct stream_place {
+    struct str identity;
+    struct str position; /* empty: it never started */
+    enum backfill_phase backfill;
+    struct str oldest; /* what the backfill ends before; the source's words */
+    struct str cursor; /* of the backfill; empty: at its beginning */
+    int64_t backfill_from_ns;
+    uint64_t backfilled; /* changes, done by it */
+    uint64_t done;       /* changes of the stream, done since it first started */
+    int64_t first_ns;    /* wall; when it first started */
+    int64_t updated_ns;  /* wall; of the last write */
+};
+
+MUST_USE bool stream_positions_open(struct str path, struct stream_positions **ret_positions,
+                                    struct err *e);
+void stream_positions_close(struct stream_positions *p); /* NULL is fine */
+
+/* The place of <stream>, all empty when there is none, and a turn for who writes it from now on. */
+MUST_USE bool stream_positions_take(struct stream_positions *p, struct str stream, struct arena *a,
+                                    struct stream_place *ret_place, int64_t *ret_turn,
+                                    struct err *e);
+
+/* The same to look at, without a turn. */
+MUST_USE bool stream_positions_read(struct stream_positions *p, struct str stream, struct arena *a,
+                                    struct stream_place *ret_place, struct err *e);
+
+/* Durable when true. ERR_CONFLICT: another turn has begun. */
+MUST_USE bool stream_positions_write(struct stream_positions *p, struct str stream, int64_t turn,
+                                     const struct stream_place *place, struct err *e);
+
+/* Forgets where it is: it starts as for the first time. */
+MUST_USE bool stream_positions_forget(struct stream_positions *p, struct str stream, struct err *e);
+
+#endif

@@ -1,0 +1,131 @@
+/* Where streams are: kept, taken over by turns, forgotten. */
+#include "state/stream_positions.h"
+
+#include "base/attr.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct kit {
+    char folder[32];
+    char path[64];
+    struct stream_positions *positions;
+    struct arena arena;
+};
+
+static void open_kit(struct kit *k)
+{
+    struct err e = ERR_INIT;
+
+    assert_true(stream_positions_open(str_of(k->path), &k->positions, &e));
+}
+
+static int setup(void **state)
+{
+    static struct kit kit;
+    struct kit *k = &kit;
+
+    *k = (struct kit){.folder = "/tmp/telex-test-XXXXXX"};
+    assert_non_null(mkdtemp(k->folder));
+    (void)snprintf(k->path, sizeof(k->path), "%s/streams.db", k->folder);
+    arena_init(&k->arena, ARENA_UNLIMITED);
+    open_kit(k);
+    *state = k;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    struct kit *k = *state;
+    char name[80];
+
+    stream_positions_close(k->positions);
+    arena_release(&k->arena);
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        (void)snprintf(name, sizeof(name), "%s%s", k->path, ends[i]);
+        (void)unlink(name);
+    }
+    return rmdir(k->folder);
+}
+
+static void assert_same(const struct stream_place *a, const struct stream_place *b)
+{
+    assert_true(str_eq(a->identity, b->identity) && str_eq(a->position, b->position) &&
+                str_eq(a->oldest, b->oldest) && str_eq(a->cursor, b->cursor));
+    assert_int_equal(a->backfill, b->backfill);
+    assert_int_equal(a->backfill_from_ns, b->backfill_from_ns);
+    assert_int_equal(a->backfilled, b->backfilled);
+    assert_int_equal(a->done, b->done);
+    assert_int_equal(a->first_ns, b->first_ns);
+    assert_int_equal(a->updated_ns, b->updated_ns);
+}
+
+static const struct stream_place somewhere = {
+    .identity = {"db 7", 4},
+    .position = {"16/B374D848 3", 13},
+    .backfill = BACKFILL_RUNS,
+    .oldest = {"900", 3},
+    .cursor = {"17", 2},
+    .backfill_from_ns = 5,
+    .backfilled = 17,
+    .done = 1000000,
+    .first_ns = 6,
+    .updated_ns = 7,
+};
+
+static void test_kept(void **state)
+{
+    struct kit *k = *state;
+    struct stream_place place = {0};
+    struct err e = ERR_INIT;
+    int64_t turn = 0;
+
+    assert_true(stream_positions_take(k->positions, STR("a"), &k->arena, &place, &turn, &e));
+    assert_same(&place, &(struct stream_place){0});
+    assert_true(stream_positions_write(k->positions, STR("a"), turn, &somewhere, &e));
+    stream_positions_close(k->positions);
+    open_kit(k);
+    assert_true(stream_positions_read(k->positions, STR("a"), &k->arena, &place, &e));
+    assert_same(&place, &somewhere);
+    assert_true(stream_positions_read(k->positions, STR("b"), &k->arena, &place, &e));
+    assert_same(&place, &(struct stream_place){0});
+}
+
+static void test_turns(void **state)
+{
+    struct kit *k = *state;
+    struct stream_place place = {0};
+    struct err e = ERR_INIT;
+    int64_t first = 0;
+    int64_t second = 0;
+
+    assert_true(stream_positions_take(k->positions, STR("a"), &k->arena, &place, &first, &e));
+    assert_true(stream_positions_write(k->positions, STR("a"), first, &somewhere, &e));
+    assert_true(stream_positions_take(k->positions, STR("a"), &k->arena, &place, &second, &e));
+    assert_true(second > first);
+    assert_same(&place, &somewhere);
+    assert_false(stream_positions_write(k->positions, STR("a"), first, &somewhere, &e));
+    assert_int_equal(e.code, ERR_CONFLICT);
+    e = ERR_INIT;
+    assert_true(stream_positions_forget(k->positions, STR("a"), &e));
+    assert_false(stream_positions_write(k->positions, STR("a"), second, &somewhere, &e));
+    e = ERR_INIT;
+    assert_true(stream_positions_take(k->positions, STR("a"), &k->arena, &place, &first, &e));
+    assert_same(&place, &(struct stream_place){0});
+    assert_false(stream_positions_write(k->positions, STR("nobody"), 1, &somewhere, &e));
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {CASE(test_kept), CASE(test_turns)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
