@@ -1,0 +1,446 @@
+#include "events/health_event.h"
+
+#include "base/clock.h"
+#include "base/number.h"
+#include "base/timetext.h"
+#include "wire/json.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* ---- names ---- */
+
+enum health_field {
+    FIELD_OTHER,
+    FIELD_PLAIN,
+    FIELD_NODE,
+    FIELD_CHECK,
+    FIELD_ACTION,
+    FIELD_CODES,
+    FIELD_ENTITIES,
+    FIELD_TIME,
+    FIELD_FLAG,
+    FIELD_WHOLE, /* below which all of it stands */
+    FIELD_TRACE,
+};
+
+struct field_name {
+    const char *folded; /* in small letters, without underscores */
+    const char *name;
+    enum health_field field;
+};
+
+static const struct field_name names[] = {
+    {"version", "version", FIELD_PLAIN},
+    {"agent", "agent", FIELD_PLAIN},
+    {"componentclass", "componentClass", FIELD_PLAIN},
+    {"checkname", "checkName", FIELD_CHECK},
+    {"nodename", "nodeName", FIELD_NODE},
+    {"message", "message", FIELD_PLAIN},
+    {"isfatal", "isFatal", FIELD_FLAG},
+    {"ishealthy", "isHealthy", FIELD_FLAG},
+    {"recommendedaction", "recommendedAction", FIELD_ACTION},
+    {"customrecommendedaction", "customRecommendedAction", FIELD_PLAIN},
+    {"processingstrategy", "processingStrategy", FIELD_PLAIN},
+    {"errorcode", "errorCode", FIELD_CODES},
+    {"entitiesimpacted", "entitiesImpacted", FIELD_ENTITIES},
+    {"generatedtimestamp", "generatedTimestamp", FIELD_TIME},
+    {"quarantineoverrides", "quarantineOverrides", FIELD_PLAIN},
+    {"drainoverrides", "drainOverrides", FIELD_PLAIN},
+    {"healthevent", "healthEvent", FIELD_WHOLE},
+    {"traceparent", "traceparent", FIELD_TRACE},
+};
+
+static const struct field_name entity_names[] = {
+    {"entitytype", "entityType", FIELD_PLAIN},
+    {"entityvalue", "entityValue", FIELD_PLAIN},
+};
+
+/* The actions of NVSentinel's HealthEvent.RecommendedAction. */
+static const struct {
+    const char *name;
+    int number;
+} actions[] = {
+    {"NONE", 0},          {"COMPONENT_RESET", 2}, {"CONTACT_SUPPORT", 5},
+    {"RUN_FIELDDIAG", 6}, {"RESTART_VM", 15},     {"RESTART_BM", 24},
+    {"REPLACE_VM", 25},   {"RUN_DCGMEUD", 26},    {"UNKNOWN", 99},
+};
+
+/* Does <name> read as <folded> without underscores, in whatever case? */
+static bool folds_to(struct str name, const char *folded)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '_') {
+            continue;
+        }
+        if (tolower((unsigned char)name.ptr[i]) != *folded) {
+            return false;
+        }
+        folded++;
+    }
+    return *folded == '\0';
+}
+
+static const struct field_name *find_name(const struct field_name *table, size_t count,
+                                          struct str name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (folds_to(name, table[i].folded)) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- members ---- */
+
+struct member {
+    const struct field_name *known; /* or NULL */
+    struct str name;
+    struct str json;
+};
+
+enum { MEMBERS_MAX = 64 };
+
+struct members {
+    struct member items[MEMBERS_MAX];
+    size_t count;
+    bool has_more; /* than there is room for: it is no health event */
+};
+
+/* The members of an object; false when it is none or broken, which only <e> tells apart. */
+static bool read_members(struct str json, struct arena *a, struct members *ret, struct err *e)
+{
+    struct json_reader r;
+    struct member m = {0};
+
+    ret->count = 0;
+    ret->has_more = false;
+    json_read_init(&r, json, a, e);
+    if (json_peek(&r) != JSON_OBJECT) {
+        return json_skip(&r) && json_read_end(&r) && false;
+    }
+    if (!json_open_object(&r)) {
+        return false;
+    }
+    while (json_next_key(&r, &m.name) && json_take_raw(&r, &m.json)) {
+        m.known = find_name(names, ARRAY_LEN(names), m.name);
+        if (ret->count < MEMBERS_MAX) {
+            ret->items[ret->count++] = m;
+        } else {
+            ret->has_more = true;
+        }
+    }
+    return json_read_end(&r);
+}
+
+static const struct member *find_member(const struct members *m, enum health_field field)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->items[i].known != NULL && m->items[i].known->field == field) {
+            return &m->items[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_text(const struct member *m)
+{
+    return m != NULL && m->json.len > 0 && m->json.ptr[0] == '"';
+}
+
+static bool is_health(const struct members *m)
+{
+    return !m->has_more && is_text(find_member(m, FIELD_NODE)) &&
+           is_text(find_member(m, FIELD_CHECK));
+}
+
+/* ---- values ---- */
+
+/* The text of a JSON string; empty for anything else. */
+static struct str text_of(struct str json, struct arena *a)
+{
+    struct json_reader r;
+    struct err e = ERR_INIT;
+    struct str text = STR("");
+
+    json_read_init(&r, json, a, &e);
+    return json_peek(&r) == JSON_STRING && json_take_str(&r, &text) ? text : STR("");
+}
+
+/* An integer as number, text, or as MongoDB writes a long. */
+static bool integer_of(const struct json_node *n, int64_t *ret)
+{
+    const struct json_node *inner = json_get(n, STR("$numberLong"));
+
+    n = inner != NULL ? inner : n;
+    return n != NULL && (n->kind == JSON_NUMBER || n->kind == JSON_STRING) &&
+           number_parse_i64(n->text, ret);
+}
+
+/* {"seconds":..,"nanos":..} as protobuf has it. */
+static bool time_of_parts(const struct json_node *root, int64_t *ret_ns)
+{
+    int64_t seconds = 0;
+    int64_t nanos = 0;
+    const struct json_node *part = json_get(root, STR("nanos"));
+
+    if (!integer_of(json_get(root, STR("seconds")), &seconds) || seconds < 0 ||
+        seconds > INT64_MAX / NS_PER_S - 1) {
+        return false;
+    }
+    (void)integer_of(part != NULL ? part : json_get(root, STR("nanoseconds")), &nanos);
+    *ret_ns = seconds * NS_PER_S + (nanos >= 0 && nanos < NS_PER_S ? nanos : 0);
+    return true;
+}
+
+/* {"$date": "..."} or {"$date": {"$numberLong": milliseconds}}. */
+static bool time_of_date(const struct json_node *date, int64_t *ret_ns)
+{
+    struct err ignored = ERR_INIT;
+    int64_t ms = 0;
+
+    if (date == NULL) {
+        return false;
+    }
+    if (date->kind == JSON_STRING) {
+        return time_parse_rfc3339(date->text, ret_ns, &ignored);
+    }
+    if (!integer_of(date, &ms) || ms < 0 || ms > INT64_MAX / NS_PER_MS) {
+        return false;
+    }
+    *ret_ns = ms * NS_PER_MS;
+    return true;
+}
+
+static bool time_of(struct str json, struct arena *a, int64_t *ret_ns)
+{
+    struct err ignored = ERR_INIT;
+    struct json_node *root = NULL;
+
+    if (json.len > 0 && json.ptr[0] == '"') {
+        return time_parse_any(text_of(json, a), ret_ns, &ignored);
+    }
+    return json.len > 0 && json.ptr[0] == '{' && json_parse(json, a, &root, &ignored) &&
+           (time_of_parts(root, ret_ns) || time_of_date(json_get(root, STR("$date")), ret_ns));
+}
+
+static void write_time(struct json_writer *w, struct str json, struct arena *a,
+                       struct health_facts *facts)
+{
+    bool is_text = json.len > 0 && json.ptr[0] == '"';
+    bool is_time = time_of(json, a, &facts->time_ns);
+
+    if (is_time && !is_text) {
+        json_add_time(w, facts->time_ns);
+    } else {
+        json_add_raw(w, json);
+    }
+}
+
+static void write_action(struct json_writer *w, struct str json, struct arena *a)
+{
+    struct str text = text_of(json, a);
+
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+        if (str_eq_nocase(text, str_of(actions[i].name))) {
+            json_add_i64(w, actions[i].number);
+            return;
+        }
+    }
+    int64_t number = 0;
+    if (text.len > 0 && number_parse_i64(text, &number)) {
+        json_add_i64(w, number);
+    } else {
+        json_add_raw(w, json);
+    }
+}
+
+/* A list, also where there is one text or nothing. */
+static void write_codes(struct json_writer *w, struct str json)
+{
+    bool is_list = json.len > 0 && json.ptr[0] == '[';
+    bool is_null = str_eq(json, STR("null"));
+
+    if (is_list) {
+        json_add_raw(w, json);
+        return;
+    }
+    json_begin_array(w);
+    if (!is_null) {
+        json_add_raw(w, json);
+    }
+    json_end_array(w);
+}
+
+static void write_entity(struct json_writer *w, const struct json_node *entity)
+{
+    if (entity->kind != JSON_OBJECT) {
+        json_add_node(w, entity);
+        return;
+    }
+    json_begin_object(w);
+    for (const struct json_node *n = entity->first; n != NULL; n = n->next) {
+        const struct field_name *known = find_name(entity_names, ARRAY_LEN(entity_names), n->key);
+        json_key(w, known != NULL ? str_of(known->name) : n->key);
+        json_add_node(w, n);
+    }
+    json_end_object(w);
+}
+
+static void write_entities(struct json_writer *w, struct str json, struct arena *a)
+{
+    struct json_node *root = NULL;
+    struct err ignored = ERR_INIT;
+
+    if (!json_parse(json, a, &root, &ignored) || root->kind != JSON_ARRAY) {
+        write_codes(w, json);
+        return;
+    }
+    json_begin_array(w);
+    for (const struct json_node *n = root->first; n != NULL; n = n->next) {
+        write_entity(w, n);
+    }
+    json_end_array(w);
+}
+
+/* A datastore without booleans has 0 and 1. */
+static void write_flag(struct json_writer *w, struct str json)
+{
+    bool is_digit = str_eq(json, STR("0")) || str_eq(json, STR("1"));
+
+    if (is_digit) {
+        json_add_bool(w, json.ptr[0] == '1');
+    } else {
+        json_add_raw(w, json);
+    }
+}
+
+static void write_member(struct json_writer *w, const struct member *m, struct arena *a,
+                         struct health_facts *facts)
+{
+    enum health_field field = m->known != NULL ? m->known->field : FIELD_OTHER;
+
+    json_key(w, m->known != NULL ? str_of(m->known->name) : m->name);
+    if (field == FIELD_TIME) {
+        write_time(w, m->json, a, facts);
+    } else if (field == FIELD_ACTION) {
+        write_action(w, m->json, a);
+    } else if (field == FIELD_CODES) {
+        write_codes(w, m->json);
+    } else if (field == FIELD_ENTITIES) {
+        write_entities(w, m->json, a);
+    } else if (field == FIELD_FLAG) {
+        write_flag(w, m->json);
+    } else {
+        json_add_raw(w, m->json);
+    }
+}
+
+static struct str text_of_member(const struct members *m, enum health_field field, struct arena *a)
+{
+    const struct member *found = find_member(m, field);
+
+    return found != NULL ? text_of(found->json, a) : STR("");
+}
+
+static void write_members(const struct members *m, struct arena *a, struct buf *out,
+                          struct health_facts *facts)
+{
+    struct json_writer w;
+
+    *facts = (struct health_facts){.node = text_of_member(m, FIELD_NODE, a),
+                                   .trace = text_of_member(m, FIELD_TRACE, a)};
+    json_write_init(&w, out);
+    json_begin_object(&w);
+    for (size_t i = 0; i < m->count; i++) {
+        write_member(&w, &m->items[i], a, facts);
+    }
+    json_end_object(&w);
+}
+
+enum health_result health_event_of_document(struct str document, struct arena *a, struct buf *out,
+                                            struct health_facts *ret_facts, struct err *e)
+{
+    struct err why = ERR_INIT;
+    struct members m;
+
+    for (int depth = 0; depth < 2; depth++) {
+        if (!read_members(document, a, &m, &why)) {
+            if (why.code != ERR_NONE) {
+                *e = why;
+            }
+            return why.code != ERR_NONE ? HEALTH_BROKEN : HEALTH_NONE;
+        }
+        if (is_health(&m)) {
+            write_members(&m, a, out, ret_facts);
+            return HEALTH_EVENT;
+        }
+        const struct member *whole = find_member(&m, FIELD_WHOLE);
+        if (whole == NULL) {
+            break;
+        }
+        document = whole->json;
+    }
+    return HEALTH_NONE;
+}
+
+/* ---- rows ---- */
+
+static struct str json_of_column(const struct change_column *c, struct arena *a)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+
+    switch (c->type) {
+    case COLUMN_NUMBER:
+    case COLUMN_FLAG:
+    case COLUMN_JSON:
+        return c->text;
+    case COLUMN_TEXT:
+        json_print_str(&text, c->text);
+        return arena_dup(a, buf_str(&text));
+    case COLUMN_NULL:
+    case COLUMN_BYTES:
+    case COLUMN_UNSENT:
+    case COLUMN_TYPES:
+        break;
+    }
+    return STR("null");
+}
+
+/* Columns that are fields of a health event; others say nothing of it. */
+static void members_of_row(const struct change *row, struct arena *a, struct members *ret)
+{
+    ret->count = 0;
+    ret->has_more = false;
+    for (size_t i = 0; i < row->column_count && ret->count < MEMBERS_MAX; i++) {
+        const struct change_column *c = &row->columns[i];
+        const struct field_name *known = find_name(names, ARRAY_LEN(names), c->name);
+        if (known != NULL && known->field != FIELD_WHOLE && c->type != COLUMN_UNSENT) {
+            ret->items[ret->count++] = (struct member){known, c->name, json_of_column(c, a)};
+        }
+    }
+}
+
+enum health_result health_event_of_row(const struct change *row, struct arena *a, struct buf *out,
+                                       struct health_facts *ret_facts, struct err *e)
+{
+    struct members m;
+
+    for (size_t i = 0; i < row->column_count; i++) {
+        const struct change_column *c = &row->columns[i];
+        if (c->type != COLUMN_JSON) {
+            continue;
+        }
+        enum health_result result = health_event_of_document(c->text, a, out, ret_facts, e);
+        if (result != HEALTH_NONE) {
+            return result;
+        }
+    }
+    members_of_row(row, a, &m);
+    if (!is_health(&m)) {
+        return HEALTH_NONE;
+    }
+    write_members(&m, a, out, ret_facts);
+    return HEALTH_EVENT;
+}
