@@ -239,17 +239,15 @@ static size_t flow_end(const struct mask *m, size_t at)
     }
     for (; at < m->text.len; at++) {
         char c = m->text.ptr[at];
+        char next = byte_at(m, at + 1);
         bool is_close = is_one_of(c, "]}");
-        if (is_one_of(c, "[{")) {
-            inside++;
-        } else if (is_close && inside == 0 &&
-                   (yaml_is_space(byte_at(m, at + 1)) || is_one_of(byte_at(m, at + 1), ",]}"))) {
-            return at;
-        } else if (is_close && inside > 0) {
-            inside--;
-        } else if ((c == ',' || c == '\n') && inside == 0 && has_key(m, at + 1)) {
+        bool ends_flow = is_close && (yaml_is_space(next) || is_one_of(next, ",]}"));
+        bool ends_entry = (c == ',' || c == '\n') && inside == 0 && has_key(m, at + 1);
+        if (inside == 0 && (ends_flow || ends_entry)) {
             return at;
         }
+        inside += is_one_of(c, "[{") ? 1 : 0;
+        inside -= is_close && inside > 0 ? 1 : 0;
     }
     return at;
 }

@@ -353,7 +353,8 @@ static const struct cli_option options[] = {
      .offset = offsetof(struct values, dry_run),
      .help =
          "Send nothing: print each request as it would be sent, with its method, URL, headers (secrets "
-         "replaced) and bytes; text as it is, all else in hexadecimal."},
+         "replaced) and bytes; text as it is, all else in hexadecimal. Of a database the transactions, "
+         "as a script of its shell; of Kafka topic, key, headers and value of each message."},
     {.name = "raw",
      .value = "FILE",
      .offset = offsetof(struct values, raw),

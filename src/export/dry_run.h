@@ -19,6 +19,7 @@ struct exporter_place;
 struct file_exporter;
 struct http_client_config;
 struct http_request;
+struct level_exporter;
 struct sink;
 
 struct dry_run {
@@ -33,6 +34,12 @@ void dry_run_request(const struct dry_run *dry, struct str exporter,
 /* A leaf of lines that would be appended to <path>. */
 void dry_run_open_lines(const struct exporter_place *place, const struct file_exporter *exporter,
                         const void *config, struct str path, struct sink **ret_sink);
+
+/* A leaf that shows alerts as the request that would tell of them; what is no firing or ended alert is shown
+ * nowhere, since the destination is not told of it. */
+MUST_USE bool dry_run_open_level(const struct exporter_place *place,
+                                 const struct level_exporter *exporter, const void *config,
+                                 struct sink **ret_sink, struct err *e);
 
 /* A leaf of what cannot show its bytes (a database): it shows its records as JSON lines. */
 void dry_run_open_records(const struct exporter_place *place, struct sink **ret_sink);

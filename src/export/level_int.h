@@ -136,8 +136,20 @@ void level_source_give(struct level_output *o);
  * that is not below resend_delay. */
 int64_t level_period_ns(const struct level_output *o, const struct level_alert *a);
 
+/* What becomes of an alert's labels: those of the exporter are added, rules change them (or drop the alert: NULL),
+ * names are made plain. A new reference. */
+struct level_labels {
+    const struct option_map *extra;
+    const struct relabel *relabel; /* or NULL */
+    struct relabel_work *work;
+    bool utf8_names;
+    struct arena *arena;
+};
+struct labels *level_labels(const struct level_labels *how, struct labels *found);
+
 /* How long a destination that is told that it fires takes it to, when it hears nothing more. */
 int64_t level_lasts_ns(const struct level_output *o, const struct level_alert *a);
+int64_t level_lasts(const struct level_options *options, int64_t interval_ns);
 
 /* When it may take it as resolved, if it is told of it now. */
 int64_t level_ends_at(const struct level_output *o, const struct level_alert *a);

@@ -18,14 +18,18 @@ int64_t level_period_ns(const struct level_output *o, const struct level_alert *
 }
 
 /* Four times the longer of interval and resend delay, as Prometheus says it. */
-int64_t level_lasts_ns(const struct level_output *o, const struct level_alert *a)
+int64_t level_lasts(const struct level_options *options, int64_t interval_ns)
 {
-    int64_t max = o->options->max_resolve_ns;
+    int64_t max = options->max_resolve_ns;
     int64_t lasts =
-        4 * (a->interval_ns > o->options->resend_delay_ns ? a->interval_ns
-                                                          : o->options->resend_delay_ns);
+        4 * (interval_ns > options->resend_delay_ns ? interval_ns : options->resend_delay_ns);
 
     return max > 0 && max < lasts ? max : lasts;
+}
+
+int64_t level_lasts_ns(const struct level_output *o, const struct level_alert *a)
+{
+    return level_lasts(o->options, a->interval_ns);
 }
 
 int64_t level_ends_at(const struct level_output *o, const struct level_alert *a)
@@ -63,7 +67,7 @@ static struct str plain_name(struct arena *a, struct str name)
 }
 
 /* Takes over <labels>; gives what has only plain names. Of two that become one the first stays. */
-static struct labels *with_plain_names(struct level_output *o, struct labels *labels)
+static struct labels *with_plain_names(struct labels *labels, struct arena *a)
 {
     struct labels_builder b;
     struct label pair;
@@ -80,7 +84,7 @@ static struct labels *with_plain_names(struct level_output *o, struct labels *la
     }
     labels_builder_init(&b);
     for (at = 0; labels_next(labels, &at, &pair);) {
-        struct str name = is_plain(pair.name) ? pair.name : plain_name(&o->arena, pair.name);
+        struct str name = is_plain(pair.name) ? pair.name : plain_name(a, pair.name);
         if (labels_builder_get(&b, name).len == 0) {
             labels_builder_set(&b, name, pair.value);
         }
@@ -93,17 +97,27 @@ static struct labels *with_plain_names(struct level_output *o, struct labels *la
     return ok ? made : labels;
 }
 
-/* NULL when the rules of the target drop it. */
-static struct labels *labels_of(struct level_output *o, const struct level_alert *a)
+struct labels *level_labels(const struct level_labels *how, struct labels *found)
 {
-    struct labels *labels = extra_labels_merge(&o->common->labels, a->labels);
+    struct labels *labels = extra_labels_merge(how->extra, found);
 
-    if (o->target != NULL && o->target->relabel != NULL) {
+    if (how->relabel != NULL) {
         struct labels *before = labels;
-        labels = relabel_apply(o->target->relabel, &o->work, before);
+        labels = relabel_apply(how->relabel, how->work, before);
         labels_unref(before);
     }
-    return labels == NULL || o->options->utf8_names ? labels : with_plain_names(o, labels);
+    return labels == NULL || how->utf8_names ? labels : with_plain_names(labels, how->arena);
+}
+
+static struct labels *labels_of(struct level_output *o, const struct level_alert *a)
+{
+    const struct level_labels how = {.extra = &o->common->labels,
+                                     .relabel = o->target != NULL ? o->target->relabel : NULL,
+                                     .work = &o->work,
+                                     .utf8_names = o->options->utf8_names,
+                                     .arena = &o->arena};
+
+    return level_labels(&how, a->labels);
 }
 
 /* ---- all of it ---- */

@@ -30,10 +30,10 @@ static bool open_output(struct one_shot *o, size_t output, struct err *e)
     AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
     const struct output_config *config = &o->config->outputs[output];
 
-    if ((config->caps & EXPORTER_LEVEL) != 0) {
+    if ((config->caps & EXPORTER_LEVEL) != 0 && o->dry == NULL) {
         return err_set(e, ERR_CONFIG,
                        "exporter '%.*s' compares states and sends what differs; single records "
-                       "cannot be given to it",
+                       "cannot be given to it (with --dry-run they are shown)",
                        STR_FMT(config->name));
     }
     buf_addf(&folder, "%.*s/exporters/%.*s", STR_FMT(o->config->state_path), STR_FMT(config->name));

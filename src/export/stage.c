@@ -38,6 +38,10 @@ static bool open_leaf(const struct exporter_place *place, const struct stage_con
 {
     struct exporter_place own = *place;
 
+    if (place->dry != NULL && config->kind->level != NULL) {
+        own.name = config->name;
+        return dry_run_open_level(&own, config->kind->level, config->config, ret_sink, e);
+    }
     if (config->kind->open == NULL) {
         return err_set(e, ERR_CONFIG, "a %s cannot be run yet", config->kind->name);
     }

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import sqlite3
 import subprocess
 import threading
 import time
@@ -136,8 +137,86 @@ def test_what_is_no_request(tmp_path):
     assert f"appended to {out}/" in shown and '{"n":"cpu"}' in shown and not out.exists()
     shown, _ = export(tmp_path, {"type": "syslog", "address": "tcp://127.0.0.1:1"}, [ALERT], "--dry-run")
     assert "tcp://127.0.0.1:1\n" in shown and " <28>1 2024-01-15T10:30:00Z" in shown
-    shown, _ = export(tmp_path, {"type": "sqlite", "path": str(tmp_path / "db.sqlite")}, [SAMPLE], "--dry-run")
-    assert "shows no bytes" in shown and '"name":"cpu"' in shown and not (tmp_path / "db.sqlite").exists()
     shown, _ = export(tmp_path, {"type": "resilient", "exporter": {"type": "webhook", "url": "http://127.0.0.1:1"}},
                       [ALERT], "--dry-run")
     assert "POST http://127.0.0.1:1/\n" in shown
+
+
+AWKWARD = [
+    {**ALERT, "timestamp": "2024-01-15T10:30:00.1234567Z", "labels": {"q": "o'c\\d\t\"x\"", "n": "a\nb"},
+     "annotations": {"summary": "\\N \\. \u00e4"}},
+    {**ALERT, "state": "resolved", "timestamp": "2024-01-15T10:40:00Z"},
+    {**SAMPLE, "value": 2}, {**SAMPLE, "value": 0.1}, {**SAMPLE, "value": 1e300}, {**SAMPLE, "value": 1e21},
+    {**SAMPLE, "value": "NaN"}, {**SAMPLE, "value": "-Inf"}, {**SAMPLE, "name": "\\N", "value": -0.5},
+    {**SPAN, "ok": True, "memory_usage_mb": 1.25, "text": "t"},
+    {"kind": "profile", "timestamp": "2024-01-15T10:30:00Z", "total_messages": 7, "labels": {"a": "b"}},
+]
+TABLES = ["telex_alerts", "telex_samples", "telex_spans", "telex_profiles"]
+
+
+def script_of(shown):
+    """What stands below the heads."""
+    return "".join(body for _, _, body in blocks(shown))
+
+
+def test_a_postgresql_script_does_what_is_sent(tmp_path, start_postgres):
+    server = start_postgres()
+    exporter = {"type": "postgresql", "connection_string": server.url, "column_mapping": {"total_messages": "n bigint"}}
+    shown, _ = export(tmp_path, {**exporter, "connection_string": "postgresql://u:hush@127.0.0.1:1/x"}, AWKWARD, "--dry-run")
+    assert "hush" not in shown and server.count("telex_samples") == 0
+    assert "FORMAT binary" in blocks(shown)[0][0]
+    done = subprocess.run(["psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", server.url], input=script_of(shown), text=True,
+                          capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    rows = {table: server.rows(f"SELECT t::text FROM {table} t ORDER BY 1") for table in TABLES}
+    server.psql("TRUNCATE " + ", ".join(TABLES))
+    export(tmp_path, exporter, AWKWARD)
+    for table in TABLES:
+        assert rows[table] and server.rows(f"SELECT t::text FROM {table} t ORDER BY 1") == rows[table]
+
+
+def test_a_sqlite_script_does_what_is_bound(tmp_path):
+    exporter = {"type": "sqlite", "path": str(tmp_path / "db.sqlite")}
+    shown, _ = export(tmp_path, exporter, AWKWARD, "--dry-run")
+    assert not (tmp_path / "db.sqlite").exists()
+    export(tmp_path, exporter, AWKWARD)
+    by_script = sqlite3.connect(":memory:", isolation_level=None)
+    by_script.executescript(script_of(shown))
+    by_telex = sqlite3.connect(tmp_path / "db.sqlite")
+    for table in TABLES:
+        columns = [name for _, name, *_ in by_telex.execute(f"PRAGMA table_info({table})")]
+        typed = f"SELECT {', '.join(f'{name}, typeof({name})' for name in columns)} FROM {table} ORDER BY 1, 3, 5"
+        rows = by_telex.execute(typed).fetchall()
+        assert rows and by_script.execute(typed).fetchall() == rows
+
+
+def test_no_table_is_made_where_none_may_be(tmp_path):
+    exporter = {"type": "sqlite", "path": str(tmp_path / "db.sqlite"), "create_table": False, "batch_size": 2,
+                "transaction_rows": 2}
+    shown, _ = export(tmp_path, exporter, [SAMPLE] * 5, "--dry-run")
+    assert "CREATE" not in shown and [line.split()[0] for line, _, _ in blocks(shown)] == ["2", "2", "1"]
+
+
+def test_alertmanager_gets_its_alerts(tmp_path):
+    exporter = {"type": "alertmanager", "url": "http://127.0.0.1:1/am", "labels": {"dc": "eu"}, "resend_delay": "2m",
+                "basic_auth": {"username": "u", "password": "hush"}}
+    ended = {**ALERT, "state": "resolved", "timestamp": "2024-01-15T10:40:00Z"}
+    began = time.time()
+    shown, _ = export(tmp_path, exporter, [{**ALERT, "labels": {"a.b": "c"}}, {**ALERT, "state": "pending"}, ended], "--dry-run")
+    (line, headers, body), = blocks(shown)
+    assert line == "POST http://127.0.0.1:1/am/api/v2/alerts" and "hush" not in shown
+    assert headers["Content-Type"] == "application/json" and int(headers["Content-Length"]) == len(body.encode())
+    firing, resolved = json.loads(body)
+    assert firing["labels"] == {"alertname": "HighCPU", "severity": "warning", "dc": "eu", "a_b": "c"}
+    assert firing["startsAt"] == "2024-01-15T10:30:00Z" and firing["annotations"] == ALERT["annotations"]
+    ends = net.parse_rfc3339(firing["endsAt"]) / 1e9
+    assert began + 470 < ends < time.time() + 490  # four times resend_delay
+    assert resolved["endsAt"] == "2024-01-15T10:40:00Z"
+
+
+def test_kafka_shows_topic_key_and_headers(tmp_path):
+    exporter = {"type": "kafka", "brokers": ["127.0.0.1:1"], "headers": {"team": "a"}}
+    shown, _ = export(tmp_path, exporter, [SAMPLE], "--dry-run")
+    (line, headers, body), = blocks(shown)
+    assert line == "topic: telex-sample" and headers == {"key": 'cpu{host="a"}', "team": "a"}
+    assert json.loads(body)["value"] == 1.5

@@ -6,6 +6,7 @@
 #include "export/exporter_options.h"
 #include "export/exporters/postgresql_db.h"
 #include "export/extra_labels.h"
+#include "export/table_dry.h"
 #include "wire/table_layout.h"
 
 #include <stdio.h>
@@ -267,6 +268,10 @@ static bool open_sink(const struct exporter_place *place, const void *config,
                                            .timeout_ns = c->timeout_ns};
     struct table_db *db = NULL;
 
+    if (place->dry != NULL) {
+        return table_sink_open(table_dry_open(place, &table_script_postgresql, c->create_table),
+                               &sink, place, config, ret_sink, e);
+    }
     return postgresql_db_open(place, &setup, &db, e) &&
            table_sink_open(db, &sink, place, config, ret_sink, e);
 }
@@ -287,6 +292,7 @@ const struct exporter_kind exporter_postgresql = {
                "connection_string: postgresql://telex@localhost/monitoring\n"
                "table_name: profiling_metrics\n"
                "column_mapping: { timestamp: recorded_at, messages_per_second: throughput }\n",
+    .caps = EXPORTER_SHOWS,
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_PROFILE) |
              TAKES(RECORD_SPAN) | TAKES(RECORD_EVENT),
     .options = &option_table,

@@ -13,6 +13,7 @@
 #include "db/sqlite.h"
 #include "export/exporter_options.h"
 #include "export/extra_labels.h"
+#include "export/table_dry.h"
 #include "export/table_sink.h"
 #include "wire/table_layout.h"
 
@@ -547,7 +548,6 @@ static bool open_sink(const struct exporter_place *place, const void *config,
                       struct sink **ret_sink, struct err *e)
 {
     const struct sqlite_config *c = config;
-    struct sqlite_db *db = mem_new(struct sqlite_db);
     const struct table_sink_config sink = {.table_name = c->table_name,
                                            .column_mapping = &c->column_mapping,
                                            .batch_rows = (uint32_t)c->common.buffer.buffer_size,
@@ -555,6 +555,11 @@ static bool open_sink(const struct exporter_place *place, const void *config,
                                            .keeps_positions = true,
                                            .timeout_ns = 60 * NS_PER_S};
 
+    if (place->dry != NULL) {
+        return table_sink_open(table_dry_open(place, &table_script_sqlite, c->create_table), &sink,
+                               place, config, ret_sink, e);
+    }
+    struct sqlite_db *db = mem_new(struct sqlite_db);
     db->super.ops = &ops;
     db->config = c;
     db->name = place->name;
@@ -584,6 +589,7 @@ static void add_own_place(const void *config, struct str name, struct buf *out)
 
 const struct exporter_kind exporter_sqlite = {
     .name = "sqlite",
+    .caps = EXPORTER_SHOWS,
     .help = "Rows of tables in a SQLite file, each of them once.",
     .example = "type: sqlite\npath: out/metrics.db\ntable_name: profiling_metrics\n"
                "column_mapping: { timestamp: recorded_at, messages_per_second: throughput }\n",
