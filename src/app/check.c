@@ -1,6 +1,7 @@
 /* What no file can say alone: rules against exporters, routes against rules, paths against the disk. */
 #include "app/load.h"
 
+#include "app/unverified.h"
 #include "base/env.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -588,6 +589,7 @@ void check_system(const struct config *c, struct problems *problems)
     check_grpc(c, problems);
     check_state_path(c, problems);
     check_clients(c, problems);
+    check_unverified(c->root, problems);
     for (size_t i = 0; i < c->plan.exporter_count; i++) {
         check_folder(&c->plan.exporters[i], problems);
     }

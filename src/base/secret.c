@@ -184,12 +184,12 @@ static bool has_changed(struct secret *s)
 }
 
 /* Takes over what the file holds now; keeps the old bytes when it cannot be read. */
-static void refresh(struct secret *s)
+void secret_reread(struct secret *s)
 {
     struct content content;
     struct err ignored = ERR_INIT;
 
-    if (!has_changed(s) || !read_file(s->path, &content, &ignored)) {
+    if (s == NULL || s->path == NULL || !read_file(s->path, &content, &ignored)) {
         return;
     }
     lock_take(&s->lock);
@@ -200,6 +200,13 @@ static void refresh(struct secret *s)
     s->seen = content.identity;
     lock_give(&s->lock);
     clear_and_free(old, old_len);
+}
+
+static void refresh(struct secret *s)
+{
+    if (has_changed(s)) {
+        secret_reread(s);
+    }
 }
 
 void secret_reveal(struct secret *s, struct buf *out)

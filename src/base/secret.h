@@ -29,6 +29,10 @@ DEFINE_AUTOFREE(secret)
  * fails. */
 void secret_reveal(struct secret *s, struct buf *out);
 
+/* Reads a file again, whatever it looks like from outside: somebody says that the bytes are wrong. Keeps the old
+ * bytes if that fails; nothing happens to a secret that is no file's, or NULL. */
+void secret_reread(struct secret *s);
+
 /* Is it empty? NULL counts as empty. */
 bool secret_is_empty(struct secret *s);
 

@@ -71,7 +71,7 @@ static void add_credentials(struct buf *out, const struct http_client_config *c)
 
     if (c->username.len > 0) {
         buf_add_text(out, "Authorization: Basic [redacted]\n");
-    } else if (has_token || c->oauth2.token_url.len > 0) {
+    } else if (has_token || http_oauth2_is_set(&c->oauth2)) {
         buf_addf(out, "Authorization: %.*s [redacted]\n", STR_FMT(scheme));
     }
     if (c->api_key != NULL) {

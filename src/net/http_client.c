@@ -13,7 +13,9 @@
 #include "base/clock.h"
 #include "base/env.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/secret.h"
+#include "base/trace.h"
 #include "net/http_client_int.h"
 
 #include <errno.h>
@@ -146,6 +148,32 @@ static bool check_config(struct http_client *c, struct err *e)
     return check_limits(config, e) && check_tls(&config->tls, e);
 }
 
+static const struct metric_desc unverified_desc = {
+    .name = "telex_http_unverified_clients",
+    .help = "HTTP clients that accept any certificate (insecure_skip_verify), by server.",
+    .type = METRIC_GAUGE,
+    .labels = {"server"},
+};
+
+/* Whoever turned verification off shall not forget it. */
+static void tell_unverified(struct http_client *c)
+{
+    struct trace trace;
+    struct str server = c->config->url.len > 0 ? c->url.authority : STR("any");
+
+    if (!c->config->tls.insecure_skip_verify) {
+        return;
+    }
+    trace_init(&trace, c->env->trace, "net", TRACE_INFO);
+    trace_warn(&trace,
+               "certificates are not verified: anyone on the way can read and change what is sent",
+               T_STR("server", server));
+    if (c->env->metrics != NULL) {
+        c->unverified = metrics_get1(c->env->metrics, &unverified_desc, server);
+        metric_shift(c->unverified, 1);
+    }
+}
+
 bool http_client_new(const struct env *env, const struct http_client_config *config,
                      struct http_client **ret_client, struct err *e)
 {
@@ -157,9 +185,10 @@ bool http_client_new(const struct env *env, const struct http_client_config *con
     if (!check_config(c, e) || !http_credentials_init(&c->credentials, config, e)) {
         return false;
     }
-    if (config->oauth2.token_url.len > 0 && !oauth2_new(env, config, &c->oauth2, e)) {
+    if (http_oauth2_is_set(&config->oauth2) && !oauth2_new(env, config, &c->oauth2, e)) {
         return err_wrap(e, "oauth2");
     }
+    tell_unverified(c);
     *ret_client = TAKE(c);
     return true;
 }
@@ -177,6 +206,10 @@ void http_client_free(struct http_client *c)
     }
     lock_give(&c->lock);
     lock_release(&c->lock);
+    if (c->unverified != NULL) {
+        metric_shift(c->unverified, -1);
+        metric_drop(c->unverified);
+    }
     oauth2_free(c->oauth2);
     http_credentials_release(&c->credentials);
     mem_free(c);

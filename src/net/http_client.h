@@ -47,18 +47,38 @@ struct http_tls_config {
     bool insecure_skip_verify;
 };
 
-enum http_oauth2_style { OAUTH2_STYLE_HEADER, OAUTH2_STYLE_BODY };
+/* How we prove who we are to a token server; the choices of `style` stand in this order. */
+enum http_oauth2_style {
+    OAUTH2_STYLE_AUTO, /* private_key_jwt with a key; else what the issuer takes; else HEADER */
+    OAUTH2_STYLE_HEADER,
+    OAUTH2_STYLE_BODY,
+    OAUTH2_STYLE_BASIC, /* OpenID's names of the two */
+    OAUTH2_STYLE_POST,
+    OAUTH2_STYLE_JWT,
+};
 
 struct http_oauth2_config {
-    struct str token_url; /* empty: no OAuth2 */
+    struct str token_url; /* this and <issuer> empty: no OAuth2 */
+    struct str issuer;    /* says itself where its tokens are issued */
     struct str client_id;
     struct secret *client_secret;
     struct str client_secret_file;
+    struct secret *private_key;    /* PEM; instead of a secret */
+    struct str key_id;             /* how the token server calls that key; may be empty */
+    struct str assertion_audience; /* whom the signed assertion is for; empty: the token URL */
     struct option_list scopes;
-    struct option_map endpoint_params; /* more form fields: audience, resource */
+    struct str audience;               /* whom the token is for; or empty */
+    struct option_list resource;       /* the same as URIs (RFC 8707) */
+    struct option_map endpoint_params; /* more form fields */
     int style;                         /* enum http_oauth2_style */
     struct http_tls_config tls;        /* of the token server */
 };
+
+/* Is there any? */
+static inline bool http_oauth2_is_set(const struct http_oauth2_config *c)
+{
+    return c->token_url.len > 0 || c->issuer.len > 0;
+}
 
 /* What `auth.type` may say; the choices stand in this order. */
 enum http_auth_type { HTTP_AUTH_NONE, HTTP_AUTH_BASIC, HTTP_AUTH_BEARER, HTTP_AUTH_API_KEY };

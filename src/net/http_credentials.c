@@ -128,7 +128,7 @@ static bool check_one_claim(const struct http_client_config *config, struct err 
     } claims[] = {
         {config->username.len > 0, "username"},
         {config->bearer_token != NULL || config->bearer_token_file.len > 0, "bearer_token"},
-        {config->oauth2.token_url.len > 0, "oauth2"},
+        {http_oauth2_is_set(&config->oauth2), "oauth2"},
         {names_authorization(&config->headers), "headers: Authorization"},
         {config->api_key != NULL && str_eq_nocase(config->api_key_header, STR("authorization")),
          "api_key"},

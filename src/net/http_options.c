@@ -6,11 +6,13 @@ const char *const http_alias_connect_timeout[] = {"connect_timeout_seconds", NUL
 const char *const http_alias_tls[] = {"tls_config", NULL};
 const char *const http_alias_oauth2[] = {"oidc", NULL};
 
-static const char *const alias_skip_verify[] = {"insecureSkipVerify", NULL};
+const char *const http_alias_skip_verify[] = {"insecureSkipVerify", NULL};
 static const char *const alias_token_url[] = {"tokenUrl", NULL};
 static const char *const alias_client_id[] = {"clientId", NULL};
 static const char *const alias_scopes[] = {"scope", NULL};
-static const char *const styles[] = {"header", "body", NULL};
+static const char *const alias_style[] = {"token_endpoint_auth_method", NULL};
+static const char *const styles[] = {
+    "auto", "header", "body", "client_secret_basic", "client_secret_post", "private_key_jwt", NULL};
 
 static const struct option tls_rows[] = {
     {.name = "ca_file",
@@ -30,7 +32,7 @@ static const struct option tls_rows[] = {
      .offset = offsetof(struct http_tls_config, server_name),
      .help = "The name to ask for and to verify, when it is not the URL's host."},
     {.name = "insecure_skip_verify",
-     .aliases = alias_skip_verify,
+     .aliases = http_alias_skip_verify,
      .type = OPTION_BOOL,
      .offset = offsetof(struct http_tls_config, insecure_skip_verify),
      .fallback = "false",
@@ -147,6 +149,12 @@ static const struct option oauth2_rows[] = {
      .type = OPTION_URL,
      .offset = offsetof(struct http_oauth2_config, token_url),
      .help = "Where tokens are issued."},
+    {.name = "issuer",
+     .type = OPTION_URL,
+     .offset = offsetof(struct http_oauth2_config, issuer),
+     .help =
+         "The OpenID provider, instead of `token_url`: its `/.well-known/openid-configuration` says "
+         "where tokens are issued. It must call itself exactly so."},
     {.name = "client_id",
      .aliases = alias_client_id,
      .type = OPTION_TEXT,
@@ -160,28 +168,64 @@ static const struct option oauth2_rows[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(struct http_oauth2_config, client_secret_file),
      .help = "File with the secret, read again when it changes."},
+    {.name = "private_key",
+     .type = OPTION_SECRET,
+     .offset = offsetof(struct http_oauth2_config, private_key),
+     .help =
+         "Instead of a secret, a private key in PEM (RSA for RS256, EC P-256 for ES256) with which each token "
+         "request is signed; usually `private_key_file`, which is read again when it changes."},
+    {.name = "key_id",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct http_oauth2_config, key_id),
+     .help = "How the token server calls that key (`kid`)."},
+    {.name = "assertion_audience",
+     .type = OPTION_TEXT,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct http_oauth2_config, assertion_audience),
+     .help =
+         "Whom the signed assertion names as its reader (`aud`); without it the token URL. Some servers want "
+         "their issuer."},
     {.name = "scopes",
      .aliases = alias_scopes,
      .type = OPTION_LIST,
      .offset = offsetof(struct http_oauth2_config, scopes),
      .help = "Scopes to ask for."},
+    {.name = "audience",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct http_oauth2_config, audience),
+     .help = "Whom the token is for, where the token server wants to be told."},
+    {.name = "resource",
+     .type = OPTION_LIST,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct http_oauth2_config, resource),
+     .help = "The same as URIs (RFC 8707)."},
     {.name = "endpoint_params",
      .type = OPTION_MAP,
      .offset = offsetof(struct http_oauth2_config, endpoint_params),
-     .help = "More form fields of the token request, such as `audience`."},
+     .help = "More form fields of the token request."},
     {.name = "style",
+     .aliases = alias_style,
      .type = OPTION_ENUM,
      .flags = OPTION_ADVANCED,
      .offset = offsetof(struct http_oauth2_config, style),
-     .fallback = "header",
+     .fallback = "auto",
      .choices = styles,
-     .help = "Where the secret goes: a basic `Authorization` header, or the form's body."},
+     .help =
+         "How we prove who we are: the secret in a basic `Authorization` header (`header`, which OpenID calls "
+         "`client_secret_basic`) or in the form's body (`body`, `client_secret_post`), or a signed assertion "
+         "(`private_key_jwt`). `auto`: the key when there is one, else what the issuer takes, else `header`."},
     {.name = "tls",
      .aliases = http_alias_tls,
      .type = OPTION_TABLE,
      .offset = offsetof(struct http_oauth2_config, tls),
      .table = &http_tls_options,
-     .help = "TLS of the token URL."},
+     .help = "TLS of the token server."},
+    {.name = "insecure_skip_verify",
+     .aliases = http_alias_skip_verify,
+     .type = OPTION_BOOL,
+     .flags = OPTION_HIDDEN,
+     .offset = offsetof(struct http_oauth2_config, tls.insecure_skip_verify),
+     .help = "The same as `tls.insecure_skip_verify`."},
 };
 
 const struct option_table http_oauth2_options = {

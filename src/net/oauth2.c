@@ -7,34 +7,29 @@
  */
 #include "net/oauth2.h"
 
-#include "base/base64.h"
 #include "base/clock.h"
 #include "base/env.h"
 #include "base/mem.h"
-#include "base/secret.h"
 #include "net/http_client_int.h"
-#include "net/url.h"
+#include "net/oauth2_int.h"
 
 enum {
     RENEW_PERCENT = 80,        /* of a token's life */
     LEEWAY_MAX_MS = 60 * 1000, /* renewed at most this long before it ends */
     SPARE_MS = 1000,           /* not used in its last second */
-    TOKEN_TIMEOUT_S = 30,
-    RETRY_MS = 5000, /* between tries to renew a token that is still good */
+    RETRY_MS = 5000,           /* between tries to renew a token that is still good */
 };
 
 struct oauth2 {
     const struct env *env;
-    const struct http_oauth2_config *config;
-    struct http_client_config http; /* of the token server */
-    struct http_client *client;
-    struct secret *own_secret;
-    struct secret *secret; /* own_secret or the config's */
+    struct oauth2_asker asker; /* of whoever set <fetching> */
+    struct oauth2_meter meter;
     struct lock lock;
     struct cond changed;
     bool fetching GUARDED_BY(&lock);
     struct buf token GUARDED_BY(&lock);
     uint64_t generation GUARDED_BY(&lock);
+    int64_t issued_at_ns GUARDED_BY(&lock);
     int64_t renew_at_ns GUARDED_BY(&lock);
     int64_t expires_at_ns GUARDED_BY(&lock);
     enum http_failure last_failure GUARDED_BY(&lock); /* of the last request */
@@ -43,22 +38,17 @@ struct oauth2 {
 
 /* --- life --- */
 
-static void configure(struct oauth2 *o, const struct http_client_config *config)
+static double read_age(void *arg)
 {
-    o->config = &config->oauth2;
-    o->http = (struct http_client_config){
-        .url = config->oauth2.token_url,
-        .timeout_ns = TOKEN_TIMEOUT_S * NS_PER_S,
-        .connect_timeout_ns = config->connect_timeout_ns,
-        .idle_timeout_ns = config->idle_timeout_ns,
-        .max_connection_ns = config->max_connection_ns,
-        .max_response_bytes = OAUTH2_ANSWER_MAX,
-        .user_agent = config->user_agent,
-        .proxy_url = config->proxy_url,
-        .proxy_username = config->proxy_username,
-        .proxy_password = config->proxy_password,
-        .tls = config->oauth2.tls,
-    };
+    struct oauth2 *o = arg;
+    double age = -1;
+
+    lock_take(&o->lock);
+    if (o->token.len > 0) {
+        age = (double)(clock_mono_ns(o->env->clock) - o->issued_at_ns) / (double)NS_PER_S;
+    }
+    lock_give(&o->lock);
+    return age;
 }
 
 bool oauth2_new(const struct env *env, const struct http_client_config *config,
@@ -70,16 +60,10 @@ bool oauth2_new(const struct env *env, const struct http_client_config *config,
     lock_init(&o->lock);
     cond_init(&o->changed);
     buf_init(&o->token, HTTP_AUTHORIZATION_MAX - 256);
-    configure(o, config);
-    if (o->config->client_id.len == 0) {
-        return err_set(e, ERR_CONFIG, "'client_id' is missing");
-    }
-    if (!secret_open(o->config->client_secret, o->config->client_secret_file, "client_secret",
-                     &o->own_secret, e) ||
-        !http_client_new(env, &o->http, &o->client, e)) {
+    if (!oauth2_asker_init(&o->asker, env, config, e)) {
         return false;
     }
-    o->secret = o->own_secret != NULL ? o->own_secret : o->config->client_secret;
+    oauth2_meter_init(&o->meter, env, &config->oauth2, read_age, o);
     *ret_source = TAKE(o);
     return true;
 }
@@ -89,8 +73,8 @@ void oauth2_free(struct oauth2 *o)
     if (o == NULL) {
         return;
     }
-    http_client_free(o->client);
-    secret_free(o->own_secret);
+    oauth2_meter_release(&o->meter);
+    oauth2_asker_release(&o->asker);
     lock_take(&o->lock);
     buf_wipe(&o->token);
     buf_release(&o->token);
@@ -102,115 +86,6 @@ void oauth2_free(struct oauth2 *o)
 
 /* --- the token request --- */
 
-static void add_scopes(const struct http_oauth2_config *config, struct buf *form)
-{
-    struct buf AUTO(buf_release) scopes = BUF_INIT(BUF_SMALL);
-
-    for (size_t i = 0; i < config->scopes.count; i++) {
-        if (i > 0) {
-            buf_add_byte(&scopes, ' ');
-        }
-        buf_add_str(&scopes, config->scopes.items[i]);
-    }
-    if (scopes.len > 0) {
-        form_add_param(form, STR("scope"), buf_str(&scopes));
-    }
-}
-
-static void build_form(struct oauth2 *o, struct buf *form)
-{
-    const struct http_oauth2_config *config = o->config;
-
-    form_add_param(form, STR("grant_type"), STR("client_credentials"));
-    add_scopes(config, form);
-    for (size_t i = 0; i < config->endpoint_params.count; i++) {
-        const struct option_pair *pair = &config->endpoint_params.items[i];
-        form_add_param(form, pair->name, pair->value);
-    }
-    if (config->style == OAUTH2_STYLE_BODY) {
-        struct buf AUTO(buf_release) plain = BUF_INIT(HTTP_AUTHORIZATION_MAX);
-        form_add_param(form, STR("client_id"), config->client_id);
-        if (o->secret != NULL) {
-            secret_reveal(o->secret, &plain);
-            form_add_param(form, STR("client_secret"), buf_str(&plain));
-            buf_wipe(&plain);
-        }
-    }
-}
-
-/* RFC 6749 section 2.3.1: both are form-encoded before they are joined. */
-static void build_basic(struct oauth2 *o, struct buf *out)
-{
-    struct buf AUTO(buf_release) plain = BUF_INIT(HTTP_AUTHORIZATION_MAX);
-    struct buf AUTO(buf_release) pair = BUF_INIT(HTTP_AUTHORIZATION_MAX);
-
-    url_add_escaped(&pair, o->config->client_id, URL_FORM);
-    buf_add_byte(&pair, ':');
-    if (o->secret != NULL) {
-        secret_reveal(o->secret, &plain);
-        url_add_escaped(&pair, buf_str(&plain), URL_FORM);
-    }
-    buf_add_text(out, "Basic ");
-    base64_encode(buf_str(&pair), out);
-    buf_wipe(&plain);
-    buf_wipe(&pair);
-}
-
-static bool ask(struct oauth2 *o, struct wait wait, struct http_response *answer, struct err *e)
-{
-    struct buf AUTO(buf_release) form = BUF_INIT(HTTP_AUTHORIZATION_MAX);
-    struct buf AUTO(buf_release) basic = BUF_INIT(HTTP_AUTHORIZATION_MAX);
-    struct http_header headers[3] = {
-        {STR("Content-Type"), STR("application/x-www-form-urlencoded")},
-        {STR("Accept"), STR("application/json")},
-    };
-    struct http_request request = {
-        .method = "POST", .headers = headers, .header_count = 2, .part_count = 1};
-
-    build_form(o, &form);
-    if (o->config->style == OAUTH2_STYLE_HEADER) {
-        build_basic(o, &basic);
-        headers[request.header_count++] =
-            (struct http_header){STR("Authorization"), buf_str(&basic)};
-    }
-    struct str part = buf_str(&form);
-    request.parts = &part;
-    bool answered = http_client_call(o->client, &request, wait, answer, e);
-    buf_wipe(&form);
-    buf_wipe(&basic);
-    return answered;
-}
-
-/* 429 and 5xx pass; the rest is what the token server thinks of us. */
-static enum http_failure failure_of_status(int status)
-{
-    return status == 429 || status == 408 || status >= 500 ? HTTP_FAILURE_CONNECT
-                                                           : HTTP_FAILURE_AUTH;
-}
-
-static bool refuse_answer(int status, struct str why, enum http_failure *ret_failure, struct err *e)
-{
-    *ret_failure = failure_of_status(status);
-    return err_set(e, *ret_failure == HTTP_FAILURE_AUTH ? ERR_AUTH : ERR_NET,
-                   "the token server answered %d%s%.*s", status, why.len > 0 ? ": " : "",
-                   STR_FMT(str_slice(why, 0, 256)));
-}
-
-static bool read_answer(int status, struct str body, struct arena *a, struct oauth2_answer *ret,
-                        enum http_failure *ret_failure, struct err *e)
-{
-    bool is_json = oauth2_parse_answer(body, a, ret);
-
-    if (status != 200) {
-        return refuse_answer(status, is_json ? ret->error : STR_NONE, ret_failure, e);
-    }
-    if (!is_json || ret->token.len == 0) {
-        return refuse_answer(status, STR("but without a JSON object with an access_token"),
-                             ret_failure, e);
-    }
-    return true;
-}
-
 static void keep_token(struct oauth2 *o, const struct oauth2_answer *answer)
 {
     int64_t now_ns = clock_mono_ns(o->env->clock);
@@ -220,6 +95,7 @@ static void keep_token(struct oauth2 *o, const struct oauth2_answer *answer)
     buf_wipe(&o->token);
     buf_add_str(&o->token, answer->token);
     o->generation++;
+    o->issued_at_ns = now_ns;
     o->renew_at_ns = DEADLINE_NEVER;
     o->expires_at_ns = DEADLINE_NEVER;
     if (life_ns > 0) {
@@ -236,22 +112,16 @@ static void keep_token(struct oauth2 *o, const struct oauth2_answer *answer)
 
 static bool fetch(struct oauth2 *o, struct wait wait, enum http_failure *ret_failure, struct err *e)
 {
-    struct buf AUTO(buf_release) body = BUF_INIT(OAUTH2_ANSWER_MAX);
-    struct arena AUTO(arena_release) arena = {0};
-    struct http_response AUTO(http_response_release) answer = {0};
-    struct oauth2_answer parsed;
+    struct oauth2_reply AUTO(oauth2_reply_release) reply = {0};
+    struct oauth2_trouble trouble = {HTTP_FAILURE_NONE, OAUTH2_GOT};
 
-    arena_init(&arena, ARENA_UNLIMITED); /* the answer is capped */
-    http_response_init(&answer, &body);
-    bool fine = ask(o, wait, &answer, e);
-    *ret_failure = answer.failure;
+    oauth2_reply_init(&reply);
+    bool fine = oauth2_ask(&o->asker, wait, &reply, &trouble, e);
+    oauth2_meter_count(&o->meter, fine ? OAUTH2_GOT : trouble.result);
+    *ret_failure = fine ? HTTP_FAILURE_NONE : trouble.failure;
     if (fine) {
-        fine = read_answer(answer.status, buf_str(&body), &arena, &parsed, ret_failure, e);
+        keep_token(o, &reply.answer);
     }
-    if (fine) {
-        keep_token(o, &parsed);
-    }
-    buf_wipe(&body);
     return fine;
 }
 

@@ -1,7 +1,8 @@
 /*
  * oauth2.h - tokens by the OAuth2 client credentials grant (RFC 6749 section 4.4).
  *
- * A token is fetched when the first call needs it, kept, and renewed before it expires; however
+ * The token server is known by its URL, or by an OpenID issuer that says where it is; we are known there by a
+ * secret, in a header or a form, or by a key that signs. A token is fetched when the first call needs it, kept, and renewed before it expires; however
  * many calls want one, one request is on its way (the others wait, or go on with the old token while
  * it is still good). A token without expires_in is kept until a server answers 401 to it.
  *
@@ -46,13 +47,33 @@ void oauth2_refused(struct oauth2 *o, uint64_t generation);
 /* What a token server's answer says; texts live in the answer or the arena. */
 struct oauth2_answer {
     struct str token;
+    struct str type;       /* "Bearer"; empty: not said */
     int64_t expires_in_ns; /* -1: not said */
-    struct str error;      /* "invalid_client", with its description */
+    struct str code;       /* "invalid_client" */
+    struct str error;      /* the same with its description */
 };
 
 /* Reads the JSON of an answer; false when it is not a JSON object. Parts that are missing are
  * empty. */
 MUST_USE bool oauth2_parse_answer(struct str json, struct arena *a,
                                   struct oauth2_answer *ret_answer);
+
+/* What an OpenID provider says of itself (OpenID Connect Discovery section 3). */
+struct oauth2_metadata {
+    struct str issuer;
+    struct str token_endpoint;
+    struct str
+        methods; /* token_endpoint_auth_methods_supported, as it is written; empty: not said */
+    bool takes_basic;
+    bool takes_post;
+    bool takes_jwt;
+};
+
+/*
+ * Reads it and checks that it is of <issuer>, and that its token endpoint is a URL no less safe than that;
+ * what is said of the ways to log in may be missing, and then it is basic. An error says what is wrong.
+ */
+MUST_USE bool oauth2_parse_metadata(struct str json, struct str issuer, struct arena *a,
+                                    struct oauth2_metadata *ret_metadata, struct err *e);
 
 #endif

@@ -105,6 +105,37 @@ static void test_client_all(void **state)
     options_release(&http_client_options, &c);
 }
 
+/* Of seed 002's section each key, and what it does not have. */
+static void test_oidc(void **state)
+{
+    struct arena AUTO(arena_release) a = {0};
+    struct http_client_config c;
+
+    (void)state;
+    arena_init(&a, ARENA_UNLIMITED);
+    must_parse(
+        &http_client_options,
+        "url: https://h\ninsecureSkipVerify: true\n"
+        "oidc: { tokenUrl: https://a/t, clientId: me, scope: 'x:y', insecureSkipVerify: true }",
+        &a, &c);
+    assert_true(c.tls.insecure_skip_verify && c.oauth2.tls.insecure_skip_verify);
+    assert_int_equal(c.oauth2.style, OAUTH2_STYLE_AUTO);
+    assert_true(http_oauth2_is_set(&c.oauth2));
+    options_release(&http_client_options, &c);
+    must_parse(
+        &http_client_options,
+        "url: https://h\noauth2: { issuer: https://a, client_id: me, private_key: '${TOKEN}', "
+        "key_id: k, audience: x, resource: [y, z], tls: { insecure_skip_verify: true }, "
+        "token_endpoint_auth_method: private_key_jwt }",
+        &a, &c);
+    assert_true(!c.tls.insecure_skip_verify && c.oauth2.tls.insecure_skip_verify);
+    assert_int_equal(c.oauth2.style, OAUTH2_STYLE_JWT);
+    assert_int_equal(c.oauth2.resource.count, 2);
+    assert_true(secret_equals(c.oauth2.private_key, STR("from-env")));
+    assert_true(http_oauth2_is_set(&c.oauth2));
+    options_release(&http_client_options, &c);
+}
+
 /* The auth section is another spelling of the same fields. */
 static void test_auth_section(void **state)
 {
@@ -217,9 +248,13 @@ static void test_server(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_client_defaults), cmocka_unit_test(test_client_all),
-        cmocka_unit_test(test_auth_section),    cmocka_unit_test(test_prometheus_sections),
-        cmocka_unit_test(test_refused),         cmocka_unit_test(test_server),
+        cmocka_unit_test(test_client_defaults),
+        cmocka_unit_test(test_client_all),
+        cmocka_unit_test(test_oidc),
+        cmocka_unit_test(test_auth_section),
+        cmocka_unit_test(test_prometheus_sections),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_server),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
