@@ -111,6 +111,12 @@ void db_bind_null(struct db_query *q, int at)
     (void)sqlite3_bind_null(q->statement, at);
 }
 
+void db_bind_bytes(struct db_query *q, int at, struct str value)
+{
+    (void)sqlite3_bind_blob64(q->statement, at, value.len > 0 ? value.ptr : "", value.len,
+                              SQLITE_STATIC);
+}
+
 bool db_step(struct db_query *q, bool *ret_row, struct err *e)
 {
     int code = sqlite3_step(q->statement);
@@ -149,6 +155,14 @@ struct str db_str(struct db_query *q, int column)
 
     return text != NULL ? str_make(text, (size_t)sqlite3_column_bytes(q->statement, column))
                         : STR("");
+}
+
+struct str db_bytes(struct db_query *q, int column)
+{
+    const char *bytes = sqlite3_column_blob(q->statement, column);
+
+    return bytes != NULL ? str_make(bytes, (size_t)sqlite3_column_bytes(q->statement, column))
+                         : STR("");
 }
 
 bool db_is_null(struct db_query *q, int column)

@@ -40,6 +40,9 @@ void db_bind_double(struct db_query *q, int at, double value);
 void db_bind_str(struct db_query *q, int at, struct str value);
 void db_bind_null(struct db_query *q, int at);
 
+/* A blob that is not copied: it lives until the statement was run, or is bound again. */
+void db_bind_bytes(struct db_query *q, int at, struct str value);
+
 /* The next row; *ret_row false behind the last one. */
 MUST_USE bool db_step(struct db_query *q, bool *ret_row, struct err *e);
 
@@ -53,6 +56,7 @@ void db_reset(struct db_query *q);
 int64_t db_i64(struct db_query *q, int column);
 double db_double(struct db_query *q, int column);
 struct str db_str(struct db_query *q, int column);
+struct str db_bytes(struct db_query *q, int column); /* of a blob or a text, as it is */
 bool db_is_null(struct db_query *q, int column);
 bool db_is_text(struct db_query *q, int column); /* ask before db_str() turns a number into one */
 

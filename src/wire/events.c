@@ -70,6 +70,11 @@ static void put_event(struct event ev, struct buf *out)
     pb_end(out, begun);
 }
 
+void events_put(const struct event *ev, struct buf *out)
+{
+    put_event(*ev, out);
+}
+
 static bool events_encode(const struct batch *b, struct buf *out, struct err *e)
 {
     const struct events *events = batch_own_events(b);
@@ -175,6 +180,23 @@ static bool take_event(struct str bytes, struct arena *a, struct event *ev, stru
         ok = take_part(&in, ev, extensions, e);
     }
     return ok && (pb_ok(&r) || fail(e, "an event"));
+}
+
+bool events_take(struct str bytes, struct arena *a, struct event *ret_event, struct err *e)
+{
+    struct pb_reader r;
+    struct pb_field f;
+    struct event ev;
+
+    pb_read_init(&r, bytes);
+    if (!pb_next(&r, &f) || f.number != EVENTS_EVENT || f.type != PB_BYTES) {
+        return fail(e, "there is none");
+    }
+    if (!take_event(f.bytes, a, &ev, e)) {
+        return false;
+    }
+    *ret_event = ev;
+    return true;
 }
 
 static bool events_decode(struct str encoded, struct batch *b, struct err *e)

@@ -12,4 +12,11 @@
 
 extern const struct batch_codec codec_events;
 
+/* One event in that form: what was appended behind each other is the bytes of a batch. */
+void events_put(const struct event *ev, struct buf *out);
+
+/* The first event of such bytes, of which it has views. */
+MUST_USE bool events_take(struct str bytes, struct arena *a, struct event *ret_event,
+                          struct err *e);
+
 #endif
