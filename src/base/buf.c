@@ -111,6 +111,20 @@ void buf_add_rune(struct buf *b, uint32_t rune)
     buf_add(b, bytes, len);
 }
 
+void buf_add_utf8(struct buf *b, struct str s)
+{
+    while (s.len > 0) {
+        size_t len = str_utf8_length(s);
+        if (len > 0) {
+            buf_add(b, s.ptr, len);
+        } else {
+            buf_add_rune(b, 0xFFFD);
+            len = 1;
+        }
+        s = str_slice(s, len, s.len);
+    }
+}
+
 void buf_add_u64(struct buf *b, uint64_t value)
 {
     char digits[20];

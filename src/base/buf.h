@@ -94,6 +94,8 @@ void buf_add_text(struct buf *b, const char *text);
 void buf_add_repeat(struct buf *b, char byte, size_t count);
 /* As UTF-8; U+FFFD for what is no character. */
 void buf_add_rune(struct buf *b, uint32_t rune);
+/* A text; U+FFFD for each byte that is no part of a character. */
+void buf_add_utf8(struct buf *b, struct str s);
 void buf_add_u64(struct buf *b, uint64_t value);
 void buf_add_i64(struct buf *b, int64_t value);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -79,8 +79,7 @@ static bool same_value(double a, double b)
     return (isnan(a) && isnan(b)) || number_bits(a) == number_bits(b) || (a == b && a == 0);
 }
 
-/* Texts that every format carries as they are. */
-static bool is_plain(struct str s)
+bool validate_is_plain(struct str s)
 {
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
@@ -91,6 +90,18 @@ static bool is_plain(struct str s)
     return str_is_utf8(s);
 }
 
+bool validate_same_text(struct str got, struct str sent, size_t max)
+{
+    enum { OF_CHARACTER = 4 };
+
+    if (!validate_is_plain(sent)) {
+        return true;
+    }
+    return sent.len <= max
+               ? str_eq(got, sent)
+               : str_starts(sent, got) && got.len + OF_CHARACTER > max && got.len <= max;
+}
+
 /* Is every plain pair of <sent> but __name__ in <got>? */
 static bool has_all(const struct labels *got, const struct labels *sent)
 {
@@ -98,7 +109,8 @@ static bool has_all(const struct labels *got, const struct labels *sent)
     struct label pair;
 
     while (labels_next(sent, &at, &pair)) {
-        bool counts = is_plain(pair.name) && is_plain(pair.value) && pair.value.len > 0;
+        bool counts =
+            validate_is_plain(pair.name) && validate_is_plain(pair.value) && pair.value.len > 0;
         if (counts && !str_eq(labels_get(got, pair.name), pair.value)) {
             return false;
         }
@@ -198,9 +210,9 @@ static bool has_all_tags(const struct influx_point *p, const struct labels *sent
     struct label pair;
 
     while (labels_next(sent, &at, &pair)) {
-        bool counts = is_plain(pair.name) && is_plain(pair.value) && pair.value.len > 0 &&
-                      !str_eq(pair.name, STR("__name__")) && !str_eq(pair.name, STR("time")) &&
-                      labels_get(over, pair.name).len == 0;
+        bool counts = validate_is_plain(pair.name) && validate_is_plain(pair.value) &&
+                      pair.value.len > 0 && !str_eq(pair.name, STR("__name__")) &&
+                      !str_eq(pair.name, STR("time")) && labels_get(over, pair.name).len == 0;
         if (counts && !str_eq(tag_of(p, pair.name), pair.value)) {
             return false;
         }
@@ -256,7 +268,7 @@ static bool has_name(const struct walk *w, const struct influx_point *p,
     if (name.len == 0) {
         name = labels_get(wanted->labels, w->samples != NULL ? STR("__name__") : STR("alertname"));
     }
-    return !is_plain(name) || name.ptr[0] == '#' || str_eq(name, p->measurement);
+    return !validate_is_plain(name) || name.ptr[0] == '#' || str_eq(name, p->measurement);
 }
 
 static bool compare_point(void *arg, const struct influx_point *p, struct err *e)
@@ -358,7 +370,7 @@ static bool compare_alert(struct walk *w, const struct alert *got, struct err *e
     return true;
 }
 
-static bool same_field(const struct note_field *a, const struct note_field *b)
+bool validate_same_field(const struct note_field *a, const struct note_field *b)
 {
     double x = 0;
     double y = 0;
@@ -389,7 +401,7 @@ static bool same_fields(const struct note *a, const struct note *b)
 
     for (size_t i = 0; same && i < a->field_count; i++) {
         const struct note_field *f = note_get(b, a->fields[i].name);
-        same = f != NULL && same_field(&a->fields[i], f);
+        same = f != NULL && validate_same_field(&a->fields[i], f);
     }
     return same;
 }

@@ -27,6 +27,15 @@ struct sent_rows {
     uint32_t part; /* of the one row, where it makes several requests; or SENT_ALL_PARTS */
 };
 
+/* Is it a text that every format carries as it is? Others are not compared. */
+bool validate_is_plain(struct str text);
+
+/* Is it the same field, by name, kind and value? */
+bool validate_same_field(const struct note_field *a, const struct note_field *b);
+
+/* Is <got> what became of <sent> where texts end after <max> bytes? */
+bool validate_same_text(struct str got, struct str sent, size_t max);
+
 /* A WriteRequest, unpacked. */
 MUST_USE bool validate_rw1(const struct sent_rows *sent, struct str body, struct err *e);
 

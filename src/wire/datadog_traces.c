@@ -31,6 +31,18 @@ static struct str cut(struct str text, size_t max)
     return str_make(text.ptr, max);
 }
 
+/* A text of at most <max> bytes, mended where it is no UTF-8: an agent may refuse the whole request for it. */
+static void add_str(struct buf *out, struct str text, size_t max)
+{
+    AUTO(buf_release) struct buf mended = BUF_INIT(BUF_UNLIMITED);
+
+    if (!str_is_utf8(text)) {
+        buf_add_utf8(&mended, text);
+        text = buf_str(&mended);
+    }
+    msgpack_add_str(out, cut(text, max));
+}
+
 static uint64_t id_number(const uint8_t *bytes)
 {
     uint64_t id = 0;
@@ -57,7 +69,7 @@ static struct str service_of(const struct datadog_spans *w, const struct note *n
 
     service = service.len > 0 ? service : labels_get(n->labels, STR("service"));
     service = service.len > 0 ? service : w->service;
-    return cut(service.len > 0 ? service : STR("telex"), DATADOG_SERVICE_MAX);
+    return service.len > 0 ? service : STR("telex");
 }
 
 /* A map whose size is known when it is written. */
@@ -69,15 +81,15 @@ struct pairs {
 static void add_meta(struct pairs *p, struct str key, struct str value)
 {
     if (key.len > 0 && value.len > 0) {
-        msgpack_add_str(&p->bytes, cut(key, DATADOG_META_KEY_MAX));
-        msgpack_add_str(&p->bytes, cut(value, DATADOG_META_VALUE_MAX));
+        add_str(&p->bytes, key, DATADOG_META_KEY_MAX);
+        add_str(&p->bytes, value, DATADOG_META_VALUE_MAX);
         p->count++;
     }
 }
 
 static void add_metric(struct pairs *p, struct str key, double value)
 {
-    msgpack_add_str(&p->bytes, cut(key, DATADOG_META_KEY_MAX));
+    add_str(&p->bytes, key, DATADOG_META_KEY_MAX);
     msgpack_add_double(&p->bytes, value);
     p->count++;
 }
@@ -128,16 +140,16 @@ static void add_meta_of(const struct datadog_spans *w, const struct note *n, str
     add_default(n, STR("error.message"), n->span->status_message, meta);
     if (id_number(n->span->trace_id) != 0) {
         span_id_print(n->span->trace_id, 8, &upper);
-        add_meta(meta, STR("_dd.p.tid"), buf_str(&upper));
+        add_default(n, STR("_dd.p.tid"), buf_str(&upper), meta);
     }
 }
 
 /* ---- spans ---- */
 
-static void add_text(struct buf *out, const char *key, struct str value)
+static void add_text(struct buf *out, const char *key, struct str value, size_t max)
 {
     msgpack_add_str(out, str_of(key));
-    msgpack_add_str(out, value);
+    add_str(out, value, max);
 }
 
 static void add_number(struct buf *out, const char *key, uint64_t value)
@@ -162,14 +174,14 @@ static void add_span(const struct datadog_spans *w, const struct note *n, struct
 
     add_meta_of(w, n, &meta);
     add_fields(n, &meta, &metrics);
-    if (span_id_is_none(s->parent_id, SPAN_ID_BYTES)) {
+    if (span_id_is_none(s->parent_id, SPAN_ID_BYTES) && !has(n, STR("_sampling_priority_v1"))) {
         add_metric(&metrics, STR("_sampling_priority_v1"), 1); /* what came here is to be kept */
     }
     msgpack_add_map(out, SPAN_MEMBERS);
-    add_text(out, "service", service_of(w, n));
-    add_text(out, "name", cut(name, DATADOG_SPAN_NAME_MAX));
-    add_text(out, "resource", cut(name, DATADOG_RESOURCE_MAX));
-    add_text(out, "type", STR("custom"));
+    add_text(out, "service", service_of(w, n), DATADOG_SERVICE_MAX);
+    add_text(out, "name", name, DATADOG_SPAN_NAME_MAX);
+    add_text(out, "resource", name, DATADOG_RESOURCE_MAX);
+    add_text(out, "type", STR("custom"), DATADOG_SPAN_NAME_MAX);
     add_number(out, "trace_id", id_number(s->trace_id + 8));
     add_number(out, "span_id", id_number(s->span_id));
     add_number(out, "parent_id", id_number(s->parent_id));

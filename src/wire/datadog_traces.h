@@ -6,7 +6,7 @@
  *
  * An id of 128 bits has its upper half in meta as "_dd.p.tid". Labels, texts and flags are meta, numbers are
  * metrics; a number that is none is meta too. The span's name is both name and resource, cut to what Datadog
- * keeps; the service is the label `service.name` or `service`, else that of the writer.
+ * keeps, texts that are no UTF-8 are mended; the service is the label `service.name` or `service`, else that of the writer.
  *
  * Ownership: everything is borrowed. Threads: pure. Limits: below; what is longer is cut at a character.
  */

@@ -82,8 +82,7 @@ static void add_field(struct attributes *a, const struct note_field *f)
     }
 }
 
-/* Names that have a meaning of their own, which no label or field of that name has. */
-static bool is_reserved(struct str name)
+bool newrelic_is_reserved(struct str name)
 {
     static const char *const names[] = {
         "eventType",  "timestamp", "accountId",     "appId",    "duration.ms", "parent.id",
@@ -105,7 +104,8 @@ static void add_labels(struct attributes *a, const struct labels *labels, const 
     uint32_t at = 0;
 
     while (labels_next(labels, &at, &pair)) {
-        if (!is_reserved(pair.name) && (over == NULL || note_get(over, pair.name) == NULL)) {
+        if (!newrelic_is_reserved(pair.name) &&
+            (over == NULL || note_get(over, pair.name) == NULL)) {
             add_text(a, pair.name, pair.value);
         }
     }
@@ -118,7 +118,7 @@ static void add_common(struct attributes *a, const struct newrelic_writer *w,
         const struct option_pair *p = &w->common->items[i];
         bool is_said = over != NULL && (labels_get(over->labels, p->name).len > 0 ||
                                         note_get(over, p->name) != NULL);
-        if (!is_reserved(p->name) && !is_said) {
+        if (!newrelic_is_reserved(p->name) && !is_said) {
             add_text(a, p->name, p->value);
         }
     }
@@ -269,7 +269,7 @@ enum newrelic_result newrelic_add_event(const struct newrelic_writer *w, const s
         add_text(&a, STR("name"), n->name);
     }
     for (size_t i = 0; i < n->field_count; i++) {
-        if (is_wanted(w, n->fields[i].name) && !is_reserved(n->fields[i].name)) {
+        if (is_wanted(w, n->fields[i].name) && !newrelic_is_reserved(n->fields[i].name)) {
             add_field(&a, &n->fields[i]);
         }
     }
@@ -316,7 +316,7 @@ enum newrelic_result newrelic_add_span(const struct newrelic_writer *w, const st
     buf_add_text(out, ",\"attributes\":{");
     add_span_attributes(&a, n);
     for (size_t i = 0; i < n->field_count; i++) {
-        if (!is_reserved(n->fields[i].name)) {
+        if (!newrelic_is_reserved(n->fields[i].name)) {
             add_field(&a, &n->fields[i]);
         }
     }

@@ -64,6 +64,9 @@ enum newrelic_result newrelic_add_event(const struct newrelic_writer *w, const s
 enum newrelic_result newrelic_add_span(const struct newrelic_writer *w, const struct note *n,
                                        struct buf *out);
 
+/* Names that have a meaning of their own, which no label or field of that name has. */
+bool newrelic_is_reserved(struct str name);
+
 /* The id of a request: a UUID that is the same for the same bytes, so that a retry is known as one. */
 void newrelic_put_request_id(const char *list, struct str body, struct buf *out);
 

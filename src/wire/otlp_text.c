@@ -4,32 +4,12 @@
 const struct str otlp_scope_name = STR_INIT("otel.scope.name");
 const struct str otlp_scope_version = STR_INIT("otel.scope.version");
 
-/* U+FFFD for each byte that is no part of a character. */
-static void add_mended(struct buf *out, struct str text)
-{
-    size_t i = 0;
-
-    while (i < text.len) {
-        size_t len = 1;
-        while (len <= 4 && i + len <= text.len && !str_is_utf8(str_slice(text, i, len))) {
-            len++;
-        }
-        if (len <= 4 && i + len <= text.len) {
-            buf_add_str(out, str_slice(text, i, len));
-            i += len;
-        } else {
-            buf_add_rune(out, 0xFFFD);
-            i++;
-        }
-    }
-}
-
 void otlp_add_text(struct buf *out, uint32_t field, struct str text)
 {
     AUTO(buf_release) struct buf mended = BUF_INIT(BUF_UNLIMITED);
 
     if (!str_is_utf8(text)) {
-        add_mended(&mended, text);
+        buf_add_utf8(&mended, text);
         text = buf_str(&mended);
     }
     pb_add_str(out, field, text);

@@ -172,8 +172,11 @@ SPANS = [{"function_name": "inner", "execution_time_ms": 10, "parent": "outer", 
          {"function_name": "other", "execution_time_ms": 1, "labels": {"env": "test"}}]
 
 
+REFUSE = {"validate_schemas": True, "refuse_invalid": True}
+
+
 def with_agent(server, agent, **options):
-    return exporter(server, trace_agent={"url": agent.url}, apm_config={
+    return exporter(server, trace_agent={"url": agent.url}, debug=REFUSE, apm_config={
         "service": "foundation-profiling", "env": "production", "version": "1.0.0"}, **options)
 
 
@@ -192,6 +195,7 @@ def test_spans_go_to_the_agent(start_datadog, start_datadog_agent, start_telex):
     assert (outer["service"], inner["service"]) == ("api", "foundation-profiling")
     assert outer["meta"]["zone"] == "b" and outer["meta"]["env"] == "production" and other["meta"]["env"] == "test"
     assert inner["meta"]["cached"] == "true" and inner["meta"]["note"] == "größe" and inner["metrics"]["rows"] == 12
+    assert "what was encoded is not what was meant" not in program.process.log()
     assert outer["metrics"]["memory_usage_mb"] == 8.5 and outer["metrics"]["_sampling_priority_v1"] == 1
     assert "_sampling_priority_v1" not in inner["metrics"] and outer["meta"]["version"] == "1.0.0"
 

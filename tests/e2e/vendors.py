@@ -327,6 +327,7 @@ class NewRelic(Fake):
 
     def config(self):
         return {"type": "newrelic", "license_key": self.KEY, "account_id": "1234567",
+                "debug": {"validate_schemas": True, "refuse_invalid": True},
                 "metrics_api_url": self.url + "/metric/v1", "traces_api_url": self.url + "/trace/v1",
                 "events_api_url": self.url + "/v1/accounts/{account_id}/events"}
 

@@ -63,6 +63,10 @@ struct option_list datadog_all_tags(const struct datadog_config *c, struct arena
 
 extern const struct status_rule datadog_statuses[];
 
+/* For struct http_exporter: does a request to the agent read again as the rows that it was made of? */
+MUST_USE bool datadog_validate_traces(const void *config, const struct sent_rows *sent,
+                                      struct str body, struct err *e);
+
 extern const struct http_exporter datadog_series;
 extern const struct http_exporter datadog_distributions;
 extern const struct http_exporter datadog_traces;

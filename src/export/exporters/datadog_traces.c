@@ -51,5 +51,6 @@ static const struct status_rule statuses[] = {
 const struct http_exporter datadog_traces = {
     .next_request = next_request,
     .statuses = statuses,
+    .validate = datadog_validate_traces,
     .client_offset = offsetof(struct datadog_config, agent),
 };

@@ -2,7 +2,10 @@
 
 #include "base/clock.h"
 #include "wire/json.h"
+#include "wire/newrelic.h"
 #include "wire/note_json.h"
+
+#include <math.h>
 
 struct checker {
     const struct sent_rows *sent;
@@ -30,12 +33,86 @@ static bool is_metric(const struct samples *s, uint32_t row, const struct json_n
            is_at(object, s->time_ns[row]);
 }
 
+/* ---- spans ---- */
+
+static bool is_id(const struct json_node *object, const char *name, const uint8_t *id, size_t len)
+{
+    AUTO(buf_release) struct buf hex = BUF_INIT(64);
+
+    if (!span_id_is_none(id, len)) {
+        span_id_print(id, len, &hex);
+    }
+    return str_eq(json_get_str(object, str_of(name)), buf_str(&hex));
+}
+
+static bool has_field(const struct json_node *attributes, const struct note_field *f)
+{
+    const struct json_node *got = json_get(attributes, f->name);
+    double sent = 0;
+    double value = 0;
+
+    if (f->type == NOTE_FLAG) {
+        return got != NULL && got->kind == (f->integer != 0 ? JSON_TRUE : JSON_FALSE);
+    }
+    if (note_field_number(f, &sent)) {
+        return isfinite(sent) ? json_node_double(got, &value) && value == sent : got == NULL;
+    }
+    return got != NULL && got->kind == JSON_STRING &&
+           validate_same_text(got->text, f->text, NEWRELIC_VALUE_MAX);
+}
+
+static bool has_fields(const struct json_node *attributes, const struct note *n)
+{
+    for (size_t i = 0; i < n->field_count; i++) {
+        const struct note_field *f = &n->fields[i];
+        bool counts = validate_is_plain(f->name) && !newrelic_is_reserved(f->name);
+        if (counts && !has_field(attributes, f)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool has_labels(const struct json_node *attributes, const struct note *n)
+{
+    struct label pair;
+
+    for (uint32_t at = 0; labels_next(n->labels, &at, &pair);) {
+        bool counts = validate_is_plain(pair.name) && !newrelic_is_reserved(pair.name) &&
+                      note_get(n, pair.name) == NULL;
+        if (counts && !validate_same_text(json_get_str(attributes, pair.name), pair.value,
+                                          NEWRELIC_VALUE_MAX)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_span(const struct note *n, const struct json_node *object)
 {
-    AUTO(buf_release) struct buf id = BUF_INIT(64);
+    return is_id(object, "id", n->span->span_id, SPAN_ID_BYTES) && is_at(object, n->time_ns);
+}
 
-    span_id_print(n->span->span_id, SPAN_ID_BYTES, &id);
-    return str_eq(json_get_str(object, STR("id")), buf_str(&id)) && is_at(object, n->time_ns);
+/* What of the span is not the row's; NULL when all of it is. */
+static const char *span_difference(const struct note *n, const struct json_node *object)
+{
+    const struct json_node *attributes = json_get(object, STR("attributes"));
+    double ms = 0;
+
+    if (attributes == NULL || attributes->kind != JSON_OBJECT) {
+        return "attributes";
+    }
+    bool has_ids = is_id(object, "trace.id", n->span->trace_id, TRACE_ID_BYTES) &&
+                   is_id(attributes, "parent.id", n->span->parent_id, SPAN_ID_BYTES);
+    bool has_time = json_node_double(json_get(attributes, STR("duration.ms")), &ms) &&
+                    ms == (double)note_duration_ns(n) / (double)NS_PER_MS;
+    struct str name = json_get_str(attributes, STR("name"));
+    return !has_ids                                                 ? "id"
+           : !has_time                                              ? "duration"
+           : !validate_same_text(name, n->name, NEWRELIC_VALUE_MAX) ? "name"
+           : !has_labels(attributes, n)                             ? "label"
+           : !has_fields(attributes, n)                             ? "field"
+                                                                    : NULL;
 }
 
 static bool is_of_row(const struct checker *k, uint32_t row, const struct json_node *object)
@@ -51,8 +128,12 @@ static bool is_of_row(const struct checker *k, uint32_t row, const struct json_n
 static bool take_object(struct checker *k, const struct json_node *object, struct err *e)
 {
     while (k->row < k->sent->end) {
-        if (is_of_row(k, view_row(k->sent->view, k->row++), object)) {
-            return true;
+        uint32_t row = view_row(k->sent->view, k->row++);
+        if (is_of_row(k, row, object)) {
+            const char *what = k->are_spans ? span_difference(&k->notes->rows[row], object) : NULL;
+            return what == NULL ||
+                   err_set(e, ERR_INTERNAL, "what was encoded of row %u has another %s", k->row - 1,
+                           what);
         }
     }
     return err_set(e, ERR_INTERNAL, "an object was encoded that no row has");

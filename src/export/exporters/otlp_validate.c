@@ -75,12 +75,76 @@ bool otlp_validate_samples(const struct sent_rows *sent, struct str body, bool s
     return ok;
 }
 
-static bool same_span(const struct note *a, const struct note *b)
+/* ---- spans ---- */
+
+static bool is_of_scope(struct str name)
 {
-    return a->time_ns == b->time_ns && a->span->end_ns == b->span->end_ns &&
-           memcmp(a->span->trace_id, b->span->trace_id, TRACE_ID_BYTES) == 0 &&
-           memcmp(a->span->span_id, b->span->span_id, SPAN_ID_BYTES) == 0 &&
-           memcmp(a->span->parent_id, b->span->parent_id, SPAN_ID_BYTES) == 0;
+    return str_eq(name, otlp_scope_name) || str_eq(name, otlp_scope_version);
+}
+
+static size_t own_fields(const struct note *n)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < n->field_count; i++) {
+        count += !is_of_scope(n->fields[i].name);
+    }
+    return count;
+}
+
+/* Each field; what the exporter says of itself is a field of its scope. Texts that are mended are not compared. */
+static bool same_fields(const struct note *sent, const struct note *got)
+{
+    for (size_t i = 0; i < sent->field_count; i++) {
+        const struct note_field *f = &sent->fields[i];
+        const struct note_field *g = note_get(got, f->name);
+        bool counts = validate_is_plain(f->name) && f->name.len > 0 &&
+                      (f->type != NOTE_TEXT || validate_is_plain(f->text));
+        if (counts && !is_of_scope(f->name) && (g == NULL || !validate_same_field(f, g))) {
+            return false;
+        }
+    }
+    return own_fields(sent) == own_fields(got);
+}
+
+/* The resource has all labels, and perhaps what the exporter was told to say. */
+static bool has_labels(const struct note *sent, const struct note *got)
+{
+    struct label pair;
+
+    for (uint32_t at = 0; labels_next(sent->labels, &at, &pair);) {
+        bool counts = validate_is_plain(pair.name) && validate_is_plain(pair.value);
+        if (counts && !str_eq(labels_get(got->labels, pair.name), pair.value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_part(const struct span_part *a, const struct span_part *b)
+{
+    return a->end_ns == b->end_ns && a->kind == b->kind && a->status == b->status &&
+           str_eq(a->more, b->more) &&
+           validate_same_text(b->status_message, a->status_message, SIZE_MAX);
+}
+
+static bool same_ids(const struct span_part *a, const struct span_part *b)
+{
+    return memcmp(a->trace_id, b->trace_id, TRACE_ID_BYTES) == 0 &&
+           memcmp(a->span_id, b->span_id, SPAN_ID_BYTES) == 0 &&
+           memcmp(a->parent_id, b->parent_id, SPAN_ID_BYTES) == 0;
+}
+
+/* What of the span is not the row's; NULL when all of it is. A prefix may stand before its name. */
+static const char *difference(const struct note *sent, const struct note *got)
+{
+    return !same_ids(sent->span, got->span)    ? "id"
+           : sent->time_ns != got->time_ns     ? "time"
+           : !same_part(sent->span, got->span) ? "end, kind or status"
+           : validate_is_plain(sent->name) && !str_ends(got->name, sent->name) ? "name"
+           : !has_labels(sent, got)                                            ? "label"
+           : !same_fields(sent, got)                                           ? "field"
+                                                                               : NULL;
 }
 
 static bool can_be_said(const struct note *n)
@@ -97,8 +161,12 @@ static bool same_spans(const struct sent_rows *sent, const struct notes *notes,
 
     for (uint32_t i = sent->first; i < sent->end; i++) {
         const struct note *n = &notes->rows[view_row(sent->view, i)];
-        if (can_be_said(n) && (at == got->count || !same_span(n, &got->rows[at++]))) {
-            return differs(e, i, "id or time, or none");
+        if (!can_be_said(n)) {
+            continue;
+        }
+        const char *what = at < got->count ? difference(n, &got->rows[at++]) : "end, or none";
+        if (what != NULL) {
+            return differs(e, i, what);
         }
     }
     return at == got->count ||

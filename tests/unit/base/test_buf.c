@@ -99,6 +99,29 @@ static void take_moves(void **state)
     buf_release(&b);
 }
 
+static void texts_are_mended(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *want;
+    } rows[] = {
+        {"", ""},
+        {"a\xC3\xB6\xE2\x82\xAC\xF0\x9F\x98\x80", "a\xC3\xB6\xE2\x82\xAC\xF0\x9F\x98\x80"},
+        {"\xFFz", "\xEF\xBF\xBDz"},
+        {"\xE2\x82", "\xEF\xBF\xBD\xEF\xBF\xBD"},
+        {"\xE2z\xC3\xB6", "\xEF\xBF\xBDz\xC3\xB6"},
+        {"\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"}, /* half of a pair */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(buf_release) struct buf b = BUF_INIT(BUF_SMALL);
+        buf_add_utf8(&b, str_of(rows[i].text));
+        assert_string_equal(buf_text(&b), rows[i].want);
+        assert_true(str_is_utf8(buf_str(&b)));
+    }
+}
+
 static void grows_far(void **state)
 {
     (void)state;
@@ -122,6 +145,7 @@ int main(void)
         cmocka_unit_test(cap_of_zero),
         cmocka_unit_test(take_moves),
         cmocka_unit_test(grows_far),
+        cmocka_unit_test(texts_are_mended),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
