@@ -189,8 +189,10 @@ static bool take_samples(void *arg, const struct rule *rule, struct batch *b, bo
     add_key(&info, &key);
     bool ok = batch_samples(b, &s, e) && record_gather_info(&r->gather, buf_str(&key), &info, e);
     for (uint32_t i = 0; ok && i < s->count; i++) {
-        ok = record_gather_sample(&r->gather, labels_ref(s->series[s->series_of[i]]), s->time_ns[i],
-                                  s->value[i], e);
+        const struct gathered_sample sample = {.labels = labels_ref(s->series[s->series_of[i]]),
+                                               .time_ns = s->time_ns[i],
+                                               .value = s->value[i]};
+        ok = record_gather_sample(&r->gather, &sample, e);
     }
     return ok;
 }

@@ -23,23 +23,26 @@ const char *const measure_names[] = {"any", "legacy", NULL};
 
 /* ---- the mapping ---- */
 
-static const char *const type_names[SERIES_TYPES] = {"", "gauge", "counter", "rate",
-                                                     "distribution"};
-
 static bool take_type(const struct measures *m, const struct yaml_node *node, enum series_type *ret,
                       struct err *e)
 {
-    size_t types = m->has_distributions ? SERIES_TYPES : SERIES_DISTRIBUTION;
+    static const struct {
+        const char *name;
+        enum series_type type;
+    } types[] = {{"gauge", SERIES_GAUGE},
+                 {"counter", SERIES_COUNT},
+                 {"count", SERIES_COUNT},
+                 {"rate", SERIES_RATE},
+                 {"distribution", SERIES_DISTRIBUTION}};
 
-    for (size_t i = 1; i < types; i++) {
-        if (str_eq(node->text, str_of(type_names[i]))) {
-            *ret = (enum series_type)i;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        bool is_there = types[i].type != SERIES_DISTRIBUTION || m->has_distributions;
+        if (is_there && str_eq(node->text, str_of(types[i].name))) {
+            *ret = types[i].type;
             return true;
         }
     }
-    *ret = SERIES_COUNTER;
-    return str_eq(node->text, STR("count")) ||
-           yaml_err(node, e, ERR_CONFIG,
+    return yaml_err(node, e, ERR_CONFIG,
                     "'%.*s' is no type of a metric%s; expected gauge, counter%s",
                     STR_FMT(node->text), str_eq(node->text, STR("distribution")) ? " here" : "",
                     m->has_distributions ? ", rate or distribution" : " or rate");

@@ -1,14 +1,37 @@
 #include "export/pick.h"
 
-/* The series that a row refers to, in the new table; each old series is copied once. */
-static uint32_t pick_series(struct samples *out, const struct samples *in, uint32_t *moved,
-                            uint32_t series)
+/* Some series of a batch, each copied once. */
+struct series_pick {
+    const struct samples *in;
+    struct samples *out;
+    struct arena *arena;
+    uint32_t *moved;                 /* where each one went */
+    const struct series_meta **meta; /* NULL: nothing is known of any */
+    const struct series_meta *last;  /* was copied last: series of a family stand together */
+    const struct series_meta *copy;
+};
+
+static void pick_meta(struct series_pick *p, uint32_t to, const struct series_meta *m)
 {
-    if (moved[series] == UINT32_MAX) {
-        moved[series] = out->series_count;
-        out->series[out->series_count++] = labels_ref(in->series[series]);
+    if (m != p->last) {
+        p->last = m;
+        p->copy = m != NULL ? series_meta_dup(p->arena, m) : NULL;
     }
-    return moved[series];
+    p->meta[to] = p->copy;
+}
+
+/* The series that a row refers to, in the new table. */
+static uint32_t pick_series(struct series_pick *p, uint32_t series)
+{
+    if (p->moved[series] == UINT32_MAX) {
+        uint32_t to = p->out->series_count++;
+        p->moved[series] = to;
+        p->out->series[to] = labels_ref(p->in->series[series]);
+        if (p->meta != NULL) {
+            pick_meta(p, to, p->in->meta[series]);
+        }
+    }
+    return p->moved[series];
 }
 
 static bool pick_samples(struct view view, struct batch *b, struct err *e)
@@ -28,10 +51,14 @@ static bool pick_samples(struct view view, struct batch *b, struct err *e)
                           .series_of = series_of,
                           .time_ns = time_ns,
                           .value = value};
+    struct series_pick p = {.in = in, .out = &out, .arena = a, .moved = moved};
     memset(moved, 0xFF, in->series_count * sizeof(uint32_t));
+    if (in->meta != NULL) {
+        out.meta = p.meta = arena_array(a, const struct series_meta *, in->series_count);
+    }
     for (uint32_t i = 0; i < view.n; i++) {
         uint32_t row = view_row(view, i);
-        series_of[i] = pick_series(&out, in, moved, in->series_of[row]);
+        series_of[i] = pick_series(&p, in->series_of[row]);
         time_ns[i] = in->time_ns[row];
         value[i] = in->value[row];
     }

@@ -19,6 +19,7 @@
 #include "model/event.h"
 #include "model/labels.h"
 #include "model/note.h"
+#include "model/series_meta.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,22 +41,6 @@ const char *record_kind_name(enum record_kind kind);
 
 /* Are the rows of a batch of this kind notes (note.h)? */
 bool record_kind_has_notes(enum record_kind kind);
-
-/* What somebody said of a series beside its labels; empty where nobody did. Values of a distribution are single ones
- * of many, to be put together by who stores them. */
-enum series_type {
-    SERIES_UNKNOWN,
-    SERIES_GAUGE,
-    SERIES_COUNTER,
-    SERIES_RATE,
-    SERIES_DISTRIBUTION,
-    SERIES_TYPES
-};
-struct series_meta {
-    enum series_type type;
-    struct str help;
-    struct str unit;
-};
 
 /* Samples: a table of series and three parallel arrays. */
 struct samples {

@@ -49,7 +49,7 @@ static const struct metric_desc dropped_desc = {
 static const struct metric_desc extras_desc = {
     .name = "telex_receive_extras_total",
     .help =
-        "What came beside samples. It goes on only to outputs that need not look at the rows; start times, which 1.0 does not have, to none.",
+        "What came beside samples. Metadata go on with them, the rest only to outputs that need not look at the rows; start times, which 1.0 does not have, to none.",
     .type = METRIC_COUNTER,
     .labels = {"kind"},
 };

@@ -304,12 +304,15 @@ struct rows {
     uint32_t *series_of;
     int64_t *time_ns;
     double *value;
+    const struct series_meta **meta;
+    const struct series_meta *of; /* what the series that is flushed is */
     uint32_t count;
     int64_t now_ns;
 };
 
 static void add_row(struct rows *r, struct labels *l, double value)
 {
+    r->meta[r->count] = r->of;
     r->series[r->count] = labels_ref(l);
     r->series_of[r->count] = r->count;
     r->time_ns[r->count] = r->now_ns;
@@ -354,6 +357,14 @@ static void flush_value(struct statsd_series *s, struct rows *r)
     add_row(r, s->rows[0], s->value);
 }
 
+/* What each type's series are. */
+static const struct series_meta metas[STATSD_TYPES] = {
+    [STATSD_COUNTER] = {SERIES_COUNTER, STR_INIT(""), STR_INIT("")},
+    [STATSD_GAUGE] = {SERIES_GAUGE, STR_INIT(""), STR_INIT("")},
+    [STATSD_TIMER] = {SERIES_SUMMARY, STR_INIT(""), STR_INIT("")},
+    [STATSD_SET] = {SERIES_GAUGE, STR_INIT(""), STR_INIT("")},
+};
+
 static void flush_series(struct statsd_table *t, struct statsd_series *s, struct rows *r,
                          int64_t expiry_ns)
 {
@@ -364,6 +375,7 @@ static void flush_series(struct statsd_table *t, struct statsd_series *s, struct
         [STATSD_SET] = flush_set,
     };
 
+    r->of = &metas[s->type];
     if (r->now_ns - s->used_ns < expiry_ns) {
         flushers[s->type](s, r);
         return;
@@ -392,6 +404,7 @@ struct batch *statsd_table_flush(struct statsd_table *t, int64_t now_ns, int64_t
                      .series_of = arena_array(a, uint32_t, max),
                      .time_ns = arena_array(a, int64_t, max),
                      .value = arena_array(a, double, max),
+                     .meta = arena_array(a, const struct series_meta *, max),
                      .now_ns = now_ns};
     while (map_next(&t->series, &at, NULL, &value)) {
         flush_series(t, value, &r, expiry_ns);
@@ -401,6 +414,7 @@ struct batch *statsd_table_flush(struct statsd_table *t, int64_t now_ns, int64_t
                                           .count = r.count,
                                           .series_of = r.series_of,
                                           .time_ns = r.time_ns,
-                                          .value = r.value});
+                                          .value = r.value,
+                                          .meta = r.meta});
     return b;
 }

@@ -102,15 +102,13 @@ static const struct series_meta *meta_of(const struct samples *s, uint32_t serie
     return s->meta != NULL ? s->meta[series] : NULL;
 }
 
+/* Its counts are of an interval: a total that rises is a gauge there. */
 static int type_of(const struct series_meta *meta)
 {
-    static const int types[SERIES_TYPES] = {[SERIES_UNKNOWN] = TYPE_GAUGE,
-                                            [SERIES_GAUGE] = TYPE_GAUGE,
-                                            [SERIES_COUNTER] = TYPE_COUNT,
-                                            [SERIES_RATE] = TYPE_RATE,
-                                            [SERIES_DISTRIBUTION] = TYPE_GAUGE};
+    static const int types[SERIES_TYPES] = {[SERIES_COUNT] = TYPE_COUNT, [SERIES_RATE] = TYPE_RATE};
+    int type = meta != NULL ? types[meta->type] : 0;
 
-    return meta != NULL ? types[meta->type] : TYPE_GAUGE;
+    return type != 0 ? type : TYPE_GAUGE;
 }
 
 static size_t name_bytes(const struct datadog_writer *w, struct str name)
@@ -181,18 +179,20 @@ void datadog_begin_series(const struct datadog_writer *w, const struct samples *
     const struct labels *labels = s->series[series];
     const struct series_meta *meta = meta_of(s, series);
     struct str host = labels_get(labels, STR("host"));
+    struct str name = labels_get(labels, STR("__name__"));
+    struct str unit = series_unit(meta, name);
     int type = type_of(meta);
 
     buf_add_text(out, "{\"metric\":\"");
-    datadog_put_name(w, labels_get(labels, STR("__name__")), out);
+    datadog_put_name(w, name, out);
     buf_addf(out, "\",\"type\":%d", type);
     if (type != TYPE_GAUGE) {
         buf_add_text(out, ",\"interval\":");
         buf_add_i64(out, w->interval_s);
     }
-    if (meta != NULL && meta->unit.len > 0) {
+    if (unit.len > 0) {
         buf_add_text(out, ",\"unit\":");
-        json_print_str(out, meta->unit);
+        json_print_str(out, unit);
     }
     if (host.len > 0) {
         buf_add_text(out, ",\"resources\":[{\"type\":\"host\",\"name\":");

@@ -184,9 +184,10 @@ static enum newrelic_result judge_sample(const struct newrelic_writer *w, struct
     return age_result(w, time_ns);
 }
 
+/* Its counts are of an interval: a total that rises is a gauge there. */
 static bool is_count(const struct samples *s, uint32_t series)
 {
-    return s->meta != NULL && s->meta[series] != NULL && s->meta[series]->type == SERIES_COUNTER;
+    return s->meta != NULL && s->meta[series] != NULL && s->meta[series]->type == SERIES_COUNT;
 }
 
 enum newrelic_result newrelic_add_metric(const struct newrelic_writer *w, const struct samples *s,

@@ -2,8 +2,8 @@
  * otlp.h - OpenTelemetry's protocol in protobuf: samples and spans to export requests and back, and the
  * answers to them. otlp_json.h turns all of it into the JSON form and back.
  *
- * Samples become gauges, those that somebody said to be counters cumulative monotonic sums; rows of one
- * name behind each other share a Metric. A staleness marker is a point without a value. A span's labels
+ * Samples become gauges, those that somebody said to be totals (counters, and what histograms and summaries count)
+ * cumulative monotonic sums; rows of one name behind each other share a Metric. A staleness marker is a point without a value. A span's labels
  * are its resource's attributes, its fields its own; its scope are the fields otlp_scope_name and
  * otlp_scope_version. Texts that are no UTF-8 are mended, since one of them has the whole request refused.
  *
@@ -47,10 +47,11 @@ struct otlp_metrics_writer {
     size_t gap;
     struct str name; /* of the open Metric */
     const struct series_meta *meta;
+    bool is_sum; /* so the open Metric is one */
     struct str
         name_space; /* set by the caller: stands, with a dot, before names without one; or empty */
     int64_t
-        delta_ns; /* set by the caller: counters are what happened in that time; 0: all that ever did */
+        delta_ns; /* set by the caller: sums are of counts in that time, and totals gauges; 0: of totals */
     size_t metric; /* where it begins; 0: none is open */
     size_t data;
     uint32_t run;
@@ -96,7 +97,7 @@ struct otlp_extras {
     uint64_t bad;         /* points or spans that make no sense: left out */
     uint64_t deltas;      /* points of delta temporality: taken as they are */
     uint64_t exemplars;   /* left out */
-    uint64_t meta;        /* Metrics that came with a description or a unit: those are left out */
+    uint64_t meta;        /* Metrics that came with a description or a unit */
 };
 
 /* What a reader of metrics goes by. */

@@ -15,12 +15,14 @@ struct sample_row {
     struct labels *labels;
     int64_t time_ns;
     double value;
+    const struct series_meta *meta;
 };
 
 struct metrics_reader {
     struct arena arena; /* texts, while reading */
+    struct arena *kept; /* what is known of series */
     int64_t now_ns;
-    size_t bytes; /* of label sets so far */
+    size_t bytes; /* of label sets, and what is known of them, so far */
     size_t bytes_max;
     VEC(struct sample_row) rows;
     struct otlp_extras *extras;
@@ -33,6 +35,7 @@ struct metrics_reader {
 /* A data point of any kind, as far as they are alike. */
 struct point {
     struct str name; /* of the metric */
+    const struct series_meta *meta;
     int64_t time_ns;
     uint64_t flags;
 };
@@ -94,6 +97,14 @@ static void set_label(struct metrics_reader *r, struct str name, struct str valu
     there->value = value;
 }
 
+static bool fits(struct metrics_reader *r)
+{
+    return r->bytes <= r->bytes_max ||
+           err_set(r->err, ERR_LIMIT,
+                   "the labels of these metrics take more than %zu bytes; send less at once",
+                   r->bytes_max);
+}
+
 static bool add_row(struct metrics_reader *r, const struct point *p, const char *suffix,
                     struct label more, double value)
 {
@@ -110,13 +121,10 @@ static bool add_row(struct metrics_reader *r, const struct point *p, const char 
         return true;
     }
     r->bytes += l->len;
-    struct sample_row row = {l, p->time_ns,
-                             (p->flags & NO_RECORDED_VALUE) != 0 ? number_stale_nan() : value};
+    struct sample_row row = {
+        l, p->time_ns, (p->flags & NO_RECORDED_VALUE) != 0 ? number_stale_nan() : value, p->meta};
     vec_push(&r->rows, row);
-    return r->bytes <= r->bytes_max ||
-           err_set(r->err, ERR_LIMIT,
-                   "the labels of these metrics take more than %zu bytes; send less at once",
-                   r->bytes_max);
+    return fits(r);
 }
 
 static bool add_plain(struct metrics_reader *r, const struct point *p, const char *suffix,
@@ -370,49 +378,84 @@ static point_reader *reader_of(uint32_t field)
     return NULL;
 }
 
-static bool read_data(struct metrics_reader *r, struct str name, const struct pb_field *data)
+/* What a metric says of itself. */
+struct metric_head {
+    struct str name;
+    struct str help;
+    struct str unit;
+    struct pb_field data;
+};
+
+/*
+ * What it says of its series. Increments are no totals: they are gauges, and of their histograms nothing is said.
+ */
+static enum series_type type_of(uint32_t kind, bool is_delta, bool is_monotonic)
 {
-    point_reader *read = reader_of(data->number);
-    struct point p = {.name = name};
+    if (kind == METRIC_SUM) {
+        return is_monotonic && !is_delta ? SERIES_COUNTER : SERIES_GAUGE;
+    }
+    if (kind == METRIC_HISTOGRAM_OF) {
+        return is_delta ? SERIES_UNKNOWN : SERIES_HISTOGRAM;
+    }
+    return kind == METRIC_SUMMARY ? SERIES_SUMMARY : SERIES_GAUGE;
+}
+
+/* The type is known only behind the points. */
+static struct series_meta *keep_meta(struct metrics_reader *r, const struct metric_head *head)
+{
+    const struct series_meta said = {SERIES_UNKNOWN, head->help, head->unit};
+
+    r->bytes += sizeof(said) + head->help.len + head->unit.len;
+    return series_meta_dup(r->kept, &said);
+}
+
+static bool read_data(struct metrics_reader *r, const struct metric_head *head)
+{
+    point_reader *read = reader_of(head->data.number);
+    struct series_meta *meta = keep_meta(r, head);
+    struct point p = {.name = otlp_metric_name(head->name, &r->arena), .meta = meta};
     struct pb_reader in;
     struct pb_field f;
     uint64_t points = 0;
     bool is_delta = false;
-    bool ok = true;
+    bool is_monotonic = false;
+    bool ok = fits(r);
 
-    pb_read_init(&in, data->bytes);
+    pb_read_init(&in, head->data.bytes);
     while (ok && pb_next(&in, &f)) {
         if (f.number == DATA_POINTS && f.type == PB_BYTES) {
             points++;
             ok = read(r, f.bytes, &p);
         } else if (f.number == DATA_TEMPORALITY && f.type == PB_VARINT) {
-            is_delta = f.value == TEMPORALITY_DELTA && data->number != METRIC_SUMMARY;
+            is_delta = f.value == TEMPORALITY_DELTA && head->data.number != METRIC_SUMMARY;
+        } else if (f.number == DATA_MONOTONIC && f.type == PB_VARINT) {
+            is_monotonic = f.value != 0;
         }
     }
     r->extras->deltas += is_delta ? points : 0;
+    meta->type = type_of(head->data.number, is_delta, is_monotonic);
     return ok && (pb_ok(&in) || malformed(r, "a metric's data"));
 }
 
-static bool read_head(struct str metric, struct str *ret_name, struct pb_field *ret_data,
-                      bool *ret_has_meta)
+static bool read_head(struct str metric, struct metric_head *ret)
 {
     struct pb_reader in;
     struct pb_field f;
 
-    *ret_name = STR("");
-    *ret_data = (struct pb_field){0};
-    *ret_has_meta = false;
+    *ret = (struct metric_head){.name = STR(""), .help = STR(""), .unit = STR("")};
     pb_read_init(&in, metric);
     while (pb_next(&in, &f)) {
         if (f.type != PB_BYTES) {
             continue;
         }
         if (f.number == METRIC_NAME) {
-            *ret_name = f.bytes;
-        } else if (f.number == METRIC_DESCRIPTION || f.number == METRIC_UNIT) {
-            *ret_has_meta = true;
+            ret->name = f.bytes;
+        } else if (f.number == METRIC_DESCRIPTION) {
+            ret->help = f.bytes;
+        } else if (f.number == METRIC_UNIT) {
+            ret->unit = f.bytes;
         } else if (reader_of(f.number) != NULL) {
-            *ret_data = f;
+            ret->data = f;
         }
     }
     return pb_ok(&in);
@@ -420,19 +463,17 @@ static bool read_head(struct str metric, struct str *ret_name, struct pb_field *
 
 static bool read_metric(struct metrics_reader *r, struct str bytes)
 {
-    struct str name;
-    struct pb_field data;
-    bool has_meta;
+    struct metric_head head;
 
-    if (!read_head(bytes, &name, &data, &has_meta)) {
+    if (!read_head(bytes, &head)) {
         return malformed(r, "a metric");
     }
-    r->extras->meta += has_meta;
-    if (name.len == 0) {
+    r->extras->meta += head.help.len + head.unit.len > 0;
+    if (head.name.len == 0) {
         r->extras->nameless++;
         return true;
     }
-    return data.number == 0 || read_data(r, otlp_metric_name(name, &r->arena), &data);
+    return head.data.number == 0 || read_data(r, &head);
 }
 
 /* ---- resources ---- */
@@ -532,9 +573,11 @@ static void make_samples(const struct metrics_reader *r, struct arena *a, struct
     uint32_t *series_of = arena_array(a, uint32_t, count);
     int64_t *time_ns = arena_array(a, int64_t, count);
     double *value = arena_array(a, double, count);
+    const struct series_meta **meta = arena_array(a, const struct series_meta *, count);
 
     for (uint32_t i = 0; i < count; i++) {
         series[i] = r->rows.items[i].labels;
+        meta[i] = r->rows.items[i].meta;
         series_of[i] = i;
         time_ns[i] = r->rows.items[i].time_ns;
         value[i] = r->rows.items[i].value;
@@ -544,7 +587,8 @@ static void make_samples(const struct metrics_reader *r, struct arena *a, struct
                             .count = count,
                             .series_of = series_of,
                             .time_ns = time_ns,
-                            .value = value};
+                            .value = value,
+                            .meta = meta};
 }
 
 static void release_reader(struct metrics_reader *r)
@@ -559,8 +603,11 @@ bool otlp_metrics_read(struct str message, const struct otlp_limits *limits, str
                        struct samples *ret_samples, struct otlp_extras *ret_extras, struct err *e)
 {
     struct otlp_extras extras = {0};
-    struct metrics_reader r = {
-        .now_ns = limits->now_ns, .bytes_max = limits->bytes_max, .extras = &extras, .err = e};
+    struct metrics_reader r = {.kept = a,
+                               .now_ns = limits->now_ns,
+                               .bytes_max = limits->bytes_max,
+                               .extras = &extras,
+                               .err = e};
     struct pb_reader in;
     struct pb_field f;
     bool ok = true;

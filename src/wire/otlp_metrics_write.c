@@ -55,9 +55,12 @@ void otlp_metrics_release(struct otlp_metrics_writer *w)
 
 /* ---- a Metric ---- */
 
-static bool is_counter(const struct series_meta *meta)
+/* Where sums are of an interval, a total that rises is none. */
+static bool is_sum(const struct otlp_metrics_writer *w, struct str name,
+                   const struct series_meta *meta)
 {
-    return meta != NULL && meta->type == SERIES_COUNTER;
+    return w->delta_ns > 0 ? meta != NULL && meta->type == SERIES_COUNT
+                           : series_is_total(meta, name);
 }
 
 static void end_metric(struct otlp_metrics_writer *w)
@@ -65,7 +68,7 @@ static void end_metric(struct otlp_metrics_writer *w)
     if (w->metric == 0) {
         return;
     }
-    if (is_counter(w->meta)) {
+    if (w->is_sum) {
         pb_add_u64(w->out, DATA_TEMPORALITY,
                    w->delta_ns > 0 ? TEMPORALITY_DELTA : TEMPORALITY_CUMULATIVE);
         pb_add_u64(w->out, DATA_MONOTONIC, 1);
@@ -92,14 +95,15 @@ static void begin_metric(struct otlp_metrics_writer *w, struct str name,
 {
     w->name = name;
     w->meta = meta;
+    w->is_sum = is_sum(w, name, meta);
     w->run = 0;
     w->metric = pb_begin(w->out, IN_ITEMS);
     add_name(w, name);
     if (meta != NULL) {
         otlp_add_text(w->out, METRIC_DESCRIPTION, meta->help);
-        otlp_add_text(w->out, METRIC_UNIT, meta->unit);
+        otlp_add_text(w->out, METRIC_UNIT, series_unit(meta, name));
     }
-    w->data = pb_begin(w->out, is_counter(meta) ? METRIC_SUM : METRIC_GAUGE);
+    w->data = pb_begin(w->out, w->is_sum ? METRIC_SUM : METRIC_GAUGE);
 }
 
 /* ---- a point ---- */
@@ -267,7 +271,7 @@ const char *otlp_metrics_add(struct otlp_metrics_writer *w, const struct samples
         begin_metric(w, name, meta);
     }
     struct point point = {0, s->time_ns[row], s->value[row]};
-    if (w->delta_ns > 0 && is_counter(meta)) {
+    if (w->delta_ns > 0 && w->is_sum) {
         point.start_ns = point.time_ns - w->delta_ns;
     }
     (is_text(l) ? add_point : add_mended_point)(w->out, l, &point);

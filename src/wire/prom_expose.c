@@ -90,13 +90,18 @@ static bool is_countable(const struct prom_point *family, size_t count)
     return true;
 }
 
+static bool is_counter(const struct family *f)
+{
+    return f->meta.type == SERIES_COUNTER || f->meta.type == SERIES_COUNT;
+}
+
 /* What OpenMetrics demands of a counter; then its metric is named without the end. */
 static void suit_openmetrics(const struct prom_point *points, size_t count,
                              const struct prom_point *first, size_t rows, struct family *f)
 {
     struct str tail = STR("_total");
 
-    if (f->meta.type == SERIES_COUNTER) {
+    if (is_counter(f)) {
         struct str base = str_slice(f->name, 0, f->name.len - tail.len);
         if (str_ends(f->name, tail) && base.len > 0 && is_countable(first, rows) &&
             !has_metric(points, count, base, "") && !has_metric(points, count, base, "_created")) {
@@ -127,8 +132,8 @@ static struct series_meta meta_of(const struct prom_point *first, size_t rows)
 static void add_head(struct buf *out, const struct family *f, enum prom_text_form form)
 {
     static const char *const types[SERIES_TYPES] = {
-        [SERIES_UNKNOWN] = NULL, [SERIES_GAUGE] = "gauge",        [SERIES_COUNTER] = "counter",
-        [SERIES_RATE] = "gauge", [SERIES_DISTRIBUTION] = "gauge",
+        [SERIES_GAUGE] = "gauge", [SERIES_COUNTER] = "counter",    [SERIES_COUNT] = "counter",
+        [SERIES_RATE] = "gauge",  [SERIES_DISTRIBUTION] = "gauge",
     };
 
     if (f->meta.help.len > 0) {

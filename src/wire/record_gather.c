@@ -20,6 +20,8 @@ static void forget_rows(struct record_gather *g)
     vec_clear(&g->series);
     vec_clear(&g->times);
     vec_clear(&g->values);
+    vec_clear(&g->metas);
+    g->has_metas = false;
     vec_clear(&g->alerts);
     vec_clear(&g->notes);
     vec_clear(&g->events);
@@ -45,6 +47,7 @@ void record_gather_release(struct record_gather *g)
     vec_release(&g->series);
     vec_release(&g->times);
     vec_release(&g->values);
+    vec_release(&g->metas);
     vec_release(&g->alerts);
     buf_release(&g->info_key);
     arena_release(&g->info_arena);
@@ -52,6 +55,26 @@ void record_gather_release(struct record_gather *g)
 }
 
 /* ---- batches ---- */
+
+/* What is known of each series; NULL: nothing of any. */
+static const struct series_meta *const *make_metas(const struct record_gather *g, struct arena *a)
+{
+    const struct series_meta **metas = NULL;
+    const struct series_meta *last = NULL; /* was copied last: series of a family stand together */
+    const struct series_meta *copy = NULL;
+
+    if (g->has_metas) {
+        metas = arena_array(a, const struct series_meta *, g->metas.len);
+    }
+    for (size_t i = 0; metas != NULL && i < g->metas.len; i++) {
+        if (g->metas.items[i] != last) {
+            last = g->metas.items[i];
+            copy = last != NULL ? series_meta_dup(a, last) : NULL;
+        }
+        metas[i] = copy;
+    }
+    return metas;
+}
 
 /* Each row has its own series: nothing is gained by finding those that are alike. */
 static struct batch *make_samples(struct record_gather *g)
@@ -75,7 +98,8 @@ static struct batch *make_samples(struct record_gather *g)
                                           .count = (uint32_t)n,
                                           .series_of = series_of,
                                           .time_ns = times,
-                                          .value = values});
+                                          .value = values,
+                                          .meta = make_metas(g, a)});
     return b;
 }
 
@@ -180,12 +204,14 @@ bool record_gather_info(struct record_gather *g, struct str key, const struct ba
     return true;
 }
 
-bool record_gather_sample(struct record_gather *g, struct labels *labels, int64_t time_ns,
-                          double value, struct err *e)
+bool record_gather_sample(struct record_gather *g, const struct gathered_sample *sample,
+                          struct err *e)
 {
-    vec_push(&g->series, labels);
-    vec_push(&g->times, time_ns);
-    vec_push(&g->values, value);
+    vec_push(&g->series, sample->labels);
+    vec_push(&g->times, sample->time_ns);
+    vec_push(&g->values, sample->value);
+    vec_push(&g->metas, sample->meta);
+    g->has_metas = g->has_metas || sample->meta != NULL;
     return g->series.len < RECORD_TEXT_ROWS || record_gather_flush(g, e);
 }
 

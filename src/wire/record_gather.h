@@ -20,6 +20,8 @@ struct record_gather {
     VEC(struct labels *) series;
     VEC(int64_t) times;
     VEC(double) values;
+    VEC(const struct series_meta *) metas; /* of samples */
+    bool has_metas;
     VEC(struct alert) alerts;
     VEC(struct note) notes;
     VEC(struct event) events;
@@ -36,9 +38,17 @@ void record_gather_release(struct record_gather *g);
 MUST_USE bool record_gather_info(struct record_gather *g, struct str key,
                                  const struct batch_info *info, struct err *e);
 
-/* Adds a sample; takes over the reference to <labels>. */
-MUST_USE bool record_gather_sample(struct record_gather *g, struct labels *labels, int64_t time_ns,
-                                   double value, struct err *e);
+/* A sample as it is read. */
+struct gathered_sample {
+    struct labels *labels;
+    const struct series_meta *meta; /* or NULL; borrowed until the batch goes out */
+    int64_t time_ns;
+    double value;
+};
+
+/* Adds a sample; takes over the reference to its labels. */
+MUST_USE bool record_gather_sample(struct record_gather *g, const struct gathered_sample *sample,
+                                   struct err *e);
 
 /* Adds an alert edge, whose texts are copied and whose label sets are taken over. */
 MUST_USE bool record_gather_alert(struct record_gather *g, const struct alert *a, struct err *e);

@@ -192,9 +192,12 @@ static bool add_sample(struct json_records *r, const struct json_node *object)
     if (name.len > 0) {
         labels_builder_push(&r->labels, STR("__name__"), name);
     }
-    return record_gather_info(&r->gather, key_of(r, &info), &info, r->err) &&
-           build_labels(r, object, &labels) &&
-           record_gather_sample(&r->gather, labels, time_ns, value, r->err);
+    if (!record_gather_info(&r->gather, key_of(r, &info), &info, r->err) ||
+        !build_labels(r, object, &labels)) {
+        return false;
+    }
+    const struct gathered_sample sample = {.labels = labels, .time_ns = time_ns, .value = value};
+    return record_gather_sample(&r->gather, &sample, r->err);
 }
 
 /* ---- alerts ---- */

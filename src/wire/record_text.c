@@ -16,6 +16,8 @@ struct line_reader {
     struct labels_builder labels;
     struct buf name;
     int64_t now_ns;
+    struct arena metas; /* what the text says of its metrics */
+    struct series_families families;
 };
 
 static bool start(struct line_reader *r, int64_t now_ns, const struct record_text_taker *taker,
@@ -24,6 +26,8 @@ static bool start(struct line_reader *r, int64_t now_ns, const struct record_tex
     *r = (struct line_reader){.counts = counts, .name = BUF_INIT(BUF_SMALL), .now_ns = now_ns};
     record_gather_init(&r->gather, taker, counts);
     labels_builder_init(&r->labels);
+    arena_init(&r->metas, ARENA_UNLIMITED);
+    series_families_init(&r->families, (uint64_t)(uintptr_t)taker);
     return true;
 }
 
@@ -33,18 +37,71 @@ static bool finish(struct line_reader *r, bool ok, struct err *e)
     record_gather_release(&r->gather);
     labels_builder_release(&r->labels);
     buf_release(&r->name);
+    series_families_release(&r->families);
+    arena_release(&r->metas);
     return ok;
 }
 
-/* Adds a sample of the labels in the builder, under <name>. */
-static bool add_sample(struct line_reader *r, struct str name, bool has_time, int64_t time_ns,
-                       double value, struct err *e)
-{
-    struct labels *labels = NULL;
+/* A sample of the labels in the builder. */
+struct named_sample {
+    struct str name;
+    bool has_time;
+    int64_t time_ns;
+    double value;
+};
 
-    labels_builder_push(&r->labels, STR("__name__"), name);
-    return labels_build(&r->labels, &labels, e) &&
-           record_gather_sample(&r->gather, labels, has_time ? time_ns : r->now_ns, value, e);
+static bool add_sample(struct line_reader *r, const struct named_sample *s, struct err *e)
+{
+    struct gathered_sample sample = {.time_ns = s->has_time ? s->time_ns : r->now_ns,
+                                     .value = s->value};
+
+    labels_builder_push(&r->labels, STR("__name__"), s->name);
+    if (!labels_build(&r->labels, &sample.labels, e)) {
+        return false;
+    }
+    sample.meta = series_families_find(&r->families, labels_get(sample.labels, STR("__name__")));
+    r->families.last = STR(""); /* the set goes with its batch */
+    return record_gather_sample(&r->gather, &sample, e);
+}
+
+/* ---- Prometheus text ---- */
+
+static struct series_meta *meta_of(struct line_reader *r, struct str family)
+{
+    struct series_meta *m = map_get(&r->families.by_name, family);
+
+    if (m == NULL) {
+        m = arena_new(&r->metas, struct series_meta);
+        *m = (struct series_meta){SERIES_UNKNOWN, STR(""), STR("")};
+        if (!series_families_add(&r->families, arena_dup(&r->metas, family), m)) {
+            return NULL;
+        }
+    }
+    return m;
+}
+
+static bool take_prom_meta(void *arg, const struct prom_meta *said, struct err *e)
+{
+    static const enum series_type types[PROM_TYPES] = {
+        [PROM_TYPE_UNKNOWN] = SERIES_UNKNOWN,
+        [PROM_TYPE_COUNTER] = SERIES_COUNTER,
+        [PROM_TYPE_GAUGE] = SERIES_GAUGE,
+        [PROM_TYPE_HISTOGRAM] = SERIES_HISTOGRAM,
+        [PROM_TYPE_GAUGEHISTOGRAM] = SERIES_GAUGE_HISTOGRAM,
+        [PROM_TYPE_SUMMARY] = SERIES_SUMMARY,
+        [PROM_TYPE_INFO] = SERIES_INFO,
+        [PROM_TYPE_STATESET] = SERIES_STATE_SET,
+    };
+    struct line_reader *r = arg;
+    struct series_meta *m = meta_of(r, said->name);
+
+    (void)e;
+    if (m != NULL && said->kind == PROM_META_TYPE) {
+        m->type = types[said->type];
+    } else if (m != NULL) {
+        *(said->kind == PROM_META_HELP ? &m->help : &m->unit) = arena_dup(&r->metas, said->text);
+    }
+    return true;
 }
 
 static bool take_prom_sample(void *arg, const struct prom_sample *s, struct err *e)
@@ -55,7 +112,8 @@ static bool take_prom_sample(void *arg, const struct prom_sample *s, struct err 
     for (size_t i = 0; i < s->label_count; i++) {
         labels_builder_push(&r->labels, s->labels[i].name, s->labels[i].value);
     }
-    return add_sample(r, s->name, s->has_time, s->time_ns, s->value, e);
+    const struct named_sample sample = {s->name, s->has_time, s->time_ns, s->value};
+    return add_sample(r, &sample, e);
 }
 
 static bool read_prom(struct str text, enum prom_text_form form, int64_t now_ns,
@@ -64,7 +122,7 @@ static bool read_prom(struct str text, enum prom_text_form form, int64_t now_ns,
 {
     AUTO(arena_release) struct arena a;
     struct line_reader r;
-    const struct prom_lines lines = {.sample = take_prom_sample, .arg = &r};
+    const struct prom_lines lines = {.sample = take_prom_sample, .meta = take_prom_meta, .arg = &r};
 
     arena_init(&a, ARENA_UNLIMITED);
     return start(&r, now_ns, taker, counts) &&
@@ -120,7 +178,8 @@ static bool take_field(struct line_reader *r, const struct influx_point *p,
     for (size_t i = 0; i < p->tag_count; i++) {
         labels_builder_push(&r->labels, p->tags[i].name, p->tags[i].value);
     }
-    return add_sample(r, buf_str(&r->name), p->has_time, p->time_ns, value, e);
+    const struct named_sample sample = {buf_str(&r->name), p->has_time, p->time_ns, value};
+    return add_sample(r, &sample, e);
 }
 
 static bool take_point(void *arg, const struct influx_point *p, struct err *e)

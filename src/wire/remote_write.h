@@ -4,8 +4,8 @@
  *
  * Label sets hold their pairs in wire form, so that encoding copies them; consecutive rows of one series
  * share a TimeSeries. Ownership: decoded label sets are owned by the samples given (one reference each);
- * arrays live in the arena. Threads: any. Limits: BATCH_ROWS_MAX samples; messages of at most
- * RW1_MESSAGE_MAX bytes in the codec.
+ * arrays and metadata live in the arena. Threads: any. Limits: BATCH_ROWS_MAX samples and, where they come
+ * in, SERIES_FAMILIES_MAX metadata; messages of at most RW1_MESSAGE_MAX bytes in the codec.
  */
 #ifndef TELEX_WIRE_REMOTE_WRITE_H
 #define TELEX_WIRE_REMOTE_WRITE_H
@@ -32,13 +32,14 @@ enum { RW1_HEADERS = 3 };
 extern const struct rw1_header rw1_headers[RW1_HEADERS];
 
 /*
- * Appends rows of <v> (a view of samples <s>) from <from> on as TimeSeries fields, as many as fit
- * <bytes_max> bytes, and one at least; gives how many rows. Times are cut to ms.
+ * Appends rows of <v> (a view of samples <s>) from <from> on as TimeSeries fields, and in front of them
+ * what is known of their families as MetricMetadata, as many as fit <bytes_max> bytes, and one row at least; gives
+ * how many rows. Times are cut to ms.
  */
 uint32_t rw1_encode(const struct samples *s, struct view v, uint32_t from, size_t bytes_max,
                     struct buf *out);
 
-/* What a request held beside samples; passed over. */
+/* What a request held beside samples; all but metadata are passed over. */
 struct rw1_extras {
     uint32_t histograms;
     uint32_t exemplars;
@@ -51,7 +52,10 @@ struct rw1_extras {
  */
 enum rw1_mode { RW1_LENIENT, RW1_STRICT };
 
-/* Decodes a message; errors say the byte. On failure nothing is owned. <ret_extras> may be NULL. */
+/*
+ * Decodes a message, and what its metadata say of its series; errors say the byte. On failure nothing is
+ * owned. <ret_extras> may be NULL.
+ */
 MUST_USE bool rw1_decode(struct str message, enum rw1_mode mode, struct arena *a,
                          struct samples *ret_samples, struct rw1_extras *ret_extras, struct err *e);
 

@@ -4,13 +4,14 @@
  */
 #include "wire/pb.h"
 #include "wire/remote_write.h"
+#include "wire/rw1_metadata.h"
 #include "wire/rw1_series.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { FIELD_SERIES = 1, FIELD_METADATA = 3 };
+enum { FIELD_SERIES = 1, FIELD_METADATA = RW1_FIELD_METADATA };
 enum { FIELD_LABEL = 1, FIELD_SAMPLE = 2, FIELD_EXEMPLAR = 3, FIELD_HISTOGRAM = 4 };
 enum { FIELD_VALUE = 1, FIELD_TIME = 2 };
 enum { NS_PER_MS = 1000 * 1000 };
@@ -27,6 +28,8 @@ struct decoder {
     uint32_t *series_of;
     int64_t *time_ns;
     double *value;
+    struct series_families families; /* what the metadata say */
+    const struct series_meta **meta; /* of each series; NULL: there are no metadata */
 };
 
 PRINTF_LIKE(3, 4) static bool fail(struct decoder *d, const char *at, const char *fmt, ...)
@@ -99,6 +102,10 @@ static bool take_arrays(struct decoder *d, struct arena *a)
     d->value = arena_try_alloc(a, n, sizeof(*d->value));
     if (d->out.series == NULL || d->series_of == NULL || d->time_ns == NULL || d->value == NULL) {
         return err_set(d->err, ERR_LIMIT, "no room for %zu samples", n);
+    }
+    if (d->extras.metadata > 0 &&
+        (d->meta = arena_try_alloc(a, d->series_max, sizeof(*d->meta))) == NULL) {
+        return err_set(d->err, ERR_LIMIT, "no room for what %u series are", d->series_max);
     }
     d->out.series_of = d->series_of;
     d->out.time_ns = d->time_ns;
@@ -230,6 +237,10 @@ static bool take_series(struct decoder *d, struct str bytes)
         labels_unref(l);
         return ok;
     }
+    if (d->meta != NULL) {
+        d->meta[d->out.series_count] =
+            series_families_find(&d->families, labels_get(l, STR("__name__")));
+    }
     d->out.series[d->out.series_count++] = l;
     return true;
 }
@@ -248,18 +259,39 @@ static bool take_all(struct decoder *d)
     return true;
 }
 
+/* The table of families is read first: metadata may stand behind the series, and nearly always do. */
+static bool take_metadata(struct decoder *d, struct arena *a)
+{
+    if (d->extras.metadata == 0) {
+        return true;
+    }
+    uint32_t bad = rw1_read_metadata(d->message, a, &d->families);
+    return bad == 0 || d->mode == RW1_LENIENT ||
+           err_set(d->err, ERR_PARSE, "%u metadata are not well formed or without a name", bad);
+}
+
+static bool decode(struct decoder *d, struct arena *a)
+{
+    bool ok = take_metadata(d, a) && take_all(d);
+
+    if (!ok) {
+        for (uint32_t i = 0; i < d->out.series_count; i++) {
+            labels_unref(d->out.series[i]);
+        }
+    }
+    d->out.meta = d->families.by_name.len > 0 ? d->meta : NULL;
+    return ok;
+}
+
 bool rw1_decode(struct str message, enum rw1_mode mode, struct arena *a,
                 struct samples *ret_samples, struct rw1_extras *ret_extras, struct err *e)
 {
     struct decoder d = {.message = message, .mode = mode, .err = e};
 
-    if (!count_all(&d) || !take_arrays(&d, a)) {
-        return false;
-    }
-    if (!take_all(&d)) {
-        for (uint32_t i = 0; i < d.out.series_count; i++) {
-            labels_unref(d.out.series[i]);
-        }
+    series_families_init(&d.families, (uint64_t)(uintptr_t)message.ptr);
+    bool ok = count_all(&d) && take_arrays(&d, a) && decode(&d, a);
+    series_families_release(&d.families);
+    if (!ok) {
         return false;
     }
     *ret_samples = d.out;

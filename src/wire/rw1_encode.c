@@ -1,6 +1,7 @@
 #include "wire/compress.h"
 #include "wire/pb.h"
 #include "wire/remote_write.h"
+#include "wire/rw1_metadata.h"
 
 #include "base/number.h"
 
@@ -64,6 +65,13 @@ static size_t series_size(const struct samples *s, struct view v, uint32_t from,
     return size;
 }
 
+/* Says what is known of a series; gives the bytes of all that was said. */
+static size_t say(struct rw1_metadata *metadata, const struct samples *s, uint32_t series)
+{
+    rw1_metadata_say(metadata, labels_get(s->series[series], STR("__name__")), s->meta[series]);
+    return metadata->bytes.len;
+}
+
 static char *put_series(char *p, const struct samples *s, struct view v, uint32_t from,
                         uint32_t count, size_t size)
 {
@@ -80,17 +88,26 @@ static char *put_series(char *p, const struct samples *s, struct view v, uint32_
     return p;
 }
 
-uint32_t rw1_encode(const struct samples *s, struct view v, uint32_t from, size_t bytes_max,
-                    struct buf *out)
+/* Rows from <from> on, as many as fit beside what <metadata> says of them; NULL: nothing is known. */
+static uint32_t encode(const struct samples *s, struct view v, uint32_t from, size_t bytes_max,
+                       struct rw1_metadata *metadata, struct buf *out)
 {
     uint32_t at = from;
     size_t start = out->len;
+    size_t said = 0;
 
     while (at < v.n) {
         uint32_t count = run_length(s, v, at);
         size_t size = series_size(s, v, at, count);
         size_t whole = 1 + varint_size(size) + size;
-        if (at > from && out->len - start + whole > bytes_max) {
+        size_t before = said;
+        if (metadata != NULL) {
+            said = say(metadata, s, s->series_of[view_row(v, at)]);
+        }
+        if (at > from && out->len - start + whole + said > bytes_max) {
+            if (metadata != NULL) {
+                buf_truncate(&metadata->bytes, before);
+            }
             break;
         }
         char *room = buf_reserve(out, whole);
@@ -102,6 +119,22 @@ uint32_t rw1_encode(const struct samples *s, struct view v, uint32_t from, size_
         at += count;
     }
     return at - from;
+}
+
+uint32_t rw1_encode(const struct samples *s, struct view v, uint32_t from, size_t bytes_max,
+                    struct buf *out)
+{
+    struct rw1_metadata metadata;
+    size_t start = out->len;
+
+    if (s->meta == NULL) {
+        return encode(s, v, from, bytes_max, NULL, out);
+    }
+    rw1_metadata_init(&metadata, (uint64_t)(uintptr_t)s->series);
+    uint32_t rows = encode(s, v, from, bytes_max, &metadata, out);
+    rw1_metadata_put(&metadata, start, out);
+    rw1_metadata_release(&metadata);
+    return rows;
 }
 
 static bool codec_encode(const struct batch *b, struct buf *out, struct err *e)
@@ -131,7 +164,7 @@ static bool codec_decode(struct str encoded, struct batch *b, struct err *e)
     return true;
 }
 
-/* The message has one repeated field, so messages behind each other are one. */
+/* All fields of the message are repeated ones, so messages behind each other are one. */
 static bool codec_join(const struct str *parts, size_t count, struct buf *out, struct err *e)
 {
     return snappy_join(parts, count, RW1_MESSAGE_MAX, out, e);

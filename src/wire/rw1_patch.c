@@ -3,6 +3,7 @@
 #include "base/number.h"
 #include "base/varint.h"
 #include "wire/pb.h"
+#include "wire/rw1_metadata.h"
 
 enum {
     SERIES_TAG = 0x0A,
@@ -31,13 +32,27 @@ static bool patch_sample(char *start, char *end, double value, const char *time,
     return true;
 }
 
+/* What is known of the series does not change. */
+static char *pass_metadata(char *at, const char *end)
+{
+    while (at < end && *at == RW1_TAG_METADATA) {
+        uint64_t size = 0;
+        const char *body = at + 1;
+        if (!varint_get(&body, end, &size) || size > (uint64_t)(end - body)) {
+            break;
+        }
+        at += body - at + (ptrdiff_t)size;
+    }
+    return at;
+}
+
 bool rw1_patch(struct buf *message, const double *values, uint32_t count, int64_t time_ns)
 {
     int64_t ms = time_ns / MS_AS_NS - (time_ns % MS_AS_NS < 0);
     char time[VARINT_MAX];
     size_t time_len = (size_t)(varint_put(time, (uint64_t)ms) - time);
-    char *at = message->ptr;
     char *end = message->ptr + message->len;
+    char *at = pass_metadata(message->ptr, end);
 
     for (uint32_t i = 0; i < count; i++) {
         uint64_t size = 0;

@@ -23,9 +23,10 @@ struct rw1_relabeller {
 };
 
 /*
- * Appends the message with the labels that <r> makes, without the series it drops, and gives how many
+ * Appends the message with the labels that <r> makes, without the series it drops, and what its metadata
+ * say of those that are left, by the names that they have then; gives how many
  * samples it read. False, what was appended being of no use, when a series has not the usual form or bad
- * labels, or there is no room: then only decoding can tell what it holds.
+ * labels, metadata do not stand in front, or there is no room: then only decoding can tell what it holds.
  */
 bool rw1_relabel(struct str message, const struct rw1_relabeller *r, struct buf *out,
                  uint64_t *ret_samples);

@@ -131,6 +131,9 @@ bool rw1_scan(struct str message, struct rw1_summary *ret_summary, struct err *e
     if (s.samples > BATCH_ROWS_MAX) {
         return err_set(e, ERR_LIMIT, "message of more than %d samples", BATCH_ROWS_MAX);
     }
+    if (s.found.extras.metadata > SERIES_FAMILIES_MAX) {
+        return err_set(e, ERR_LIMIT, "message of more than %d metadata", SERIES_FAMILIES_MAX);
+    }
     s.found.samples = (uint32_t)s.samples;
     *ret_summary = s.found;
     return true;

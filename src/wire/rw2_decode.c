@@ -2,21 +2,20 @@
 #include "base/attr.h"
 #include "base/vec.h"
 #include "wire/pb.h"
+#include "wire/rw1_metadata.h"
 #include "wire/rw2.h"
 
 enum { FIELD_SYMBOL = 4, FIELD_SERIES = 5 };
 enum { FIELD_REFS = 1, FIELD_SAMPLE = 2, FIELD_HISTOGRAM = 3, FIELD_EXEMPLAR = 4, FIELD_META = 5 };
 enum { SAMPLE_START = 3, META_TYPE = 1, META_HELP = 3, META_UNIT = 4 };
-enum { RW1_SERIES = 1, RW1_METADATA = 3 };
+enum { RW1_SERIES = 1 };
 enum { RW1_LABEL = 1, RW1_SAMPLE = 2, RW1_EXEMPLAR = 3, RW1_HISTOGRAM = 4 };
-enum { TYPE_HISTOGRAM = 3, TYPE_SUMMARY = 5 };
 
 struct turner {
     VEC(struct str) symbols;
     VEC(uint32_t) refs; /* of the labels being read */
     struct buf *out;
-    struct buf metadata; /* what stands behind all series */
-    struct str family;   /* whose metadata were taken last */
+    struct rw1_metadata metadata; /* what stands in front of all series */
     uint32_t series;
     uint32_t start_times;
     struct err *err;
@@ -180,29 +179,13 @@ static bool put_exemplar(struct turner *t, struct str bytes)
     return ok;
 }
 
-/* The family of a metric: its name without what its type appends. */
-static struct str family_of(struct str name, uint64_t type)
-{
-    static const char *const ends[] = {"_bucket", "_count", "_sum"};
-
-    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-        struct str end = str_of(ends[i]);
-        bool counts = type == TYPE_HISTOGRAM || (type == TYPE_SUMMARY && i > 0);
-        if (counts && str_ends(name, end) && name.len > end.len) {
-            return str_slice(name, 0, name.len - end.len);
-        }
-    }
-    return name;
-}
-
-/* Per series there, per family here: said once as long as series of a family stand together. */
+/* Per series there, per family here. */
 static bool put_metadata(struct turner *t, struct str name, struct str bytes)
 {
     uint64_t values[META_UNIT + 1] = {0};
     struct pb_reader r;
     struct pb_field f;
-    struct str help;
-    struct str unit;
+    struct series_meta m;
 
     pb_read_init(&r, bytes);
     while (pb_next(&r, &f)) {
@@ -213,21 +196,11 @@ static bool put_metadata(struct turner *t, struct str name, struct str bytes)
     if (!pb_ok(&r)) {
         return fail(t, "metadata that are no protobuf message");
     }
-    if (!symbol(t, values[META_HELP], &help) || !symbol(t, values[META_UNIT], &unit)) {
+    if (!symbol(t, values[META_HELP], &m.help) || !symbol(t, values[META_UNIT], &m.unit)) {
         return false;
     }
-    struct str family = family_of(name, values[META_TYPE]);
-    bool says = values[META_TYPE] != 0 || help.len > 0 || unit.len > 0;
-    if (!says || family.len == 0 || str_eq(family, t->family)) {
-        return true;
-    }
-    t->family = family;
-    size_t begun = pb_begin(&t->metadata, RW1_METADATA);
-    pb_add_u64(&t->metadata, 1, values[META_TYPE]);
-    pb_add_str(&t->metadata, 2, family);
-    pb_add_str(&t->metadata, 4, help);
-    pb_add_str(&t->metadata, 5, unit);
-    pb_end(&t->metadata, begun);
+    m.type = rw1_type(values[META_TYPE]);
+    rw1_metadata_say(&t->metadata, name, &m);
     return true;
 }
 
@@ -275,6 +248,7 @@ static bool put_all(struct turner *t, struct str message)
 {
     struct pb_reader r;
     struct pb_field f;
+    size_t start = t->out->len;
 
     pb_read_init(&r, message);
     while (pb_next(&r, &f) && buf_ok(t->out)) {
@@ -282,23 +256,25 @@ static bool put_all(struct turner *t, struct str message)
             return false;
         }
     }
-    buf_add_str(t->out, buf_str(&t->metadata));
-    return (buf_ok(t->out) && buf_ok(&t->metadata)) ||
+    rw1_metadata_put(&t->metadata, start, t->out);
+    return (buf_ok(t->out) && buf_ok(&t->metadata.bytes)) ||
            err_set(t->err, ERR_LIMIT,
                    "a request of more than %zu bytes with its symbols written out", t->out->max);
 }
 
 bool rw2_to_rw1(struct str message, struct buf *out, struct rw2_summary *ret_summary, struct err *e)
 {
-    struct turner t = {.out = out, .metadata = BUF_INIT(out->max), .family = STR(""), .err = e};
+    struct turner t = {.out = out, .err = e};
     struct rw2_summary summary = {0};
 
+    rw1_metadata_init(&t.metadata, (uint64_t)(uintptr_t)message.ptr);
+    t.metadata.bytes.max = out->max;
     bool ok = take_symbols(&t, message) && put_all(&t, message) &&
               rw1_scan(buf_str(out), &summary.rw1, e);
     summary.start_times = t.start_times;
     vec_release(&t.symbols);
     vec_release(&t.refs);
-    buf_release(&t.metadata);
+    rw1_metadata_release(&t.metadata);
     if (ok) {
         *ret_summary = summary;
     }

@@ -2,6 +2,7 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "wire/pb.h"
+#include "wire/rw1_metadata.h"
 #include "wire/rw2.h"
 
 enum { FIELD_SYMBOL = 4, FIELD_SERIES = 5, FIELD_REFS = 1, FIELD_SAMPLE = 2, FIELD_METADATA = 5 };
@@ -54,18 +55,11 @@ static void put_sample(struct buf *out, int64_t time_ns, double value)
     pb_end(out, begun);
 }
 
-/* Kinds as the message numbers them; a rate is a gauge. */
-static const uint64_t types[SERIES_TYPES] = {[SERIES_UNKNOWN] = 0,
-                                             [SERIES_GAUGE] = 2,
-                                             [SERIES_COUNTER] = 1,
-                                             [SERIES_RATE] = 2,
-                                             [SERIES_DISTRIBUTION] = 2};
-
-static void put_metadata(struct encoder *en, const struct series_meta *meta)
+static void put_metadata(struct encoder *en, struct str name, const struct series_meta *meta)
 {
     size_t begun = pb_begin(en->out, FIELD_METADATA);
 
-    pb_add_u64(en->out, 1, types[meta->type]);
+    pb_add_u64(en->out, 1, rw1_type_number(series_type_of(meta, name)));
     pb_add_u64(en->out, 3, number_of(en, meta->help));
     pb_add_u64(en->out, 4, number_of(en, meta->unit));
     pb_end(en->out, begun);
@@ -90,7 +84,7 @@ static uint32_t put_series(struct encoder *en, const struct samples *s, struct v
         put_sample(en->out, s->time_ns[row], s->value[row]);
     }
     if (s->meta != NULL && s->meta[series] != NULL) {
-        put_metadata(en, s->meta[series]);
+        put_metadata(en, labels_get(s->series[series], STR("__name__")), s->meta[series]);
     }
     pb_end(en->out, begun);
     return at;

@@ -148,6 +148,26 @@ def decode(data):
     return series
 
 
+TYPES = ("unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset")
+
+
+def metadata(data):
+    """{family: (type, help, unit)} of an uncompressed WriteRequest; a family that stands twice is an error."""
+    families = {}
+    for number, _, value in fields(data):
+        said = {1: 0, 2: b"", 4: b"", 5: b""}
+        for field, kind, part in fields(value) if number == 3 else ():
+            if field not in said:
+                raise WireError(f"unknown field {field} in MetricMetadata")
+            _expect(kind, VARINT if field == 1 else BYTES, f"MetricMetadata.{field}")
+            said[field] = part
+        if number == 3:
+            if not said[2] or said[1] >= len(TYPES) or _text(said[2]) in families:
+                raise WireError(f"metadata of no family, of no type, or twice: {said}")
+            families[_text(said[2])] = (TYPES[said[1]], _text(said[4]), _text(said[5]))
+    return families
+
+
 def check_series(series):
     """Raises WireError when one series of a request breaks a rule that binds the sender."""
     names = [name for name, _ in series.labels]

@@ -1,8 +1,9 @@
 /*
- * Any bytes as a request of OTLP, of metrics and of traces. Spans that are read and written again are read
- * the same.
+ * Any bytes as a request of OTLP, of metrics and of traces. Samples can be logged; spans that are read and
+ * written again are read the same.
  */
 #include "wire/otlp.h"
+#include "wire/remote_write.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -10,6 +11,21 @@ static void release_notes(const struct notes *notes)
 {
     for (uint32_t i = 0; i < notes->count; i++) {
         labels_unref(notes->rows[i].labels);
+    }
+}
+
+/* Samples with what is known of them, as a log holds them. */
+static void check_logged(const struct samples *s, struct arena *a)
+{
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
+    struct samples again;
+    struct err e = ERR_INIT;
+
+    INVARIANT(rw1_encode(s, (struct view){.n = s->count}, 0, SIZE_MAX, &out) == s->count);
+    INVARIANT(rw1_decode(buf_str(&out), RW1_LENIENT, a, &again, NULL, &e));
+    INVARIANT(again.count == s->count);
+    for (uint32_t i = 0; i < again.series_count; i++) {
+        labels_unref(again.series[i]);
     }
 }
 
@@ -26,6 +42,7 @@ static void check_metrics(struct str message)
         INVARIANT(e.code != ERR_NONE);
         return;
     }
+    check_logged(&s, &a);
     for (uint32_t i = 0; i < s.count; i++) {
         INVARIANT(labels_get(s.series[i], STR("__name__")).len > 0);
         labels_unref(s.series[i]);

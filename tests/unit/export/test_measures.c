@@ -100,11 +100,11 @@ static void test_names(void **state)
     assert_samples("{}", false,
                    "p_rate//1=14@1;p_2_up//1=1@1;p_rate/named/1=14@3;p_2_up/named/1=1@3;");
     assert_samples("metrics_mapping: { rate: { name: n, type: counter } }", false,
-                   "n//2=14@1;p_2_up//1=1@1;n/named/2=14@3;p_2_up/named/1=1@3;");
+                   "n//8=14@1;p_2_up//1=1@1;n/named/8=14@3;p_2_up/named/1=1@3;");
     assert_samples(
         "metrics_mapping: { rate: n }\n"
         "custom_metrics: { x: { metric_name: m.x, metric_type: rate, source_field: rate } }",
-        true, "n//0=14@1;m.x//3=14@1;n/named/0=14@3;m.x/named/3=14@3;");
+        true, "n//0=14@1;m.x//9=14@1;n/named/0=14@3;m.x/named/9=14@3;");
 }
 
 static void test_refused(void **state)

@@ -2,8 +2,10 @@
 #include "export/pick.h"
 
 #include "fake/plan_kit.h"
+#include "wire/compress.h"
 #include "wire/edges.h"
 #include "wire/frame.h"
+#include "wire/remote_write.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,6 +90,38 @@ static void samples_are_picked(void **state)
     batch_unref(b);
 }
 
+/* What is known of series goes with those that are picked, and outlives the batch they were of. */
+static void what_is_known_is_picked(void **state)
+{
+    static const uint32_t rows[] = {1, 2};
+    static const char message[] =
+        "\x0a\x1c\x0a\x0d\x0a\x08__name__\x12\x01x\x12\x0b\x09\0\0\0\0\0\0\xf0"
+        "\x3f\x10\x05"
+        "\x0a\x1c\x0a\x0d\x0a\x08__name__\x12\x01y\x12\x0b\x09\0\0\0\0\0\0\xf0"
+        "\x3f\x10\x05"
+        "\x0a\x1c\x0a\x0d\x0a\x08__name__\x12\x01z\x12\x0b\x09\0\0\0\0\0\0\xf0"
+        "\x3f\x10\x05"
+        "\x1a\x0c\x08\x01\x12\x01y\x22\x01h\x2a\x02"
+        "By";
+    const struct batch_info info = {.kind = RECORD_SAMPLE};
+    AUTO(buf_release) struct buf packed = BUF_INIT(BUF_UNLIMITED);
+    const struct samples *s = NULL;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_true(compression_snappy.pack(str_make(message, sizeof(message) - 1), &packed, &e));
+    struct batch *b =
+        pick(batch_from_bytes(&codec_rw1, buf_str(&packed), true, &info, 3), rows, 2, 0);
+    for (int round = 0; round < 2; round++) {
+        assert_true(batch_samples(b, &s, &e));
+        assert_int_equal(s->meta[0]->type, SERIES_COUNTER);
+        assert_true(str_eq(s->meta[0]->help, STR("h")) && str_eq(s->meta[0]->unit, STR("By")));
+        assert_null(s->meta[1]);
+        b = through_frame(b);
+    }
+    batch_unref(b);
+}
+
 /* An alert with everything that an alert may have. */
 static struct batch *full_alerts(void)
 {
@@ -149,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_view_is_the_batch),
         cmocka_unit_test(samples_are_picked),
+        cmocka_unit_test(what_is_known_is_picked),
         cmocka_unit_test(alerts_are_picked_with_all_they_have),
     };
 

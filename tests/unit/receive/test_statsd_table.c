@@ -62,6 +62,39 @@ static void totals_go_on(void **state)
     statsd_table_release(&t);
 }
 
+/* "name=type;" of each series. */
+static void each_series_has_its_type(void **state)
+{
+    static const char *const lines[] = {"c:1|c", "g:1|g", "s:a|s", "t:1|ms"};
+    static const struct {
+        const char *name;
+        enum series_type type;
+    } want[] = {{"c", SERIES_COUNTER}, {"g", SERIES_GAUGE},       {"s", SERIES_GAUGE},
+                {"t", SERIES_SUMMARY}, {"t_sum", SERIES_SUMMARY}, {"t_count", SERIES_SUMMARY}};
+    struct statsd_table t;
+    const struct samples *s = NULL;
+    struct err e = ERR_INIT;
+    size_t seen = 0;
+
+    (void)state;
+    statsd_table_init(&t, 10, 1);
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        assert_int_equal(add(&t, lines[i], 1), STATSD_ADDED);
+    }
+    AUTO(batch_autounref) struct batch *b = statsd_table_flush(&t, 1, EXPIRY_NS);
+    assert_true(batch_samples(b, &s, &e));
+    for (uint32_t i = 0; i < s->series_count; i++) {
+        for (size_t w = 0; w < ARRAY_LEN(want); w++) {
+            if (str_eq(labels_get(s->series[i], STR("__name__")), str_of(want[w].name))) {
+                assert_int_equal(s->meta[i]->type, want[w].type);
+                seen++;
+            }
+        }
+    }
+    assert_int_equal(seen, 8); /* of the timer three quantiles */
+    statsd_table_release(&t);
+}
+
 static void what_is_refused(void **state)
 {
     struct statsd_table t;
@@ -154,11 +187,9 @@ static void sets_are_bounded_together(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(totals_go_on),
-        cmocka_unit_test(what_is_refused),
-        cmocka_unit_test(who_is_unheard_of_ends),
-        cmocka_unit_test(totals_stay_numbers),
-        cmocka_unit_test(sets_are_bounded_together),
+        cmocka_unit_test(totals_go_on),        cmocka_unit_test(each_series_has_its_type),
+        cmocka_unit_test(what_is_refused),     cmocka_unit_test(who_is_unheard_of_ends),
+        cmocka_unit_test(totals_stay_numbers), cmocka_unit_test(sets_are_bounded_together),
     };
 
     return cmocka_run_group_tests_name("receive/statsd_table", tests, NULL, NULL);

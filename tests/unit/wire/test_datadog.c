@@ -128,7 +128,8 @@ static void test_a_series_with_its_meta(void **state)
     } rows[] = {
         {SERIES_GAUGE, "\"type\":3,"},
         {SERIES_RATE, "\"type\":2,\"interval\":15,"},
-        {SERIES_COUNTER, "\"type\":1,\"interval\":15,"},
+        {SERIES_COUNT, "\"type\":1,\"interval\":15,"},
+        {SERIES_COUNTER, "\"type\":3,"}, /* a total is not what an interval counted */
     };
     const struct batch_info info = {.origin = STR_INIT("rule")};
     AUTO(batch_autounref) struct batch *b = kit_samples(NULL, &info, samples, 2);

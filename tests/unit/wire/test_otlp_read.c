@@ -182,6 +182,79 @@ static void metrics_as_samples(void **state)
     buf_release(&m.out);
 }
 
+/* A metric with one number that says of itself what it is. */
+static void add_said(struct made *m, const char *name, uint32_t data, uint64_t temporality,
+                     bool is_monotonic)
+{
+    m->open[2] = pb_begin(&m->out, 2);
+    pb_add_str(&m->out, 1, str_of(name));
+    pb_add_str(&m->out, 2, STR("Help."));
+    pb_add_str(&m->out, 3, STR("By"));
+    m->open[3] = pb_begin(&m->out, data);
+    if (data == 9) {
+        add_histogram(m);
+    } else {
+        add_number(m, true, 0);
+    }
+    pb_add_u64(&m->out, 2, temporality);
+    pb_add_u64(&m->out, 3, is_monotonic);
+    end_metric(m);
+}
+
+static void what_metrics_say_of_themselves(void **state)
+{
+    static const struct {
+        uint32_t data;
+        uint64_t temporality;
+        bool is_monotonic;
+        enum series_type want;
+    } cases[] = {
+        {5, 0, false, SERIES_GAUGE}, {7, 2, true, SERIES_COUNTER},    {7, 2, false, SERIES_GAUGE},
+        {7, 1, true, SERIES_GAUGE},  {9, 2, false, SERIES_HISTOGRAM}, {9, 1, false, SERIES_UNKNOWN},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO(arena_release) struct arena a;
+        struct made m;
+        struct samples s;
+        struct otlp_extras extras;
+        struct err e = ERR_INIT;
+        arena_init(&a, ARENA_UNLIMITED);
+        begin_request(&m);
+        add_said(&m, "x", cases[i].data, cases[i].temporality, cases[i].is_monotonic);
+        assert_true(otlp_metrics_read(end_request(&m), &limits, &a, &s, &extras, &e));
+        buf_release(&m.out);
+        for (uint32_t series = 0; series < s.series_count; series++) {
+            assert_int_equal(s.meta[series]->type, cases[i].want);
+            assert_true(str_eq(s.meta[series]->help, STR("Help.")));
+            assert_true(str_eq(s.meta[series]->unit, STR("By")));
+            labels_unref(s.series[series]);
+        }
+    }
+}
+
+/* Metrics without a point cost memory too. */
+static void what_is_said_counts_for_the_limit(void **state)
+{
+    AUTO(arena_release) struct arena a;
+    const struct otlp_limits few = {.now_ns = 77, .bytes_max = 1000};
+    struct made m;
+    struct samples s;
+    struct otlp_extras extras;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    arena_init(&a, ARENA_UNLIMITED);
+    begin_request(&m);
+    for (int i = 0; i < 100; i++) {
+        begin_metric(&m, "x", 5);
+        end_metric(&m);
+    }
+    assert_false(otlp_metrics_read(end_request(&m), &few, &a, &s, &extras, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    buf_release(&m.out);
+}
+
 static void metrics_that_are_none(void **state)
 {
     const struct otlp_limits small = {1, 10};
@@ -275,6 +348,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metrics_as_samples),
+        cmocka_unit_test(what_metrics_say_of_themselves),
+        cmocka_unit_test(what_is_said_counts_for_the_limit),
         cmocka_unit_test(metrics_that_are_none),
         cmocka_unit_test(spans_and_back),
     };

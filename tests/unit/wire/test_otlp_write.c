@@ -104,7 +104,7 @@ static void metrics_as_bytes(void **state)
 static void deltas_and_a_name_space(void **state)
 {
     static const int64_t times[] = {10, 12};
-    static const struct series_meta counter = {SERIES_COUNTER, STR_INIT(""), STR_INIT("")};
+    static const struct series_meta counter = {SERIES_COUNT, STR_INIT(""), STR_INIT("")};
     const struct series_meta *metas[] = {&counter};
     struct labels *l = make_labels(STR("a"), STR("b"));
     const struct samples s = {.series = &l,
@@ -137,6 +137,36 @@ static void deltas_and_a_name_space(void **state)
     size_t at = str_find(message, str_slice(want, 0, 9));
     assert_bytes(str_slice(message, at, message.len), want);
     otlp_metrics_release(&w);
+    labels_unref(l);
+}
+
+/* Where sums are of an interval, what is known to be a total is a gauge; elsewhere it is a sum. */
+static void totals_are_no_deltas(void **state)
+{
+    static const struct series_meta total = {SERIES_COUNTER, STR_INIT(""), STR_INIT("")};
+    static const int64_t times[] = {10};
+    const struct series_meta *metas[] = {&total};
+    struct labels *l = make_labels(STR("a"), STR("b"));
+    const struct samples s = {.series = &l,
+                              .series_count = 1,
+                              .count = 1,
+                              .series_of = series_of,
+                              .time_ns = times,
+                              .value = values,
+                              .meta = metas};
+
+    (void)state;
+    for (int64_t delta_ns = 0; delta_ns <= 10; delta_ns += 10) {
+        AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
+        struct otlp_metrics_writer w;
+        otlp_metrics_begin(&w, &origin, &out);
+        w.delta_ns = delta_ns;
+        assert_null(otlp_metrics_add(&w, &s, 0));
+        struct str message = otlp_metrics_end(&w);
+        size_t at = str_find(message, STR("\x0a\x02up"));
+        assert_int_equal(message.ptr[at + 4], (delta_ns == 0 ? 7 : 5) << 3 | 2);
+        otlp_metrics_release(&w);
+    }
     labels_unref(l);
 }
 
@@ -264,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deltas_and_a_name_space), cmocka_unit_test(metrics_as_bytes),
+        cmocka_unit_test(totals_are_no_deltas),
         cmocka_unit_test(samples_that_cannot_be),  cmocka_unit_test(spans_as_bytes),
         cmocka_unit_test(spans_that_cannot_be),    cmocka_unit_test(partial_success),
         cmocka_unit_test(status_with_retry_info),

@@ -119,6 +119,57 @@ static void formats(void **state)
     }
 }
 
+/* ---- what a text says of its metrics ---- */
+
+static bool see_metas(void *arg, struct batch *b, struct err *e)
+{
+    struct buf *out = arg;
+    const struct samples *s = NULL;
+
+    assert_true(batch_samples(b, &s, e));
+    for (uint32_t i = 0; i < s->series_count; i++) {
+        const struct series_meta *m = s->meta != NULL ? s->meta[i] : NULL;
+        buf_addf(out, "%.*s", STR_FMT(labels_get(s->series[i], STR("__name__"))));
+        if (m != NULL) {
+            buf_addf(out, " %d '%.*s' '%.*s'", (int)m->type, STR_FMT(m->help), STR_FMT(m->unit));
+        }
+        buf_add_byte(out, '|');
+    }
+    return true;
+}
+
+static const struct {
+    const char *format;
+    const char *text;
+    const char *want;
+} said[] = {
+    {"prometheus",
+     "a 1\n# HELP b_total How\\nmany.\n# TYPE b_total counter\nb_total 1\nb_total{x=\"1\"} 2\n"
+     "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n"
+     "# TYPE q summary\nq{quantile=\"0.5\"} 1\nq_sum 1\nq_total 1\n",
+     "a|b_total 2 'How\nmany.' ''|b_total 2 'How\nmany.' ''|h_bucket 3 '' ''|h_sum 3 '' ''|h_count 3 '' ''|"
+     "q 5 '' ''|q_sum 5 '' ''|q_total|"},
+    {"openmetrics",
+     "# TYPE c_seconds counter\n# UNIT c_seconds seconds\n# HELP c_seconds Time.\nc_seconds_total 1\n"
+     "# TYPE i info\ni_info{v=\"1\"} 1\n# EOF\n",
+     "c_seconds_total 2 'Time.' 'seconds'|i_info 6 '' ''|"},
+    {"prometheus", "a 1\nb 1\n", "a|b|"},
+};
+
+static void what_is_said_of_metrics(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+        AUTO(buf_release) struct buf got = BUF_INIT(BUF_UNLIMITED);
+        const struct record_text_taker taker = {see_metas, &got};
+        struct record_text_counts counts;
+        struct err e = ERR_INIT;
+        assert_true(record_text_read(record_text_find(str_of(said[i].format)), str_of(said[i].text),
+                                     NOW_NS, &taker, &counts, &e));
+        assert_string_equal(buf_text(&got), said[i].want);
+    }
+}
+
 /* What our JSON says of a record, read and written again, is the same text. */
 static void json_round_trip(void **state)
 {
@@ -264,9 +315,13 @@ static void guessed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formats),    cmocka_unit_test(json_round_trip),
-        cmocka_unit_test(bare_alert), cmocka_unit_test(mistakes_are_placed),
-        cmocka_unit_test(batches),    cmocka_unit_test(guessed),
+        cmocka_unit_test(formats),
+        cmocka_unit_test(json_round_trip),
+        cmocka_unit_test(what_is_said_of_metrics),
+        cmocka_unit_test(bare_alert),
+        cmocka_unit_test(mistakes_are_placed),
+        cmocka_unit_test(batches),
+        cmocka_unit_test(guessed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

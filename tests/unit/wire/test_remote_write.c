@@ -231,7 +231,7 @@ static void test_extras_are_counted_and_passed_over(void **state)
 
     arena_init(&a, ARENA_UNLIMITED);
     pb_add_bytes(&message, 1, STR(NAME "\x1a\x00\x22\x00\x22\x00"));
-    pb_add_bytes(&message, 3, STR(""));
+    pb_add_bytes(&message, 3, STR("\x12\x01x"));
     pb_add_bytes(&message, 1, STR(NAME JOB SAMPLE "\x2a\x00"));
     pb_add_u64(&message, 9, 1);
     assert_true(rw1_decode(buf_str(&message), RW1_LENIENT, &a, &s, &extras, &e));

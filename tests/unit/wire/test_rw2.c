@@ -150,11 +150,11 @@ static void test_bytes(void **state)
     const struct made all = {TWO_LABELS, .exemplar = true, .histogram = true, .type = 3,
                              .start_ms = 9};
     const struct str want = STR(
+        "\x1a\x21\x08\x03\x12\x0chttp_seconds\x22\x06"
+        "a help\x2a\x07seconds"
         "\x0a\x62\x0a\x1e\x0a\x08__name__\x12\x12http_seconds_count\x0a\x0b\x0a\x03job\x12\x04node"
         "\x12\x0c\x09\0\0\0\0\0\0\xf8\x3f\x10\xe8\x07\x22\x09\x19\0\0\0\0\0\0\xf0\x3f"
-        "\x1a\x1a\x0a\x0d\x0a\x05trace\x12\x04node\x11\0\0\0\0\0\0\xf0\x3f\x18\x05"
-        "\x1a\x21\x08\x03\x12\x0chttp_seconds\x22\x06"
-        "a help\x2a\x07seconds");
+        "\x1a\x1a\x0a\x0d\x0a\x05trace\x12\x04node\x11\0\0\0\0\0\0\xf0\x3f\x18\x05");
     AUTO(buf_release) struct buf request = BUF_INIT(BUF_UNLIMITED);
     AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
     struct rw2_summary got;
