@@ -1,58 +1,7 @@
 #include "export/notifiers.h"
 
+#include "base/yaml_make.h"
 #include "discover/discovery.h"
-
-/* ---- building nodes ---- */
-
-struct mapping {
-    struct arena *arena;
-    struct yaml_node *node;
-    struct yaml_node *last;
-};
-
-/* An empty one, which stands where <at> does. */
-static struct mapping mapping_at(struct arena *a, const struct yaml_node *at, enum yaml_kind kind)
-{
-    struct yaml_node *node = arena_new(a, struct yaml_node);
-
-    *node = *at;
-    node->kind = kind;
-    node->text = STR("");
-    node->first = NULL;
-    node->next = NULL;
-    node->count = 0;
-    return (struct mapping){a, node, NULL};
-}
-
-/* A copy of <child> under <key>; what it holds is shared. */
-static struct yaml_node *append(struct mapping *m, struct str key, const struct yaml_node *child)
-{
-    struct yaml_node *copy = arena_new(m->arena, struct yaml_node);
-
-    *copy = *child;
-    copy->key = key;
-    copy->next = NULL;
-    if (m->last != NULL) {
-        m->last->next = copy;
-    } else {
-        m->node->first = copy;
-    }
-    m->last = copy;
-    m->node->count++;
-    return copy;
-}
-
-static void append_text(struct mapping *m, struct str key, struct str text,
-                        const struct yaml_node *at)
-{
-    struct yaml_node *copy = append(m, key, at);
-
-    copy->kind = YAML_SCALAR;
-    copy->style = YAML_QUOTED;
-    copy->text = text;
-    copy->first = NULL;
-    copy->count = 0;
-}
 
 /* ---- what keys are ---- */
 
@@ -105,27 +54,27 @@ static bool has_login(const struct yaml_node *node)
 /* ---- options ---- */
 
 /* ["Name: value"] as a mapping; what is no list is left to the exporter. */
-static bool append_headers(struct mapping *m, const struct yaml_node *headers, struct err *e)
+static bool append_headers(struct yaml_made *m, const struct yaml_node *headers, struct err *e)
 {
     if (headers->kind != YAML_SEQUENCE) {
-        (void)append(m, headers->key, headers);
+        (void)yaml_make_add(m, headers->key, headers);
         return true;
     }
-    struct mapping made = mapping_at(m->arena, headers, YAML_MAPPING);
+    struct yaml_made made = yaml_make(m->arena, headers, YAML_MAPPING);
     for (const struct yaml_node *n = headers->first; n != NULL; n = n->next) {
         size_t colon = str_find_byte(n->text, ':');
         if (n->kind != YAML_SCALAR || colon == n->text.len || colon == 0) {
             return yaml_err(n, e, ERR_CONFIG, "expected a header, such as 'X-Team: a'");
         }
-        append_text(&made, str_trim(str_slice(n->text, 0, colon)),
-                    str_trim(str_slice(n->text, colon + 1, n->text.len)), n);
+        yaml_make_text(&made, str_trim(str_slice(n->text, 0, colon)),
+                       str_trim(str_slice(n->text, colon + 1, n->text.len)), n);
     }
-    (void)append(m, headers->key, made.node);
+    (void)yaml_make_add(m, headers->key, made.node);
     return true;
 }
 
 /* Options of <from>, but those of the kinds in <without>, those that mean nothing and those that are there. */
-static bool append_options(struct mapping *m, const struct yaml_node *from, unsigned without,
+static bool append_options(struct yaml_made *m, const struct yaml_node *from, unsigned without,
                            struct err *e)
 {
     for (const struct yaml_node *n = from->first; n != NULL; n = n->next) {
@@ -137,13 +86,13 @@ static bool append_options(struct mapping *m, const struct yaml_node *from, unsi
             return false;
         }
         if (kind != KEY_HEADERS) {
-            (void)append(m, n->key, n);
+            (void)yaml_make_add(m, n->key, n);
         }
     }
     return true;
 }
 
-static bool add_rules(struct mapping *list, const struct yaml_node *rules, struct err *e)
+static bool add_rules(struct yaml_made *list, const struct yaml_node *rules, struct err *e)
 {
     if (rules == NULL || yaml_is_null(rules)) {
         return true;
@@ -152,23 +101,23 @@ static bool add_rules(struct mapping *list, const struct yaml_node *rules, struc
         return yaml_err(rules, e, ERR_CONFIG, "expected a list of relabel rules");
     }
     for (const struct yaml_node *n = rules->first; n != NULL; n = n->next) {
-        (void)append(list, STR(""), n);
+        (void)yaml_make_add(list, STR(""), n);
     }
     return true;
 }
 
 /* Rules for all alerts, then those of the entry. */
-static bool append_rules(struct mapping *m, const struct yaml_node *all,
+static bool append_rules(struct yaml_made *m, const struct yaml_node *all,
                          const struct yaml_node *own, struct err *e)
 {
     const struct str key = STR("alert_relabel_configs");
-    struct mapping list = mapping_at(m->arena, own, YAML_SEQUENCE);
+    struct yaml_made list = yaml_make(m->arena, own, YAML_SEQUENCE);
 
     if (!add_rules(&list, yaml_get(all, key), e) || !add_rules(&list, yaml_get(own, key), e)) {
         return false;
     }
     if (list.node->count > 0) {
-        (void)append(m, key, list.node);
+        (void)yaml_make_add(m, key, list.node);
     }
     return true;
 }
@@ -180,44 +129,44 @@ static bool check_mapping(const struct yaml_node *node, struct err *e)
 
 /* ---- exporters ---- */
 
-static struct mapping begin_exporter(struct mapping *exporters, const struct yaml_node *at)
+static struct yaml_made begin_exporter(struct yaml_made *exporters, const struct yaml_node *at)
 {
-    struct mapping m = mapping_at(exporters->arena, at, YAML_MAPPING);
+    struct yaml_made m = yaml_make(exporters->arena, at, YAML_MAPPING);
 
-    append_text(&m, STR("type"), STR("alertmanager"), at);
+    yaml_make_text(&m, STR("type"), STR("alertmanager"), at);
     return m;
 }
 
-static void end_exporter(struct mapping *exporters, const struct mapping *m)
+static void end_exporter(struct yaml_made *exporters, const struct yaml_made *m)
 {
     struct str name = arena_printf(m->arena, "alertmanager-%zu", exporters->node->count + 1);
-    struct yaml_node *copy = append(exporters, name, m->node);
+    struct yaml_node *copy = yaml_make_add(exporters, name, m->node);
 
     copy->key_pos = m->node->pos;
     copy->key_offset = m->node->offset;
 }
 
 /* What an entry of a list of targets says of targets alone, in a list of its own. */
-static void append_entry(struct mapping *m, const struct yaml_node *list,
+static void append_entry(struct yaml_made *m, const struct yaml_node *list,
                          const struct yaml_node *entry)
 {
     bool is_static = str_eq(list->key, str_of(discovery_static.key));
-    struct mapping found = mapping_at(m->arena, list, YAML_SEQUENCE);
-    struct mapping item = mapping_at(m->arena, entry, YAML_MAPPING);
+    struct yaml_made found = yaml_make(m->arena, list, YAML_SEQUENCE);
+    struct yaml_made item = yaml_make(m->arena, entry, YAML_MAPPING);
 
     for (const struct yaml_node *n = entry->first; n != NULL; n = n->next) {
         bool is_ours =
             !is_static || str_eq(n->key, STR("targets")) || str_eq(n->key, STR("labels"));
         if (is_ours && (kind_of(n->key) & (KEY_RULES | KEY_NONE)) == 0) {
-            (void)append(&item, n->key, n);
+            (void)yaml_make_add(&item, n->key, n);
         }
     }
-    (void)append(&found, STR(""), item.node);
-    (void)append(m, list->key, found.node);
+    (void)yaml_make_add(&found, STR(""), item.node);
+    (void)yaml_make_add(m, list->key, found.node);
 }
 
 /* HTTP options in an entry mean its targets where these are written there, and else whoever knows them. */
-static bool add_entry(struct mapping *exporters, const struct yaml_node *root,
+static bool add_entry(struct yaml_made *exporters, const struct yaml_node *root,
                       const struct yaml_node *list, const struct yaml_node *entry, struct err *e)
 {
     bool is_static = str_eq(list->key, str_of(discovery_static.key));
@@ -225,12 +174,12 @@ static bool add_entry(struct mapping *exporters, const struct yaml_node *root,
     if (!check_mapping(entry, e)) {
         return false;
     }
-    struct mapping m = begin_exporter(exporters, entry);
+    struct yaml_made m = begin_exporter(exporters, entry);
     append_entry(&m, list, entry);
-    struct mapping own = mapping_at(m.arena, entry, YAML_MAPPING);
+    struct yaml_made own = yaml_make(m.arena, entry, YAML_MAPPING);
     for (const struct yaml_node *n = entry->first; is_static && n != NULL; n = n->next) {
         if (!str_eq(n->key, STR("targets")) && !str_eq(n->key, STR("labels"))) {
-            (void)append(&own, n->key, n);
+            (void)yaml_make_add(&own, n->key, n);
         }
     }
     unsigned without = KEY_FOUND | (has_login(own.node) ? KEY_LOGIN : 0U);
@@ -245,7 +194,7 @@ static bool add_entry(struct mapping *exporters, const struct yaml_node *root,
 bool notifiers_from_vmalert(const struct yaml_node *root, struct arena *a,
                             const struct yaml_node **ret_exporters, struct err *e)
 {
-    struct mapping exporters = mapping_at(a, root, YAML_MAPPING);
+    struct yaml_made exporters = yaml_make(a, root, YAML_MAPPING);
 
     if (!check_mapping(root, e)) {
         return false;
@@ -271,33 +220,33 @@ bool notifiers_from_vmalert(const struct yaml_node *root, struct arena *a,
 }
 
 /* Entries of the block's lists may hold keys that mean nothing here. */
-static void append_found(struct mapping *m, const struct yaml_node *block)
+static void append_found(struct yaml_made *m, const struct yaml_node *block)
 {
     for (const struct yaml_node *n = block->first; n != NULL; n = n->next) {
         if (kind_of(n->key) != KEY_FOUND || n->kind != YAML_SEQUENCE) {
             continue;
         }
-        struct mapping list = mapping_at(m->arena, n, YAML_SEQUENCE);
+        struct yaml_made list = yaml_make(m->arena, n, YAML_SEQUENCE);
         for (const struct yaml_node *entry = n->first; entry != NULL; entry = entry->next) {
-            struct mapping item = mapping_at(m->arena, entry, entry->kind);
+            struct yaml_made item = yaml_make(m->arena, entry, entry->kind);
             for (const struct yaml_node *o = entry->first; o != NULL; o = o->next) {
                 if (kind_of(o->key) != KEY_NONE) {
-                    (void)append(&item, o->key, o);
+                    (void)yaml_make_add(&item, o->key, o);
                 }
             }
-            (void)append(&list, STR(""), item.node);
+            (void)yaml_make_add(&list, STR(""), item.node);
         }
-        (void)append(m, n->key, list.node);
+        (void)yaml_make_add(m, n->key, list.node);
     }
 }
 
-static bool add_block(struct mapping *exporters, const struct yaml_node *alerting,
+static bool add_block(struct yaml_made *exporters, const struct yaml_node *alerting,
                       const struct yaml_node *block, struct err *e)
 {
     if (!check_mapping(block, e)) {
         return false;
     }
-    struct mapping m = begin_exporter(exporters, block);
+    struct yaml_made m = begin_exporter(exporters, block);
     append_found(&m, block);
     if (!append_options(&m, block, 0, e) || !append_rules(&m, alerting, block, e)) {
         return false;
@@ -317,7 +266,7 @@ static bool check_key(const struct yaml_node *n, struct err *e)
 bool notifiers_from_prometheus(const struct yaml_node *alerting, struct arena *a,
                                const struct yaml_node **ret_exporters, struct err *e)
 {
-    struct mapping exporters = mapping_at(a, alerting, YAML_MAPPING);
+    struct yaml_made exporters = yaml_make(a, alerting, YAML_MAPPING);
     const struct yaml_node *blocks = yaml_get(alerting, STR("alertmanagers"));
 
     if (!check_mapping(alerting, e)) {
