@@ -152,7 +152,12 @@ struct window_size window_size(struct window *w)
 int64_t window_oldest_ns(struct window *w)
 {
     lock_take(&w->lock);
-    int64_t oldest_ns = w->first != NULL ? w->first->read_ns : 0;
+    const struct intake *in = w->first;
+    int64_t oldest_ns = 0;
+    if (in != NULL) {
+        int64_t made_ns = in->changes.list.items[in->floor].time_ns;
+        oldest_ns = made_ns != 0 ? made_ns : in->read_ns;
+    }
     lock_give(&w->lock);
     return oldest_ns;
 }

@@ -66,7 +66,7 @@ struct window_size {
 };
 struct window_size window_size(struct window *w);
 
-/* When the oldest change that is not done was read, wall; 0: all are done. */
+/* When the oldest change that is not done was made, or read where that is not known, wall; 0: all are done. */
 int64_t window_oldest_ns(struct window *w);
 
 /* Waits until less than <limit> is not done, in both respects; false when <wait> is over. */

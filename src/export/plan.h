@@ -304,6 +304,12 @@ struct output_status {
 };
 size_t plan_status(struct plan *p, struct output_status *ret, size_t max);
 
+/* The same of the output of this name alone; false when there is none. */
+bool plan_output_status(struct plan *p, struct str name, struct output_status *ret);
+
+/* The bit of target <name>, for give.only, as long as the plan does not change; false when there is none. */
+bool plan_target_bit(struct plan *p, struct str name, uint64_t *ret_bit);
+
 /* The targets of all level outputs, in the config's order; for the time of each call. */
 struct level_set_target;
 void plan_level_targets(struct plan *p,

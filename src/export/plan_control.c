@@ -58,6 +58,36 @@ size_t plan_status(struct plan *p, struct output_status *ret, size_t max)
     return count;
 }
 
+bool plan_output_status(struct plan *p, struct str name, struct output_status *ret)
+{
+    struct graph *g = plan_use_graph(p);
+    bool found = false;
+
+    for (size_t i = 0; !found && i < g->config.output_count; i++) {
+        found = str_eq(g->outputs[i].config->name, name);
+        if (found) {
+            output_get_status(&g->outputs[i], ret);
+        }
+    }
+    plan_release_graph(p, g);
+    return found;
+}
+
+bool plan_target_bit(struct plan *p, struct str name, uint64_t *ret_bit)
+{
+    struct graph *g = plan_use_graph(p);
+    bool found = false;
+
+    for (size_t i = 0; !found && i < g->config.target_count; i++) {
+        found = str_eq(g->config.targets[i].name, name);
+        if (found) {
+            *ret_bit = UINT64_C(1) << i;
+        }
+    }
+    plan_release_graph(p, g);
+    return found;
+}
+
 void plan_level_targets(struct plan *p,
                         void (*visit)(void *arg, const struct level_set_target *target), void *arg)
 {

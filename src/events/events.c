@@ -1,0 +1,192 @@
+/*
+ * Invariants
+ *   1. Streams are there between run and rest; whoever looks at or changes one holds the lock, and so sees them all or none.
+ *   2. A position is changed only while its stream is stopped.
+ */
+#include "events/events.h"
+
+#include "base/mem.h"
+#include "base/trace.h"
+#include "state/stream_positions.h"
+
+enum { STOP_MS = 10 * 1000, FORGET_MS = 20 * 1000 };
+
+struct event_streams {
+    struct stream_world world;
+    struct buf state_path;
+    struct trace trace;
+    struct lock lock;
+    struct event_stream *items[STREAMS_MAX] GUARDED_BY(lock);
+    const struct stream_config *configs[STREAMS_MAX] GUARDED_BY(lock);
+    size_t count GUARDED_BY(lock);
+};
+
+bool event_streams_open(const struct env *env, struct plan *plan, struct event_table *table,
+                        struct str state_path, struct event_streams **ret_streams, struct err *e)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    struct event_streams *s = mem_new(struct event_streams);
+
+    lock_init(&s->lock);
+    buf_init(&s->state_path, BUF_SMALL);
+    buf_add_str(&s->state_path, state_path);
+    trace_init(&s->trace, env->trace, "events", TRACE_INFO);
+    s->world = (struct stream_world){
+        .env = env, .plan = plan, .table = table, .state_path = buf_str(&s->state_path)};
+    buf_addf(&path, "%.*s/streams.db", STR_FMT(state_path));
+    if (!stream_positions_open(buf_str(&path), &s->world.positions, e)) {
+        event_streams_close(s);
+        return false;
+    }
+    *ret_streams = s;
+    return true;
+}
+
+/* ---- running ---- */
+
+static void start(struct event_streams *s, struct event_stream *stream,
+                  const struct stream_config *config)
+{
+    const struct stream_go go = {0};
+    struct err e = ERR_INIT;
+
+    if (!event_stream_start(stream, &go, &e)) {
+        trace_error(&s->trace, "a stream does not start", T_STR("stream", config->name), T_ERR(&e));
+    }
+}
+
+static void run_one(struct event_streams *s, const struct stream_config *config) REQUIRES(&s->lock)
+{
+    struct event_stream *stream = NULL;
+    struct err e = ERR_INIT;
+
+    if (!config->options.enabled) {
+        return;
+    }
+    if (!event_stream_open(&s->world, config, &stream, &e)) {
+        trace_error(&s->trace, "a stream cannot be opened", T_STR("stream", config->name),
+                    T_ERR(&e));
+        return;
+    }
+    s->items[s->count] = stream;
+    s->configs[s->count++] = config;
+    start(s, stream, config);
+}
+
+void event_streams_run(struct event_streams *s, const struct streams_config *config)
+{
+    lock_take(&s->lock);
+    for (size_t i = 0; i < config->count; i++) {
+        run_one(s, &config->items[i]);
+    }
+    lock_give(&s->lock);
+}
+
+void event_streams_rest(struct event_streams *s, struct wait wait)
+{
+    lock_take(&s->lock);
+    for (size_t i = 0; i < s->count; i++) {
+        event_stream_stop(s->items[i], wait);
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        event_stream_close(s->items[i]);
+    }
+    s->count = 0;
+    lock_give(&s->lock);
+}
+
+void event_streams_close(struct event_streams *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    event_streams_rest(s, (struct wait){clock_deadline_ms(s->world.env->clock, STOP_MS), NULL});
+    stream_positions_close(s->world.positions);
+    buf_release(&s->state_path);
+    lock_release(&s->lock);
+    mem_free(s);
+}
+
+/* ---- looking ---- */
+
+size_t event_streams_status(struct event_streams *s, struct stream_status *ret, size_t max)
+{
+    lock_take(&s->lock);
+    size_t count = s->count < max ? s->count : max;
+    for (size_t i = 0; i < count; i++) {
+        event_stream_get_status(s->items[i], &ret[i]);
+    }
+    lock_give(&s->lock);
+    return count;
+}
+
+/* ---- changing ---- */
+
+/* What is known of the stream, with another place. */
+static bool write_place(struct event_streams *s, struct str name, enum stream_change change,
+                        struct str position, struct err *e)
+{
+    AUTO(arena_release) struct arena a;
+    struct stream_place place = {0};
+    int64_t turn = 0;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    if (change == STREAM_RESET) {
+        return stream_positions_forget(s->world.positions, name, e);
+    }
+    if (!stream_positions_take(s->world.positions, name, &a, &place, &turn, e)) {
+        return false;
+    }
+    if (change == STREAM_SKIP) {
+        place.identity = STR("");
+        place.position = STR("");
+        place.oldest = STR("");
+        place.cursor = STR("");
+        place.backfill = BACKFILL_DONE;
+    } else {
+        place.position = position;
+    }
+    return stream_positions_write(s->world.positions, name, turn, &place, e);
+}
+
+static bool change_one(struct event_streams *s, size_t i, enum stream_change change,
+                       struct str position, bool drops_source, struct err *e) REQUIRES(&s->lock)
+{
+    struct event_stream *stream = s->items[i];
+    struct str name = s->configs[i]->name;
+    struct stream_go go = {0};
+    struct stream_status status;
+
+    event_stream_get_status(stream, &status);
+    event_stream_stop(stream, (struct wait){clock_deadline_ms(s->world.env->clock, STOP_MS), NULL});
+    const struct wait wait = {clock_deadline_ms(s->world.env->clock, FORGET_MS), NULL};
+    bool ok = !drops_source || event_stream_forget_source(stream, wait, e);
+    if (change == STREAM_SKIP && status.state == STREAM_HALTED) {
+        go.bury_first = true;
+    } else {
+        ok = ok && write_place(s, name, change, position, e);
+    }
+    struct err later = ERR_INIT;
+    if (!event_stream_start(stream, &go, &later)) {
+        trace_error(&s->trace, "a stream does not start again", T_STR("stream", name),
+                    T_ERR(&later));
+    }
+    return ok;
+}
+
+bool event_streams_change(struct event_streams *s, struct str name, enum stream_change change,
+                          struct str position, bool drops_source, struct err *e)
+{
+    bool found = false;
+    bool ok = false;
+
+    lock_take(&s->lock);
+    for (size_t i = 0; !found && i < s->count; i++) {
+        found = str_eq(s->configs[i]->name, name);
+        if (found) {
+            ok = change_one(s, i, change, position, drops_source, e);
+        }
+    }
+    lock_give(&s->lock);
+    return found ? ok : err_set(e, ERR_CONFLICT, "no stream '%.*s' runs", STR_FMT(name));
+}

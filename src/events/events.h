@@ -1,0 +1,48 @@
+/*
+ * events.h - all change streams of a config: started, stopped for a reload, looked at, put right by a person.
+ *
+ * Ownership: owns streams and their positions; borrows plan and table, and the config from events_run() to the next.
+ * Threads: run, rest and close are for one thread; what looks and what changes a stream is for any. Limits: STREAMS_MAX.
+ */
+#ifndef TELEX_EVENTS_EVENTS_H
+#define TELEX_EVENTS_EVENTS_H
+
+#include "base/env.h"
+#include "base/err.h"
+#include "events/stream.h"
+#include "events/stream_config.h"
+
+struct event_streams;
+
+/* Opens the positions below the state folder. */
+MUST_USE bool event_streams_open(const struct env *env, struct plan *plan,
+                                 struct event_table *table, struct str state_path,
+                                 struct event_streams **ret_streams, struct err *e);
+
+/* Starts all that <config> enables, with the exporters of the plan as it is now. A stream that cannot start says so in
+ * its status, and the others go on. */
+void event_streams_run(struct event_streams *s, const struct streams_config *config);
+
+/* Stops all: calls that are under way may end until <wait> is over. The config may go then, and the plan change. */
+void event_streams_rest(struct event_streams *s, struct wait wait);
+
+void event_streams_close(struct event_streams *s); /* NULL is fine */
+
+/* In the config's order; those that are not enabled are left out. */
+size_t event_streams_status(struct event_streams *s, struct stream_status *ret, size_t max);
+
+enum stream_change {
+    STREAM_RESET, /* as for the first time, with a backfill if the config wants one */
+    STREAM_SKIP, /* what is missing is given up: it goes on with what comes now; halted by a change, with the next */
+    STREAM_REWIND, /* goes on behind a position that is given */
+};
+
+/*
+ * Changes where stream <name> is; it is stopped meanwhile. With <drops_source> a reset has the source take back what it made in the
+ * datastore (a slot). ERR_CONFLICT when there is no such stream.
+ */
+MUST_USE bool event_streams_change(struct event_streams *s, struct str name,
+                                   enum stream_change change, struct str position,
+                                   bool drops_source, struct err *e);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * stream.h - one change stream at work: reads a source, makes events, delivers them, and knows how far that is safe.
+ *
+ *     event_stream_open -> event_stream_start -> (event_stream_stop -> event_stream_start)... -> event_stream_close
+ *
+ * Ownership: borrows config, plan, positions and table, which outlive it while it runs; owns its threads. Threads:
+ * open, start, stop and close are for one thread; status is for any. Limits: those of its options.
+ */
+#ifndef TELEX_EVENTS_STREAM_H
+#define TELEX_EVENTS_STREAM_H
+
+#include "base/env.h"
+#include "base/err.h"
+#include "base/thread.h"
+#include "events/stream_config.h"
+#include "export/plan.h"
+
+struct event_table;
+struct event_stream;
+struct stream_positions;
+
+/* What all streams share. */
+struct stream_world {
+    const struct env *env;
+    struct plan *plan;
+    struct stream_positions *positions;
+    struct event_table *table; /* our own events; or NULL */
+    struct str state_path;
+};
+
+enum stream_state {
+    STREAM_STOPPED,
+    STREAM_CONNECTS,
+    STREAM_RUNS,
+    STREAM_WAITS,   /* the source is in trouble that may pass */
+    STREAM_REFUSED, /* the source wants something changed */
+    STREAM_LOST,    /* what the position stands for is gone: a person must decide */
+    STREAM_HALTED,  /* a change that cannot be read, or a sink that refuses, holds all up */
+    STREAM_ENDED,   /* the source has no more */
+    STREAM_STATES
+};
+
+const char *stream_state_name(enum stream_state state);
+
+struct stream_status {
+    struct str name;
+    const char *kind;
+    struct str exporter;
+    enum stream_state state;
+    bool is_ready;
+    char reason[512]; /* why it is not, or what is wrong; empty: nothing */
+    char position[512];
+    char identity[256];
+    int64_t first_ns; /* wall; when it first started; 0: never */
+    int64_t saved_ns; /* wall; when the position was written last */
+    uint64_t read;    /* changes, since the program started */
+    uint64_t done;
+    uint64_t filtered;
+    uint64_t broken;
+    uint64_t in_flight;
+    uint64_t in_flight_bytes;
+    int64_t lag_ns;     /* between the newest change that is known and the newest that is done */
+    int64_t lag_events; /* -1: not known */
+    int64_t retained_bytes;
+    char source_state[64];
+    bool in_danger;
+    const char *backfill; /* "not begun", "running", "done" */
+    uint64_t backfilled;
+    int64_t backfill_left;  /* -1: not known */
+    int64_t backfill_eta_s; /* -1: not known */
+    uint64_t restarts;      /* of the source */
+    struct output_status sink;
+};
+
+/* How to start. */
+struct stream_go {
+    bool
+        bury_first; /* the first change that cannot be read becomes a dead letter, whatever the policy */
+};
+
+/* Opens its parts; nothing runs and nobody is asked. */
+MUST_USE bool event_stream_open(const struct stream_world *world,
+                                const struct stream_config *config,
+                                struct event_stream **ret_stream, struct err *e);
+
+MUST_USE bool event_stream_start(struct event_stream *s, const struct stream_go *go, struct err *e);
+
+/* Reads no more, lets calls to the sink that are under way end until <wait> is over, keeps the position. */
+void event_stream_stop(struct event_stream *s, struct wait wait);
+
+void event_stream_get_status(struct event_stream *s, struct stream_status *ret);
+
+/* Has the source take back what it made in the datastore, while the stream is stopped. */
+MUST_USE bool event_stream_forget_source(struct event_stream *s, struct wait wait, struct err *e);
+
+void event_stream_close(struct event_stream *s); /* stops it; NULL is fine */
+
+#endif

@@ -1,0 +1,256 @@
+/* What a stream says of itself: state, metrics, status. */
+#include "events/stream_int.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MEASURE_MS = 5000, MEASURE_WAIT_MS = 2000, TELL_MS = 500 };
+
+static const char *const state_names[STREAM_STATES] = {
+    [STREAM_STOPPED] = "stopped", [STREAM_CONNECTS] = "connecting", [STREAM_RUNS] = "running",
+    [STREAM_WAITS] = "waiting",   [STREAM_REFUSED] = "refused",     [STREAM_LOST] = "lost",
+    [STREAM_HALTED] = "halted",   [STREAM_ENDED] = "ended",
+};
+
+const char *stream_state_name(enum stream_state state)
+{
+    return state_names[state];
+}
+
+/* ---- metrics ---- */
+
+#define ROW(what, kind, text)                                                                \
+    {                                                                                        \
+        .name = "telex_stream_" what, .help = (text), .type = (kind), .labels = { "stream" } \
+    }
+
+static const struct metric_desc descs[STREAM_METRICS] = {
+    [METRIC_READ] = ROW("read_total", METRIC_COUNTER, "Changes that were read from the source."),
+    [METRIC_DONE] =
+        ROW("done_total", METRIC_COUNTER,
+            "Changes that are delivered, dead letters or none of the stream's, in order."),
+    [METRIC_FILTERED] = ROW("filtered_total", METRIC_COUNTER, "Changes that `match` left out."),
+    [METRIC_BROKEN] = ROW("broken_total", METRIC_COUNTER,
+                          "Changes that could not become events: see the policy."),
+    [METRIC_BACKFILLED] =
+        ROW("backfilled_total", METRIC_COUNTER, "Changes of the backfill that are done."),
+    [METRIC_RESTARTS] = ROW("source_restarts_total", METRIC_COUNTER,
+                            "Times that the source was lost and started again."),
+    [METRIC_SAVES] =
+        ROW("position_saves_total", METRIC_COUNTER, "Times that the position was written."),
+    [METRIC_IN_FLIGHT] = ROW("in_flight", METRIC_GAUGE, "Changes that are read and not done."),
+    [METRIC_LAG_SECONDS] = ROW(
+        "lag_seconds", METRIC_GAUGE,
+        "Between the newest change of the source and the newest that is done; 0 while nothing comes."),
+    [METRIC_LAG_EVENTS] = ROW("lag_events", METRIC_GAUGE,
+                              "Changes that are not done, in the source too where it knows them."),
+    [METRIC_RETAINED] =
+        ROW("retained_bytes", METRIC_GAUGE, "Bytes that the datastore keeps for the stream."),
+    [METRIC_BACKFILL_LEFT] =
+        ROW("backfill_left", METRIC_GAUGE, "Changes that the backfill has still to read."),
+    [METRIC_UP] = ROW("up", METRIC_GAUGE, "Is the stream reading its source (1)?"),
+    [METRIC_READY] =
+        ROW("ready", METRIC_GAUGE, "Is it neither halted, lost nor too far behind (1)?"),
+};
+
+void stream_open_metrics(struct event_stream *s)
+{
+    for (size_t i = 0; i < STREAM_METRICS; i++) {
+        s->metrics[i] = metrics_get1(s->env->metrics, &descs[i], s->config->name);
+    }
+}
+
+void stream_drop_metrics(struct event_stream *s)
+{
+    for (size_t i = 0; i < STREAM_METRICS; i++) {
+        metric_drop(s->metrics[i]);
+    }
+}
+
+/* ---- state ---- */
+
+static void say_state(struct event_stream *s, enum stream_state state, const struct err *why)
+{
+    bool is_bad = state == STREAM_LOST || state == STREAM_HALTED || state == STREAM_REFUSED;
+
+    trace_at(&s->trace,
+             is_bad                  ? TRACE_ERROR
+             : state == STREAM_WAITS ? TRACE_WARN
+                                     : TRACE_INFO,
+             "a stream changed", T_STR("stream", s->config->name),
+             T_TEXT("state", state_names[state]), T_ERR(why));
+}
+
+void stream_set_state(struct event_stream *s, enum stream_state state, const struct err *why)
+{
+    static const struct err nothing = {.code = ERR_NONE};
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+
+    if (why != NULL && why->code != ERR_NONE) {
+        err_print_line(why, &text);
+    }
+    lock_take(&s->lock);
+    bool is_new = s->told.state != state;
+    s->told.state = state;
+    (void)snprintf(s->told.reason, sizeof(s->told.reason), "%s", buf_text(&text));
+    lock_give(&s->lock);
+    metric_set(s->metrics[METRIC_UP], state == STREAM_RUNS);
+    if (is_new) {
+        say_state(s, state, why != NULL ? why : &nothing);
+    }
+}
+
+/* ---- how far behind ---- */
+
+/* Of what was read and is not done, and of what the source has beyond. */
+static int64_t lag_ns(struct event_stream *s, const struct source_measures *m)
+{
+    int64_t now_ns = clock_wall_ns(s->env->clock);
+    int64_t oldest_ns = window_oldest_ns(&s->windows[TRACK_LIVE]);
+    int64_t open_ns = oldest_ns != 0 && now_ns > oldest_ns ? now_ns - oldest_ns : 0;
+    int64_t unread_ns = m->behind != 0 && m->head_ns > s->read_time_ns && s->read_time_ns != 0
+                            ? m->head_ns - s->read_time_ns
+                            : 0;
+
+    return open_ns > unread_ns ? open_ns : unread_ns;
+}
+
+static void measure(struct event_stream *s)
+{
+    struct source_measures m = {.behind = -1, .retained_bytes = -1};
+    const struct wait wait = {clock_deadline_ms(s->env->clock, MEASURE_WAIT_MS), s->stop};
+
+    s->measured_mono_ns = clock_mono_ns(s->env->clock);
+    if (s->source == NULL || s->source->ops->measure == NULL) {
+        return;
+    }
+    s->source->ops->measure(s->source, &m, wait);
+    lock_take(&s->lock);
+    bool is_new_danger = m.in_danger && !s->measures.in_danger;
+    s->measures = m;
+    lock_give(&s->lock);
+    if (is_new_danger) {
+        trace_warn(&s->trace, "the source may soon drop what it keeps for this stream",
+                   T_STR("stream", s->config->name), T_TEXT("source_state", m.state),
+                   T_I64("retained_bytes", m.retained_bytes));
+    }
+}
+
+/* A position is shown as far as there is room. */
+static void copy_text(char *to, size_t size, struct str from)
+{
+    (void)snprintf(to, size, "%.*s", (int)(from.len < size ? from.len : size - 1), from.ptr);
+}
+
+static int64_t eta_s(const struct event_stream *s)
+{
+    const struct pace *p = &s->pace;
+    double took_s = (double)(clock_mono_ns(s->env->clock) - p->began_ns) / (double)NS_PER_S;
+    double done = (double)(s->kept.place.backfilled - p->began_at);
+
+    return p->left >= 0 && p->began_ns != 0 && done > 0 && took_s > 0
+               ? (int64_t)((double)p->left / (done / took_s))
+               : -1;
+}
+
+/* What only the reader knows. */
+static void tell_reader(struct event_stream *s, struct stream_status *t) REQUIRES(&s->lock)
+{
+    struct window_size live = window_size(&s->windows[TRACK_LIVE]);
+    struct window_size back = window_size(&s->windows[TRACK_BACKFILL]);
+
+    copy_text(t->position, sizeof(t->position), buf_str(&s->kept.position));
+    copy_text(t->identity, sizeof(t->identity), buf_str(&s->kept.identity));
+    t->first_ns = s->kept.place.first_ns;
+    t->saved_ns = s->kept.place.updated_ns;
+    t->done = s->kept.place.done;
+    t->in_flight = live.changes + back.changes;
+    t->in_flight_bytes = live.bytes + back.bytes;
+    t->lag_ns = lag_ns(s, &s->measures);
+    t->lag_events = s->measures.behind < 0 ? -1 : s->measures.behind + (int64_t)live.changes;
+    t->retained_bytes = s->measures.retained_bytes;
+    t->in_danger = s->measures.in_danger;
+    memcpy(t->source_state, s->measures.state, sizeof(t->source_state));
+    t->backfill = backfill_phase_name(s->kept.place.backfill);
+    t->backfilled = s->kept.place.backfilled;
+    t->backfill_left = s->kept.place.backfill == BACKFILL_RUNS ? s->pace.left : 0;
+    t->backfill_eta_s = s->kept.place.backfill == BACKFILL_RUNS ? eta_s(s) : 0;
+}
+
+static void set_gauges(struct event_stream *s, const struct stream_status *t)
+{
+    metric_set(s->metrics[METRIC_IN_FLIGHT], (double)t->in_flight);
+    metric_set(s->metrics[METRIC_LAG_SECONDS], (double)t->lag_ns / (double)NS_PER_S);
+    metric_set(s->metrics[METRIC_LAG_EVENTS],
+               (double)(t->lag_events >= 0 ? t->lag_events : (int64_t)t->in_flight));
+    metric_set(s->metrics[METRIC_RETAINED],
+               (double)(t->retained_bytes > 0 ? t->retained_bytes : 0));
+    metric_set(s->metrics[METRIC_BACKFILL_LEFT],
+               (double)(t->backfill_left > 0 ? t->backfill_left : 0));
+}
+
+void stream_tell(struct event_stream *s)
+{
+    int64_t now_ns = clock_mono_ns(s->env->clock);
+    struct stream_status told;
+
+    if (s->told_mono_ns != 0 && now_ns - s->told_mono_ns < TELL_MS * NS_PER_MS) {
+        return;
+    }
+    s->told_mono_ns = now_ns;
+    if (s->measured_mono_ns == 0 || now_ns - s->measured_mono_ns >= MEASURE_MS * NS_PER_MS) {
+        measure(s);
+    }
+    lock_take(&s->lock);
+    tell_reader(s, &s->told);
+    told = s->told;
+    lock_give(&s->lock);
+    set_gauges(s, &told);
+    event_stream_get_status(s, &told);
+    metric_set(s->metrics[METRIC_READY], told.is_ready);
+}
+
+/* ---- status ---- */
+
+static void judge(const struct event_stream *s, struct stream_status *t)
+{
+    int64_t max_lag_ns = s->config->options.max_lag_ns;
+    bool is_late = max_lag_ns > 0 && t->lag_ns > max_lag_ns;
+    bool sink_halts = t->sink.state != NULL && strcmp(t->sink.state, "halted") == 0;
+
+    t->is_ready = (t->state == STREAM_RUNS || t->state == STREAM_ENDED) && !is_late &&
+                  !sink_halts && !t->in_danger;
+    if (t->is_ready || t->reason[0] != '\0') {
+        return;
+    }
+    if (sink_halts) {
+        (void)snprintf(t->reason, sizeof(t->reason), "the sink refuses: %.400s",
+                       t->sink.last_error);
+    } else if (is_late) {
+        (void)snprintf(t->reason, sizeof(t->reason), "%lld s behind, max_lag is %lld s%s%.300s",
+                       (long long)(t->lag_ns / NS_PER_S), (long long)(max_lag_ns / NS_PER_S),
+                       t->sink.last_error[0] != '\0' ? "; the sink's last error: " : "",
+                       t->sink.last_error);
+    } else if (t->in_danger) {
+        (void)snprintf(t->reason, sizeof(t->reason),
+                       "the source may soon drop what it keeps for this stream");
+    }
+}
+
+void event_stream_get_status(struct event_stream *s, struct stream_status *ret)
+{
+    lock_take(&s->lock);
+    *ret = s->told;
+    lock_give(&s->lock);
+    ret->name = s->config->name;
+    ret->kind = s->config->kind->name;
+    ret->exporter = s->config->exporter;
+    ret->read = (uint64_t)metric_value(s->metrics[METRIC_READ]);
+    ret->filtered = (uint64_t)metric_value(s->metrics[METRIC_FILTERED]);
+    ret->broken = (uint64_t)metric_value(s->metrics[METRIC_BROKEN]);
+    ret->restarts = (uint64_t)metric_value(s->metrics[METRIC_RESTARTS]);
+    ret->sink = (struct output_status){
+        .is_healthy = true, .name = s->config->exporter, .kind = "", .state = "idle"};
+    (void)plan_output_status(s->world.plan, s->config->exporter, &ret->sink);
+    judge(s, ret);
+}
