@@ -3,6 +3,7 @@
 #include "events/sources/sources.h"
 
 const struct source_kind *const source_kinds[] = {
+    &source_embedded,
     NULL,
 };
 

@@ -176,6 +176,18 @@ bool event_table_need(struct event_table *t, struct str reader, uint64_t seq, st
                               EVENT_READERS_MAX);
 }
 
+bool event_table_needs(struct event_table *t, struct str reader, uint64_t *ret_seq)
+{
+    lock_take(&t->lock);
+    const struct event_need *n = find(t, reader);
+    bool is_there = n != NULL && !n->is_gone;
+    if (is_there) {
+        *ret_seq = n->seq;
+    }
+    lock_give(&t->lock);
+    return is_there;
+}
+
 /* The thread is not woken for it alone: it is written with the next rows, or within seconds. */
 void event_table_done(struct event_table *t, struct str reader, uint64_t seq)
 {

@@ -93,6 +93,9 @@ MUST_USE bool event_table_has_room(struct event_table *t, struct err *e);
 MUST_USE bool event_table_need(struct event_table *t, struct str reader, uint64_t seq,
                                struct wait wait, struct err *e);
 
+/* What is said of <reader>; false when nothing is. */
+bool event_table_needs(struct event_table *t, struct str reader, uint64_t *ret_seq);
+
 /* <reader> is done with the rows up to <seq>: written with what is written next. Only ever forward. */
 void event_table_done(struct event_table *t, struct str reader, uint64_t seq);
 
