@@ -250,3 +250,15 @@ bool secret_equals(struct secret *s, struct str candidate)
     lock_give(&s->lock);
     return differs == 0;
 }
+
+bool secret_starts(struct secret *s, struct str prefix)
+{
+    if (s == NULL) {
+        return false;
+    }
+    refresh(s);
+    lock_take(&s->lock);
+    bool starts = str_starts(str_make(s->bytes, s->len), prefix);
+    lock_give(&s->lock);
+    return starts;
+}

@@ -39,4 +39,7 @@ bool secret_is_empty(struct secret *s);
 /* Compares in constant time. */
 bool secret_equals(struct secret *s, struct str candidate);
 
+/* Does it begin with <prefix>? For what a key says openly of itself (its region, its kind). */
+bool secret_starts(struct secret *s, struct str prefix);
+
 #endif

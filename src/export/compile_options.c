@@ -82,29 +82,48 @@ void merge_resilient(const struct tree_exporter *above, const struct tree_export
 
 /* ---- read by nobody ---- */
 
-static void add_warning(struct compiler *c, const struct yaml_node *node, struct str text)
+static bool is_told(const struct compiler *c, const struct err *e)
 {
-    if (c->warning_count == ARRAY_LEN(c->warnings)) {
-        return;
-    }
-    struct err *e = arena_new(c->tree->arena, struct err);
-    *e = ERR_INIT;
-    (void)(node->key.len > 0 ? yaml_key_err : yaml_err)(node, e, ERR_CONFIG, "%.*s", STR_FMT(text));
     for (size_t i = 0; i < c->warning_count; i++) {
         if (strcmp(c->warnings[i]->message, e->message) == 0 &&
             c->warnings[i]->pos.line == e->pos.line) {
-            return; /* the same way, of another consumer */
+            return true; /* the same way, of another consumer */
         }
     }
-    c->warnings[c->warning_count++] = e;
+    return false;
 }
 
+static void take_warning(struct compiler *c, const struct err *e)
+{
+    if (c->warning_count < ARRAY_LEN(c->warnings) && !is_told(c, e)) {
+        struct err *kept = arena_new(c->tree->arena, struct err);
+        *kept = *e;
+        c->warnings[c->warning_count++] = kept;
+    }
+}
+
+static void add_warning(struct compiler *c, const struct yaml_node *node, struct str text)
+{
+    struct err e = ERR_INIT;
+
+    (void)(node->key.len > 0 ? yaml_key_err : yaml_err)(node, &e, ERR_CONFIG, "%.*s",
+                                                        STR_FMT(text));
+    take_warning(c, &e);
+}
+
+/* Advice about one option stands there, other at the exporter. */
 void warn_advice(struct compiler *c, const struct tree_exporter *x)
 {
     struct err e = ERR_INIT;
 
-    if (x->kind->advise != NULL && x->config != NULL &&
-        x->kind->advise(x->config, x->options, &e)) {
+    if (x->kind->advise == NULL || x->config == NULL ||
+        !x->kind->advise(x->config, x->options, &e)) {
+        return;
+    }
+    if (e.pos.line > 0) {
+        (void)err_wrap(&e, "exporter '%.*s'", STR_FMT(x->name));
+        take_warning(c, &e);
+    } else {
         add_warning(
             c, x->node,
             arena_printf(c->tree->arena, "exporter '%.*s': %s", STR_FMT(x->name), e.message));

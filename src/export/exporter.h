@@ -109,7 +109,8 @@ struct exporter_kind {
     const struct option_table *options;
     /* Checks what the table cannot say; NULL when it says all. Points errors at <node>. */
     bool (*check)(const void *config, const struct yaml_node *node, struct err *e);
-    /* Is there something about a config that works and that is perhaps not what was meant? Says it. */
+    /* Is there something about a config that works and that is perhaps not what was meant? Says it, with the
+     * position of the option where it is about one. */
     bool (*advise)(const void *config, const struct yaml_node *node, struct err *e);
     /* For a kind with EXPORTER_LEVEL: what the level runner sends; then open is NULL. */
     const struct level_exporter *level;

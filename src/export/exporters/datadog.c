@@ -85,8 +85,9 @@ static const struct option options[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(struct datadog_config, site),
      .fallback = "datadoghq.com",
-     .help = "Datadog's site: `datadoghq.com`, `datadoghq.eu`, `us3.datadoghq.com`, "
-             "`ddog-gov.com` and so on."},
+     .help = "Datadog's site: `datadoghq.com`, `us3.datadoghq.com`, `us5.datadoghq.com`, "
+             "`ap1.datadoghq.com`, `ap2.datadoghq.com`, `uk1.datadoghq.com`, `datadoghq.eu`, "
+             "`ddog-gov.com`, `us2.ddog-gov.com`. `telex check` warns of others."},
     {.name = "url",
      .aliases = http_alias_url,
      .type = OPTION_URL,
@@ -184,6 +185,71 @@ static bool check_site(const struct datadog_config *c, const struct yaml_node *n
     return true;
 }
 
+/* The sites that there are; others are let through, since there may be new ones. */
+static const char *const sites[] = {
+    "datadoghq.com",     "us3.datadoghq.com", "us5.datadoghq.com",
+    "ap1.datadoghq.com", "ap2.datadoghq.com", "uk1.datadoghq.com",
+    "datadoghq.eu",      "ddog-gov.com",      "us2.ddog-gov.com",
+};
+
+static bool is_known(struct str site)
+{
+    for (size_t i = 0; i < ARRAY_LEN(sites); i++) {
+        if (str_eq_nocase(site, str_of(sites[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Does anything go to a host of the site? */
+static bool uses_site(const struct datadog_config *c)
+{
+    bool has_otlp = c->traces_via == DATADOG_VIA_OTLP || c->metrics_via == DATADOG_VIA_OTLP;
+
+    return c->url.len == 0 || (has_otlp && c->otlp_url.len == 0);
+}
+
+static bool advise_site(const struct datadog_config *c, const struct yaml_node *node, struct err *e)
+{
+    AUTO(buf_release) struct buf says = BUF_INIT(BUF_SMALL);
+    const struct yaml_node *at = yaml_get(node, STR("site"));
+    const char *nearest = str_nearest(c->site, sites, ARRAY_LEN(sites));
+
+    if (!uses_site(c) || is_known(c->site)) {
+        return false;
+    }
+    buf_addf(&says, "'%.*s' is none of the sites that Datadog is known to have", STR_FMT(c->site));
+    if (nearest != NULL) {
+        buf_addf(&says, "; did you mean '%s'? There are", nearest);
+    } else {
+        buf_add_text(&says, ", which are");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(sites); i++) {
+        buf_addf(&says, "%s %s", i > 0 ? "," : "", sites[i]);
+    }
+    buf_add_text(&says, "; a host of your own is named by 'url'");
+    return !(at != NULL ? yaml_err(at, e, ERR_CONFIG, "%s", buf_text(&says))
+                        : err_set(e, ERR_CONFIG, "%s", buf_text(&says)));
+}
+
+static bool advise(const void *config, const struct yaml_node *node, struct err *e)
+{
+    const struct datadog_config *c = config;
+
+    if (advise_site(c, node, e)) {
+        return true;
+    }
+    if (c->traces_via == DATADOG_VIA_OTLP && c->otlp_url.len == 0 && c->otlp_source.len == 0) {
+        const struct yaml_node *at = yaml_get(node, STR("traces_via"));
+        const char *says = "Datadog's intake of OTLP takes traces with the name that it gave you "
+                           "when it opened it: set 'otlp_source'";
+        return !(at != NULL ? yaml_key_err(at, e, ERR_CONFIG, "%s", says)
+                            : err_set(e, ERR_CONFIG, "%s", says));
+    }
+    return false;
+}
+
 static bool check_compression(const struct datadog_config *c, const struct yaml_node *node,
                               struct err *e)
 {
@@ -243,6 +309,7 @@ const struct exporter_kind exporter_datadog = {
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
     .options = &option_table,
     .check = check,
+    .advise = advise,
     .http = &datadog_series,
     .open = open_sink,
 };

@@ -40,6 +40,7 @@ enum {
     MEASURES = offsetof(struct newrelic_config, measures),
 };
 
+enum { REGION_US, REGION_EU };
 static const char *const regions[] = {"US", "EU", NULL};
 
 static const struct option options[] = {
@@ -168,6 +169,23 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
         return yaml_err(node, e, ERR_LIMIT, "more than %d common attributes", ATTRIBUTES_MAX / 2);
     }
     return check_event_types(c, e) && measures_check(&c->measures, e);
+}
+
+/* Keys of the region EU say so. */
+static bool advise(const void *config, const struct yaml_node *node, struct err *e)
+{
+    const struct newrelic_config *c = config;
+    const struct yaml_node *at = yaml_get(node, STR("region"));
+    bool is_own =
+        c->metrics_api_url.len > 0 && c->traces_api_url.len > 0 && c->events_api_url.len > 0;
+
+    if (is_own || c->region != REGION_US || !secret_starts(c->client.api_key, STR("eu01"))) {
+        return false;
+    }
+    const char *says = "the license key begins with 'eu01', as those of the region EU do, and the "
+                       "region is US: say 'region: EU'";
+    return !(at != NULL ? yaml_err(at, e, ERR_CONFIG, "%s", says)
+                        : err_set(e, ERR_CONFIG, "%s", says));
 }
 
 /* ---- requests ---- */
@@ -510,6 +528,7 @@ const struct exporter_kind exporter_newrelic = {
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
     .options = &option_table,
     .check = check,
+    .advise = advise,
     .http = &http,
     .open = open_sink,
 };

@@ -76,55 +76,110 @@ bool otlp_check(const void *config, const struct yaml_node *node, struct err *e)
 
 /* ---- advice ---- */
 
-static bool advise_thrift(const struct otlp_config *c, struct arena *a, struct err *e)
+/* Where it is said where a signal goes; NULL when a variable says it, or nobody. */
+static const struct yaml_node *place_of(const struct yaml_node *node, enum otlp_signal signal)
 {
-    struct str url = otlp_url(c, OTLP_TRACES, a);
+    static const char *const names[OTLP_SIGNALS][4] = {
+        [OTLP_METRICS] = {"metrics_endpoint", "url", "endpoint", NULL},
+        [OTLP_TRACES] = {"otlp_endpoint", "traces_endpoint", "url", "endpoint"},
+    };
 
-    if (otlp_port(otlp_said(c, OTLP_TRACES, a)) != OTLP_THRIFT_PORT) {
+    for (size_t i = 0; i < ARRAY_LEN(names[0]) && names[signal][i] != NULL; i++) {
+        const struct yaml_node *at = yaml_get(node, str_of(names[signal][i]));
+        if (at != NULL) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+/* Always true. */
+static bool say(const struct yaml_node *at, struct err *e, struct str text)
+{
+    return !(at != NULL ? yaml_err(at, e, ERR_CONFIG, "%.*s", STR_FMT(text))
+                        : err_set(e, ERR_CONFIG, "%.*s", STR_FMT(text)));
+}
+
+/* What advice goes by. */
+struct advice {
+    const struct otlp_config *c;
+    const struct yaml_node *node;
+    struct arena *arena;
+};
+
+static bool advise_thrift(const struct advice *x, struct err *e)
+{
+    struct str url = otlp_url(x->c, OTLP_TRACES, x->arena);
+
+    if (otlp_port(otlp_said(x->c, OTLP_TRACES, x->arena)) != OTLP_THRIFT_PORT) {
         return false;
     }
-    bool has_metrics = otlp_url(c, OTLP_METRICS, a).len > 0;
-    (void)err_set(e, ERR_CONFIG,
-                  "port 14268 (/api/traces) is where Jaeger takes Thrift, not OTLP: spans are "
-                  "sent to %.*s instead; write that%s",
-                  STR_FMT(url),
-                  has_metrics ? "" : ". Jaeger takes no metrics: name a metrics_endpoint");
-    return true;
+    bool has_metrics = otlp_url(x->c, OTLP_METRICS, x->arena).len > 0;
+    return say(
+        place_of(x->node, OTLP_TRACES), e,
+        arena_printf(x->arena,
+                     "port 14268 (/api/traces) is where Jaeger takes Thrift, not OTLP: "
+                     "spans are sent to %.*s instead; write that%s",
+                     STR_FMT(url),
+                     has_metrics ? "" : ". Jaeger takes no metrics: name a metrics_endpoint"));
 }
 
 /* The port that is usual for the other protocol: nearly always a mistake. */
-static bool advise_port(const struct otlp_config *c, enum otlp_signal signal, struct arena *a,
-                        struct err *e)
+static bool advise_port(const struct advice *x, enum otlp_signal signal, struct err *e)
 {
-    uint16_t port = otlp_port(otlp_said(c, signal, a));
-    bool is_grpc = otlp_protocol_of(c, signal) == OTLP_GRPC;
+    uint16_t port = otlp_port(otlp_said(x->c, signal, x->arena));
+    bool is_grpc = otlp_protocol_of(x->c, signal) == OTLP_GRPC;
 
     if (port != (is_grpc ? OTLP_HTTP_PORT : OTLP_GRPC_PORT)) {
         return false;
     }
-    (void)err_set(
-        e, ERR_CONFIG,
-        "port %u is where OTLP is usually taken over %s, and %s are sent over %s: say port "
-        "%d, or '%s: %s'",
-        port, is_grpc ? "HTTP" : "gRPC", signal == OTLP_METRICS ? "metrics" : "traces",
-        is_grpc ? "gRPC" : "HTTP", is_grpc ? OTLP_GRPC_PORT : OTLP_HTTP_PORT,
-        signal == OTLP_METRICS ? "metrics_protocol" : "otlp_protocol",
-        is_grpc ? "http/protobuf" : "grpc");
-    return true;
+    return say(
+        place_of(x->node, signal), e,
+        arena_printf(
+            x->arena,
+            "port %u is where OTLP is usually taken over %s, and %s are sent over %s: say port "
+            "%d, or '%s: %s'",
+            port, is_grpc ? "HTTP" : "gRPC", signal == OTLP_METRICS ? "metrics" : "traces",
+            is_grpc ? "gRPC" : "HTTP", is_grpc ? OTLP_GRPC_PORT : OTLP_HTTP_PORT,
+            signal == OTLP_METRICS ? "metrics_protocol" : "otlp_protocol",
+            is_grpc ? "http/protobuf" : "grpc"));
 }
 
-static bool advise_scheme(const struct otlp_config *c, struct err *e)
+/* A path of OTLP over HTTP with gRPC, where paths are the service's. */
+static bool advise_path(const struct advice *x, enum otlp_signal signal, struct err *e)
 {
-    const struct str said[] = {c->traces_endpoint, c->metrics_endpoint, c->client.url};
+    static const struct str paths[OTLP_SIGNALS] = {STR_INIT("/v1/metrics"), STR_INIT("/v1/traces")};
+    struct str said = otlp_said(x->c, signal, x->arena);
 
-    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
-        bool is_bare = said[i].len > 0 && str_find(said[i], STR("://")) == said[i].len;
-        if (is_bare && !otlp_is_insecure(c, i == 1 ? OTLP_METRICS : OTLP_TRACES)) {
-            (void)err_set(e, ERR_CONFIG,
-                          "'%.*s' says neither http:// nor https://: TLS is used, as OpenTelemetry "
-                          "has it; say which, or 'insecure: true'",
-                          STR_FMT(said[i]));
-            return true;
+    if (otlp_protocol_of(x->c, signal) != OTLP_GRPC || !str_ends(said, paths[signal])) {
+        return false;
+    }
+    return say(place_of(x->node, signal), e,
+               arena_printf(x->arena,
+                            "%.*s is a path of OTLP over HTTP, and %s are sent over gRPC, where it "
+                            "means nothing: leave it away, or say '%s: http/protobuf'",
+                            STR_FMT(paths[signal]), signal == OTLP_METRICS ? "metrics" : "traces",
+                            signal == OTLP_METRICS ? "metrics_protocol" : "otlp_protocol"));
+}
+
+static bool advise_scheme(const struct advice *x, struct err *e)
+{
+    const struct {
+        struct str said;
+        enum otlp_signal signal;
+    } all[] = {{x->c->traces_endpoint, OTLP_TRACES},
+               {x->c->metrics_endpoint, OTLP_METRICS},
+               {x->c->client.url, OTLP_TRACES}};
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        struct str said = all[i].said;
+        bool is_bare = said.len > 0 && str_find(said, STR("://")) == said.len;
+        if (is_bare && !otlp_is_insecure(x->c, all[i].signal)) {
+            return say(place_of(x->node, all[i].signal), e,
+                       arena_printf(x->arena,
+                                    "'%.*s' says neither http:// nor https://: TLS is used, as "
+                                    "OpenTelemetry has it; say which, or 'insecure: true'",
+                                    STR_FMT(said)));
         }
     }
     return false;
@@ -132,13 +187,17 @@ static bool advise_scheme(const struct otlp_config *c, struct err *e)
 
 bool otlp_advise(const void *config, const struct yaml_node *node, struct err *e)
 {
-    const struct otlp_config *c = config;
     AUTO(arena_release) struct arena a;
+    const struct advice x = {config, node, &a};
+    bool is_said = false;
 
-    (void)node;
     arena_init(&a, ARENA_UNLIMITED);
-    return advise_thrift(c, &a, e) || advise_port(c, OTLP_TRACES, &a, e) ||
-           advise_port(c, OTLP_METRICS, &a, e) || advise_scheme(c, e);
+    is_said = advise_thrift(&x, e);
+    for (int i = OTLP_SIGNALS - 1; i >= 0 && !is_said; i--) {
+        enum otlp_signal signal = (enum otlp_signal)i;
+        is_said = advise_port(&x, signal, e) || advise_path(&x, signal, e);
+    }
+    return is_said || advise_scheme(&x, e);
 }
 
 /* ---- by signal ---- */

@@ -102,6 +102,19 @@ static void comparison_is_exact(void **state)
     assert_false(secret_equals(NULL, STR("")));
 }
 
+static void what_it_begins_with(void **state)
+{
+    AUTO(secret_autofree) struct secret *s = secret_from_text(STR("eu01xx"));
+
+    (void)state;
+    assert_true(secret_starts(s, STR("eu01")));
+    assert_true(secret_starts(s, STR("eu01xx")));
+    assert_true(secret_starts(s, STR("")));
+    assert_false(secret_starts(s, STR("eu01xxx")));
+    assert_false(secret_starts(s, STR("EU")));
+    assert_false(secret_starts(NULL, STR("")));
+}
+
 static void a_file_is_read_without_its_newline(void **state)
 {
     struct folder *f = *state;
@@ -214,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_is_kept),
         cmocka_unit_test(comparison_is_exact),
+        cmocka_unit_test(what_it_begins_with),
         cmocka_unit_test_setup_teardown(a_file_is_read_without_its_newline, setup, teardown),
         cmocka_unit_test_setup_teardown(a_changed_file_is_read_again, setup, teardown),
         cmocka_unit_test_setup_teardown(a_replaced_file_is_read_again, setup, teardown),

@@ -282,36 +282,91 @@ static const struct {
      "t.yaml:5:46: 'max_age' has no effect where"},
 };
 
+/* Lines that begin as <want> says, in order and no others; gives how many are otherwise. */
+static unsigned wrong_warnings(const char *exporters, const char *wanted)
+{
+    AUTO(buf_release) struct buf yaml = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf got = BUF_INIT(BUF_UNLIMITED);
+    struct str want = str_of(wanted);
+    struct str line;
+    struct plan_text t;
+    unsigned failed = 0;
+    size_t n = 0;
+
+    buf_addf(&yaml, "exporters:\n%s", exporters);
+    if (!plan_text_parse(&t, buf_text(&yaml))) {
+        fail_msg("%s", t.err.message);
+    }
+    while (want.len > 0 && str_split(&want, '\n', &line)) {
+        buf_clear(&got);
+        if (n < t.config.warning_count) {
+            err_print_line(t.config.warnings[n], &got);
+        }
+        n++;
+        if (!str_starts(buf_str(&got), line)) {
+            print_message("# got '%s', want '%.*s'\n", buf_text(&got), STR_FMT(line));
+            failed++;
+        }
+    }
+    failed += t.config.warning_count != n;
+    plan_text_release(&t);
+    return failed;
+}
+
 static void what_nobody_reads_is_said(void **state)
 {
     unsigned failed = 0;
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(unread); i++) {
-        AUTO(buf_release) struct buf yaml = BUF_INIT(BUF_SMALL);
-        AUTO(buf_release) struct buf got = BUF_INIT(BUF_UNLIMITED);
-        struct str want = str_of(unread[i].want);
-        struct str line;
-        struct plan_text t;
-        size_t n = 0;
-        buf_addf(&yaml, "exporters:\n%s", unread[i].yaml);
-        if (!plan_text_parse(&t, buf_text(&yaml))) {
-            fail_msg("%s", t.err.message);
-        }
-        while (want.len > 0 && str_split(&want, '\n', &line)) {
-            buf_clear(&got);
-            if (n < t.config.warning_count) {
-                err_print_line(t.config.warnings[n], &got);
-            }
-            n++;
-            if (!str_starts(buf_str(&got), line)) {
-                print_message("# row %zu: got '%s', want '%.*s'\n", i, buf_text(&got),
-                              STR_FMT(line));
-                failed++;
-            }
-        }
-        failed += t.config.warning_count != n;
-        plan_text_release(&t);
+        failed += wrong_warnings(unread[i].yaml, unread[i].want);
+    }
+    assert_int_equal(failed, 0);
+}
+
+#define DATADOG "  d: { type: datadog, api_key: k,\n"
+#define NEWRELIC "  n: { type: newrelic, license_key: "
+#define OTLP "  o: { type: otlp,\n"
+
+static const struct {
+    const char *yaml;
+    const char *want;
+} advised[] = {
+    {DATADOG "    site: datadoghq.com }\n", ""},
+    {DATADOG "    site: US2.ddog-gov.com }\n", ""},
+    {DATADOG "    site: datadog.eu }\n",
+     "t.yaml:3:11: exporter 'd': 'datadog.eu' is none of the sites that Datadog is known to have; did "
+     "you mean 'datadoghq.eu'? There are datadoghq.com, us3.datadoghq.com, us5.datadoghq.com,"},
+    {DATADOG "    site: dd.internal }\n",
+     "t.yaml:3:11: exporter 'd': 'dd.internal' is none of the sites that Datadog is known to have, which "
+     "are datadoghq.com,"},
+    {DATADOG "    site: dd.internal, url: http://relay }\n", ""},
+    {DATADOG "    site: dd.internal, url: http://relay, traces_via: otlp, otlp_source: s }\n",
+     "t.yaml:3:11: exporter 'd': 'dd.internal' is none"},
+    {DATADOG "    traces_via: otlp }\n", "t.yaml:3:5: exporter 'd': Datadog's intake of OTLP"},
+    {DATADOG "    traces_via: otlp, otlp_source: acme }\n", ""},
+    {NEWRELIC "eu01xx0123, region: EU }\n", ""},
+    {NEWRELIC "0123NRAL, region: EU }\n", ""},
+    {NEWRELIC "eu01xx0123 }\n", "t.yaml:2:3: exporter 'n': the license key begins with 'eu01'"},
+    {NEWRELIC "eu01xx0123,\n    region: us }\n", "t.yaml:3:13: exporter 'n': the license key"},
+    {OTLP "    url: http://c:4318 }\n", ""},
+    {OTLP "    url: http://c:4317 }\n", "t.yaml:3:10: exporter 'o': port 4317 is where"},
+    {OTLP "    url: http://c:4318,\n    protocol: grpc }\n",
+     "t.yaml:3:10: exporter 'o': port 4318 is where"},
+    {OTLP "    otlp_endpoint: http://c:4318,\n    metrics_endpoint: http://c:4317 }\n",
+     "t.yaml:4:23: exporter 'o': port 4317 is where OTLP is usually taken over gRPC, and metrics are"},
+    {OTLP "    traces_endpoint: http://c:9/v1/traces,\n    protocol: grpc }\n",
+     "t.yaml:3:22: exporter 'o': /v1/traces is a path of OTLP over HTTP, and traces are sent over gRPC"},
+    {OTLP "    url: c:4318 }\n", "t.yaml:3:10: exporter 'o': 'c:4318' says neither"},
+};
+
+static void what_was_perhaps_not_meant_is_said(void **state)
+{
+    unsigned failed = 0;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(advised); i++) {
+        failed += wrong_warnings(advised[i].yaml, advised[i].want);
     }
     assert_int_equal(failed, 0);
 }
@@ -394,9 +449,13 @@ static void many_ways_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(trees_come_to),    cmocka_unit_test(what_has_no_meaning_is_refused),
-        cmocka_unit_test(depth_is_limited), cmocka_unit_test(consumers_are_limited),
-        cmocka_unit_test(many_ways_end),    cmocka_unit_test(what_nobody_reads_is_said),
+        cmocka_unit_test(trees_come_to),
+        cmocka_unit_test(what_has_no_meaning_is_refused),
+        cmocka_unit_test(depth_is_limited),
+        cmocka_unit_test(consumers_are_limited),
+        cmocka_unit_test(many_ways_end),
+        cmocka_unit_test(what_nobody_reads_is_said),
+        cmocka_unit_test(what_was_perhaps_not_meant_is_said),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,6 +58,8 @@ static const struct {
      "say port 4318, or 'otlp_protocol: grpc'"},
     {"otlp_endpoint: http://c:4318\nmetrics_endpoint: http://c:4317\nmetrics_protocol: grpc\n",
      "http://c:4318/v1/traces", "http://c:4317" METRICS, NULL},
+    {"protocol: grpc\nurl: http://c:9/v1/traces\n", "http://c:9" TRACES, "http://c:9" METRICS,
+     "leave it away, or say 'otlp_protocol: http/protobuf'"},
 };
 
 static void addresses(void **state)
