@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "export/http_sink.h"
 #include "export/rule_webhook.h"
+#include "net/udp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -496,6 +497,22 @@ static void check_grpc(const struct config *c, struct problems *problems)
     }
 }
 
+static void check_statsd(const struct config *c, struct problems *problems)
+{
+    const struct yaml_node *receive = yaml_get(c->root, STR("receive"));
+    const struct yaml_node *listen = yaml_get(yaml_get(receive, STR("statsd")), STR("listen"));
+    struct str said = c->settings.receive.statsd.listen;
+    struct err why = ERR_INIT;
+    struct err e = ERR_INIT;
+
+    if (said.len == 0 || udp_listen_check(said, &why)) {
+        return;
+    }
+    (void)(listen != NULL ? yaml_err(listen, &e, ERR_CONFIG, "%s", why.message)
+                          : config_err(c, STR("receive"), &e, "statsd: %s", why.message));
+    problems_error(problems, &e);
+}
+
 static void check_server(const struct config *c, struct problems *problems)
 {
     const struct yaml_node *listen = yaml_get(yaml_get(c->root, STR("server")), STR("listen"));
@@ -587,6 +604,7 @@ void check_system(const struct config *c, struct problems *problems)
 {
     check_server(c, problems);
     check_grpc(c, problems);
+    check_statsd(c, problems);
     check_state_path(c, problems);
     check_clients(c, problems);
     check_unverified(c->root, problems);

@@ -22,6 +22,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char exporters_variable[] = "PROFILING_EXPORTERS_CONFIG";
 
@@ -642,7 +643,8 @@ static const char *process_lookup(void *arg, const char *name)
 
 struct config_environment config_process_environment(void)
 {
-    return (struct config_environment){.lookup = process_lookup};
+    return (struct config_environment){.lookup = process_lookup,
+                                       .all = (const char *const *)environ};
 }
 
 struct rule_options config_rule_options(const struct config *c)

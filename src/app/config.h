@@ -129,6 +129,7 @@ extern const struct option_table config_options;
 struct config_environment {
     const char *(*lookup)(void *arg, const char *name);
     void *arg;
+    const char *const *all;      /* all there is as NAME=value, then NULL; or NULL: not known */
     const struct str *overrides; /* a text in place of the state folder's file (overrides.h) */
     bool has_rule_webhooks;      /* rules name URLs of their own: who delivers there is added */
     bool keeps_wrong; /* a config with mistakes is given too, where its settings can be read */

@@ -2,6 +2,7 @@
 
 #include "app/rule_sources.h"
 #include "app/self_rules.h"
+#include "app/variables.h"
 #include "base/mem.h"
 
 enum { RULES_TEXT_MAX = 1 << 20 };
@@ -139,8 +140,8 @@ static bool look_at_rules_too(const struct load_input *input, struct loaded *l,
     return too_many(problems, before, e);
 }
 
-bool load_all(const struct load_input *input, struct problems *problems, struct loaded *ret_loaded,
-              struct err *e)
+static bool load_and_check(const struct load_input *input, struct problems *problems,
+                           struct loaded *ret_loaded, struct err *e)
 {
     struct loaded l = {0};
     size_t before = problems->errors;
@@ -160,12 +161,34 @@ bool load_all(const struct load_input *input, struct problems *problems, struct 
     if (!input->rules_alone) {
         check_system(l.config, problems);
     }
+    if (input->tries_ports && !input->rules_alone && problems->errors == before) {
+        check_ports(l.config, problems);
+    }
     if (!ok || problems->errors > before) {
         loaded_release(&l);
         return too_many(problems, before, e);
     }
     *ret_loaded = l;
     return true;
+}
+
+bool load_all(const struct load_input *input, struct problems *problems, struct loaded *ret_loaded,
+              struct err *e)
+{
+    struct load_input watched = *input;
+    struct variables v;
+
+    if (!input->tells_variables) {
+        return load_and_check(input, problems, ret_loaded, e);
+    }
+    variables_init(&v, &input->environment);
+    variables_watch(&v, &watched.environment);
+    bool ok = load_and_check(&watched, problems, ret_loaded, e);
+    if (ok) {
+        variables_tell(&v, problems);
+    }
+    variables_release(&v);
+    return ok;
 }
 
 void loaded_release(struct loaded *l)

@@ -32,6 +32,8 @@ struct load_input {
     size_t rule_count;
     struct str templates; /* template files instead of those of the config; or empty */
     bool rules_alone;     /* no config is meant: say nothing of what only one could answer */
+    bool tells_variables; /* warn of variables that look like ours and that nothing reads */
+    bool tries_ports;     /* warn of addresses that nobody could listen on now */
     struct config_environment environment;
     struct rule_sources
         *sources; /* what is known of rules elsewhere; NULL: nothing, for this once */
@@ -49,6 +51,9 @@ void loaded_release(struct loaded *l);
 void check_together(const struct config *c, const struct rule_set *rules,
                     struct problems *problems);
 void check_system(const struct config *c, struct problems *problems);
+
+/* Warns of addresses that a Telex with this config could not listen on now. */
+void check_ports(const struct config *c, struct problems *problems);
 
 /*
  * Has <e> show the line of <file> that <e>'s position is in, with <len> bytes underlined; the

@@ -118,6 +118,8 @@ int cli_check(const struct place *place, struct load_input *input, bool tree)
     struct err e = ERR_INIT;
 
     input->environment = config_process_environment();
+    input->tells_variables = !input->rules_alone;
+    input->tries_ports = true;
     if (!load_all(input, &problems, &l, &e)) {
         fprintf(stderr, "%zu error%s, %zu warning%s\n", problems.errors,
                 cli_plural(problems.errors), problems.warnings, cli_plural(problems.warnings));
@@ -179,7 +181,9 @@ const struct cli_command command_check = {
     .details =
         "Reads the config and its rules as `run` would and prints every problem with its place. With rule "
         "files: checks these instead of those that the config names; without `-c` they are checked alone. Options of "
-        "exporters that were changed over the API count, and are named.\n\n"
+        "exporters that were changed over the API count, and are named. Warns of addresses that are in use by another program "
+        "(unless a Telex runs with this state folder, which has them itself), and of variables that begin with TELEX_ or PROFILING_ "
+        "and that nothing reads.\n\n"
         "Exit status: 0 when `run` would take it (warnings included), 1 when it would not, 2 when the command "
         "line is wrong.",
     .options = options,

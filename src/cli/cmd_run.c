@@ -175,10 +175,12 @@ static int run_loaded(struct program *p, struct loaded *l, const struct load_inp
 static int load_and_run(struct program *p, struct load_input *input)
 {
     struct problems problems = {.report = report, .arg = p};
+    struct load_input first = *input;
     struct loaded l = {0};
     struct err e = ERR_INIT;
 
-    if (!load_all(input, &problems, &l, &e)) {
+    first.tells_variables = true;
+    if (!load_all(&first, &problems, &l, &e)) {
         vec_release(&p->warnings);
         fprintf(stderr, "telex does not start: %s\n", e.message);
         return CLI_FAILED;

@@ -122,6 +122,8 @@ struct exporter_kind {
     void (*add_own_place)(const void *config, struct str name, struct buf *out);
     /* Appends what the names of what it makes there are made from; two that are the same are mixed up by who collects. */
     void (*add_own_names)(const void *config, struct str name, struct buf *out);
+    /* Appends the address and port that it listens on; NULL: none. */
+    void (*add_listen)(const void *config, struct buf *out);
     /* Can two of the kind stand in one config? False with the reason; NULL: they always can. */
     bool (*agrees)(const void *config, const void *other, struct err *e);
     /* Opens a leaf; does not talk to the destination. */

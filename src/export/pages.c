@@ -221,7 +221,7 @@ static bool new_listener(struct pages *all, struct str listen, const struct page
     return true;
 }
 
-static void print_listen(const struct page_config *config, struct buf *out)
+void page_add_listen(const struct page_config *config, struct buf *out)
 {
     bool is_v6 = str_find_byte(config->address, ':') < config->address.len;
 
@@ -261,7 +261,7 @@ static bool get_listener(struct pages *all, const struct page_config *config,
 {
     AUTO(buf_release) struct buf listen = BUF_INIT(BUF_SMALL);
 
-    print_listen(config, &listen);
+    page_add_listen(config, &listen);
     struct listener *l = config->port != 0 ? find_listener(all, buf_str(&listen)) : NULL;
     if (l == NULL) {
         if (!new_listener(all, buf_str(&listen), config, &l, e)) {
@@ -294,7 +294,7 @@ bool page_check(const struct page_config *config, struct err *e)
 {
     AUTO(buf_release) struct buf listen = BUF_INIT(BUF_SMALL);
 
-    print_listen(config, &listen);
+    page_add_listen(config, &listen);
     const struct http_server_config server = server_config(config, buf_str(&listen));
     return http_server_check(&server, e);
 }

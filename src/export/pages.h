@@ -37,6 +37,9 @@ struct pages *pages_new(const struct env *env);
 /* All pages were put back. NULL is fine. */
 void pages_free(struct pages *all);
 
+/* Appends the address and port: "127.0.0.1:8080". */
+void page_add_listen(const struct page_config *config, struct buf *out);
+
 /* Could a page be served so? Looks at the certificates' files. */
 MUST_USE bool page_check(const struct page_config *config, struct err *e);
 

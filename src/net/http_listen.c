@@ -9,7 +9,8 @@
 
 enum { BACKLOG = 512 };
 
-static int open_one(const struct addrinfo *address)
+/* <backlog> 0: bound, and nobody is let in. */
+static int open_one(const struct addrinfo *address, int backlog)
 {
     int on = 1;
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -18,7 +19,8 @@ static int open_one(const struct addrinfo *address)
         return -1;
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+    if (bind(fd, address->ai_addr, address->ai_addrlen) != 0 ||
+        (backlog > 0 && listen(fd, backlog) != 0)) {
         int why = errno;
         (void)close(fd);
         errno = why;
@@ -27,13 +29,13 @@ static int open_one(const struct addrinfo *address)
     return fd;
 }
 
-static bool open_first(const struct addrinfo *addresses, struct str listen, int *ret_fd,
-                       struct err *e)
+static bool open_first(const struct addrinfo *addresses, struct str listen, int backlog,
+                       int *ret_fd, struct err *e)
 {
     int fd = -1;
 
     for (const struct addrinfo *at = addresses; at != NULL && fd < 0; at = at->ai_next) {
-        fd = open_one(at);
+        fd = open_one(at, backlog);
     }
     if (fd < 0) {
         return err_set_errno(e, ERR_NET, errno, "cannot listen on '%.*s'", STR_FMT(listen));
@@ -110,8 +112,8 @@ bool http_listen_check(struct str listen, struct err *e)
     return split_listen(listen, &host, &port, e);
 }
 
-bool http_listen(struct str listen, int *ret_fd, uint16_t *ret_port, struct buf *ret_host,
-                 struct err *e)
+static bool open_listen(struct str listen, int backlog, int *ret_fd, struct buf *ret_host,
+                        struct err *e)
 {
     struct buf AUTO(buf_release) port = BUF_INIT(BUF_SMALL);
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
@@ -128,10 +130,30 @@ bool http_listen(struct str listen, int *ret_fd, uint16_t *ret_port, struct buf 
         return err_set(e, ERR_CONFIG, "cannot listen on '%.*s': %s", STR_FMT(listen),
                        gai_strerror(code));
     }
-    bool fine = open_first(found, listen, ret_fd, e);
+    bool fine = open_first(found, listen, backlog, ret_fd, e);
     freeaddrinfo(found);
+    return fine;
+}
+
+bool http_listen(struct str listen, int *ret_fd, uint16_t *ret_port, struct buf *ret_host,
+                 struct err *e)
+{
+    bool fine = open_listen(listen, BACKLOG, ret_fd, ret_host, e);
+
     if (fine) {
         *ret_port = port_of(*ret_fd);
     }
     return fine;
+}
+
+bool http_listen_try(struct str listen, struct err *e)
+{
+    AUTO(buf_release) struct buf host = BUF_INIT(BUF_SMALL);
+    int fd = -1;
+
+    if (!open_listen(listen, 0, &fd, &host, e)) {
+        return false;
+    }
+    (void)close(fd);
+    return true;
 }

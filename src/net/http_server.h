@@ -115,6 +115,9 @@ struct http_routes {
 /* Is <listen> an address and a port? */
 MUST_USE bool http_listen_check(struct str listen, struct err *e);
 
+/* Could one listen there now? Nobody is let in meanwhile. */
+MUST_USE bool http_listen_try(struct str listen, struct err *e);
+
 /* Could it be served, as far as one can tell without touching the system? */
 MUST_USE bool http_server_check(const struct http_server_config *config, struct err *e);
 

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "net/http_guard.h"
+#include "net/http_server.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -41,6 +42,11 @@ static bool open_first(const struct addrinfo *found, struct str listen, int *ret
         errno = why;
     }
     return err_set_errno(e, ERR_NET, errno, "cannot listen on '%.*s'", STR_FMT(listen));
+}
+
+bool udp_listen_check(struct str listen, struct err *e)
+{
+    return http_listen_check(listen, e);
 }
 
 bool udp_listen(struct str listen, int *ret_fd, struct err *e)

@@ -21,6 +21,9 @@ enum { UDP_QUEUE_BYTES = 4 << 20 };
 /* Listens on "host:port", without waiting when it is read. */
 MUST_USE bool udp_listen(struct str listen, int *ret_fd, struct err *e);
 
+/* Is <listen> an address and a port? */
+MUST_USE bool udp_listen_check(struct str listen, struct err *e);
+
 /* Makes the socket's file; one that is left of somebody who listens no more is replaced. */
 MUST_USE bool unix_datagram_listen(struct str path, int *ret_fd, struct err *e);
 

@@ -21,6 +21,16 @@ import servers  # noqa: E402
 import telex as telex_module  # noqa: E402
 import vendors  # noqa: E402
 
+SHARED_DATA = pathlib.Path(os.environ.get("TELEX_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+def pytest_configure(config):
+    """Our own variables are none of the program's, which warns of those that it does not know. Who only hands tests to
+    workers keeps them, for those to read."""
+    if hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None):
+        for name in [name for name in os.environ if name.startswith("TELEX_")]:
+            del os.environ[name]
+
 
 # The seed's alert waits two minutes: begun first, other tests run beside it. Its short form loads the CPU too, so
 # it comes last.
@@ -133,7 +143,7 @@ def start_telex(tmp_path):
 @pytest.fixture(scope="session")
 def shared_data():
     """The folder of public test data; a test that needs it skips when it is absent."""
-    folder = pathlib.Path(os.environ.get("TELEX_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    folder = SHARED_DATA
     if not folder.is_dir():
         pytest.skip(f"public test data not found at {folder} (set TELEX_SHARED_DATA)")
     return folder

@@ -111,6 +111,15 @@ static bool agrees(const void *config, const void *other, struct err *e)
     return is_push(a) || is_push(b) || page_agrees(&a->page, &b->page, e);
 }
 
+static void add_listen(const void *config, struct buf *out)
+{
+    const struct prometheus_config *c = config;
+
+    if (!is_push(c)) {
+        page_add_listen(&c->page, out);
+    }
+}
+
 /* ---- the page ---- */
 
 struct page_sink {
@@ -186,6 +195,7 @@ const struct exporter_kind exporter_prometheus = {
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE),
     .options = &option_table,
     .check = check,
+    .add_listen = add_listen,
     .agrees = agrees,
     .http = &prometheus_push,
     .open = open_sink,
