@@ -10,13 +10,14 @@
 
 #include "app/app_int.h"
 #include "app/self_metrics.h"
+#include "app/streams.h"
 #include "app/trace_control.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "export/ends.h"
 #include "state/history.h"
 
-enum { STOP_EVALUATION_MS = 5000 };
+enum { STOP_EVALUATION_MS = 5000, STOP_STREAMS_MS = 5000 };
 
 /* ---- metrics ---- */
 
@@ -105,6 +106,7 @@ static void app_free(struct app *a)
     scheduler_free(a->scheduler);
     self_metrics_free(a->self_metrics);
     rule_watch_free(a->rule_watch);
+    app_streams_close(a, (struct wait){0, NULL});
     plan_close(a->plan);
     history_close(a->history);
     alert_states_free(a->received);
@@ -177,6 +179,7 @@ bool app_start(const struct env *env, struct loaded *loaded, const struct app_op
     graph_schedule(a);
     app_count_rules(a);
     scheduler_resume(a->scheduler);
+    app_streams_run(a);
     atomic_store(&a->is_ready, true);
     *ret_app = a;
     return true;
@@ -242,6 +245,7 @@ bool app_stop(struct app *a)
     refuse_askers(a);
     stop_evaluating(a, wait);
     state_save_last(a, a->graph.engine);
+    app_streams_close(a, wait_limit_ms(wait, a->env->clock, STOP_STREAMS_MS));
     bool on_disk = plan_drain(a->plan, wait, &left);
     say_stopped(a, &left);
     plan_set_levels(a->plan, NULL);
@@ -299,4 +303,14 @@ int64_t app_started_ns(const struct app *a)
 struct history *app_history(struct app *a)
 {
     return a->history;
+}
+
+struct event_streams *app_event_streams(struct app *a)
+{
+    return a->streams;
+}
+
+struct event_table *app_event_table(struct app *a)
+{
+    return a->event_table;
 }

@@ -103,6 +103,11 @@ struct alert_states *app_alert_states(struct app *a);
 /* The history of alerts, which lives as long as the app; NULL: none is kept. */
 struct history *app_history(struct app *a);
 
+/* Change streams, and the table of our own events, for the time of a call between app_view_begin() and end: a reload may
+ * make them; NULL: there are none. */
+struct event_streams *app_event_streams(struct app *a);
+struct event_table *app_event_table(struct app *a);
+
 size_t app_outputs(struct app *a, struct output_status *ret, size_t max);
 
 /* What the last reload that failed said, "" when the last one was fine; copied into <out>. */

@@ -57,9 +57,11 @@ struct app {
     struct loaded now;
     struct plan *plan;
     struct outputs outputs;
-    struct history *history;       /* NULL: none is kept */
-    struct alert_states *received; /* alerts that others push */
-    uint64_t received_changes;     /* of it, when it was saved last */
+    struct history *history;         /* NULL: none is kept */
+    struct alert_states *received;   /* alerts that others push */
+    struct event_table *event_table; /* our own events */
+    struct event_streams *streams;
+    uint64_t received_changes; /* of it, when it was saved last */
     struct graph graph;
     struct scheduler *scheduler;
     struct trace_control *trace_control;

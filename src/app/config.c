@@ -264,8 +264,11 @@ static bool parse_plan(struct reader *r, const struct yaml_node *exporters,
     struct option_source source = r->source;
 
     source.overrides = r->config->overrides;
-    return plan_parse(exporters, r->built_in, routes, &source, &r->config->arena, &r->config->plan,
-                      e);
+    const struct plan_sections text = {.exporters = exporters,
+                                       .built_in = r->built_in,
+                                       .routes = routes,
+                                       .named = r->config->streams.exporters};
+    return plan_parse_sections(&text, &source, &r->config->arena, &r->config->plan, e);
 }
 
 static bool read_exporters(struct reader *r, const struct yaml_node *node, struct err *e)
@@ -405,6 +408,64 @@ static bool add_notifiers(struct reader *r, struct err *e)
     return true;
 }
 
+/* ---- change streams ---- */
+
+static bool read_streams(struct reader *r, const struct yaml_node *root, struct err *e)
+{
+    struct config *c = r->config;
+
+    streams_config_release(&c->streams);
+    return streams_config_parse(yaml_get(root, STR("events")),
+                                yaml_get(root, STR("event-exporter")), &r->source, &c->arena,
+                                &c->streams, e);
+}
+
+static void read_streams_sections(struct reader *r)
+{
+    struct left_out *left = arena_new(&r->config->arena, struct left_out);
+
+    left->is_list = true;
+    if (r->config->root != NULL) {
+        (void)read_what_is_right(r, r->config->root, left, read_streams);
+    }
+}
+
+/* Is there the exporter that a stream names, and can it be given events? */
+static bool check_stream(const struct config *c, const struct stream_config *s, struct err *e)
+{
+    const struct yaml_node *node = yaml_get(s->node, STR("to"));
+    int target = plan_find_target(&c->plan, s->exporter, e);
+
+    node = node != NULL ? node : s->node;
+    if (target < 0) {
+        return yaml_err(node, e, ERR_CONFIG, "there is no exporter '%.*s'", STR_FMT(s->exporter));
+    }
+    const struct target_config *t = &c->plan.targets[target];
+    if ((t->takes & TAKES(RECORD_EVENT)) == 0 || (t->caps & EXPORTER_LEVEL) != 0) {
+        return yaml_err(node, e, ERR_CONFIG, "exporter '%.*s' does not take events",
+                        STR_FMT(s->exporter));
+    }
+    bool is_one = !t->expansion->is_chosen && __builtin_popcountll(t->expansion->outputs) == 1;
+    return is_one || s->options.buffer ||
+           yaml_err(
+               node, e, ERR_CONFIG,
+               "exporter '%.*s' is several, and a stream without a log of ours keeps one position: add "
+               "`buffer: true` to the stream",
+               STR_FMT(s->exporter));
+}
+
+static void check_streams(struct reader *r)
+{
+    const struct streams_config *streams = &r->config->streams;
+
+    for (size_t i = 0; i < streams->count; i++) {
+        struct err e = ERR_INIT;
+        if (!check_stream(r->config, &streams->items[i], &e)) {
+            problems_error(r->problems, &e);
+        }
+    }
+}
+
 static void read_plan_sections(struct reader *r)
 {
     const struct settings *s = &r->config->settings;
@@ -422,6 +483,7 @@ static void read_plan_sections(struct reader *r)
     if (r->environment->has_rule_webhooks) {
         read_built_in(r);
     }
+    read_streams_sections(r);
     r->right_exporters = read_what_is_right(r, s->exporters, &left, read_exporters);
     plan_config_release(&r->config->plan);
     bool all_there = r->right_exporters != NULL || s->exporters == NULL;
@@ -430,6 +492,7 @@ static void read_plan_sections(struct reader *r)
     }
     if (r->problems->errors == before) {
         warn_of_strangers(r);
+        check_streams(r);
     }
     r->config->plan.state_path = s->state.path;
 }
@@ -581,6 +644,7 @@ void config_unref(struct config *c)
     }
     rule_servers_release(&c->rule_servers);
     plan_config_release(&c->plan);
+    streams_config_release(&c->streams);
     options_release(&config_options, &c->settings);
     labels_unref(c->external_labels);
     arena_release(&c->arena);

@@ -20,6 +20,7 @@
 #include "base/trace.h"
 #include "datasource/datasource.h"
 #include "datasource/datasource_options.h"
+#include "events/stream_config.h"
 #include "export/plan.h"
 #include "net/http_server.h"
 #include "receive/receive.h"
@@ -99,6 +100,8 @@ struct settings {
     struct memory_config memory;
     struct limits_config limits;
     struct history_config history;
+    const struct yaml_node *events;
+    const struct yaml_node *event_exporter;
     struct restore_config restore;
     int64_t shutdown_timeout_ns;
 };
@@ -115,6 +118,7 @@ struct config {
     size_t datasource_count;
     const struct rule_source *rule_sources; /* the one without a name, then these */
     struct rule_servers rule_servers;
+    struct streams_config streams;
     struct plan_config plan;
     bool has_settings; /* these and datasources are right, whatever the rest is */
     struct labels *external_labels;

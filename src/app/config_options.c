@@ -387,6 +387,16 @@ static const struct option rows[] = {
      .offset = offsetof(struct settings, history),
      .table = &history_options,
      .help = "What is kept of changes of alert state."},
+    {.name = "events",
+     .type = OPTION_NODE,
+     .offset = offsetof(struct settings, events),
+     .help =
+         "Change streams by name: `{ NAME: { source, metadata, sink, ... } }`; see [events](events.md)."},
+    {.name = "event-exporter",
+     .type = OPTION_NODE,
+     .offset = offsetof(struct settings, event_exporter),
+     .help =
+         "The section of that name of NVSentinel's Helm values: one more stream, called `event-exporter`."},
     {.name = "limits",
      .type = OPTION_TABLE,
      .offset = offsetof(struct settings, limits),

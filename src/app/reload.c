@@ -10,6 +10,7 @@
 #include "app/app_int.h"
 
 #include "app/overrides.h"
+#include "app/streams.h"
 #include "app/trace_control.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -241,8 +242,10 @@ static bool exchange(struct app *a, struct loaded *l, struct err *e)
         return err_set(e, ERR_TIMEOUT, "evaluations under way do not end; try again");
     }
     plan_set_levels(a->plan, NULL);
+    app_streams_rest(a);
     bool ok = exchange_paused(a, l, e);
     plan_set_levels(a->plan, &a->graph.levels);
+    app_streams_run(a);
     if (ok) {
         rule_sources_run(a->options.input.sources);
         graph_schedule(a);

@@ -14,13 +14,13 @@
 
 enum { NAME_MAX_BYTES = 96, BODY_ARENA_MAX = 1 << 20, FOR_DAYS_MAX = 30 };
 
-struct change {
+struct level_change {
     char component[NAME_MAX_BYTES]; /* "": all that are not named */
     enum trace_level level;
 };
 
-struct changes {
-    struct change items[TRACE_CHANGES_MAX];
+struct level_changes {
+    struct level_change items[TRACE_CHANGES_MAX];
     size_t count;
     int64_t for_ns; /* 0: until taken back */
 };
@@ -29,8 +29,8 @@ struct trace_control {
     const struct env *env;
     struct trace trace;
     struct lock lock;
-    struct changes below GUARDED_BY(lock);
-    struct changes changes GUARDED_BY(lock);
+    struct level_changes below GUARDED_BY(lock);
+    struct level_changes changes GUARDED_BY(lock);
     int64_t until_ns GUARDED_BY(lock); /* monotonic */
 };
 
@@ -52,12 +52,12 @@ void trace_control_free(struct trace_control *t)
     }
 }
 
-static bool add(struct changes *c, struct str component, enum trace_level level)
+static bool add(struct level_changes *c, struct str component, enum trace_level level)
 {
     if (c->count == TRACE_CHANGES_MAX || component.len >= NAME_MAX_BYTES) {
         return false;
     }
-    struct change *change = &c->items[c->count++];
+    struct level_change *change = &c->items[c->count++];
     memcpy(change->component, component.len > 0 ? component.ptr : "", component.len);
     change->component[component.len] = '\0';
     change->level = level;
@@ -66,13 +66,13 @@ static bool add(struct changes *c, struct str component, enum trace_level level)
 
 static void apply(struct trace_control *t) REQUIRES(&t->lock)
 {
-    const struct changes *layers[] = {&t->below, &t->changes};
+    const struct level_changes *layers[] = {&t->below, &t->changes};
     struct trace_named_level named[2 * TRACE_CHANGES_MAX];
     size_t count = 0;
 
     for (size_t l = 0; l < ARRAY_LEN(layers); l++) {
         for (size_t i = 0; i < layers[l]->count; i++) {
-            const struct change *c = &layers[l]->items[i];
+            const struct level_change *c = &layers[l]->items[i];
             named[count++] = (struct trace_named_level){str_of(c->component), c->level};
         }
     }
@@ -84,7 +84,7 @@ static void apply(struct trace_control *t) REQUIRES(&t->lock)
 void trace_control_use(struct trace_control *t, const struct config *config)
 {
     const struct log_config *log = &config->settings.log;
-    struct changes below = {.count = 0};
+    struct level_changes below = {.count = 0};
 
     (void)add(&below, STR_NONE, (enum trace_level)log->level);
     for (size_t i = 0; i < log->levels.count; i++) {
@@ -138,7 +138,7 @@ static bool read_level(const struct json_node *node, struct str body, enum trace
                        "expected a level: debug, info, warn, error or off");
 }
 
-static bool add_read(struct changes *ret, const struct json_node *node, struct str component,
+static bool add_read(struct level_changes *ret, const struct json_node *node, struct str component,
                      struct str body, struct err *e)
 {
     enum trace_level level = TRACE_INFO;
@@ -150,14 +150,14 @@ static bool add_read(struct changes *ret, const struct json_node *node, struct s
 }
 
 static bool read_all(struct trace_control *t, const struct json_node *node, struct str body,
-                     struct changes *ret, struct err *e)
+                     struct level_changes *ret, struct err *e)
 {
     (void)t;
     return add_read(ret, node, STR_NONE, body, e);
 }
 
 static bool read_named(struct trace_control *t, const struct json_node *node, struct str body,
-                       struct changes *ret, struct err *e)
+                       struct level_changes *ret, struct err *e)
 {
     if (node->kind != JSON_OBJECT) {
         return json_err_at(body, node->offset, e, ERR_CONFIG,
@@ -177,7 +177,7 @@ static bool read_named(struct trace_control *t, const struct json_node *node, st
 }
 
 static bool read_for(struct trace_control *t, const struct json_node *node, struct str body,
-                     struct changes *ret, struct err *e)
+                     struct level_changes *ret, struct err *e)
 {
     struct err ignored = ERR_INIT;
     int64_t ns = 0;
@@ -195,12 +195,12 @@ static bool read_for(struct trace_control *t, const struct json_node *node, stru
 
 static const struct {
     const char *key;
-    bool (*read)(struct trace_control *, const struct json_node *, struct str, struct changes *,
-                 struct err *);
+    bool (*read)(struct trace_control *, const struct json_node *, struct str,
+                 struct level_changes *, struct err *);
 } members[] = {{"level", read_all}, {"levels", read_named}, {"for", read_for}};
 
 static bool read_member(struct trace_control *t, const struct json_node *node, struct str body,
-                        struct changes *ret, struct err *e)
+                        struct level_changes *ret, struct err *e)
 {
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {
         if (str_eq(node->key, str_of(members[i].key))) {
@@ -212,7 +212,8 @@ static bool read_member(struct trace_control *t, const struct json_node *node, s
                        STR_FMT(str_slice(node->key, 0, 60)));
 }
 
-static bool read_body(struct trace_control *t, struct str body, struct changes *ret, struct err *e)
+static bool read_body(struct trace_control *t, struct str body, struct level_changes *ret,
+                      struct err *e)
 {
     AUTO(arena_release) struct arena arena;
     struct json_node *root = NULL;
@@ -233,7 +234,7 @@ static bool read_body(struct trace_control *t, struct str body, struct changes *
     return true;
 }
 
-static void change(struct trace_control *t, const struct changes *changes, const char *why)
+static void change(struct trace_control *t, const struct level_changes *changes, const char *why)
 {
     lock_take(&t->lock);
     t->changes = *changes;
@@ -246,7 +247,7 @@ static void change(struct trace_control *t, const struct changes *changes, const
 
 bool trace_control_change(struct trace_control *t, struct str body, struct err *e)
 {
-    struct changes changes = {.count = 0};
+    struct level_changes changes = {.count = 0};
 
     if (!read_body(t, body, &changes, e)) {
         return false;
@@ -257,7 +258,7 @@ bool trace_control_change(struct trace_control *t, struct str body, struct err *
 
 void trace_control_restore(struct trace_control *t)
 {
-    const struct changes none = {.count = 0};
+    const struct level_changes none = {.count = 0};
 
     change(t, &none, "levels of the log are the config's again");
 }
@@ -293,16 +294,16 @@ static void print_changes(struct trace_control *t, struct json_writer *w) REQUIR
 {
     struct printer all = {w, false};
     struct printer named = {w, true};
-    const struct change *end = t->changes.items + t->changes.count;
+    const struct level_change *end = t->changes.items + t->changes.count;
 
     json_key(w, STR("changed"));
     json_begin_object(w);
-    for (const struct change *c = t->changes.items; c < end; c++) {
+    for (const struct level_change *c = t->changes.items; c < end; c++) {
         print_level(&all, str_of(c->component), c->level);
     }
     json_key(w, STR("levels"));
     json_begin_object(w);
-    for (const struct change *c = t->changes.items; c < end; c++) {
+    for (const struct level_change *c = t->changes.items; c < end; c++) {
         print_level(&named, str_of(c->component), c->level);
     }
     json_end_object(w);

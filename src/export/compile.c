@@ -399,7 +399,7 @@ static bool add_targets(struct compiler *c, struct plan_config *config, struct e
         if (!add_target(c, x, &targets[config->target_count], e)) {
             return false;
         }
-        if (!x->is_referred && (x->kind->caps & EXPORTER_NAMED) == 0) {
+        if (!x->is_referred && !x->is_named && (x->kind->caps & EXPORTER_NAMED) == 0) {
             config->default_targets |= UINT64_C(1) << config->target_count;
         }
         config->target_count++;

@@ -148,6 +148,8 @@ struct plan_sections {
     const struct yaml_node *built_in;
     const struct yaml_node *routes;
     const struct exporter_kind *const *kinds;
+    const struct yaml_node
+        *named; /* exporters that get only what names them, nothing by default; or NULL */
 };
 MUST_USE bool plan_parse_sections(const struct plan_sections *text,
                                   const struct option_source *source, struct arena *a,

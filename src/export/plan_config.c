@@ -41,6 +41,7 @@ bool plan_parse_sections(const struct plan_sections *text, const struct option_s
     config.tree->arena = a;
     config.tree->built_in = text->built_in;
     config.tree->kinds = text->kinds;
+    config.tree->named = text->named;
     if (!tree_read(config.tree, text->exporters, e) || !plan_compile(config.tree, &config, e) ||
         !all_agree(&config, e) || !plan_read_routes(text->routes, a, &config, e)) {
         plan_config_release(&config);
@@ -55,7 +56,8 @@ bool plan_parse(const struct yaml_node *exporters, const struct yaml_node *built
                 const struct yaml_node *routes, const struct option_source *source, struct arena *a,
                 struct plan_config *ret_config, struct err *e)
 {
-    const struct plan_sections text = {exporters, built_in, routes, NULL};
+    const struct plan_sections text = {
+        .exporters = exporters, .built_in = built_in, .routes = routes};
 
     return plan_parse_sections(&text, source, a, ret_config, e);
 }

@@ -328,10 +328,21 @@ static bool read_built_in(struct tree *t, struct err *e)
     return read_written(t, t->built_in, e);
 }
 
+static bool read_those_named(struct tree *t, struct err *e)
+{
+    size_t before = t->count;
+    bool ok = read_written(t, t->named, e);
+
+    for (size_t i = before; i < t->count; i++) {
+        t->exporters[i]->is_named = true;
+    }
+    return ok;
+}
+
 bool tree_read(struct tree *t, const struct yaml_node *exporters, struct err *e)
 {
-    return read_written(t, exporters, e) && read_built_in(t, e) && tree_read_environment(t, e) &&
-           tree_resolve(t, e);
+    return read_written(t, exporters, e) && read_built_in(t, e) && read_those_named(t, e) &&
+           tree_read_environment(t, e) && tree_resolve(t, e);
 }
 
 void tree_release(struct tree *t)

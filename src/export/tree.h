@@ -53,6 +53,7 @@ struct tree_exporter {
     const struct yaml_node *options;
     const struct yaml_node *overrides; /* of single options, or NULL */
     bool is_entry;
+    bool is_named; /* gets only what names it */
     bool is_referred;
     uint8_t visit; /* of tree_check() */
     unsigned depth;
@@ -65,6 +66,7 @@ struct tree {
     const struct option_source *source;
     struct arena *arena;
     const struct yaml_node *built_in;         /* entries beside those of the config, or NULL */
+    const struct yaml_node *named;            /* as plan_sections has them, or NULL */
     const struct exporter_kind *const *kinds; /* beside those of the registry, or NULL */
     struct tree_exporter *exporters[TREE_EXPORTERS_MAX]; /* entries first come, first kept */
     size_t count;

@@ -294,10 +294,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deltas_and_a_name_space), cmocka_unit_test(metrics_as_bytes),
-        cmocka_unit_test(totals_are_no_deltas),
-        cmocka_unit_test(samples_that_cannot_be),  cmocka_unit_test(spans_as_bytes),
-        cmocka_unit_test(spans_that_cannot_be),    cmocka_unit_test(partial_success),
-        cmocka_unit_test(status_with_retry_info),
+        cmocka_unit_test(totals_are_no_deltas),    cmocka_unit_test(samples_that_cannot_be),
+        cmocka_unit_test(spans_as_bytes),          cmocka_unit_test(spans_that_cannot_be),
+        cmocka_unit_test(partial_success),         cmocka_unit_test(status_with_retry_info),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

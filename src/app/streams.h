@@ -1,0 +1,24 @@
+/*
+ * streams.h - the app's change streams: opened with it, stopped while the plan changes, and the table of our own events.
+ *
+ * Ownership: the app owns both. Threads: the main thread. Limits: as events/events.h.
+ */
+#ifndef TELEX_APP_STREAMS_H
+#define TELEX_APP_STREAMS_H
+
+#include "base/err.h"
+#include "base/thread.h"
+
+struct app;
+
+/* Opens what the config that runs needs, and starts its streams. */
+MUST_USE bool app_streams_open(struct app *a, struct err *e);
+
+/* Around a change of the plan; run starts those of the config that runs then. */
+void app_streams_rest(struct app *a);
+void app_streams_run(struct app *a);
+
+/* Ends them: what is under way may end until <wait> is over. */
+void app_streams_close(struct app *a, struct wait wait);
+
+#endif
