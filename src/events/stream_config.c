@@ -2,6 +2,7 @@
 
 #include "base/yaml_make.h"
 #include "events/sources/sources.h"
+#include "export/exporter.h"
 #include "export/exporter_options.h"
 
 #include <string.h>
@@ -147,8 +148,33 @@ static void add_oidc(struct yaml_made *exporter, const struct stream_options *o,
     (void)yaml_make_add(exporter, STR("oauth2"), made.node);
 }
 
-static bool make_exporter(struct streams_config *c, struct stream_config *s, struct arena *a,
-                          struct yaml_made *exporters, struct err *e)
+/* Would the exporter be one? The plan compiles it later; here a mistake can be left out, and the rest be read. */
+static bool check_exporter(const struct yaml_node *node, const struct option_source *source,
+                           struct arena *a, struct err *e)
+{
+    const struct yaml_node *type = yaml_get(node, STR("type"));
+    const struct exporter_kind *kind = exporter_kind_find(type->text);
+    struct option_source own = *source;
+
+    own.prefix = NULL;
+    if (kind == NULL || kind->combinator != COMBINATOR_NONE || kind->stage != NULL) {
+        return yaml_err(
+            type, e, ERR_CONFIG,
+            "'%.*s' is no exporter that a sink can be; name an exporter with 'to' instead",
+            STR_FMT(type->text));
+    }
+    void *config = arena_alloc0(a, 1, kind->options->config_size);
+    if (!options_parse(kind->options, node, &own, a, config, e)) {
+        return false;
+    }
+    bool ok = kind->check == NULL || kind->check(config, node, e);
+    options_release(kind->options, config);
+    return ok;
+}
+
+static bool make_exporter(struct streams_config *c, struct stream_config *s,
+                          const struct yaml_node *options, const struct option_source *source,
+                          struct arena *a, struct yaml_made *exporters, struct err *e)
 {
     const struct stream_options *o = &s->options;
 
@@ -166,10 +192,15 @@ static bool make_exporter(struct streams_config *c, struct stream_config *s, str
     }
     add_options(&made, o->sink, "tls");
     if (o->oidc != NULL) {
-        add_oidc(&made, o, s->node);
+        const struct yaml_node *secret = yaml_get(options, STR("oidcSecretName"));
+        secret = secret != NULL ? secret : yaml_get(options, STR("oidc_secret_name"));
+        add_oidc(&made, o, secret != NULL ? secret : s->node);
     }
     add_part(&made, PART_RETRY, "retry", o->failure_handling, o->sink);
     add_part(&made, PART_DEAD_LETTERS, "dead_letters", o->failure_handling, o->sink);
+    if (!check_exporter(made.node, source, a, e)) {
+        return false;
+    }
     struct yaml_node *added = yaml_make_add(exporters, s->exporter, made.node);
     added->key_pos = o->sink->key_pos;
     added->key_offset = o->sink->key_offset;
@@ -177,8 +208,9 @@ static bool make_exporter(struct streams_config *c, struct stream_config *s, str
     return true;
 }
 
-static bool find_exporter(struct streams_config *c, struct stream_config *s, struct arena *a,
-                          struct yaml_made *exporters, struct err *e)
+static bool find_exporter(struct streams_config *c, struct stream_config *s,
+                          const struct yaml_node *options, const struct option_source *source,
+                          struct arena *a, struct yaml_made *exporters, struct err *e)
 {
     const struct stream_options *o = &s->options;
 
@@ -195,7 +227,8 @@ static bool find_exporter(struct streams_config *c, struct stream_config *s, str
                             STR_FMT(o->to));
     }
     s->exporter = o->to.len > 0 ? o->to : arena_printf(a, "events-%.*s", STR_FMT(s->name));
-    return find_policy(s, e) && (o->to.len > 0 || make_exporter(c, s, a, exporters, e));
+    return find_policy(s, e) &&
+           (o->to.len > 0 || make_exporter(c, s, options, source, a, exporters, e));
 }
 
 /* ---- sources ---- */
@@ -334,7 +367,7 @@ static bool read_stream(struct streams_config *c, const struct yaml_node *node,
     c->count++; /* from here on there may be things to release */
     return read_match(s, options, e) && read_source(s, source, a, e) &&
            transform_check(&s->options.event, yaml_get(options, STR("event")), e) &&
-           check_cluster(s, e) && find_exporter(c, s, a, exporters, e);
+           check_cluster(s, e) && find_exporter(c, s, options, source, a, exporters, e);
 }
 
 static bool read_events(struct streams_config *c, const struct yaml_node *events,
