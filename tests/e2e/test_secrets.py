@@ -34,6 +34,7 @@ CONFIGS = {
     "url itself": "exporters: {h: {type: http, url: 'http://u:SECRET@127.0.0.1:1'}}",
     "postgresql": "exporters: {p: {type: postgresql, connection_string: 'postgresql://u:SECRET@h/d', x: 1}}",
     "postgresql itself": "exporters: {p: {type: postgresql, connection_string: 'SECRET'}}",
+    "client secret": "exporters: {c: {type: cloudevents, source: s, url: 'http://127.0.0.1:1', oauth2: {client_secret: SECRET, x: 1}}}",
     "kafka": "exporters: {k: {type: kafka, brokers: ['a:1'], topic: t, sasl_password: SECRET, x: 1}}",
     "server": "server: {admin_token: SECRET, listn: 1}",
     "datasource": "datasource: {url: 'http://127.0.0.1:1', basic_auth: {username: u, password: SECRET}, x: 1}",
