@@ -171,11 +171,13 @@ static bool start(struct grpc_connection *c, struct grpc_loop *loop)
            epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, c->fd, &event) == 0;
 }
 
-void grpc_connection_open(struct grpc_loop *loop, int fd, const char *remote)
+void grpc_connection_open(struct grpc_loop *loop, int fd, const struct grpc_address *address,
+                          const char *remote)
 {
     struct grpc_connection *c = mem_new(struct grpc_connection);
 
     c->fd = fd;
+    c->address = *address;
     c->session.loop = loop;
     c->pending = STR("");
     memcpy(c->remote, remote, strnlen(remote, sizeof(c->remote) - 1));
@@ -212,6 +214,7 @@ void grpc_connection_close(struct grpc_connection *c)
         gnutls_deinit(c->tls);
     }
     (void)close(c->fd);
+    grpc_peer_left(loop->server, &c->address);
     atomic_fetch_sub(&loop->server->connection_count, 1);
     metric_shift(loop->server->connections, -1);
     mem_free(c);

@@ -17,15 +17,12 @@
 #include "net/http_server_int.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TICK_MS = 250, EVENTS_MAX = 64, ACCEPTS_MAX = 16, ABORT_MS = 2000, PEM_MAX = 1024 * 1024 };
+enum { TICK_MS = 250, EVENTS_MAX = 64, ABORT_MS = 2000, PEM_MAX = 1024 * 1024 };
 
 static const struct metric_desc connections_desc = {
     .name = "telex_grpc_connections",
@@ -92,31 +89,6 @@ void grpc_server_ended(struct grpc_server *s)
 
 /* ---- a loop ---- */
 
-static void accept_some(struct grpc_loop *loop)
-{
-    struct grpc_server *s = loop->server;
-    const int on = 1;
-
-    for (int i = 0; i < ACCEPTS_MAX; i++) {
-        struct sockaddr_storage address;
-        socklen_t len = sizeof(address);
-        char remote[NI_MAXHOST] = "?";
-        int fd =
-            accept4(s->listen_fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0) {
-            return;
-        }
-        if (atomic_load(&s->connection_count) >= s->config.server->max_connections) {
-            (void)close(fd);
-            continue;
-        }
-        (void)getnameinfo((struct sockaddr *)&address, len, remote, sizeof(remote), NULL, 0,
-                          NI_NUMERICHOST);
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        grpc_connection_open(loop, fd, remote);
-    }
-}
-
 /* No more connections; those that are there end with their calls. */
 static void drain(struct grpc_loop *loop)
 {
@@ -145,7 +117,7 @@ static void handle(struct grpc_loop *loop, const struct epoll_event *event)
     if (event->data.ptr == loop) {
         take_wakeup(loop);
     } else if (event->data.ptr == loop->server) {
-        accept_some(loop);
+        grpc_accept(loop);
     } else {
         grpc_connection_serve(event->data.ptr);
     }
@@ -173,6 +145,7 @@ static void sweep(struct grpc_loop *loop)
         }
     }
     loop->ticked_ns = ticks ? now_ns : loop->ticked_ns;
+    grpc_accept_resume(loop, now_ns);
 }
 
 /* Answers of exchanges that are over. */
@@ -318,6 +291,9 @@ void grpc_server_prepare(struct grpc_server *s, const struct env *env,
     atomic_init(&s->access, config->server);
     lock_init(&s->lock);
     cond_init(&s->idle);
+    lock_take(&s->lock);
+    s->spare_fd = -1;
+    lock_give(&s->lock);
     trace_init(&s->trace, env->trace, "grpc", TRACE_INFO);
     init_metrics(s);
 }
@@ -330,6 +306,7 @@ bool grpc_server_start(const struct env *env, const struct grpc_server_config *c
     struct grpc_server *s = mem_new(struct grpc_server);
 
     grpc_server_prepare(s, env, config, methods, count, arg);
+    grpc_accept_prepare(s);
     if (!start_tls(s, e) || !http_listen(config->listen, &s->listen_fd, &s->port, &host, e) ||
         !start_loops(s, e)) {
         grpc_server_free(s);
@@ -400,6 +377,7 @@ void grpc_server_free(struct grpc_server *s)
     }
     grpc_server_stop(s, (struct wait){0});
     metric_drop(s->connections);
+    grpc_accept_release(s);
     for (int i = 0; i < GRPC_CODES; i++) {
         metric_drop(s->answers[i]);
     }

@@ -9,7 +9,7 @@
  *
  * Ownership: config, methods and their arg are borrowed and outlive the server; an exchange belongs to the
  * server and to whoever holds it. Threads: handlers run on the server's threads, concurrently, and do not wait;
- * answer, hold and drop may be called from any. Limits: connections and times as in the config, GRPC_STREAMS_MAX
+ * answer, hold and drop may be called from any. Limits: connections in all, per address, and times as in the config, GRPC_STREAMS_MAX
  * calls at a time on a connection, <message_max> bytes of a message as sent.
  */
 #ifndef TELEX_NET_GRPC_SERVER_H

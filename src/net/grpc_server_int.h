@@ -1,7 +1,7 @@
 /*
  * grpc_server_int.h - what the files of the gRPC server share; for src/net and its tests only.
  *
- * grpc_server.c starts, stops and runs the loops; grpc_connection.c moves bytes between a socket, or TLS, and
+ * grpc_server.c starts, stops and runs the loops; grpc_accept.c lets in; grpc_connection.c moves bytes between a socket, or TLS, and
  * a session; grpc_session.c is HTTP/2 without I/O; grpc_exchange.c is one call. Ownership: the server owns
  * loops, a loop its connections, a session its exchanges; who holds an exchange keeps the server's memory.
  * Threads: a loop's connections and sessions are its thread's; fields that others touch say so. Limits: as
@@ -10,6 +10,7 @@
 #ifndef TELEX_NET_GRPC_SERVER_INT_H
 #define TELEX_NET_GRPC_SERVER_INT_H
 
+#include "base/map.h"
 #include "base/metrics.h"
 #include "net/grpc_server.h"
 
@@ -19,12 +20,26 @@
 
 enum { GRPC_PATH_MAX = 256, GRPC_READ_BYTES = 64 * 1024 };
 
+/* Why a connection was closed at once. */
+enum grpc_refusal {
+    GRPC_REFUSED_ALL,
+    GRPC_REFUSED_ADDRESS,
+    GRPC_REFUSED_DESCRIPTORS,
+    GRPC_REFUSALS
+};
+
+/* Of a peer, in IPv6. */
+struct grpc_address {
+    unsigned char bytes[16];
+};
+
 struct grpc_loop {
     struct grpc_server *server;
     struct thread thread;
     int epoll_fd;
     int wake_fd;
     bool is_listening;
+    int64_t resumes_ns; /* when it accepts again; 0: it does */
     int64_t ticked_ns;
     struct grpc_connection *connections;
     char *read_buffer;
@@ -53,10 +68,13 @@ struct grpc_server {
     struct lock lock;
     struct cond idle;
     size_t in_flight GUARDED_BY(lock);
+    struct map peers GUARDED_BY(lock); /* by address, those that have connections */
+    int spare_fd GUARDED_BY(lock);     /* to accept with when no other is left; -1: not now */
     struct grpc_loop *loops;
     size_t loop_count;
     struct metric *connections;
     struct metric *answers[GRPC_CODES];
+    struct metric *refused[GRPC_REFUSALS];
 };
 
 /* HTTP/2 with one peer, without I/O. */
@@ -123,6 +141,20 @@ void grpc_server_unref(struct grpc_server *s);
 void grpc_server_began(struct grpc_server *s);
 void grpc_server_ended(struct grpc_server *s);
 
+/* ---- accepting ---- */
+
+void grpc_accept_prepare(struct grpc_server *s);
+void grpc_accept_release(struct grpc_server *s);
+
+/* Lets in who waits, or turns them away. */
+void grpc_accept(struct grpc_loop *loop);
+
+/* Accepts again when the time for it has come. */
+void grpc_accept_resume(struct grpc_loop *loop, int64_t now_ns);
+
+/* A connection of <address> is gone. */
+void grpc_peer_left(struct grpc_server *s, const struct grpc_address *address);
+
 /* ---- sessions ---- */
 
 MUST_USE bool grpc_session_init(struct grpc_session *s, struct grpc_loop *loop, struct err *e);
@@ -172,11 +204,13 @@ struct grpc_connection {
     int fd;
     uint32_t watched;   /* events of epoll */
     struct str pending; /* to be written */
+    struct grpc_address address;
     char remote[64];
 };
 
 /* A connection for <fd>, which it takes over, watched by the loop. */
-void grpc_connection_open(struct grpc_loop *loop, int fd, const char *remote);
+void grpc_connection_open(struct grpc_loop *loop, int fd, const struct grpc_address *address,
+                          const char *remote);
 void grpc_connection_close(struct grpc_connection *c);
 
 /* Reads and writes what can be. */

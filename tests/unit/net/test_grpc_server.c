@@ -6,9 +6,14 @@
 #include "fake/http_kit.h"
 #include "fake/http_peer.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -305,6 +310,151 @@ static void what_is_no_http2(void **state)
     }
 }
 
+/* ---- letting in ---- */
+
+enum { FILL_MAX = 64, LIMIT_PER_ADDRESS = 3 };
+
+static bool has_refused(struct fixture *f, const char *reason, unsigned count)
+{
+    AUTO(buf_release) struct buf page = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf line = BUF_INIT(BUF_SMALL);
+
+    metrics_render(f->kit.env.metrics, &page);
+    buf_addf(&line, "telex_grpc_refused_total{reason=\"%s\"} %u\n", reason, count);
+    return str_find(buf_str(&page), buf_str(&line)) < page.len;
+}
+
+/* Our settings come at once to who was let in, and nothing but the end to who was not. */
+static bool is_let_in(int fd)
+{
+    char byte;
+
+    return recv(fd, &byte, 1, 0) == 1;
+}
+
+static void an_address_has_a_limit(void **state)
+{
+    struct fixture *f = *state;
+    uint16_t port = grpc_server_port(f->server);
+    int fds[LIMIT_PER_ADDRESS];
+    bool is_in = false;
+
+    f->config.max_connections_per_address = LIMIT_PER_ADDRESS;
+    for (size_t i = 0; i < LIMIT_PER_ADDRESS; i++) {
+        fds[i] = raw_connect(port);
+        assert_true(is_let_in(fds[i]));
+    }
+    int more = raw_connect(port);
+    assert_false(is_let_in(more));
+    (void)close(more);
+    assert_true(has_refused(f, "address", 1));
+    (void)close(fds[0]);
+    for (int i = 0; !is_in && i < 100; i++) { /* until the server has seen the end */
+        (void)usleep(20000);
+        fds[0] = raw_connect(port);
+        is_in = is_let_in(fds[0]);
+        if (!is_in) {
+            (void)close(fds[0]);
+        }
+    }
+    assert_true(is_in);
+    for (size_t i = 0; i < LIMIT_PER_ADDRESS; i++) {
+        (void)close(fds[i]);
+    }
+}
+
+static void all_have_a_limit(void **state)
+{
+    struct fixture *f = *state;
+    int fds[2];
+
+    f->config.max_connections = 1;
+    fds[0] = raw_connect(grpc_server_port(f->server));
+    assert_true(is_let_in(fds[0]));
+    fds[1] = raw_connect(grpc_server_port(f->server));
+    assert_false(is_let_in(fds[1]));
+    assert_true(has_refused(f, "connections", 1));
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+}
+
+static void connect_to(int fd, uint16_t port)
+{
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+static struct rlimit set_descriptors(rlim_t max)
+{
+    struct rlimit was;
+    struct rlimit now;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    now = (struct rlimit){max, was.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+    return was;
+}
+
+/* No more is free, but for the one that the server keeps: who comes is turned away at once. */
+static void no_descriptor_is_left(void **state)
+{
+    struct fixture *f = *state;
+    int filled[FILL_MAX];
+    size_t count = 0;
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int next = dup(client);
+
+    assert_true(client >= 0 && next >= 0);
+    struct rlimit was = set_descriptors((rlim_t)next + 8);
+    for (int fd = next; fd >= 0; fd = dup(client)) {
+        assert_true(count < FILL_MAX);
+        filled[count++] = fd;
+    }
+    connect_to(client, grpc_server_port(f->server));
+    bool is_in = is_let_in(client);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    assert_false(is_in);
+    assert_true(has_refused(f, "descriptors", 1));
+    for (size_t i = 0; i < count; i++) {
+        (void)close(filled[i]);
+    }
+    (void)close(client);
+    client = raw_connect(grpc_server_port(f->server));
+    assert_true(is_let_in(client));
+    (void)close(client);
+}
+
+static int64_t cpu_ns(void)
+{
+    struct timespec t;
+
+    assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t), 0);
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* Not even that one can be used: nobody turns round and round, and who came is let in when it is over. */
+static void not_even_the_kept_one(void **state)
+{
+    enum { LOOK_MS = 600 };
+    struct fixture *f = *state;
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct timeval patience = {.tv_sec = 5};
+
+    assert_true(client >= 0);
+    (void)setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    struct rlimit was = set_descriptors(3);
+    int64_t before_ns = cpu_ns();
+    connect_to(client, grpc_server_port(f->server));
+    (void)usleep(LOOK_MS * 1000);
+    int64_t used_ns = cpu_ns() - before_ns;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    assert_true(used_ns < LOOK_MS * NS_PER_MS / 4);
+    assert_true(is_let_in(client));
+    (void)close(client);
+}
+
 static void bad_addresses_and_certificates(void **state)
 {
     struct fixture *f = *state;
@@ -327,6 +477,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(messages, setup, teardown),
         cmocka_unit_test_setup_teardown(refusals, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_address_has_a_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(all_have_a_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_descriptor_is_left, setup, teardown),
+        cmocka_unit_test_setup_teardown(not_even_the_kept_one, setup, teardown),
         cmocka_unit_test_setup_teardown(no_room_in_the_budget, setup, teardown),
         cmocka_unit_test_setup_teardown(answers_from_other_threads, setup, teardown),
         cmocka_unit_test_setup_teardown(held_over_the_end, setup, teardown),
