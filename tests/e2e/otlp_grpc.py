@@ -1,6 +1,7 @@
 """gRPC peers made of python3-grpcio: a collector that our exporter sends to, and a client of our receiver.
 
-Messages are bytes here: otlp.py reads and writes them, so that neither side shares code with the program under test.
+Messages are bytes here: otlp_public.py reads requests and otlp.py writes them, so that neither side shares code with the program
+under test.
 """
 
 import concurrent.futures
@@ -9,6 +10,7 @@ import grpc
 
 import net
 import otlp
+import otlp_public
 
 SERVICES = {"metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
             "traces": "opentelemetry.proto.collector.trace.v1.TraceService"}
@@ -42,6 +44,7 @@ class Collector(grpc.GenericRpcHandler):
     a Refusal, or the bytes of a response."""
 
     def __init__(self, credentials=None, max_bytes=4 << 20):
+        otlp_public.use()
         self.points, self.spans, self.calls, self.violations, self.script = [], [], [], [], []
         self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(4),
                                   options=[("grpc.max_receive_message_length", max_bytes)])
@@ -70,7 +73,7 @@ class Collector(grpc.GenericRpcHandler):
 
     def read(self, signal, message):
         try:
-            request = otlp.decode(REQUESTS[signal], message)
+            request = otlp_public.decode(signal, message)
             if signal == "metrics":
                 self.points += otlp.check_metrics(request)
             else:

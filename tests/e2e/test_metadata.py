@@ -9,6 +9,7 @@ import snappy
 
 import net
 import otlp
+import otlp_public
 import remote_write
 import remote_write_2
 from fakes import Answer, Fake
@@ -50,7 +51,7 @@ class Collector(Fake):
 
     def answer(self, request):
         try:
-            message = otlp.decode("MetricsRequest", request.body())
+            message = otlp_public.decode("metrics", request.body())
             otlp.check_metrics(message)
         except ValueError as error:
             return self.violation(str(error))
@@ -84,6 +85,7 @@ class Store(Fake):
 @pytest.fixture
 def outputs():
     """Whoever takes metrics with what is known of them: {name: fake}."""
+    otlp_public.use()
     fakes = {"otlp": Collector(), "rw1": Store(), "renamed": Store(), "some": Store(), "rw2": remote_write_2.Sink()}
     for fake in fakes.values():
         fake.start()

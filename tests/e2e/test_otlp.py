@@ -1,4 +1,4 @@
-"""OpenTelemetry in and out: a strict reader of what is sent, and requests of an encoder of its own taken in."""
+"""OpenTelemetry in and out: what is sent is read with the public protos, and requests of an encoder of its own are taken in."""
 
 import gzip
 import json
@@ -8,6 +8,7 @@ import pytest
 
 import net
 import otlp
+import otlp_public
 from fakes import Answer, Fake
 from telex import BINARY, file_exporter, recording
 
@@ -31,23 +32,24 @@ class Collector(Fake):
         kind = request.headers.get("Content-Type")
         if kind not in ("application/x-protobuf", "application/json") or request.method != "POST":
             return self.violation(f"{request.method} of {kind!r}")
-        read = otlp.decode if kind == "application/x-protobuf" else otlp.from_json
+        read = otlp_public.decode if kind == "application/x-protobuf" else otlp_public.from_json
         if len(request.body()) > 20 << 20:
             return self.violation("larger than collectors take")
         try:
             if request.path == "/v1/metrics":
-                self.points += otlp.check_metrics(read("MetricsRequest", request.body()))
+                self.points += otlp.check_metrics(read("metrics", request.body()))
             elif request.path == "/v1/traces":
-                self.spans += otlp.check_traces(read("TracesRequest", request.body()))
+                self.spans += otlp.check_traces(read("traces", request.body()))
             else:
                 return Answer(404)
         except ValueError as error:
             return self.violation(str(error))
-        return Answer(200, b"" if read == otlp.decode else b"{}", {"Content-Type": kind})
+        return Answer(200, b"" if read == otlp_public.decode else b"{}", {"Content-Type": kind})
 
 
 @pytest.fixture
 def collector():
+    otlp_public.use()
     server = Collector()
     server.start()
     yield server
