@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "export/line_file.h"
+#include "export/spool_lines.h"
 #include "wire/compress.h"
 #include "wire/influx_line.h"
 #include "wire/json.h"
@@ -409,11 +410,11 @@ static void convert_lines(struct file_run *run, enum file_format format)
 
     buf_clear(&run->out);
     for (struct str rest = buf_str(&run->lines); str_split(&rest, '\n', &line) && line.len > 0;) {
-        INVARIANT(ops->look(f, line, &e));
+        INVARIANT(ops->look(f, line, (uint64_t)(line.ptr - run->lines.ptr), &e));
     }
     INVARIANT(ops->begin(f, &run->out, &e));
     for (struct str rest = buf_str(&run->lines); str_split(&rest, '\n', &line) && line.len > 0;) {
-        INVARIANT(ops->add(f, line, &run->out, &e));
+        INVARIANT(ops->add(f, line, (uint64_t)(line.ptr - run->lines.ptr), &run->out, &e));
     }
     INVARIANT(ops->end(f, &run->out, &e));
     ops->close(f);
@@ -429,27 +430,49 @@ static void convert_to_csv(void *arg)
     convert_lines(arg, FORMAT_CSV);
 }
 
-static void make_lines(struct samples_run *run, struct buf *lines)
+/* A line for each row, as the exporter writes them: short ones with <l>, JSON without. */
+static void make_lines(struct samples_run *run, struct spool_lines *l, struct buf *lines)
 {
-    AUTO(record_json_release) struct record_json r;
+    AUTO(buf_release) struct buf part = BUF_INIT(BUF_UNLIMITED);
     const struct batch_info info = {.rule = STR("")};
     double *values = mem_alloc(SERIES * sizeof(*values));
     int64_t *times = mem_alloc(SERIES * sizeof(*times));
     struct samples s = run->samples;
+    struct record_objects objects = {.view = {.n = SERIES}, .samples = &s};
 
-    record_json_init(&r, &info);
+    record_json_init(&objects.json, &info);
     s.value = values;
     s.time_ns = times;
     for (uint32_t time = 0; time < TIMES; time++) {
+        buf_clear(&part);
+        if (l != NULL) {
+            spool_lines_begin(l, 1, (int64_t)lines->len);
+        }
         for (uint32_t i = 0; i < SERIES; i++) {
             values[i] = value_at(run, i, time);
             times[i] = run->samples.time_ns[i] + time * INT64_C(15000000000);
-            (void)record_json_sample(&r, &s, i, lines);
-            buf_add_byte(lines, '\n');
+            if (l != NULL) {
+                spool_lines_add(l, &objects, i, 0, &part);
+            } else {
+                record_objects_add(&objects, i, 0, &part);
+                buf_add_byte(&part, '\n');
+            }
         }
+        buf_add_str(lines, buf_str(&part));
     }
+    record_objects_release(&objects);
     mem_free(values);
     mem_free(times);
+}
+
+static void write_spool(void *arg)
+{
+    struct file_run *run = arg;
+    struct spool_lines *l = spool_lines_new(SPOOL_LINES_BYTES);
+
+    buf_clear(&run->lines);
+    make_lines(run->samples, l, &run->lines);
+    spool_lines_free(l);
 }
 
 /* With a folder: what was made is left there, for other programs. */
@@ -500,6 +523,28 @@ static void measure_samples(void)
     free_samples(&run);
 }
 
+/* What `file` does of a table: the spool that it writes, and what becomes of that, which is the same as of JSON. */
+static void measure_spool(struct file_run *run)
+{
+    static const struct {
+        const char *name;
+        void (*convert)(void *arg);
+    } formats[] = {{"spool->parquet", convert_to_parquet}, {"spool->csv", convert_to_csv}};
+    AUTO(buf_release) struct buf json = BUF_INIT(BUF_UNLIMITED);
+
+    buf_add_str(&json, buf_str(&run->lines));
+    double written = best_of(write_spool, run);
+    print_rate("spool", written, FILE_ROWS, run->lines.len);
+    for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+        struct file_run other = {run->samples, json, BUF_INIT(BUF_UNLIMITED)};
+        formats[i].convert(&other);
+        double seconds = best_of(formats[i].convert, run);
+        print_rate(formats[i].name, seconds, FILE_ROWS, run->out.len);
+        INVARIANT(str_eq(buf_str(&other.out), buf_str(&run->out)));
+        buf_release(&other.out);
+    }
+}
+
 static void measure_files(const char *folder)
 {
     AUTO(arena_release) struct arena a;
@@ -508,7 +553,7 @@ static void measure_files(const char *folder)
 
     arena_init(&a, ARENA_UNLIMITED);
     make_samples(&samples, &a);
-    make_lines(&samples, &run.lines);
+    make_lines(&samples, NULL, &run.lines);
     double direct = best_of(write_parquet, &run);
     print_rate("parquet", direct, FILE_ROWS, run.out.len);
     double converted = best_of(convert_to_parquet, &run);
@@ -519,6 +564,7 @@ static void measure_files(const char *folder)
     }
     double csv = best_of(convert_to_csv, &run);
     print_rate("json->csv", csv, FILE_ROWS, run.out.len);
+    measure_spool(&run);
     buf_release(&run.lines);
     buf_release(&run.out);
     free_samples(&samples);

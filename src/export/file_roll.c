@@ -2,7 +2,8 @@
  * Invariants
  *   1. A spool has its final name before a new one begins, durably: lines are never in two spools.
  *   2. Only who holds .x.lock writes or renames the spool; only who holds .x.sealing seals.
- *   3. When the spool began stands in .x.lock; where it does not, it began when we first saw it.
+ *   3. When the spool began stands in .x.lock; where it does not, it began when we first saw it. So does its number, which
+ *      is as a rule that time, and grows; and how many bytes its lines are shorter than JSON, which a crash may make less.
  */
 #include "export/file_roll.h"
 
@@ -42,6 +43,8 @@ struct file_roll {
     char *seal_lock_path;
     int lock_fd;
     int64_t began_ns;
+    int64_t number;         /* of the spool */
+    int64_t saved;          /* bytes that its lines are shorter than JSON */
     int64_t close_again_ns; /* mono; the spool could not be renamed */
 
     VEC(struct spool) spools; /* the first is next */
@@ -135,42 +138,97 @@ void file_roll_unlock(struct file_roll *r)
     }
 }
 
-static bool write_beginning(struct file_roll *r, struct err *e)
+enum { FIELDS = 3, FIELD_BYTES = 21 }; /* 20 digits and what ends them */
+
+static int put_fields(const struct file_roll *r)
 {
-    char text[32];
-    int len = snprintf(text, sizeof(text), "%020lld\n", (long long)r->began_ns);
+    char text[FIELDS * FIELD_BYTES + 1];
+    int len = snprintf(text, sizeof(text), "%020lld %020lld %020lld\n", (long long)r->began_ns,
+                       (long long)r->number, (long long)r->saved);
     const struct iovec part = {.iov_base = text, .iov_len = (size_t)len};
 
-    return io_err(e, r->fs->ops->pwritev(r->fs, r->lock_fd, &part, 1, 0), "write", r->lock_path) &&
+    return r->fs->ops->pwritev(r->fs, r->lock_fd, &part, 1, 0);
+}
+
+static bool write_beginning(struct file_roll *r, struct err *e)
+{
+    return io_err(e, put_fields(r), "write", r->lock_path) &&
            io_err(e, r->fs->ops->sync(r->fs, r->lock_fd), "sync", r->lock_path);
 }
 
-static bool read_beginning(struct file_roll *r, struct err *e)
+/* A new number: greater than that before, also where the clock stands still or somebody removed the file. */
+static void renumber(struct file_roll *r)
 {
-    char text[32] = "";
+    int64_t now_ns = clock_wall_ns(r->clock);
+
+    r->number = now_ns > r->number ? now_ns : r->number + 1;
+    r->saved = 0;
+}
+
+static bool parse_fields(struct str line, int64_t *fields)
+{
+    struct str text;
+
+    for (size_t i = 0; i < FIELDS; i++) {
+        if (!str_split(&line, ' ', &text) || !number_parse_i64(text, &fields[i]) ||
+            fields[i] < (i == 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Fields that are not there are 0. What an earlier version wrote is the first one. */
+static bool read_fields(struct file_roll *r, int64_t *fields, struct err *e)
+{
+    char text[FIELDS * FIELD_BYTES + 1] = "";
     size_t got = 0;
 
+    memset(fields, 0, FIELDS * sizeof(*fields));
     if (!io_err(e, r->fs->ops->pread(r->fs, r->lock_fd, text, sizeof(text), 0, &got), "read",
                 r->lock_path)) {
         return false;
     }
     struct str line = str_make(text, got);
-    size_t len = str_find_byte(line, '\n');
-    if (len == got || !number_parse_i64(str_slice(line, 0, len), &r->began_ns) ||
-        r->began_ns <= 0) {
-        r->began_ns = clock_wall_ns(r->clock);
-        return write_beginning(r, e);
+    line = str_slice(line, 0, str_find_byte(line, '\n'));
+    bool is_old = line.len < got && str_find_byte(line, ' ') == line.len;
+    if (line.len == got || (!is_old && !parse_fields(line, fields)) ||
+        (is_old && (!number_parse_i64(line, &fields[0]) || fields[0] < 0))) {
+        memset(fields, 0, FIELDS * sizeof(*fields));
     }
     return true;
 }
 
 bool file_roll_look(struct file_roll *r, int64_t size, struct err *e)
 {
-    if (size > 0) {
-        return read_beginning(r, e);
+    int64_t fields[FIELDS];
+
+    if (!read_fields(r, fields, e)) {
+        return false;
     }
-    r->began_ns = clock_wall_ns(r->clock);
+    r->number = fields[1] > r->number ? fields[1] : r->number;
+    r->began_ns = fields[0];
+    r->saved = fields[2];
+    if (size > 0 && fields[0] > 0 && fields[1] > 0) {
+        r->number = fields[1];
+        return true;
+    }
+    r->began_ns = size > 0 && fields[0] > 0 ? fields[0] : clock_wall_ns(r->clock);
+    renumber(r);
     return write_beginning(r, e);
+}
+
+uint64_t file_roll_spool(const struct file_roll *r)
+{
+    return (uint64_t)r->number;
+}
+
+void file_roll_note_saved(struct file_roll *r, int64_t bytes)
+{
+    if (bytes > 0) {
+        r->saved += bytes;
+        (void)put_fields(r);
+    }
 }
 
 bool file_roll_is_due(const struct file_roll *r, int64_t size)
@@ -180,7 +238,7 @@ bool file_roll_is_due(const struct file_roll *r, int64_t size)
     bool is_old = c->by_time && time_floor_div(now_ns, c->interval_ns) !=
                                     time_floor_div(r->began_ns, c->interval_ns);
 
-    return size > 0 && (is_old || (c->by_size && size >= c->max_bytes)) &&
+    return size > 0 && (is_old || (c->by_size && size + r->saved >= c->max_bytes)) &&
            clock_mono_ns(r->clock) >= r->close_again_ns;
 }
 

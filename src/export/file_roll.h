@@ -26,7 +26,7 @@ struct file_roll_config {
     bool by_time;
     bool by_size;
     int64_t interval_ns; /* from full hour to full hour, and so on */
-    int64_t max_bytes;   /* of the spool */
+    int64_t max_bytes;   /* of the spool's records as JSON lines */
 };
 
 struct file_roll;
@@ -45,6 +45,12 @@ void file_roll_unlock(struct file_roll *r);
 
 /* With the lock: the spool has <size> bytes. When it has none its time begins now. */
 MUST_USE bool file_roll_look(struct file_roll *r, int64_t size, struct err *e);
+
+/* With the lock, after a look: the spool's number, which no other of the exporter has. */
+uint64_t file_roll_spool(const struct file_roll *r);
+
+/* With the lock: lines of the spool are <bytes> shorter than their JSON, which is what max_bytes is about. */
+void file_roll_note_saved(struct file_roll *r, int64_t bytes);
 
 /* Is a spool of <size> bytes complete? */
 bool file_roll_is_due(const struct file_roll *r, int64_t size);

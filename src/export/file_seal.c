@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/timetext.h"
 #include "wire/compress.h"
+#include "wire/short_line.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -38,6 +39,7 @@ struct file_seal {
     struct fs_replace left_out;
     struct line_file *file;
     EVP_MD_CTX *hash;
+    struct line_file_config lines;
     struct buf chunk;     /* of the spool */
     struct buf made;      /* of it */
     struct buf packed;    /* of that */
@@ -171,7 +173,7 @@ static bool begin_pass(struct file_seal *s, bool only_hashes, struct err *e)
         .from_ns = INT64_MAX,
         .to_ns = INT64_MIN};
     s->ops = line_files[kind.format];
-    s->file = s->ops->open(&s->config->lines);
+    s->file = s->ops->open(&s->lines);
     s->phase = s->ops->look != NULL ? PHASE_LOOK : PHASE_MAKE;
     s->hash = EVP_MD_CTX_new();
     if (s->hash == NULL || EVP_DigestInit_ex(s->hash, EVP_sha256(), NULL) != 1) {
@@ -231,26 +233,39 @@ static struct str time_in(struct str line)
     return STR_NONE;
 }
 
-static void note_time(struct file_seal *s, struct str line)
+static bool time_of(struct file_seal *s, struct str line, int64_t *ret_ns)
 {
-    struct str text = time_in(line);
     struct err ignored = ERR_INIT;
-    int64_t ns = 0;
+    struct short_line is_short;
 
-    if (text.len == 0) {
-        return;
+    if (short_line_is(line)) {
+        bool ok = short_line_read(line, &is_short, &ignored);
+        *ret_ns = ok ? is_short.time_ns : 0;
+        return ok;
     }
-    if (!str_eq(text, s->time_text)) {
+    struct str text = time_in(line);
+    if (text.len > 0 && !str_eq(text, s->time_text)) {
+        int64_t ns = 0;
         if (!time_parse_rfc3339(text, &ns, &ignored)) {
-            return;
+            return false;
         }
         buf_clear(&s->times);
         buf_add_str(&s->times, text);
         s->time_text = buf_str(&s->times);
         s->time_ns = ns;
     }
-    s->entry.from_ns = s->time_ns < s->entry.from_ns ? s->time_ns : s->entry.from_ns;
-    s->entry.to_ns = s->time_ns > s->entry.to_ns ? s->time_ns : s->entry.to_ns;
+    *ret_ns = s->time_ns;
+    return text.len > 0;
+}
+
+static void note_time(struct file_seal *s, struct str line)
+{
+    int64_t ns = 0;
+
+    if (time_of(s, line, &ns)) {
+        s->entry.from_ns = ns < s->entry.from_ns ? ns : s->entry.from_ns;
+        s->entry.to_ns = ns > s->entry.to_ns ? ns : s->entry.to_ns;
+    }
 }
 
 /* FOLDER/HIDDEN.left_out-NAME.jsonl */
@@ -291,11 +306,11 @@ static bool leave_out(struct file_seal *s, struct str line, struct err *e)
 }
 
 /* A line that is no record is kept apart and counted; other failures end the pass. */
-static bool make_line(struct file_seal *s, struct str line, struct err *e)
+static bool make_line(struct file_seal *s, struct str line, uint64_t at, struct err *e)
 {
     struct err failure = ERR_INIT;
 
-    if (!s->ops->add(s->file, line, &s->made, &failure)) {
+    if (!s->ops->add(s->file, line, at, &s->made, &failure)) {
         if (failure.code != ERR_PARSE) {
             *e = failure;
             return false;
@@ -307,11 +322,11 @@ static bool make_line(struct file_seal *s, struct str line, struct err *e)
     return true;
 }
 
-static bool look_at_line(struct file_seal *s, struct str line, struct err *e)
+static bool look_at_line(struct file_seal *s, struct str line, uint64_t at, struct err *e)
 {
     struct err failure = ERR_INIT;
 
-    if (s->ops->look(s->file, line, &failure) || failure.code == ERR_PARSE) {
+    if (s->ops->look(s->file, line, at, &failure) || failure.code == ERR_PARSE) {
         return true;
     }
     *e = failure;
@@ -343,10 +358,39 @@ static bool read_lines(struct file_seal *s, struct str *ret_lines, struct err *e
     }
 }
 
+/* The line at <at>, for short ones whose model is not remembered. */
+static bool fetch_line(void *arg, uint64_t at, struct buf *out, struct err *e)
+{
+    enum { FIRST = 4096, LINE_BYTES = 64 * 1024 * 1024 };
+    struct file_seal *s = arg;
+
+    for (size_t len = FIRST; at <= INT64_MAX && len <= LINE_BYTES; len *= 8) {
+        size_t got = 0;
+        buf_clear(out);
+        char *room = buf_reserve(out, len);
+        if (!io_err(
+                e,
+                s->config->fs->ops->pread(s->config->fs, s->spool_fd, room, len, (int64_t)at, &got),
+                "read", s->spool)) {
+            return false;
+        }
+        size_t end = str_find_byte(str_make(room, got), '\n');
+        if (end < got) {
+            buf_added(out, end);
+            return true;
+        }
+        if (got < len) {
+            break;
+        }
+    }
+    return err_set(e, ERR_PARSE, "a short line that refers to none");
+}
+
 static bool take_lines(struct file_seal *s, bool *ret_end, struct err *e)
 {
-    bool (*take)(struct file_seal *, struct str, struct err *) =
+    bool (*take)(struct file_seal *, struct str, uint64_t, struct err *) =
         s->phase == PHASE_LOOK ? look_at_line : make_line;
+    uint64_t at = (uint64_t)s->at;
     struct str lines = STR_NONE;
 
     if (!read_lines(s, &lines, e)) {
@@ -356,9 +400,10 @@ static bool take_lines(struct file_seal *s, bool *ret_end, struct err *e)
     *ret_end = lines.len == 0;
     while (lines.len > 0) {
         size_t len = str_find_byte(lines, '\n');
-        if (len > 0 && !take(s, str_make(lines.ptr, len), e)) {
+        if (len > 0 && !take(s, str_make(lines.ptr, len), at, e)) {
             return false;
         }
+        at += len + 1;
         lines = str_slice(lines, len + 1, lines.len);
     }
     return true;
@@ -592,6 +637,9 @@ bool file_seal_open(const struct file_seal_config *config, struct str name, bool
                             .made = BUF_INIT(BUF_UNLIMITED),
                             .packed = BUF_INIT(BUF_UNLIMITED),
                             .times = BUF_INIT(BUF_UNLIMITED)};
+    s->lines = config->lines;
+    s->lines.fetch = fetch_line;
+    s->lines.arg = s;
     set_name(s, name);
     if (!file_name_kind(name, &s->entry.kind)) {
         (void)err_set(e, ERR_PARSE, "%s has no name that says what is to be made of it; rename it",

@@ -312,6 +312,9 @@ static bool make_lines(struct file_sink *s, struct view view, uint32_t *row, str
     struct err e = ERR_INIT;
 
     buf_clear(&s->lines);
+    if (s->roll != NULL && s->exporter->begin_lines != NULL) {
+        s->exporter->begin_lines(s->state, file_roll_spool(s->roll), s->size);
+    }
     int64_t began_ns = debug_now_ns(&s->debug);
     bool ok = s->exporter->next_lines(s->config, s->state, view, row, &s->lines, out, &out->err);
     debug_measure(&s->debug, DEBUG_ENCODE, began_ns);
@@ -323,6 +326,14 @@ static bool make_lines(struct file_sink *s, struct view view, uint32_t *row, str
     }
     out->err = e;
     return err_wrap(&out->err, "refused by debug.refuse_invalid");
+}
+
+/* What became of the lines that were made last. */
+static void end_lines(struct file_sink *s, bool is_there)
+{
+    if (s->roll != NULL && s->exporter->end_lines != NULL) {
+        file_roll_note_saved(s->roll, s->exporter->end_lines(s->state, is_there));
+    }
 }
 
 static void deliver_rows(struct file_sink *s, int *fd, struct view view, struct wait wait,
@@ -337,16 +348,23 @@ static void deliver_rows(struct file_sink *s, int *fd, struct view view, struct 
             stop_here(out, first);
             return;
         }
-        if (!make_lines(s, view, &row, out)) {
-            row = row > first ? row : view.n;
-            reject_rows(out, first, row);
-        } else if (s->lines.len > 0 &&
-                   (!roll_if_due(s, fd, &out->err) || !append_lines(s, *fd, out))) {
+        if (!roll_if_due(s, fd, &out->err)) { /* first: lines may refer to others of their spool */
             stop_here(out, first);
             return;
-        } else {
-            outcome_settle(out, row);
         }
+        if (!make_lines(s, view, &row, out)) {
+            end_lines(s, false);
+            row = row > first ? row : view.n;
+            reject_rows(out, first, row);
+            continue;
+        }
+        bool ok = s->lines.len == 0 || append_lines(s, *fd, out);
+        end_lines(s, ok);
+        if (!ok) {
+            stop_here(out, first);
+            return;
+        }
+        outcome_settle(out, row);
     }
 }
 

@@ -35,6 +35,10 @@ struct file_exporter {
     /* As that of struct http_exporter. */
     bool (*validate)(const void *config, const struct sent_rows *sent, struct str lines,
                      struct err *e);
+    /* For lines that refer to others, of a file that is rolled; or NULL. Before next_lines: its lines go to <at> of spool
+     * number <spool>. After it: they are there or not; gives the bytes that they are shorter than their JSON. */
+    void (*begin_lines)(void *state, uint64_t spool, int64_t at);
+    int64_t (*end_lines)(void *state, bool is_there);
     /* What one leaf keeps from call to call, which next_lines gets; or NULL: nothing. */
     void *(*open_state)(const struct exporter_place *place, const void *config);
     void (*close_state)(void *state);

@@ -1,22 +1,23 @@
 #include "export/line_file.h"
 
+#include "base/arena.h"
 #include "base/mem.h"
 #include "base/vec.h"
 #include "wire/parquet.h"
 #include "wire/table_csv.h"
 
-/* The texts of a shape, interned in a row group. */
-struct known_shape {
-    uint32_t *numbers; /* per column */
-    uint32_t group;
-};
+#define NO_GROUP UINT32_MAX
 
 struct line_file {
     struct line_file_config config;
     struct json_table table;
     struct parquet_writer *parquet;
     struct parquet_column *columns;
-    VEC(struct known_shape) shapes; /* by their numbers */
+    VEC(uint32_t) groups;  /* of rows that a shape's numbers are of, by its own number */
+    VEC(uint32_t) numbers; /* of a shape's texts: one per column */
+    struct buf model;
+    struct buf expanded;
+    struct arena scratch;
 };
 
 static struct line_file *open_any(const struct line_file_config *config)
@@ -25,6 +26,9 @@ static struct line_file *open_any(const struct line_file_config *config)
 
     f->config = *config;
     json_table_init(&f->table);
+    buf_init(&f->model, BUF_UNLIMITED);
+    buf_init(&f->expanded, BUF_UNLIMITED);
+    arena_init(&f->scratch, ARENA_UNLIMITED);
     return f;
 }
 
@@ -32,17 +36,73 @@ static void close_any(struct line_file *f)
 {
     parquet_close(f->parquet);
     mem_free(f->columns);
-    for (size_t i = 0; i < f->shapes.len; i++) {
-        mem_free(f->shapes.items[i].numbers);
-    }
-    vec_release(&f->shapes);
+    vec_release(&f->groups);
+    vec_release(&f->numbers);
+    buf_release(&f->model);
+    buf_release(&f->expanded);
+    arena_release(&f->scratch);
     json_table_release(&f->table);
     mem_free(f);
 }
 
-static bool look(struct line_file *f, struct str line, struct err *e)
+/* ---- short lines ---- */
+
+/* The whole line that a short one stands for; valid until the next. */
+static bool expand(struct line_file *f, const struct short_line *s, struct str *ret_line,
+                   struct err *e)
 {
-    return json_table_look(&f->table, line, e);
+    buf_clear(&f->model);
+    buf_clear(&f->expanded);
+    arena_reset(&f->scratch);
+    if (f->config.fetch == NULL) {
+        return err_set(e, ERR_PARSE, "a short line where nothing can be read again");
+    }
+    if (!f->config.fetch(f->config.arg, s->at, &f->model, e) ||
+        !short_line_expand(buf_str(&f->model), s, &f->scratch, &f->expanded, e)) {
+        return false;
+    }
+    *ret_line = buf_str(&f->expanded);
+    return true;
+}
+
+/* A line without what marks it as a model. */
+static struct str unmarked(struct str line)
+{
+    return str_slice(line, short_line_is_model(line), line.len);
+}
+
+static bool look_short(struct line_file *f, struct str line, struct err *e)
+{
+    struct short_line s;
+
+    return short_line_read(line, &s, e) &&
+           (json_table_look_short(&f->table, &s) ||
+            (expand(f, &s, &line, e) && json_table_look(&f->table, line, e)));
+}
+
+static bool look(struct line_file *f, struct str line, uint64_t at, struct err *e)
+{
+    if (short_line_is(line)) {
+        return look_short(f, line, e);
+    }
+    return short_line_is_model(line) ? json_table_look_model(&f->table, unmarked(line), at, e)
+                                     : json_table_look(&f->table, line, e);
+}
+
+/* Has the table stand at the line's row. */
+static bool find_row(struct line_file *f, struct str line, uint64_t at, struct err *e)
+{
+    struct short_line s;
+
+    if (short_line_is_model(line)) {
+        return json_table_row_model(&f->table, unmarked(line), at, e);
+    }
+    if (!short_line_is(line)) {
+        return json_table_row(&f->table, line, e);
+    }
+    return short_line_read(line, &s, e) &&
+           (json_table_row_short(&f->table, &s) ||
+            (expand(f, &s, &line, e) && json_table_row(&f->table, line, e)));
 }
 
 uint64_t line_file_rest(const struct line_file *f)
@@ -60,11 +120,16 @@ static bool nothing(struct line_file *f, struct buf *out, struct err *e)
 
 /* ---- as they are ---- */
 
-static bool plain_add(struct line_file *f, struct str line, struct buf *out, struct err *e)
+static bool plain_add(struct line_file *f, struct str line, uint64_t at, struct buf *out,
+                      struct err *e)
 {
-    (void)f;
-    (void)e;
-    buf_add_str(out, line);
+    struct short_line s;
+
+    (void)at;
+    if (short_line_is(line) && (!short_line_read(line, &s, e) || !expand(f, &s, &line, e))) {
+        return false;
+    }
+    buf_add_str(out, unmarked(line));
     buf_add_byte(out, '\n');
     return true;
 }
@@ -83,13 +148,15 @@ static bool csv_begin(struct line_file *f, struct buf *out, struct err *e)
 {
     (void)e;
     json_table_settle(&f->table);
+    f->table.has_texts = true;
     table_csv_head(&f->table, out);
     return true;
 }
 
-static bool csv_add(struct line_file *f, struct str line, struct buf *out, struct err *e)
+static bool csv_add(struct line_file *f, struct str line, uint64_t at, struct buf *out,
+                    struct err *e)
 {
-    if (!json_table_row(&f->table, line, e)) {
+    if (!find_row(f, line, at, e)) {
         return false;
     }
     table_csv_row(&f->table, out);
@@ -179,49 +246,76 @@ static void put_cell(struct parquet_writer *w, size_t column, const struct cell 
     putters[cell->type](w, column, cell);
 }
 
-/* The numbers of a shape's texts, which are looked up once per row group. */
-static const uint32_t *numbers_of(struct line_file *f, const struct json_shape *shape)
-{
-    static const struct known_shape unknown = {NULL, UINT32_MAX};
+/* In place of numbers. */
+#define NO_CELL UINT32_MAX
+#define OTHER_CELL (UINT32_MAX - 1)
 
-    while (f->shapes.len <= shape->number) {
-        vec_push(&f->shapes, unknown);
+static uint32_t number_of(struct line_file *f, size_t column, const struct cell *cell)
+{
+    const struct json_row_shape *s = &f->table.row_shape;
+    bool is_own = column == s->time_column || column == s->value_column;
+
+    if (cell->type == CELL_TEXT && !is_own) {
+        return parquet_intern(f->parquet, column, cell->text);
     }
-    struct known_shape *k = &f->shapes.items[shape->number];
-    if (k->group == parquet_group(f->parquet)) {
-        return k->numbers;
-    }
-    if (k->numbers == NULL) {
-        k->numbers = mem_alloc((f->table.row.len + 1) * sizeof(k->numbers[0]));
-    }
-    k->group = parquet_group(f->parquet);
-    for (size_t i = 0; i < f->table.row.len; i++) {
-        const struct cell *cell = &shape->cells[i];
-        bool is_shared = i != shape->time_column && i != shape->value_column;
-        k->numbers[i] = cell->type == CELL_TEXT && is_shared
-                            ? parquet_intern(f->parquet, i, cell->text)
-                            : UINT32_MAX;
-    }
-    return k->numbers;
+    return cell->type == CELL_NONE && !is_own ? NO_CELL : OTHER_CELL;
 }
 
-static void put_row(struct line_file *f)
+/* The numbers of the texts of the row's shape, which are looked up once per row group. */
+static const uint32_t *numbers_of(struct line_file *f)
 {
-    const struct json_shape *shape = f->table.shape;
-    const uint32_t *numbers = shape != NULL ? numbers_of(f, shape) : NULL;
+    size_t columns = f->table.row.len;
+    size_t shape = f->table.row_shape.number;
+
+    while (f->groups.len <= shape) {
+        vec_push(&f->groups, NO_GROUP);
+        for (size_t i = 0; i < columns; i++) {
+            vec_push(&f->numbers, NO_CELL);
+        }
+    }
+    uint32_t *numbers = f->numbers.items + shape * columns;
+    if (f->groups.items[shape] != parquet_group(f->parquet)) {
+        f->groups.items[shape] = parquet_group(f->parquet);
+        for (size_t i = 0; i < columns; i++) {
+            numbers[i] = number_of(f, i, &f->table.shape->cells[i]);
+        }
+    }
+    return numbers;
+}
+
+/* A row of a shape has its own time and value only. */
+static void put_shape(struct line_file *f)
+{
+    const struct json_row_shape *s = &f->table.row_shape;
+    const uint32_t *numbers = numbers_of(f);
 
     for (size_t i = 0; i < f->table.row.len; i++) {
-        if (numbers != NULL && numbers[i] != UINT32_MAX) {
+        if (numbers[i] < OTHER_CELL) {
             parquet_put_interned(f->parquet, i, numbers[i]);
+        } else if (numbers[i] == NO_CELL) {
+            parquet_put_null(f->parquet, i);
         } else {
-            put_cell(f->parquet, i, &f->table.row.items[i]);
+            bool is_own = i == s->time_column || i == s->value_column;
+            put_cell(f->parquet, i, is_own ? &f->table.row.items[i] : &f->table.shape->cells[i]);
         }
     }
 }
 
-static bool parquet_add(struct line_file *f, struct str line, struct buf *out, struct err *e)
+static void put_row(struct line_file *f)
 {
-    if (!json_table_row(&f->table, line, e)) {
+    if (f->table.shape != NULL) {
+        put_shape(f);
+        return;
+    }
+    for (size_t i = 0; i < f->table.row.len; i++) {
+        put_cell(f->parquet, i, &f->table.row.items[i]);
+    }
+}
+
+static bool parquet_add(struct line_file *f, struct str line, uint64_t at, struct buf *out,
+                        struct err *e)
+{
+    if (!find_row(f, line, at, e)) {
         return false;
     }
     put_row(f);

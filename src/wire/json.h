@@ -128,6 +128,9 @@ bool json_fail(struct json_reader *r, enum err_code code, const char *fmt, ...)
 /* Ends reading; the caller has set the error. */
 void json_stop(struct json_reader *r);
 
+/* Is all of it a number of JSON? */
+bool json_is_number(struct str text);
+
 /* An error about byte <offset> of <text>, with line, column and the text around it. Always false. */
 bool json_err_at(struct str text, size_t offset, struct err *e, enum err_code code, const char *fmt,
                  ...) PRINTF_LIKE(5, 6) COLD;

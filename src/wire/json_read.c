@@ -260,6 +260,13 @@ static bool pass_number(const char **at, const char *end)
     return good;
 }
 
+bool json_is_number(struct str text)
+{
+    const char *at = text.ptr;
+
+    return text.len > 0 && pass_number(&at, text.ptr + text.len) && at == text.ptr + text.len;
+}
+
 static bool take_number_text(struct json_reader *r, struct str *ret_text)
 {
     const char *p = r->at;

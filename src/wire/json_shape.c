@@ -105,9 +105,7 @@ struct json_shape *json_shape_find(struct json_shapes *s, struct str line, struc
     return guess;
 }
 
-/* The last members of their names count, as everywhere; both at the top, the time first. */
-static bool find_gaps(struct str line, const struct json_node *root, struct str *time,
-                      struct str *value)
+bool json_gaps_of(struct str line, const struct json_node *root, struct json_gaps *ret)
 {
     const struct json_node *t = json_get(root, STR("timestamp"));
     const struct json_node *v = json_get(root, STR("value"));
@@ -116,36 +114,47 @@ static bool find_gaps(struct str line, const struct json_node *root, struct str 
         t->offset >= v->offset || t->offset + t->text.len + 2 > line.len) {
         return false;
     }
-    *time = str_make(line.ptr + t->offset + 1, t->text.len);
-    *value = str_make(line.ptr + v->offset, v->text.len);
-    return str_eq(*time, t->text) && str_eq(*value, v->text);
+    ret->time = str_make(line.ptr + t->offset + 1, t->text.len);
+    ret->value = str_make(line.ptr + v->offset, v->text.len);
+    return str_eq(ret->time, t->text) && str_eq(ret->value, v->text);
 }
 
-struct json_shape *json_shape_learn(struct json_shapes *s, struct str line,
-                                    const struct json_node *root, size_t more)
+struct json_shape *json_shape_add(struct json_shapes *s, struct str line,
+                                  const struct json_gaps *gaps, size_t more)
 {
     size_t bytes = line.len + sizeof(struct json_shape) + more;
-    struct str time;
-    struct str value;
+    size_t head = (size_t)(gaps->time.ptr - line.ptr);
+    size_t middle = head + gaps->time.len;
+    size_t value = (size_t)(gaps->value.ptr - line.ptr);
 
-    if (s->bytes + bytes > JSON_SHAPES_BYTES || !find_gaps(line, root, &time, &value)) {
-        return NULL;
-    }
-    const char *time_end = time.ptr + time.len;
-    const char *value_end = value.ptr + value.len;
-    struct str middle = str_make(time_end, (size_t)(value.ptr - time_end));
-    if (map_get(&s->by_middle, middle) != NULL) { /* one of another head or tail */
+    if (s->bytes + bytes > JSON_SHAPES_BYTES) {
         return NULL;
     }
     struct json_shape *shape = arena_new(&s->arena, struct json_shape);
+    struct str own = arena_dup(&s->arena, line);
     *shape = (struct json_shape){
-        .head = arena_dup(&s->arena, str_make(line.ptr, (size_t)(time.ptr - line.ptr))),
-        .middle = arena_dup(&s->arena, middle),
-        .tail =
-            arena_dup(&s->arena, str_make(value_end, line.len - (size_t)(value_end - line.ptr))),
+        .head = str_slice(own, 0, head),
+        .middle = str_slice(own, middle, value - middle),
+        .tail = str_slice(own, value + gaps->value.len, own.len),
         .number = s->count++,
     };
     s->bytes += bytes;
+    return shape;
+}
+
+struct json_shape *json_shape_learn(struct json_shapes *s, struct str line,
+                                    const struct json_gaps *gaps, size_t more)
+{
+    const char *time_end = gaps->time.ptr + gaps->time.len;
+    struct str middle = str_make(time_end, (size_t)(gaps->value.ptr - time_end));
+
+    if (map_get(&s->by_middle, middle) != NULL) { /* one of another head or tail */
+        return NULL;
+    }
+    struct json_shape *shape = json_shape_add(s, line, gaps, more);
+    if (shape == NULL) {
+        return NULL;
+    }
     (void)map_put(&s->by_middle, shape->middle, shape);
     if (s->last != NULL) {
         s->last->next = shape;

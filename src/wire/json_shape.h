@@ -16,11 +16,18 @@
 #include "base/str.h"
 #include "wire/json.h"
 
-enum { JSON_SHAPES_BYTES = 64 * 1024 * 1024 };
+enum { JSON_SHAPES_BYTES = 128 * 1024 * 1024 };
 
 struct cell;
 
-/* What stands before the time, between, and behind the value. */
+/* A member of the line that the shape was learned from. */
+struct json_part {
+    size_t column;
+    enum json_kind kind;
+    struct str text;
+};
+
+/* What stands before the time, between, and behind the value: parts of one text, the line's. */
 struct json_shape {
     struct str head; /* with the time's quote */
     struct str middle;
@@ -29,7 +36,9 @@ struct json_shape {
     size_t value_column;
     struct json_shape *next; /* which came behind it last time */
     uint32_t number;         /* from 0 */
-    struct cell *cells;      /* of the rows, but for the two; NULL: not yet */
+    struct json_part *parts; /* or NULL: it is to be parsed again */
+    size_t part_count;
+    struct cell *cells; /* of the rows, but for the two; NULL: not yet */
 };
 
 struct json_shapes {
@@ -52,8 +61,15 @@ void json_shapes_release(struct json_shapes *s);
 /* The shape of a line, or NULL. */
 struct json_shape *json_shape_find(struct json_shapes *s, struct str line, struct json_gaps *ret);
 
-/* The shape of a line that was parsed, to be kept; NULL when it has none or there is no room for <more> bytes of it. */
+/* Finds them in a line that was parsed; false when it has none. The last members of their names count, as everywhere;
+ * both at the top, the time first. */
+bool json_gaps_of(struct str line, const struct json_node *root, struct json_gaps *ret);
+
+/* The shape of a line that has gaps, to be kept; NULL when there is no room for <more> bytes of it. One that is added is not
+ * found by lines: who has it knows what it is for. */
+struct json_shape *json_shape_add(struct json_shapes *s, struct str line,
+                                  const struct json_gaps *gaps, size_t more);
 struct json_shape *json_shape_learn(struct json_shapes *s, struct str line,
-                                    const struct json_node *root, size_t more);
+                                    const struct json_gaps *gaps, size_t more);
 
 #endif

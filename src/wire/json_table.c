@@ -32,6 +32,7 @@ void json_table_init(struct json_table *t)
 void json_table_release(struct json_table *t)
 {
     buf_release(&t->rest);
+    vec_release(&t->models);
     vec_release(&t->columns);
     vec_release(&t->row);
     map_release(&t->by_name);
@@ -64,24 +65,41 @@ static bool number_of_text(struct str text, double *ret)
     return false;
 }
 
+/* ---- times, which come many times ---- */
+
+static bool time_of(struct json_table *t, struct str text, int64_t *ret_ns)
+{
+    struct err ignored = ERR_INIT;
+
+    if (!str_eq(text, t->time_text)) {
+        if (text.len > sizeof(t->time_room) || !time_parse_rfc3339(text, &t->time_ns, &ignored)) {
+            t->time_text = STR_NONE;
+            return false;
+        }
+        memcpy(t->time_room, text.ptr, text.len);
+        t->time_text = str_make(t->time_room, text.len);
+    }
+    *ret_ns = t->time_ns;
+    return true;
+}
+
 static unsigned seen_in_time(int64_t ns)
 {
     return ns % NS_PER_US == 0 ? SEEN_TIME : SEEN_TIME | SEEN_NANOS;
 }
 
-static unsigned seen_in_text(struct str column, struct str text)
+static unsigned seen_in_text(struct json_table *t, struct str column, struct str text)
 {
-    struct err ignored = ERR_INIT;
     int64_t ns = 0;
     double number = 0;
 
-    if (is_time_name(column) && time_parse_rfc3339(text, &ns, &ignored)) {
+    if (is_time_name(column) && time_of(t, text, &ns)) {
         return seen_in_time(ns);
     }
     return number_of_text(text, &number) ? SEEN_NUMBER_TEXT : SEEN_TEXT;
 }
 
-static unsigned seen_in(struct str column, const struct json_node *n)
+static unsigned seen_in(struct json_table *t, struct str column, const struct json_node *n)
 {
     int64_t integer = 0;
     double number = 0;
@@ -95,7 +113,7 @@ static unsigned seen_in(struct str column, const struct json_node *n)
                : number_parse(n->text, &number)    ? SEEN_NUMBER
                                                    : SEEN_TEXT;
     case JSON_STRING:
-        return seen_in_text(column, n->text);
+        return seen_in_text(t, column, n->text);
     case JSON_NULL:
     case JSON_NONE:
         return 0;
@@ -152,8 +170,14 @@ typedef void cell_visit(struct json_table *t, struct str name, const struct json
 
 static struct str inner_name(struct json_table *t, struct str outer, struct str inner)
 {
-    return outer.len == 0 ? inner
-                          : arena_printf(&t->arena, "%.*s.%.*s", STR_FMT(outer), STR_FMT(inner));
+    if (outer.len == 0) {
+        return inner;
+    }
+    char *name = arena_alloc_aligned(&t->arena, outer.len + 1 + inner.len, 1);
+    memcpy(name, outer.ptr, outer.len);
+    name[outer.len] = '.';
+    memcpy(name + outer.len + 1, inner.ptr, inner.len);
+    return str_make(name, outer.len + 1 + inner.len);
 }
 
 /* Depth is JSON's own: JSON_DEPTH_MAX. */
@@ -184,34 +208,98 @@ static bool visit_line(struct json_table *t, struct str line, cell_visit *visit,
     return true;
 }
 
-/* ---- times, which come many times ---- */
-
-static bool time_of(struct json_table *t, struct str text, int64_t *ret_ns)
+static void look_at_place(struct json_table *t, int64_t at, const struct json_node *value)
 {
-    struct err ignored = ERR_INIT;
-
-    if (!str_eq(text, t->time_text)) {
-        if (text.len > sizeof(t->time_room) || !time_parse_rfc3339(text, &t->time_ns, &ignored)) {
-            t->time_text = STR_NONE;
-            return false;
-        }
-        memcpy(t->time_room, text.ptr, text.len);
-        t->time_text = str_make(t->time_room, text.len);
+    if (at >= 0) {
+        struct json_column *c = &t->columns.items[at];
+        c->seen |= (c->seen & SEEN_TEXT) != 0 ? 0 : seen_in(t, c->name, value);
+    } else {
+        t->has_rest |= value->kind != JSON_NULL;
     }
-    *ret_ns = t->time_ns;
-    return true;
 }
 
 static void look_at(struct json_table *t, struct str name, const struct json_node *value)
 {
-    int64_t at = place_of(t, name);
+    look_at_place(t, place_of(t, name), value);
+}
 
-    if (at >= 0) {
-        struct json_column *c = &t->columns.items[at];
-        c->seen |= (c->seen & SEEN_TEXT) != 0 ? 0 : seen_in(name, value);
-    } else {
-        t->has_rest |= value->kind != JSON_NULL;
+/* ---- simple lines, most of which have the members of the one before ---- */
+
+static bool is_called(const struct json_column *c, const struct json_member *m)
+{
+    size_t start = m->outer.len > 0 ? m->outer.len + 1 : 0;
+
+    return c->name.len == start + m->key.len &&
+           memcmp(c->name.ptr + start, m->key.ptr, m->key.len) == 0 &&
+           (start == 0 || (c->name.ptr[m->outer.len] == '.' &&
+                           memcmp(c->name.ptr, m->outer.ptr, m->outer.len) == 0));
+}
+
+/* Is the member's column the one that is expected? Then the next one is. */
+static bool is_expected(struct json_table *t, const struct json_member *m)
+{
+    size_t named = t->columns.len - (t->has_rest && t->row.len > 0);
+    bool is = t->expected < named && is_called(&t->columns.items[t->expected], m);
+
+    t->expected += is;
+    return is;
+}
+
+/* <places>: the column of each, or -1. */
+static void look_at_members(struct json_table *t, int64_t *places)
+{
+    t->expected = 0;
+    for (size_t i = 0; i < t->flat.count; i++) {
+        const struct json_member *m = &t->flat.members[i];
+        const struct json_node value = {.kind = m->kind, .text = m->text};
+        if (!is_expected(t, m)) {
+            int64_t at = place_of(t, inner_name(t, m->outer, m->key));
+            t->expected = at >= 0 ? (size_t)at + 1 : SIZE_MAX;
+        }
+        places[i] = t->expected != SIZE_MAX ? (int64_t)t->expected - 1 : -1;
+        look_at_place(t, places[i], &value);
     }
+}
+
+/* What the line of a shape has for which columns, so that it is not parsed again; nothing where one has no column. */
+static void keep_parts(struct json_table *t, struct json_shape *shape, struct str line,
+                       const int64_t *places)
+{
+    struct json_part *parts = arena_array(&t->shapes.arena, struct json_part, t->flat.count);
+
+    for (size_t i = 0; i < t->flat.count; i++) {
+        const struct json_member *m = &t->flat.members[i];
+        if (places[i] < 0) {
+            return;
+        }
+        parts[i] = (struct json_part){(size_t)places[i], m->kind, m->text};
+        if (m->text.len > 0) {
+            parts[i].text.ptr = shape->head.ptr + (m->text.ptr - line.ptr);
+        }
+    }
+    shape->parts = parts;
+    shape->part_count = t->flat.count;
+}
+
+/* As json_gaps_of(). */
+static bool gaps_of_members(const struct json_flat *flat, struct json_gaps *ret)
+{
+    const struct json_member *time = NULL;
+    const struct json_member *value = NULL;
+
+    for (size_t i = 0; i < flat->count; i++) {
+        const struct json_member *m = &flat->members[i];
+        if (m->outer.len == 0) {
+            time = str_eq(m->key, STR("timestamp")) ? m : time;
+            value = str_eq(m->key, STR("value")) ? m : value;
+        }
+    }
+    if (time == NULL || value == NULL || time->kind != JSON_STRING || value->kind != JSON_NUMBER ||
+        time > value) {
+        return false;
+    }
+    *ret = (struct json_gaps){time->text, value->text};
+    return true;
 }
 
 /* Only the gaps may be of a type that was not seen. */
@@ -223,25 +311,31 @@ static void look_at_gaps(struct json_table *t, const struct json_shape *shape,
     int64_t number = 0;
 
     time->seen |= time_of(t, gaps->time, &number) ? seen_in_time(number)
-                                                  : seen_in_text(time->name, gaps->time);
+                                                  : seen_in_text(t, time->name, gaps->time);
     if ((value->seen & SEEN_NUMBER) == 0) {
         value->seen |= number_parse_i64(gaps->value, &number) ? SEEN_INTEGER : SEEN_NUMBER;
     }
 }
 
-static void learn_shape(struct json_table *t, struct str line, const struct json_node *root)
+typedef struct json_shape *make_shape(struct json_shapes *s, struct str line,
+                                      const struct json_gaps *gaps, size_t more);
+
+static struct json_shape *learn_shape(struct json_table *t, struct str line,
+                                      const struct json_gaps *gaps, make_shape *make)
 {
     const void *time = map_get(&t->by_name, STR("timestamp"));
     const void *value = map_get(&t->by_name, STR("value"));
+    struct json_shape *shape =
+        time != NULL && value != NULL
+            ? make(&t->shapes, line, gaps,
+                   t->columns.len * (sizeof(struct cell) + sizeof(struct json_part)))
+            : NULL;
 
-    if (time != NULL && value != NULL) {
-        struct json_shape *shape =
-            json_shape_learn(&t->shapes, line, root, t->columns.len * sizeof(struct cell));
-        if (shape != NULL) {
-            shape->time_column = (size_t)(uintptr_t)time - 1;
-            shape->value_column = (size_t)(uintptr_t)value - 1;
-        }
+    if (shape != NULL) {
+        shape->time_column = (size_t)(uintptr_t)time - 1;
+        shape->value_column = (size_t)(uintptr_t)value - 1;
     }
+    return shape;
 }
 
 /* A number of a column that has such; one with an exponent may be too large for any. */
@@ -255,19 +349,133 @@ static bool is_seen(const struct json_table *t, const struct json_shape *shape, 
            number_parse(value, &number);
 }
 
-bool json_table_look(struct json_table *t, struct str line, struct err *e)
+/* A line that t->flat has. */
+static void look_at_simple(struct json_table *t, struct str line, make_shape *make)
+{
+    int64_t places[JSON_FLAT_MAX];
+    struct json_gaps gaps;
+    struct json_shape *shape = NULL;
+
+    arena_reset(&t->arena);
+    look_at_members(t, places);
+    if (gaps_of_members(&t->flat, &gaps)) {
+        shape = learn_shape(t, line, &gaps, make);
+    }
+    if (shape != NULL) {
+        keep_parts(t, shape, line, places);
+    }
+    t->shape = shape;
+}
+
+/* A line of no known shape. */
+static bool look_at_new(struct json_table *t, struct str line, make_shape *make, struct err *e)
 {
     struct json_node *root = NULL;
     struct json_gaps gaps;
-    const struct json_shape *shape = json_shape_find(&t->shapes, line, &gaps);
 
-    if (shape != NULL && is_seen(t, shape, gaps.value)) {
-        look_at_gaps(t, shape, &gaps);
+    if (json_flat_read(line, &t->flat)) {
+        look_at_simple(t, line, make);
+    } else if (visit_line(t, line, look_at, &root, e)) {
+        t->shape = json_gaps_of(line, root, &gaps) ? learn_shape(t, line, &gaps, make) : NULL;
     } else {
-        if (!visit_line(t, line, look_at, &root, e)) {
-            return false;
+        return false;
+    }
+    t->rows++;
+    return true;
+}
+
+bool json_table_look(struct json_table *t, struct str line, struct err *e)
+{
+    struct json_gaps gaps;
+
+    t->shape = json_shape_find(&t->shapes, line, &gaps);
+    if (t->shape != NULL && is_seen(t, t->shape, gaps.value)) {
+        look_at_gaps(t, t->shape, &gaps);
+        t->rows++;
+        return true;
+    }
+    return look_at_new(t, line, json_shape_learn, e);
+}
+
+/* ---- short lines ---- */
+
+enum { MODELS_MAX = 4 * 1000 * 1000 };
+
+static struct json_row_shape row_shape_of(const struct json_shape *shape)
+{
+    return (struct json_row_shape){shape->number, (uint16_t)shape->time_column,
+                                   (uint16_t)shape->value_column};
+}
+
+bool json_table_look_model(struct json_table *t, struct str line, uint64_t at, struct err *e)
+{
+    bool is_behind = t->models.len == 0 || vec_last(&t->models)->at < at;
+
+    if (!look_at_new(t, line, json_shape_add, e)) {
+        return false;
+    }
+    if (t->shape != NULL && is_behind && t->models.len < MODELS_MAX) {
+        vec_push(&t->models, ((struct json_model){at, t->shape, row_shape_of(t->shape), false}));
+    }
+    return true;
+}
+
+/* Mostly that behind the last one. */
+static struct json_model *model_of(struct json_table *t, uint64_t at)
+{
+    struct json_model *models = t->models.items;
+    size_t low = 0;
+    size_t high = t->models.len;
+
+    if (t->model + 1 < high && models[t->model + 1].at == at) {
+        t->model++;
+        return &models[t->model];
+    }
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (models[middle].at < at) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
-        learn_shape(t, line, root);
+    }
+    if (low == t->models.len || models[low].at != at) {
+        return NULL;
+    }
+    t->model = low;
+    return &models[low];
+}
+
+/* Of whole numbers below it the text is all digits, and back. */
+#define DIGITS_END 1e15
+
+/* Is the number, as it is printed, whole? */
+static bool is_whole(double value, int64_t *ret)
+{
+    char text[NUMBER_TEXT_MAX];
+
+    if (value != trunc(value)) {
+        return false;
+    }
+    if (fabs(value) < DIGITS_END) {
+        *ret = (int64_t)value;
+        return true;
+    }
+    return number_parse_i64(str_make(text, number_format(value, text)), ret);
+}
+
+bool json_table_look_short(struct json_table *t, const struct short_line *s)
+{
+    const struct json_model *model = model_of(t, s->at);
+    int64_t ignored = 0;
+
+    if (model == NULL) {
+        return false;
+    }
+    struct json_column *value = &t->columns.items[model->row.value_column];
+    t->columns.items[model->row.time_column].seen |= seen_in_time(s->time_ns);
+    if ((value->seen & SEEN_NUMBER) == 0) {
+        value->seen |= is_whole(s->value, &ignored) ? SEEN_INTEGER : SEEN_NUMBER;
     }
     t->rows++;
     return true;
@@ -375,21 +583,43 @@ static void set_rest(struct json_table *t)
     }
 }
 
+static void set_cell_at(struct json_table *t, size_t at, const struct json_node *value)
+{
+    struct cell *cell = &t->row.items[at];
+
+    if (value->kind != JSON_NULL) {
+        *cell = (struct cell){.type = t->columns.items[at].type, .text = text_of(t, value)};
+        if (cell->type != CELL_TIME || !time_of(t, cell->text, &cell->integer)) {
+            fill_cell(cell, value);
+        }
+    }
+}
+
 static void set_cell(struct json_table *t, struct str name, const struct json_node *value)
 {
     void *found = map_get(&t->by_name, name);
 
-    if (value->kind == JSON_NULL) {
-        return;
-    }
-    if (found == NULL) {
+    if (found != NULL) {
+        set_cell_at(t, (size_t)(uintptr_t)found - 1, value);
+    } else if (value->kind != JSON_NULL) {
         add_to_rest(t, name, value);
-        return;
     }
-    size_t at = (size_t)(uintptr_t)found - 1;
-    struct cell *cell = &t->row.items[at];
-    *cell = (struct cell){.type = t->columns.items[at].type, .text = text_of(t, value)};
-    fill_cell(cell, value);
+}
+
+static void set_members(struct json_table *t)
+{
+    t->expected = 0;
+    for (size_t i = 0; i < t->flat.count; i++) {
+        const struct json_member *m = &t->flat.members[i];
+        const struct json_node value = {.kind = m->kind, .text = m->text};
+        if (is_expected(t, m)) {
+            set_cell_at(t, t->expected - 1, &value);
+        } else {
+            struct str name = inner_name(t, m->outer, m->key);
+            set_cell(t, name, &value);
+            t->expected = (size_t)(uintptr_t)map_get(&t->by_name, name);
+        }
+    }
 }
 
 /* What rows of the shape share; texts live as long as the shape. */
@@ -400,6 +630,25 @@ static void keep_cells(struct json_table *t, struct json_shape *shape)
         shape->cells[i] = t->row.items[i];
         shape->cells[i].text = arena_dup(&t->shapes.arena, t->row.items[i].text);
     }
+}
+
+/* The same of a shape that knows what its line has. */
+static void make_cells(struct json_table *t, struct json_shape *shape)
+{
+    for (size_t i = 0; i < t->row.len; i++) {
+        t->row.items[i] = (struct cell){0};
+    }
+    for (size_t i = 0; i < shape->part_count; i++) {
+        const struct json_part *p = &shape->parts[i];
+        const struct json_node value = {.kind = p->kind, .text = p->text};
+        set_cell_at(t, p->column, &value);
+        if (p->kind == JSON_TRUE || p->kind == JSON_FALSE) {
+            t->row.items[p->column].text =
+                arena_dup(&t->shapes.arena, t->row.items[p->column].text);
+        }
+    }
+    shape->cells = arena_array(&t->shapes.arena, struct cell, t->row.len);
+    memcpy(shape->cells, t->row.items, t->row.len * sizeof(t->row.items[0]));
 }
 
 static void fill_gap(struct json_table *t, size_t column, struct str text, enum json_kind kind)
@@ -418,32 +667,121 @@ static void count_rest(struct json_table *t)
     t->rest_rows += t->has_rest && t->row.items[t->row.len - 1].type != CELL_NONE;
 }
 
-bool json_table_row(struct json_table *t, struct str line, struct err *e)
+/* A line of <shape>, or of none; its cells are known then or become so. */
+static bool read_row(struct json_table *t, struct str line, struct json_shape *shape, struct err *e)
 {
     struct json_node *root = NULL;
+
+    for (size_t i = 0; i < t->row.len; i++) {
+        t->row.items[i] = (struct cell){0};
+    }
+    buf_clear(&t->rest);
+    if (json_flat_read(line, &t->flat)) {
+        arena_reset(&t->arena);
+        set_members(t);
+    } else if (!visit_line(t, line, set_cell, &root, e)) {
+        return false;
+    }
+    set_rest(t);
+    count_rest(t);
+    if (shape != NULL && shape->cells == NULL) {
+        keep_cells(t, shape);
+    }
+    return true;
+}
+
+bool json_table_row(struct json_table *t, struct str line, struct err *e)
+{
     struct json_gaps gaps;
     struct json_shape *shape = json_shape_find(&t->shapes, line, &gaps);
 
     t->shape = NULL;
+    if (shape != NULL && shape->cells == NULL && shape->parts != NULL) {
+        arena_reset(&t->arena);
+        make_cells(t, shape);
+    }
     if (shape != NULL && shape->cells != NULL) {
         memcpy(t->row.items, shape->cells, t->row.len * sizeof(t->row.items[0]));
         fill_gap(t, shape->time_column, gaps.time, JSON_STRING);
         fill_gap(t, shape->value_column, gaps.value, JSON_NUMBER);
         t->shape = shape;
+        t->row_shape = row_shape_of(shape);
         count_rest(t);
         return true;
     }
-    for (size_t i = 0; i < t->row.len; i++) {
-        t->row.items[i] = (struct cell){0};
+    return read_row(t, line, shape, e);
+}
+
+bool json_table_row_model(struct json_table *t, struct str line, uint64_t at, struct err *e)
+{
+    struct json_model *model = model_of(t, at);
+    struct json_shape *shape = model != NULL ? model->shape : NULL;
+
+    t->shape = NULL;
+    if (shape == NULL || shape->parts == NULL) {
+        bool ok = read_row(t, line, shape, e);
+        if (model != NULL) {
+            model->has_cells = ok;
+        }
+        return ok;
     }
-    buf_clear(&t->rest);
-    if (!visit_line(t, line, set_cell, &root, e)) {
+    arena_reset(&t->arena);
+    make_cells(t, shape); /* with its own time and value */
+    model->has_cells = true;
+    t->shape = shape;
+    t->row_shape = model->row;
+    count_rest(t);
+    return true;
+}
+
+/* A text is what the sample would have been written with. */
+static void fill_short_time(struct json_table *t, struct cell *cell, int64_t time_ns)
+{
+    struct buf text = BUF_INIT(sizeof(t->time_room));
+
+    cell->integer = time_ns;
+    if (!t->has_texts && cell->type == CELL_TIME) {
+        return;
+    }
+    if (t->time_text.len == 0 || t->time_ns != time_ns) {
+        buf_add_rfc3339(&text, time_ns);
+        memcpy(t->time_room, text.ptr, text.len);
+        t->time_text = str_make(t->time_room, text.len);
+        t->time_ns = time_ns;
+        buf_release(&text);
+    }
+    cell->text = t->time_text;
+}
+
+static void fill_short_value(struct json_table *t, struct cell *cell, double value)
+{
+    cell->number = value;
+    if (cell->type == CELL_INTEGER) {
+        (void)is_whole(value, &cell->integer);
+    }
+    if (t->has_texts || cell->type == CELL_TEXT) {
+        cell->text = str_make(t->value_room, number_format(value, t->value_room));
+    }
+}
+
+bool json_table_row_short(struct json_table *t, const struct short_line *s)
+{
+    const struct json_model *model = model_of(t, s->at);
+
+    if (model == NULL || !model->has_cells) {
         return false;
     }
-    set_rest(t);
-    count_rest(t);
-    if (shape != NULL) {
-        keep_cells(t, shape);
+    if (t->has_texts) {
+        memcpy(t->row.items, model->shape->cells, t->row.len * sizeof(t->row.items[0]));
     }
+    struct cell *time = &t->row.items[model->row.time_column];
+    struct cell *value = &t->row.items[model->row.value_column];
+    time->type = t->columns.items[model->row.time_column].type;
+    value->type = t->columns.items[model->row.value_column].type;
+    fill_short_time(t, time, s->time_ns);
+    fill_short_value(t, value, s->value);
+    t->shape = model->shape;
+    t->row_shape = model->row;
+    t->rest_rows += t->has_rest && model->shape->cells[t->row.len - 1].type != CELL_NONE;
     return true;
 }

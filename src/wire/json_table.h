@@ -7,7 +7,7 @@
  * texts of "timestamp", of "time" and of what ends in "_timestamp" or "_at" are times where all of them are; what is mixed
  * otherwise is text.
  *
- * Lines that differ in time and value alone are parsed once (json_shape.h).
+ * Lines that differ in time and value alone are parsed once (json_shape.h); short ones (short_line.h) say so themselves.
  *
  *   json_table_look(t, line) for every line; json_table_settle(t); then json_table_row(t, line) for each
  *
@@ -21,10 +21,13 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/map.h"
+#include "base/number.h"
 #include "base/str.h"
 #include "base/vec.h"
 #include "wire/json.h"
+#include "wire/json_flat.h"
 #include "wire/json_shape.h"
+#include "wire/short_line.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -55,6 +58,21 @@ struct json_column {
     bool has_nanos;      /* of times: one is not of whole microseconds */
 };
 
+/* What is needed of a shape for each of its rows. */
+struct json_row_shape {
+    uint32_t number;
+    uint16_t time_column;
+    uint16_t value_column;
+};
+
+/* A line that short ones refer to. */
+struct json_model {
+    uint64_t at;
+    struct json_shape *shape;
+    struct json_row_shape row;
+    bool has_cells;
+};
+
 struct json_table {
     VEC(struct json_column) columns;
     VEC(struct cell) row; /* a cell for each column */
@@ -65,12 +83,21 @@ struct json_table {
     struct json_writer rest_writer;
     struct map by_name;
     struct json_shapes shapes;
-    const struct json_shape
+    struct json_shape
         *shape;           /* of the row; or NULL. All its cells but the two in its gaps are as they
                                        were in every row of the shape */
     struct str time_text; /* of the line before, in <time_room>, and what it is */
     char time_room[48];
     int64_t time_ns;
+    bool
+        has_texts; /* rows of short lines are wanted whole, with texts as they would have been written */
+    VEC(struct json_model) models;      /* in order */
+    const struct json_model *row_model; /* of the row that is short; or NULL */
+    struct json_row_shape row_shape;    /* of the row, where <shape> is not NULL */
+    size_t model;                       /* the last that was asked for */
+    size_t expected; /* the column that will come next if a line is like the one before */
+    char value_room[NUMBER_TEXT_MAX];
+    struct json_flat flat;
     struct arena names;
     struct arena arena; /* of a line */
 };
@@ -81,10 +108,25 @@ void json_table_release(struct json_table *t);
 /* False for what is no object. */
 MUST_USE bool json_table_look(struct json_table *t, struct str line, struct err *e);
 
+/* The same for a line that short ones will refer to as <at>, which grows. */
+MUST_USE bool json_table_look_model(struct json_table *t, struct str line, uint64_t at,
+                                    struct err *e);
+
+/* The same for a short line; false, and nothing, when its model is not known (any more): it is to be expanded then. */
+bool json_table_look_short(struct json_table *t, const struct short_line *s);
+
 /* Columns that nothing was seen in are texts. */
 void json_table_settle(struct json_table *t);
 
 /* Fills t->row. */
 MUST_USE bool json_table_row(struct json_table *t, struct str line, struct err *e);
+
+/* The same for a line that was looked at as a model. */
+MUST_USE bool json_table_row_model(struct json_table *t, struct str line, uint64_t at,
+                                   struct err *e);
+
+/* The same for a short line, but without <has_texts> only the cells of time and value are filled: the others are
+ * t->shape->cells. False, and nothing, when its model is not known or did not come yet. */
+bool json_table_row_short(struct json_table *t, const struct short_line *s);
 
 #endif

@@ -94,7 +94,7 @@ void parquet_close(struct parquet_writer *w)
 /* ---- rows ---- */
 
 /* Is a run of values (even) or of none (odd) going on? Runs are kept only once there is a null. */
-static void note_presence(struct parquet_values *v, bool is_there)
+static inline void note_presence(struct parquet_values *v, bool is_there)
 {
     v->rows++;
     if (v->nulls == 0 && is_there) {
@@ -158,7 +158,6 @@ void parquet_put_interned(struct parquet_writer *w, size_t column, uint32_t numb
 {
     struct parquet_values *v = &w->values[column];
 
-    v->plain_bytes += v->texts.items[number].len + sizeof(uint32_t);
     vec_push(&v->numbers, number);
     note_presence(v, true);
 }
@@ -218,7 +217,6 @@ static void clear_values(struct parquet_values *v)
     v->texts.len = 0;
     v->runs.len = 0;
     v->text_bytes = 0;
-    v->plain_bytes = 0;
     v->nulls = 0;
     v->rows = 0;
     map_clear(&v->by_text);

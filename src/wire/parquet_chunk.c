@@ -230,12 +230,23 @@ static void add_text(struct str text, struct buf *out)
     buf_add_str(out, text);
 }
 
+/* Would the texts, as often as they come, have more bytes? */
+static bool is_longer_plain(const struct parquet_values *v, size_t bytes)
+{
+    size_t plain = 0;
+
+    for (size_t i = 0; i < v->numbers.len && plain <= bytes; i++) {
+        plain += v->texts.items[v->numbers.items[i]].len + sizeof(uint32_t);
+    }
+    return plain > bytes;
+}
+
 static int encode_texts(const struct parquet_values *v, struct parquet_scratch *s,
                         uint32_t *ret_distinct)
 {
     size_t with = v->text_bytes + v->texts.len * sizeof(uint32_t) + v->numbers.len / 2;
 
-    if (with < v->plain_bytes) {
+    if (is_longer_plain(v, with)) {
         for (size_t i = 0; i < v->texts.len; i++) {
             add_text(v->texts.items[i], &s->dictionary);
         }

@@ -18,7 +18,6 @@ struct parquet_values {
     VEC(uint32_t) numbers; /* of texts: places in <texts> */
     VEC(struct str) texts; /* each once, in the arena */
     size_t text_bytes;     /* of those */
-    size_t plain_bytes;    /* of all texts, as often as they come */
     struct map by_text;    /* place + 1 */
     struct arena arena;
     VEC(uint32_t)

@@ -9,6 +9,7 @@
 #include "export/exporter_options.h"
 #include "export/file_sink.h"
 #include "export/payload.h"
+#include "export/spool_lines.h"
 #include "wire/record_json.h"
 
 /* The order of the choices. */
@@ -259,9 +260,10 @@ static bool advise(const void *config, const struct yaml_node *node, struct err 
 
 /* ---- lines ---- */
 
-/* What a leaf with a serializer keeps. */
-struct serializer {
-    struct payload *payload;
+/* What a leaf keeps. */
+struct writer {
+    struct spool_lines *spool; /* of a table; or NULL */
+    struct payload *payload;   /* of a serializer; or NULL, and nothing below */
     struct payload_writer writer;
     const struct clock *clock;
     struct buf object;
@@ -269,37 +271,66 @@ struct serializer {
 
 static void close_state(void *state)
 {
-    struct serializer *s = state;
+    struct writer *w = state;
 
-    if (s != NULL) {
-        payload_writer_release(&s->writer);
-        payload_free(s->payload);
-        buf_release(&s->object);
-        mem_free(s);
+    if (w->payload != NULL) {
+        payload_writer_release(&w->writer);
+        payload_free(w->payload);
     }
+    spool_lines_free(w->spool);
+    buf_release(&w->object);
+    mem_free(w);
+}
+
+/* A serializer's lines have any form, and for who debugs each line is what it says. */
+static bool has_short_lines(const struct file_config *c)
+{
+    return c->file_format != FORMAT_JSONL && c->serializer == NULL &&
+           !c->common.debug.validate_schemas && !c->common.debug.refuse_invalid;
 }
 
 static void *open_state(const struct exporter_place *place, const void *config)
 {
     const struct file_config *c = config;
+    struct writer *w = mem_new(struct writer);
     struct err ignored = ERR_INIT; /* check() compiled it already */
-    struct payload *payload = NULL;
 
-    if (c->serializer == NULL || !payload_compile(c->serializer, &payload, &ignored)) {
-        return NULL;
+    *w = (struct writer){.clock = place->env->clock, .object = BUF_INIT(BUF_UNLIMITED)};
+    if (has_short_lines(c)) {
+        size_t lanes = c->common.buffer.lanes > 1 ? (size_t)c->common.buffer.lanes : 1;
+        w->spool = spool_lines_new(SPOOL_LINES_BYTES / lanes);
     }
-    struct serializer *s = mem_new(struct serializer);
-    *s = (struct serializer){
-        .payload = payload, .clock = place->env->clock, .object = BUF_INIT(BUF_UNLIMITED)};
-    payload_writer_init(&s->writer, payload);
-    return s;
+    if (c->serializer != NULL && payload_compile(c->serializer, &w->payload, &ignored)) {
+        payload_writer_init(&w->writer, w->payload);
+    }
+    return w;
+}
+
+static void begin_lines(void *state, uint64_t spool, int64_t at)
+{
+    struct writer *w = state;
+
+    if (w->spool != NULL) {
+        spool_lines_begin(w->spool, spool, at);
+    }
+}
+
+static int64_t end_lines(void *state, bool is_there)
+{
+    struct writer *w = state;
+
+    return w->spool != NULL ? spool_lines_end(w->spool, is_there) : 0;
 }
 
 /* Object <part> of a row; false when the templates make nothing of it. */
 static bool add_object(struct record_objects *objects, uint32_t row, uint32_t part,
-                       struct serializer *s, struct buf *lines, struct err *e)
+                       struct writer *s, struct buf *lines, struct err *e)
 {
-    if (s == NULL) {
+    if (s->spool != NULL) {
+        spool_lines_add(s->spool, objects, row, part, lines);
+        return true;
+    }
+    if (s->payload == NULL) {
         record_objects_add(objects, row, part, lines);
         buf_add_byte(lines, '\n');
         return true;
@@ -313,7 +344,7 @@ static bool add_object(struct record_objects *objects, uint32_t row, uint32_t pa
     return true;
 }
 
-static void add_row(struct record_objects *objects, uint32_t row, struct serializer *s,
+static void add_row(struct record_objects *objects, uint32_t row, struct writer *s,
                     struct buf *lines, struct outcome *out)
 {
     uint32_t count = record_objects_count(objects, row);
@@ -355,6 +386,8 @@ static bool validate(const void *config, const struct sent_rows *sent, struct st
 static const struct file_exporter jsonl = {
     .next_lines = next_lines,
     .validate = validate,
+    .begin_lines = begin_lines,
+    .end_lines = end_lines,
     .open_state = open_state,
     .close_state = close_state,
 };
