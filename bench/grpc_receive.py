@@ -2,7 +2,7 @@
 """How fast OTLP over gRPC is received and held: Google's client (python3-grpcio) sends requests of 2,000 points of ten
 attributes, as made by an encoder of the tests, to a Telex whose one exporter writes to a log on disk.
 
-usage: otlp_grpc.py [SECONDS [SENDERS]]
+usage: grpc_receive.py [SECONDS [SENDERS]]
 """
 
 import os
