@@ -83,7 +83,7 @@ static uint32_t put_series(struct encoder *en, const struct samples *s, struct v
         uint32_t row = view_row(v, at);
         put_sample(en->out, s->time_ns[row], s->value[row]);
     }
-    if (s->meta != NULL && s->meta[series] != NULL) {
+    if (s->meta != NULL && series_meta_says(s->meta[series])) {
         put_metadata(en, labels_get(s->series[series], STR("__name__")), s->meta[series]);
     }
     pb_end(en->out, begun);
