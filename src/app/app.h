@@ -18,6 +18,7 @@
 #include "rules/engine.h"
 
 struct alert_states;
+struct event_table;
 struct app;
 struct trace_control;
 

@@ -62,6 +62,13 @@ struct history_config {
     int64_t max_age_ns;
 };
 
+/* Our own table of events. */
+struct event_store_config {
+    int64_t max_rows;
+    int64_t max_bytes;
+    int64_t max_age_ns;
+};
+
 /* Series that rules may have: what they record, and alerts. 0: no limit. */
 struct limits_config {
     int64_t default_limit; /* of groups that say nothing */
@@ -102,6 +109,7 @@ struct settings {
     struct history_config history;
     const struct yaml_node *events;
     const struct yaml_node *event_exporter;
+    struct event_store_config event_store;
     struct restore_config restore;
     int64_t shutdown_timeout_ns;
 };

@@ -1,5 +1,6 @@
 /* The table of telex.yaml: sections in the order of the reference page. */
 #include "app/config.h"
+#include "app/event_store.h"
 
 static const char *const levels[] = {"debug", "info", "warn", "error", "off", NULL};
 static const char *const formats[] = {"logfmt", "json", NULL};
@@ -397,6 +398,11 @@ static const struct option rows[] = {
      .offset = offsetof(struct settings, event_exporter),
      .help =
          "The section of that name of NVSentinel's Helm values: one more stream, called `event-exporter`."},
+    {.name = "event_table",
+     .type = OPTION_TABLE,
+     .offset = offsetof(struct settings, event_store),
+     .table = &event_store_options,
+     .help = "How much is kept of events that are given to Telex."},
     {.name = "limits",
      .type = OPTION_TABLE,
      .offset = offsetof(struct settings, limits),

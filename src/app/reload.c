@@ -8,6 +8,7 @@
  *   4. Overrides are on disk before they run; when they cannot run, those of before are put back.
  */
 #include "app/app_int.h"
+#include "app/event_store.h"
 
 #include "app/overrides.h"
 #include "app/streams.h"
@@ -268,6 +269,7 @@ static bool exchange_all(struct app *a, struct loaded *l, struct collector *coll
         collect_error(collector, &e);
     } else {
         trace_control_use(a->trace_control, a->now.config);
+        event_store_use(a->event_table, a->now.config);
         if (a->options.changed != NULL) {
             a->options.changed(a->options.changed_arg, a->now.config);
         }

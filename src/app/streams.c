@@ -1,34 +1,18 @@
 #include "app/streams.h"
 
 #include "app/app_int.h"
+#include "app/event_store.h"
 #include "events/events.h"
-#include "events/sources/sources.h"
 #include "state/event_table.h"
 
 enum { REST_MS = 10 * 1000 };
 
-/* Do streams read our own table? */
-static bool needs_table(const struct config *c)
-{
-    for (size_t i = 0; i < c->streams.count; i++) {
-        if (c->streams.items[i].options.enabled && c->streams.items[i].kind == &source_embedded) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool open_table(struct app *a, struct err *e)
 {
-    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
     const struct config *c = a->now.config;
 
-    if (a->event_table != NULL || !needs_table(c)) {
-        return true;
-    }
-    buf_addf(&path, "%.*s/events.db", STR_FMT(c->settings.state.path));
-    const struct event_table_options options = {.path = buf_str(&path)};
-    return event_table_open(a->env, &options, &a->event_table, e);
+    return a->event_table != NULL || !event_store_is_wanted(c) ||
+           event_store_open(a->env, c, false, &a->event_table, e);
 }
 
 static bool open_streams(struct app *a, struct err *e)

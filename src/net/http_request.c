@@ -53,6 +53,37 @@ struct str http_exchange_header(const struct http_exchange *x, const char *name)
     return str_of(MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name));
 }
 
+struct header_search {
+    struct str prefix;
+    struct http_header *headers;
+    size_t max;
+    size_t count;
+};
+
+static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const char *name,
+                                      const char *value)
+{
+    struct header_search *s = arg;
+
+    (void)kind;
+    if (str_eq_nocase(str_slice(str_of(name), 0, s->prefix.len), s->prefix)) {
+        if (s->count < s->max) {
+            s->headers[s->count] = (struct http_header){str_of(name), str_of(value)};
+        }
+        s->count++;
+    }
+    return MHD_YES;
+}
+
+size_t http_exchange_headers(const struct http_exchange *x, struct str prefix,
+                             struct http_header *ret, size_t max)
+{
+    struct header_search s = {prefix, ret, max, 0};
+
+    (void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, look_at_header, &s);
+    return s.count;
+}
+
 struct str http_exchange_remote(const struct http_exchange *x)
 {
     return str_of(x->place->remote);

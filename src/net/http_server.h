@@ -167,6 +167,10 @@ bool http_exchange_query_value(struct http_exchange *x, struct str name, struct 
 /* A header of the request in any case; STR_NONE when absent. Until the exchange is over. */
 struct str http_exchange_header(const struct http_exchange *x, const char *name);
 
+/* Headers whose names begin with <prefix>, in any case: as many as <max>. Gives how many there are. */
+size_t http_exchange_headers(const struct http_exchange *x, struct str prefix,
+                             struct http_header *ret, size_t max);
+
 /* The other side's address as text. */
 struct str http_exchange_remote(const struct http_exchange *x);
 

@@ -25,20 +25,27 @@ static void burst_init(struct burst *b)
 static void set_routes(struct receiver *r, const struct receive_config *config)
 {
     static const struct {
+        const char *method;
         const char *pattern;
         const struct http_handler *handler;
+        enum http_access access;
     } routes[RECEIVE_ROUTES] = {
-        {"/api/v1/write", &receive_remote_write}, {"/api/v2/alerts", &receive_alerts_v2},
-        {"/webhook", &receive_webhook},           {"/api/v1/alerts", &receive_alerts_v1},
-        {"/api/v1/profile", &receive_profiles},   {"/v1/metrics", &receive_otlp_metrics},
-        {"/v1/traces", &receive_otlp_traces},
+        {"POST", "/api/v1/write", &receive_remote_write, HTTP_ACCESS_CLIENT},
+        {"POST", "/api/v2/alerts", &receive_alerts_v2, HTTP_ACCESS_CLIENT},
+        {"POST", "/webhook", &receive_webhook, HTTP_ACCESS_CLIENT},
+        {"POST", "/api/v1/alerts", &receive_alerts_v1, HTTP_ACCESS_CLIENT},
+        {"POST", "/api/v1/profile", &receive_profiles, HTTP_ACCESS_CLIENT},
+        {"POST", "/v1/metrics", &receive_otlp_metrics, HTTP_ACCESS_CLIENT},
+        {"POST", "/v1/traces", &receive_otlp_traces, HTTP_ACCESS_CLIENT},
+        {"POST", "/api/v1/events", &receive_events, HTTP_ACCESS_CLIENT},
+        {"OPTIONS", "/api/v1/events", &receive_events_consent, HTTP_ACCESS_OPEN},
     };
 
     for (size_t i = 0; i < RECEIVE_ROUTES; i++) {
-        r->routes[i] = (struct http_route){.method = "POST",
+        r->routes[i] = (struct http_route){.method = routes[i].method,
                                            .pattern = routes[i].pattern,
                                            .handler = routes[i].handler,
-                                           .access = HTTP_ACCESS_CLIENT,
+                                           .access = routes[i].access,
                                            .body_max = (size_t)config->max_body_bytes};
     }
 }
@@ -52,6 +59,7 @@ bool receiver_start(const struct env *env, const struct receive_config *config,
     r->env = env;
     trace_init(&r->trace, env->trace, "receive", TRACE_INFO);
     lock_init(&r->lock);
+    cond_init(&r->events_answered);
     burst_init(&r->unrouted);
     burst_init(&r->sampleless);
     burst_init(&r->left_out);
@@ -71,8 +79,14 @@ void receiver_attach(struct receiver *r, const struct receive_parts *parts)
 {
     r->states = parts->states;
     r->history = parts->history;
+    receiver_use_events(r, parts->events);
     alert_states_limit(r->states, (size_t)receiver_config(r).max_alerts);
     atomic_store(&r->plan, parts->plan);
+}
+
+void receiver_use_events(struct receiver *r, struct event_table *table)
+{
+    atomic_store(&r->events, table);
 }
 
 void receiver_change(struct receiver *r, const struct receive_config *config)
@@ -105,6 +119,7 @@ void receiver_free(struct receiver *r)
         return;
     }
     acker_free(r->acker);
+    receiver_wait_events(r);
     for (size_t i = 0; i < r->buffer_count; i++) {
         buf_release(&r->buffers[i]);
     }
@@ -113,6 +128,7 @@ void receiver_free(struct receiver *r)
     lock_release(&r->sampleless.lock);
     lock_release(&r->left_out.lock);
     lock_release(&r->unknown_names.lock);
+    cond_release(&r->events_answered);
     lock_release(&r->lock);
     mem_free(r);
 }

@@ -1,6 +1,7 @@
 /*
  * receive.h - what others push to us, over HTTP: remote write on POST /api/v1/write, alerts on POST
- * /api/v2/alerts and POST /webhook, profiles on POST /api/v1/profile, OTLP on POST /v1/metrics and /v1/traces.
+ * /api/v2/alerts and POST /webhook, profiles on POST /api/v1/profile, OTLP on POST /v1/metrics and /v1/traces,
+ * events on POST /api/v1/events.
  *
  * A push is answered 2xx only when it is HELD by every output that its routes chose; what is wrong
  * with it is said at once (400, 413, 415), and when there is no room the sender is told to come back
@@ -22,6 +23,7 @@
 #include "net/http_server.h"
 
 struct alert_states;
+struct event_table;
 struct history;
 struct plan;
 struct receiver;
@@ -45,6 +47,9 @@ struct receive_config {
     bool alerts;
     bool profiles;
     bool otlp;
+    bool events;
+    struct str events_type;   /* of what is no CloudEvent */
+    struct str events_source; /* the same */
     struct receive_grpc_config otlp_grpc;
     struct receive_statsd_config statsd;
     int64_t max_alerts;
@@ -63,10 +68,14 @@ struct receive_parts {
     struct plan *plan;           /* what comes is given to it */
     struct alert_states *states; /* what is known of alerts */
     struct history *history;     /* that keeps changes of alerts; or NULL */
+    struct event_table *events;  /* that events are appended to; or NULL */
 };
 
 /* Pushes are taken from now on. */
 void receiver_attach(struct receiver *r, const struct receive_parts *parts);
+
+/* The table that events go to; NULL: there is none. It outlives the receiver. */
+void receiver_use_events(struct receiver *r, struct event_table *table);
 
 /* Another config: takes effect with the next push, but for a max_body that is larger than the first. */
 void receiver_change(struct receiver *r, const struct receive_config *config);

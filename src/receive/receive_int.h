@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 
 enum {
+    RECEIVE_ACCEPTED = 202,
     RECEIVE_BAD_REQUEST = 400,
     RECEIVE_NOT_FOUND = 404,
     RECEIVE_GONE = 410,
@@ -26,7 +27,7 @@ enum {
     RECEIVE_UNAVAILABLE = 503
 };
 enum { RECEIVE_START_S = 1, RECEIVE_MEMORY_S = 1, RECEIVE_FULL_S = 1, RECEIVE_NOBODY_S = 30 };
-enum { RECEIVE_BUFFERS = 8, RECEIVE_BUFFER_KEPT = 4 << 20, RECEIVE_ROUTES = 7 };
+enum { RECEIVE_BUFFERS = 8, RECEIVE_BUFFER_KEPT = 4 << 20, RECEIVE_ROUTES = 9 };
 
 /* Tells of a loss once a minute at most, with what came together since. */
 struct burst {
@@ -38,10 +39,11 @@ struct burst {
 struct receiver {
     const struct env *env;
     struct trace trace;
-    _Atomic(struct plan *) plan; /* NULL: starting */
-    struct alert_states *states; /* set before <plan>, as is <history> */
-    struct history *history;     /* or NULL */
-    _Atomic int alert_pushes;    /* under way */
+    _Atomic(struct plan *) plan;          /* NULL: starting */
+    struct alert_states *states;          /* set before <plan>, as is <history> */
+    struct history *history;              /* or NULL */
+    _Atomic(struct event_table *) events; /* NULL: there is none yet */
+    _Atomic int alert_pushes;             /* under way */
     struct http_route routes[RECEIVE_ROUTES];
     struct receive_metrics metrics;
     struct acker *acker;
@@ -50,6 +52,8 @@ struct receiver {
     struct burst left_out;
     struct burst unknown_names;
     struct lock lock;
+    struct cond events_answered;
+    size_t events_waiting GUARDED_BY(lock);        /* pushes that the table has */
     struct receive_config config GUARDED_BY(lock); /* a copy: the one given goes with a reload */
     struct buf buffers[RECEIVE_BUFFERS] GUARDED_BY(lock); /* to unpack into */
     size_t buffer_count GUARDED_BY(lock);
@@ -62,6 +66,11 @@ extern const struct http_handler receive_alerts_v1;
 extern const struct http_handler receive_profiles;
 extern const struct http_handler receive_otlp_metrics;
 extern const struct http_handler receive_otlp_traces;
+extern const struct http_handler receive_events;
+extern const struct http_handler receive_events_consent;
+
+/* Waits until the table of events has told of all that it was given. */
+void receiver_wait_events(struct receiver *r);
 
 /* The receiver of an exchange. */
 struct receiver *receiver_of(struct http_exchange *x);

@@ -21,6 +21,13 @@ static const struct metric_desc notes_desc = {
     .type = METRIC_COUNTER,
     .labels = {"kind"},
 };
+static const struct metric_desc events_desc = {
+    .name = "telex_receive_events_total",
+    .help =
+        "Events that were pushed and are in the table: new ones, and such as were there already.",
+    .type = METRIC_COUNTER,
+    .labels = {"news"},
+};
 static const struct metric_desc bytes_desc = {
     .name = "telex_receive_bytes_total",
     .help = "Bytes of the bodies that were taken in, as sent.",
@@ -54,8 +61,8 @@ static const struct metric_desc extras_desc = {
     .labels = {"kind"},
 };
 
-static const int codes[RECEIVE_CODES] = {200, 204, 400, 404, 410, 413, 415, 503};
-static const char *const code_names[RECEIVE_CODES] = {"200", "204", "400", "404",
+static const int codes[RECEIVE_CODES] = {200, 202, 204, 400, 404, 410, 413, 415, 503};
+static const char *const code_names[RECEIVE_CODES] = {"200", "202", "204", "400", "404",
                                                       "410", "413", "415", "503"};
 static const char *const fate_names[RECEIVE_FATES] = {
     [FATE_FIRING] = "firing",
@@ -66,6 +73,10 @@ static const char *const fate_names[RECEIVE_FATES] = {
 static const char *const note_names[RECEIVE_NOTES] = {
     [NOTE_OF_PROFILE] = "profile",
     [NOTE_OF_SPAN] = "span",
+};
+static const char *const event_names[RECEIVE_EVENTS] = {
+    [EVENT_IS_NEW] = "new",
+    [EVENT_IS_KNOWN] = "known",
 };
 static const char *const drop_names[RECEIVE_DROPS] = {
     [DROP_NO_ROUTE] = "no route",
@@ -94,6 +105,7 @@ void receive_metrics_init(struct receive_metrics *m, struct metrics *registry)
     m->samples = metrics_get0(registry, &samples_desc);
     get_family(registry, &alerts_desc, fate_names, RECEIVE_FATES, m->alerts);
     get_family(registry, &notes_desc, note_names, RECEIVE_NOTES, m->notes);
+    get_family(registry, &events_desc, event_names, RECEIVE_EVENTS, m->events);
     m->bytes = metrics_get0(registry, &bytes_desc);
     m->seconds = metrics_get0(registry, &seconds_desc);
     get_family(registry, &requests_desc, code_names, RECEIVE_CODES, m->requests);
@@ -113,6 +125,7 @@ void receive_metrics_release(struct receive_metrics *m)
     metric_drop(m->samples);
     drop_all(m->alerts, RECEIVE_FATES);
     drop_all(m->notes, RECEIVE_NOTES);
+    drop_all(m->events, RECEIVE_EVENTS);
     metric_drop(m->bytes);
     metric_drop(m->seconds);
     drop_all(m->requests, RECEIVE_CODES);

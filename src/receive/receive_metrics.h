@@ -9,9 +9,10 @@
 
 #include "base/metrics.h"
 
-enum { RECEIVE_CODES = 8 };
+enum { RECEIVE_CODES = 9 };
 enum receive_fate { FATE_FIRING, FATE_RESOLVED, FATE_UNCHANGED, FATE_BAD, RECEIVE_FATES };
 enum receive_note { NOTE_OF_PROFILE, NOTE_OF_SPAN, RECEIVE_NOTES };
+enum receive_event { EVENT_IS_NEW, EVENT_IS_KNOWN, RECEIVE_EVENTS };
 enum receive_drop { DROP_NO_ROUTE, DROP_NO_SAMPLES, DROP_LEFT_OUT, RECEIVE_DROPS };
 enum receive_extra {
     EXTRA_HISTOGRAM,
@@ -27,6 +28,7 @@ struct receive_metrics {
     struct metric *samples;
     struct metric *alerts[RECEIVE_FATES];
     struct metric *notes[RECEIVE_NOTES];
+    struct metric *events[RECEIVE_EVENTS];
     struct metric *bytes;
     struct metric *seconds;
     struct metric *requests[RECEIVE_CODES];

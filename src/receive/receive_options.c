@@ -89,6 +89,24 @@ static const struct option rows[] = {
      .help =
          "Take OpenTelemetry's metrics and traces over HTTP, as protobuf or JSON, on `POST /v1/metrics` and `POST "
          "/v1/traces`."},
+    {.name = "events",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct receive_config, events),
+     .fallback = "false",
+     .help =
+         "Take CloudEvents (structured, binary, batched) and plain JSON on `POST /api/v1/events`, "
+         "into the table that streams of the source `embedded` read."},
+    {.name = "events_type",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct receive_config, events_type),
+     .fallback = "telex.event",
+     .help = "Type of events made of plain JSON; `?type=` of a request goes before it."},
+    {.name = "events_source",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct receive_config, events_source),
+     .fallback = "/api/v1/events",
+     .help =
+         "Source of events made of plain JSON, a URI reference; `?source=` of a request goes before it."},
     {.name = "otlp_grpc",
      .type = OPTION_TABLE,
      .offset = offsetof(struct receive_config, otlp_grpc),

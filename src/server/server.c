@@ -95,7 +95,8 @@ bool server_start(const struct env *env, struct config *config, struct server **
 
 void server_attach(struct server *s, struct app *app)
 {
-    const struct receive_parts parts = {app_plan(app), app_alert_states(app), app_history(app)};
+    const struct receive_parts parts = {app_plan(app), app_alert_states(app), app_history(app),
+                                        app_event_table(app)};
 
     receiver_attach(s->receiver, &parts);
     atomic_store(&s->app, app);
@@ -137,6 +138,10 @@ void server_configure(void *server, struct config *config)
         grpc_server_change_access(s->grpc, &config->settings.server);
     }
     receiver_change(s->receiver, &config->settings.receive);
+    struct app *app = atomic_load(&s->app);
+    if (app != NULL) {
+        receiver_use_events(s->receiver, app_event_table(app));
+    }
 }
 
 void server_add_url(const struct server *s, struct buf *out)
