@@ -56,6 +56,7 @@ const struct cli_command *cli_command_find(struct str name);
 
 extern const struct cli_command command_check;
 extern const struct cli_command command_docs;
+extern const struct cli_command command_events;
 extern const struct cli_command command_export;
 extern const struct cli_command command_exporters;
 extern const struct cli_command command_health;

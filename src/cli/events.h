@@ -1,0 +1,13 @@
+/*
+ * events.h - the subcommands of `telex events`.
+ *
+ * Ownership: static tables. Threads: the main thread. Limits: each command's own.
+ */
+#ifndef TELEX_CLI_EVENTS_H
+#define TELEX_CLI_EVENTS_H
+
+#include "cli/cli.h"
+
+extern const struct cli_command command_events_append;
+
+#endif

@@ -1,0 +1,126 @@
+"""Events in: what was acknowledged is in the table, once, however it came; the handshake; telex events append."""
+
+import gzip
+import json
+import sqlite3
+import subprocess
+
+import net
+from telex import BINARY, server_section
+
+EVENT = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": {"a": 1}}
+STRUCTURED = "application/cloudevents+json"
+BATCHED = "application/cloudevents-batch+json"
+
+
+def post(program, body, content_type=STRUCTURED, query="", **headers):
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return net.post(program.url + "/api/v1/events" + query, data, headers={"Content-Type": content_type, **names})
+
+
+def rows(program):
+    with sqlite3.connect(program.folder / "data" / "events.db") as db:
+        return [row[0] for row in db.execute("SELECT event FROM events ORDER BY seq")]
+
+
+def news(answer):
+    return int(answer.headers["Telex-Events-New"]), int(answer.headers["Telex-Events-Known"])
+
+
+def append(program, text, *options):
+    return subprocess.run([BINARY, "events", "append", "-c", program.folder / "telex.yaml", *options, "-"], text=True,
+                          input=text, capture_output=True, timeout=60, check=False)
+
+
+def test_three_modes_and_plain_json(start_telex):
+    program = start_telex({"receive": {"events": True}})
+    answer = post(program, EVENT)
+    assert answer.status == 202 and news(answer) == (1, 0)
+    assert news(post(program, EVENT)) == (0, 1)
+    answer = post(program, [{**EVENT, "id": str(i)} for i in range(5)], BATCHED)
+    assert answer.status == 202 and news(answer) == (4, 1)
+    assert post(program, [], BATCHED).status == 202
+    answer = post(program, b"\x00\x01", "application/octet-stream", ce_specversion="1.0", ce_id="b", ce_source="/s",
+                  ce_type="t", ce_extension="%C3%A9")
+    assert answer.status == 202 and news(answer) == (1, 0)
+    assert news(post(program, {"plain": 1}, "application/json", "?type=x&subject=y")) == (1, 0)
+    assert news(post(program, {"plain": 1}, "application/json")) == (0, 1)
+    assert news(post(program, {"plain": 1}, "application/json", Idempotency_Key="k")) == (1, 0)
+    assert news(post(program, b'{"n":1}\n{"n":2}\n', "application/x-ndjson")) == (2, 0)
+    assert news(post(program, gzip.compress(b'{"n":3}'), "application/json", Content_Encoding="gzip")) == (1, 0)
+    stored = rows(program)
+    assert len(stored) == 11
+    assert any("é".encode() in row for row in stored) and any(b"telex.event" in row for row in stored)
+    counts = program.metrics()["telex_receive_events_total"]
+    assert counts[("news=new",)] == 11 and counts[("news=known",)] == 3
+
+
+def test_what_makes_no_sense_is_refused(start_telex):
+    program = start_telex({"receive": {"events": True, "max_body": 4096}})
+    answer = post(program, [EVENT, {**EVENT, "id": ""}], BATCHED)
+    assert answer.status == 400 and b"event 2" in answer.body and b"'id'" in answer.body
+    answer = post(program, b'{"a":1}\n{"b" 2}\n', "application/json")
+    assert answer.status == 400 and b"event 2" in answer.body
+    assert post(program, EVENT, "application/cloudevents+avro").status == 415
+    assert post(program, b"x", "text/plain").status == 415
+    assert post(program, {"a": "x" * 5000}, "application/json").status == 413
+    assert post(program, EVENT, Content_Encoding="br").status == 415
+    assert rows(program) == []
+
+
+def test_off_unless_asked_for(start_telex):
+    program = start_telex({})
+    assert post(program, EVENT).status == 404
+    assert net.request("OPTIONS", program.url + "/api/v1/events").status == 404
+    assert not (program.folder / "data" / "events.db").exists()
+
+
+def test_the_handshake_is_answered(start_telex):
+    program = start_telex({"receive": {"events": True}})
+    answer = net.request("OPTIONS", program.url + "/api/v1/events",
+                         headers={"WebHook-Request-Origin": "eventemitter.example.com", "WebHook-Request-Rate": "120"})
+    assert answer.status == 200
+    assert answer.headers["WebHook-Allowed-Origin"] == "eventemitter.example.com"
+    assert answer.headers["WebHook-Allowed-Rate"] == "120"
+
+
+def test_acknowledged_events_survive_a_kill(start_telex):
+    program = start_telex({"receive": {"events": True}})
+    for i in range(30):
+        assert post(program, {**EVENT, "id": f"event-{i}"}).status == 202
+    program.sigkill()
+    stored = rows(program)
+    assert all(any(f"event-{i}".encode() in row for row in stored) for i in range(30))
+
+
+def test_credentials_are_asked_for(start_telex):
+    program = start_telex({"receive": {"events": True}})
+    guarded = {**server_section(program.port), "auth": {"bearer_token": "secret"}}
+    program.write_config({"receive": {"events": True}, "server": guarded})
+    assert program.reload().status == 200
+    assert post(program, EVENT).status == 401
+    assert post(program, EVENT, Authorization="Bearer secret").status == 202
+
+
+def test_append_while_it_runs(start_telex):
+    program = start_telex({"receive": {"events": True}})
+    assert post(program, EVENT).status == 202
+    done = append(program, json.dumps(EVENT) + "\n" + '{"plain": 1}\n', "--type", "mine", "--source", "/me")
+    assert done.returncode == 0 and done.stderr.strip().endswith("1 new, 1 known already")
+    assert any(b"mine" in row and b"/me" in row for row in rows(program))
+    done = append(program, json.dumps([{"a": 1}, {"a": 2}], indent=2), "--id", "x")
+    assert done.returncode == 0 and "2 new" in done.stderr
+    done = append(program, '{"ok": 1}\n{"ok" 2}\n')
+    assert done.returncode == 1 and "-:2" in done.stderr and "event 2" in done.stderr
+    assert news(post(program, {"plain": 1}, "application/json", "?source=/me"))[1] == 1
+
+
+def test_append_before_it_ever_ran(tmp_path):
+    (tmp_path / "telex.yaml").write_text("state: { path: data }\n")
+    lines = "".join(f'{{"n": {i}}}\n' for i in range(5000))
+    done = subprocess.run([BINARY, "events", "append"], text=True, input=lines, capture_output=True, timeout=60,
+                          check=False, cwd=tmp_path)
+    assert done.returncode == 0 and "5000 new, 0 known" in done.stderr
+    with sqlite3.connect(tmp_path / "data" / "events.db") as db:
+        assert db.execute("SELECT count(*) FROM events").fetchone() == (5000,)
