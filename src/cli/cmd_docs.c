@@ -2,6 +2,7 @@
 #include "app/config.h"
 #include "base/fs.h"
 #include "cli/cli.h"
+#include "cli/man.h"
 #include "cli/prometheus_config.h"
 #include "cli/prometheus_flags.h"
 #include "cli/vmalert_flags.h"
@@ -100,9 +101,9 @@ static void print_config(struct buf *out)
 
 /* ---- docs/cli.md ---- */
 
-static void print_command(const struct cli_command *command, struct buf *out)
+static void print_command(const struct cli_command *command, const char *heading, struct buf *out)
 {
-    buf_addf(out, "\n## `telex %s%s%s`\n\n%s\n", command->name,
+    buf_addf(out, "\n%s `telex %s%s%s`\n\n%s\n", heading, command->name,
              command->usage[0] != '\0' ? " " : "", command->usage, command->details);
     for (size_t i = 0; i < command->option_count; i++) {
         const struct cli_option *o = &command->options[i];
@@ -115,10 +116,18 @@ static void print_command(const struct cli_command *command, struct buf *out)
     }
 }
 
-static void print_subcommands(const struct cli_command *command, struct buf *out)
+/* All commands that are shown, with those in them. */
+static void print_commands(const char *heading, struct buf *out)
 {
-    for (size_t i = 0; command->subcommands != NULL && command->subcommands[i] != NULL; i++) {
-        print_command(command->subcommands[i], out);
+    for (size_t i = 0; cli_commands[i] != NULL; i++) {
+        const struct cli_command *command = cli_commands[i];
+        if (command->is_hidden) {
+            continue;
+        }
+        print_command(command, heading, out);
+        for (size_t k = 0; command->subcommands != NULL && command->subcommands[k] != NULL; k++) {
+            print_command(command->subcommands[k], heading, out);
+        }
     }
 }
 
@@ -130,12 +139,7 @@ static void print_cli(struct buf *out)
         "Exit status: 0 when all went well, 1 when something failed or a check found an error, 2 when the command "
         "line is wrong. What was asked for goes to standard output, everything else to standard error.\n",
         made);
-    for (size_t i = 0; cli_commands[i] != NULL; i++) {
-        if (!cli_commands[i]->is_hidden) {
-            print_command(cli_commands[i], out);
-            print_subcommands(cli_commands[i], out);
-        }
-    }
+    print_commands("##", out);
 }
 
 /* ---- docs/api.md ---- */
@@ -221,6 +225,67 @@ static void print_prometheus(struct buf *out)
     flags_print_docs(&prometheus_flags, out);
 }
 
+/* ---- telex(1), telex.yaml(5) ---- */
+
+static void print_synopsis(struct buf *out)
+{
+    buf_add_text(out, "## SYNOPSIS\n\n```\n");
+    for (size_t i = 0; cli_commands[i] != NULL; i++) {
+        const struct cli_command *command = cli_commands[i];
+        if (!command->is_hidden) {
+            buf_addf(out, "telex %s%s%s\n", command->name, command->usage[0] != '\0' ? " " : "",
+                     command->usage);
+        }
+    }
+    buf_add_text(out, "```\n");
+}
+
+static void print_man_telex(struct buf *out)
+{
+    print_synopsis(out);
+    buf_add_text(
+        out,
+        "\n## DESCRIPTION\n\n"
+        "Evaluates alert and recording rules, takes what others push to it, and delivers all of that to monitoring systems, "
+        "message brokers, databases and files without losing any of it. One config file says what: telex.yaml(5).\n"
+        "\n## COMMANDS\n\n"
+        "Each takes `-h` or `--help`. What was asked for goes to standard output, everything else to standard error.\n");
+    print_commands("###", out);
+    buf_add_text(
+        out,
+        "\n## ENVIRONMENT\n\n"
+        "- `TELEX_SECTION_OPTION`: Overrides an option of the config: `TELEX_SERVER_LISTEN`.\n"
+        "- `TELEX_EXPORTER_NAME_OPTION`: Overrides an option of an exporter of the config.\n"
+        "- `PROFILING_KIND_OPTION`: Makes an exporter of that kind where the config has none of that name: "
+        "`PROFILING_INFLUXDB_URL`.\n"
+        "- `PROFILING_EXPORTERS_CONFIG`: A file of exporters, where the config has none.\n"
+        "\n## FILES\n\n"
+        "- `telex.yaml`: The config, in the current folder unless `-c` names another.\n"
+        "- `/etc/telex/telex.yaml`: The config of the systemd unit that comes with Telex.\n"
+        "- `STATE/ledger`, `STATE/bulk`: What is not delivered yet, below `state.path`. `telex queue` shows it.\n"
+        "- `STATE/alerts.snapshot`: The state of alerts.\n"
+        "- `STATE/overrides.json`: Options that were changed over the API.\n"
+        "\n## EXIT STATUS\n\n"
+        "- `0`: All went well.\n"
+        "- `1`: Something failed, or a check found an error.\n"
+        "- `2`: The command line is wrong.\n"
+        "\n## EXAMPLES\n\n"
+        "A config for one exporter of a kind, a look at it, and a run:\n\n"
+        "```\ntelex exporters influxdb\ntelex check -c telex.yaml\ntelex run -c telex.yaml\n```\n\n"
+        "What would be sent for the records of a file, byte by byte:\n\n"
+        "```\ntelex export -c telex.yaml --to influx --dry-run records.jsonl\n```\n\n"
+        "What waits on disk, and what no destination took:\n\n"
+        "```\ntelex queue inspect data/bulk\n```\n"
+        "\n## SEE ALSO\n\ntelex.yaml(5), telex(3)\n");
+}
+
+static void print_man_config(struct buf *out)
+{
+    buf_add_text(out, "## DESCRIPTION\n\n");
+    print_config(out);
+    buf_add_text(out, "\n## SEE ALSO\n\ntelex(1)\n");
+}
+
 /* ---- the command ---- */
 
 static const struct {
@@ -232,47 +297,88 @@ static const struct {
              {"vmalert.md", print_vmalert},
              {"prometheus-rules.md", print_prometheus}};
 
-static int write_page(const char *folder, size_t index)
-{
-    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
-    AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
-    struct err e = ERR_INIT;
+static const struct man_page {
+    struct man_head head;
+    void (*print)(struct buf *out);
+} man_pages[] = {
+    {{"telex", "1", "evaluate rules and deliver what they and others find", TELEX_VERSION},
+     print_man_telex},
+    {{"telex.yaml", "5", "the config file of telex", TELEX_VERSION}, print_man_config},
+};
 
-    buf_addf(&path, "%s/%s", folder, pages[index].name);
-    pages[index].print(&out);
-    struct str text = str_trim(buf_str(&out));
-    buf_truncate(&out, text.len);
-    buf_add_byte(&out, '\n');
-    if (!fs_replace_file(fs_system(), buf_str(&path), buf_str(&out), &e)) {
+static int write_file(const struct buf *path, struct buf *out)
+{
+    struct err e = ERR_INIT;
+    struct str text = str_trim(buf_str(out));
+
+    buf_truncate(out, text.len);
+    buf_add_byte(out, '\n');
+    if (!fs_replace_file(fs_system(), buf_str(path), buf_str(out), &e)) {
         fprintf(stderr, "telex docs: %s\n", e.message);
         return CLI_FAILED;
     }
     return CLI_OK;
 }
 
+static int write_page(const char *folder, size_t index)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
+
+    buf_addf(&path, "%s/%s", folder, pages[index].name);
+    pages[index].print(&out);
+    return write_file(&path, &out);
+}
+
+static int write_man(const char *folder, const struct man_page *page)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf markdown = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
+
+    buf_addf(&path, "%s/%s.%s", folder, page->head.name, page->head.section);
+    page->print(&markdown);
+    man_print(&page->head, buf_str(&markdown), &out);
+    return write_file(&path, &out);
+}
+
+struct values {
+    bool man;
+};
+
 static int run(const struct cli_command *command, int argc, char **argv)
 {
+    struct values values = {0};
     int first = 0;
     int status = CLI_OK;
 
-    if (!cli_parse(command, argc, argv, NULL, &first, &status)) {
+    if (!cli_parse(command, argc, argv, &values, &first, &status)) {
         return status;
     }
     if (first + 1 != argc) {
         return cli_usage_error(command, "expected the folder to write to");
     }
-    for (size_t i = 0; status == CLI_OK && i < ARRAY_LEN(pages); i++) {
-        status = write_page(argv[first], i);
+    size_t count = values.man ? ARRAY_LEN(man_pages) : ARRAY_LEN(pages);
+    for (size_t i = 0; status == CLI_OK && i < count; i++) {
+        status = values.man ? write_man(argv[first], &man_pages[i]) : write_page(argv[first], i);
     }
     return status;
 }
 
+static const struct cli_option options[] = {
+    {.name = "man",
+     .offset = offsetof(struct values, man),
+     .help = "Write the manual pages `telex.1` and `telex.yaml.5` instead."},
+};
+
 const struct cli_command command_docs = {
     .name = "docs",
-    .usage = "FOLDER",
+    .usage = "[--man] FOLDER",
     .help = "write the reference pages",
     .details =
         "Writes `config.md`, `cli.md`, `api.md`, `vmalert.md` and `prometheus-rules.md`, made from the program's own tables.",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
     .is_hidden = true,
     .run = run,
 };

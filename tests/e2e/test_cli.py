@@ -1,7 +1,9 @@
 """The command line: what it prints, where, and how it ends."""
 
 import filecmp
+import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -146,6 +148,31 @@ def test_reference_pages_are_those_of_the_program(tmp_path):
     assert run("docs", tmp_path, folder=tmp_path).returncode == 0
     for page in ("config.md", "cli.md", "api.md"):
         assert filecmp.cmp(tmp_path / page, ROOT / "docs" / page, shallow=False), f"docs/{page} is old: run `make docs`"
+
+
+def shown_page(path):
+    """A manual page as people see it; no program that shows it may complain."""
+    done = subprocess.run(["man", "--warnings", "-l", path], check=True, capture_output=True, text=True,
+                          env={**os.environ, "MANWIDTH": "400", "LC_ALL": "C.UTF-8"})
+    checked = subprocess.run(["groff", "-man", "-ww", "-z", "-K", "utf8", "-T", "utf8", path], check=True,
+                             capture_output=True, text=True)
+    assert not done.stderr and not checked.stderr, done.stderr + checked.stderr
+    return " ".join(done.stdout.replace("\u2010", "-").split())
+
+
+def test_manual_pages_have_all_that_the_reference_pages_have(tmp_path):
+    assert run("docs", "--man", tmp_path, folder=tmp_path).returncode == 0
+    program, config = shown_page(tmp_path / "telex.1"), shown_page(tmp_path / "telex.yaml.5")
+    for title in ("SYNOPSIS", "COMMANDS", "ENVIRONMENT", "FILES", "EXIT STATUS", "EXAMPLES", "SEE ALSO"):
+        assert title in program
+    reference = (ROOT / "docs" / "cli.md").read_text()
+    for command in re.findall(r"^## `(.*)`$", reference, re.M):
+        assert " ".join(command.split()) in program, command
+    for flag in re.findall(r"^- .*`(--[a-z-]+)", reference, re.M):
+        assert flag in program, flag
+    for option in re.findall(r"^\| `([a-z0-9_.]+)` \|", (ROOT / "docs" / "config.md").read_text(), re.M):
+        assert f" {option} " in config, option
+    assert "`" not in program + config and "](" not in program + config
 
 
 def test_run_says_what_is_wrong(tmp_path):

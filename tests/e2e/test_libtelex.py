@@ -181,6 +181,8 @@ def test_every_function_has_a_manual_page(installed):
         shown = subprocess.run(["man", "--warnings", "-M", str(pages[name].parent.parent), "3", name], check=True,
                                capture_output=True, text=True, env={**os.environ, "MANWIDTH": "100", "LC_ALL": "C.UTF-8"})
         assert name in shown.stdout and not shown.stderr, (name, shown.stderr)
+    assert [p.name for p in installed.root.rglob("man1/*")] == ["telex.1"]
+    assert [p.name for p in installed.root.rglob("man5/*")] == ["telex.yaml.5"]
 
 
 LOADED = """
