@@ -13,12 +13,8 @@
 #include "base/env.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "base/secret.h"
 #include "base/trace.h"
-
-#include <librdkafka/rdkafka.h>
-#include <signal.h>
-#include <syslog.h>
+#include "net/kafka_int.h"
 
 enum {
     SLICE_MS = 200,  /* between looks at deadline and token, beside what wakes us */
@@ -92,7 +88,7 @@ static bool is_told(rd_kafka_resp_err_t code, enum kafka_fate *ret_fate)
     return false;
 }
 
-static bool is_refusal(rd_kafka_resp_err_t code)
+bool kafka_is_refusal(rd_kafka_resp_err_t code)
 {
     enum kafka_fate fate = KAFKA_SENT;
 
@@ -134,7 +130,7 @@ static void look_for_fatal(struct kafka_producer *p)
 
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR && !p->is_dead) {
         p->is_dead = true;
-        p->halts = p->halts || is_refusal(code) ||
+        p->halts = p->halts || kafka_is_refusal(code) ||
                    (p->is_transactional && code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
         note_trouble(p, why);
     }
@@ -149,112 +145,23 @@ static void take_error(struct kafka_producer *p, rd_kafka_event_t *event)
     } else if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || p->trouble[0] == '\0') {
         note_trouble(p, rd_kafka_event_error_string(event));
     }
-    if (is_refusal(code)) {
+    if (kafka_is_refusal(code)) {
         p->halts = true;
         p->is_dead = true; /* the next one logs in with the secret as it is then */
     }
 }
 
-/* librdkafka's log, from any of its threads. What it thinks of our choices (CONFWARN) is for who debugs. */
-static void log_line(const rd_kafka_t *kafka, int level, const char *facility, const char *text)
-{
-    struct kafka_producer *p = rd_kafka_opaque(kafka);
-
-    if (p == NULL) {
-        return;
-    }
-    if (strcmp(facility, "CONFWARN") == 0) {
-        level = LOG_DEBUG;
-    }
-    if (level <= LOG_WARNING) {
-        trace_warn(&p->trace, "Kafka's client", T_TEXT("part", facility), T_TEXT("says", text));
-    } else if (level <= LOG_INFO) {
-        trace_info(&p->trace, "Kafka's client", T_TEXT("part", facility), T_TEXT("says", text));
-    } else {
-        trace_debug(&p->trace, "Kafka's client", T_TEXT("part", facility), T_TEXT("says", text));
-    }
-}
-
 /* ---- the config ---- */
-
-static bool put(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *e)
-{
-    char why[TROUBLE_MAX] = "";
-
-    return rd_kafka_conf_set(conf, name, value, why, sizeof(why)) == RD_KAFKA_CONF_OK ||
-           err_set(e, ERR_CONFIG, "%s: librdkafka says: %s", name, why);
-}
-
-static bool put_str(rd_kafka_conf_t *conf, const char *name, struct str value, struct err *e)
-{
-    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
-
-    buf_add_str(&text, value);
-    return value.len == 0 || put(conf, name, buf_text(&text), e);
-}
-
-static bool put_number(rd_kafka_conf_t *conf, const char *name, int64_t value, struct err *e)
-{
-    AUTO(buf_release) struct buf text = BUF_INIT(64);
-
-    buf_add_i64(&text, value);
-    return put(conf, name, buf_text(&text), e);
-}
-
-static bool put_brokers(rd_kafka_conf_t *conf, const struct option_list *brokers, struct err *e)
-{
-    AUTO(buf_release) struct buf list = BUF_INIT(BUF_SMALL);
-
-    for (size_t i = 0; i < brokers->count; i++) {
-        buf_add_text(&list, i > 0 ? "," : "");
-        buf_add_str(&list, brokers->items[i]);
-    }
-    return put(conf, "bootstrap.servers", buf_text(&list), e);
-}
-
-static bool put_secret(rd_kafka_conf_t *conf, const char *name, struct secret *secret,
-                       struct err *e)
-{
-    AUTO(buf_release) struct buf text = BUF_INIT(SECRET_MAX + 1);
-
-    if (secret_is_empty(secret)) {
-        return true;
-    }
-    secret_reveal(secret, &text);
-    bool ok = put(conf, name, buf_text(&text), e);
-    explicit_bzero(text.ptr, text.len);
-    return ok;
-}
-
-static bool put_security(rd_kafka_conf_t *conf, const struct kafka_config *c, struct err *e)
-{
-    const struct http_tls_config *tls = &c->tls;
-
-    return put(conf, "security.protocol", kafka_securities[kafka_security(c)], e) &&
-           put_str(conf, "ssl.ca.location", tls->ca_file, e) &&
-           put_str(conf, "ssl.certificate.location", tls->cert_file, e) &&
-           put_str(conf, "ssl.key.location", tls->key_file.len > 0 ? tls->key_file : tls->cert_file,
-                   e) &&
-           put_secret(conf, "ssl.key.password", c->tls_key_password, e) &&
-           put(conf, "enable.ssl.certificate.verification",
-               tls->insecure_skip_verify ? "false" : "true", e) &&
-           put(conf, "ssl.endpoint.identification.algorithm",
-               tls->insecure_skip_verify ? "none" : "https", e) &&
-           (c->sasl_mechanism == KAFKA_SASL_NONE ||
-            (put(conf, "sasl.mechanisms", kafka_mechanisms[c->sasl_mechanism], e) &&
-             put_str(conf, "sasl.username", c->sasl_username, e) &&
-             put_secret(conf, "sasl.password", c->sasl_password, e)));
-}
 
 static bool put_producer(rd_kafka_conf_t *conf, const struct kafka_config *c, struct err *e)
 {
-    return put(conf, "compression.codec", kafka_compressions[c->compression], e) &&
-           put(conf, "partitioner", kafka_partitioners[c->partitioner], e) &&
-           put_number(conf, "linger.ms", c->linger_ns / NS_PER_MS, e) &&
-           put_number(conf, "batch.size", c->batch_bytes, e) &&
-           put_number(conf, "message.max.bytes", c->max_message_bytes, e) &&
-           put_number(conf, "queue.buffering.max.kbytes", c->buffer_bytes / 1024, e) &&
-           put_number(conf, "queue.buffering.max.messages", MESSAGES_MAX, e);
+    return kafka_conf_put(conf, "compression.codec", kafka_compressions[c->compression], e) &&
+           kafka_conf_put(conf, "partitioner", kafka_partitioners[c->partitioner], e) &&
+           kafka_conf_put_number(conf, "linger.ms", c->linger_ns / NS_PER_MS, e) &&
+           kafka_conf_put_number(conf, "batch.size", c->batch_bytes, e) &&
+           kafka_conf_put_number(conf, "message.max.bytes", c->max_message_bytes, e) &&
+           kafka_conf_put_number(conf, "queue.buffering.max.kbytes", c->buffer_bytes / 1024, e) &&
+           kafka_conf_put_number(conf, "queue.buffering.max.messages", MESSAGES_MAX, e);
 }
 
 /* What keeps each record, once and in order. Messages wait without an end of their own: who gives up
@@ -263,79 +170,35 @@ static bool put_custody(rd_kafka_conf_t *conf, const struct kafka_config *c, str
 {
     int64_t transaction_ms = c->transaction_timeout_ns / NS_PER_MS;
 
-    if (!put(conf, "enable.idempotence", "true", e) || !put(conf, "acks", "all", e) ||
-        !put(conf, "enable.gapless.guarantee", "true", e)) {
+    if (!kafka_conf_put(conf, "enable.idempotence", "true", e) ||
+        !kafka_conf_put(conf, "acks", "all", e) ||
+        !kafka_conf_put(conf, "enable.gapless.guarantee", "true", e)) {
         return false;
     }
     if (c->transactional_id.len == 0) {
-        return put(conf, "message.timeout.ms", "0", e);
+        return kafka_conf_put(conf, "message.timeout.ms", "0", e);
     }
-    return put_str(conf, "transactional.id", c->transactional_id, e) &&
-           put_number(conf, "transaction.timeout.ms", transaction_ms, e) &&
-           put_number(conf, "message.timeout.ms", transaction_ms, e);
-}
-
-/* What can be said otherwise under `properties`. */
-static bool put_usual(rd_kafka_conf_t *conf, struct err *e)
-{
-    return put(conf, "reconnect.backoff.max.ms", "2000", e) &&
-           put(conf, "topic.metadata.propagation.max.ms", "10000", e) &&
-           put(conf, "retry.backoff.ms", "100", e);
-}
-
-static bool put_properties(rd_kafka_conf_t *conf, const struct option_map *properties,
-                           struct err *e)
-{
-    AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
-    AUTO(buf_release) struct buf value = BUF_INIT(BUF_SMALL);
-
-    for (size_t i = 0; i < properties->count; i++) {
-        buf_clear(&name);
-        buf_clear(&value);
-        buf_add_str(&name, properties->items[i].name);
-        buf_add_str(&value, properties->items[i].value);
-        if (!put(conf, buf_text(&name), buf_text(&value), e)) {
-            return false;
-        }
-    }
-    return true;
+    return kafka_conf_put_str(conf, "transactional.id", c->transactional_id, e) &&
+           kafka_conf_put_number(conf, "transaction.timeout.ms", transaction_ms, e) &&
+           kafka_conf_put_number(conf, "message.timeout.ms", transaction_ms, e);
 }
 
 /* NULL when it makes no sense. */
 static rd_kafka_conf_t *make_conf(const struct kafka_config *c, struct err *e)
 {
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_t *conf = kafka_conf_new(c, e);
 
-    if (put_usual(conf, e) && put_properties(conf, &c->properties, e) &&
-        put_brokers(conf, &c->brokers, e) && put_str(conf, "client.id", c->client_id, e) &&
-        put_security(conf, c, e) && put_producer(conf, c, e) && put_custody(conf, c, e)) {
-        rd_kafka_conf_set_log_cb(conf, log_line);
+    if (conf != NULL && put_producer(conf, c, e) && put_custody(conf, c, e)) {
         rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
         return conf;
     }
-    rd_kafka_conf_destroy(conf);
+    if (conf != NULL) {
+        rd_kafka_conf_destroy(conf);
+    }
     return NULL;
 }
 
 /* ---- life ---- */
-
-/* A new handle, whose threads inherit that all signals are somebody else's; NULL, and then <conf> is
- * still the caller's. */
-static rd_kafka_t *start(rd_kafka_conf_t *conf, struct err *e)
-{
-    char why[TROUBLE_MAX] = "";
-    sigset_t all;
-    sigset_t old;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    rd_kafka_t *kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (kafka == NULL) {
-        (void)err_set(e, ERR_CONFIG, "librdkafka says: %s", why);
-    }
-    return kafka;
-}
 
 bool kafka_producer_open(const struct env *env, struct str name, const struct kafka_config *config,
                          struct kafka_producer **ret_producer, struct err *e)
@@ -350,10 +213,8 @@ bool kafka_producer_open(const struct env *env, struct str name, const struct ka
     map_init(&p->topics, 0);
     p->clock = env->clock;
     p->is_transactional = p->is_initial = config->transactional_id.len > 0;
-    rd_kafka_conf_set_opaque(conf, p);
-    p->kafka = start(conf, e);
+    p->kafka = kafka_start(RD_KAFKA_PRODUCER, conf, &p->trace, e);
     if (p->kafka == NULL) {
-        rd_kafka_conf_destroy(conf);
         map_release(&p->topics);
         mem_free(p);
         return false;
@@ -576,8 +437,7 @@ static void wake(void *arg)
     rd_kafka_queue_yield(arg);
 }
 
-/* Milliseconds of a wait that are left, at most <max>. */
-static int left_ms(struct wait w, const struct clock *clock, int max)
+int kafka_left_ms(struct wait w, const struct clock *clock, int max)
 {
     int64_t left_ns =
         w.deadline_mono_ns == DEADLINE_NEVER ? NS_PER_S : w.deadline_mono_ns - clock_mono_ns(clock);
@@ -597,7 +457,7 @@ bool kafka_serve(struct kafka_producer *p, struct wait wait, bool once,
         cancel_hook_add(wait.cancel, &hook);
     }
     while (goes_on && p->unreported > until) {
-        bool came = take_event(p, left_ms(wait, p->clock, SLICE_MS), take, arg);
+        bool came = take_event(p, kafka_left_ms(wait, p->clock, SLICE_MS), take, arg);
         goes_on = !p->halts && (came || !wait_is_over(wait, p->clock));
     }
     if (wait.cancel != NULL) {
@@ -617,7 +477,7 @@ void kafka_producer_purge(struct kafka_producer *p,
         return;
     }
     while (p->unreported > 0 && !wait_is_over(grace, p->clock)) {
-        (void)take_event(p, left_ms(grace, p->clock, SLICE_MS), take, arg);
+        (void)take_event(p, kafka_left_ms(grace, p->clock, SLICE_MS), take, arg);
     }
 }
 
@@ -639,9 +499,9 @@ static enum kafka_fate judge(struct kafka_producer *p, rd_kafka_error_t *error, 
     if (is_fatal) {
         look_for_fatal(p);
         p->is_dead = true;
-        p->halts = p->halts || is_refusal(code);
+        p->halts = p->halts || kafka_is_refusal(code);
     }
-    if (p->halts || is_refusal(code)) {
+    if (p->halts || kafka_is_refusal(code)) {
         return KAFKA_HALTED;
     }
     return is_open && !is_over && !is_fatal ? KAFKA_UNSURE : KAFKA_AGAIN;
@@ -654,7 +514,7 @@ static enum kafka_fate repeat(struct kafka_producer *p, struct wait wait, const 
     enum kafka_fate fate = KAFKA_UNSURE;
 
     do {
-        fate = judge(p, call(p->kafka, left_ms(wait, p->clock, CALL_MS)), what, e);
+        fate = judge(p, call(p->kafka, kafka_left_ms(wait, p->clock, CALL_MS)), what, e);
         while (take_event(p, 0, nobody, NULL)) {
         }
         if (p->halts && fate != KAFKA_SENT) {
@@ -698,7 +558,8 @@ bool kafka_probe(struct kafka_producer *p, struct wait wait, struct err *e)
 
     do {
         const struct rd_kafka_metadata *metadata = NULL;
-        code = rd_kafka_metadata(p->kafka, 0, NULL, &metadata, left_ms(wait, p->clock, CALL_MS));
+        code =
+            rd_kafka_metadata(p->kafka, 0, NULL, &metadata, kafka_left_ms(wait, p->clock, CALL_MS));
         if (metadata != NULL) {
             rd_kafka_metadata_destroy(metadata);
         }

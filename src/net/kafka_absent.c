@@ -1,6 +1,8 @@
 /* What stands for kafka.c where librdkafka is missing: nothing can be opened, and it says why. */
 #include "net/kafka.h"
 
+#include "net/kafka_consumer.h"
+
 static bool say_absent(struct err *e)
 {
     return err_set(e, ERR_CONFIG,
@@ -102,4 +104,88 @@ bool kafka_probe(struct kafka_producer *p, struct wait wait, struct err *e)
     (void)p;
     (void)wait;
     return say_absent(e);
+}
+
+bool kafka_consumer_check(const struct kafka_config *config, struct err *e)
+{
+    (void)config;
+    return say_absent(e);
+}
+
+bool kafka_consumer_open(const struct env *env, struct str name, const struct kafka_reader *reader,
+                         struct kafka_consumer **ret_consumer, struct err *e)
+{
+    (void)env;
+    (void)name;
+    (void)reader;
+    (void)ret_consumer;
+    return say_absent(e);
+}
+
+void kafka_consumer_close(struct kafka_consumer *c)
+{
+    (void)c;
+}
+
+enum kafka_answer kafka_consumer_look(struct kafka_consumer *c, struct wait wait, struct err *e)
+{
+    (void)c;
+    (void)wait;
+    (void)say_absent(e);
+    return KAFKA_ANSWER_FORBIDDEN;
+}
+
+struct str kafka_consumer_cluster(const struct kafka_consumer *c)
+{
+    (void)c;
+    return STR("");
+}
+
+const struct kafka_partition *kafka_consumer_partitions(const struct kafka_consumer *c,
+                                                        size_t *ret_count)
+{
+    (void)c;
+    *ret_count = 0;
+    return NULL;
+}
+
+void kafka_consumer_set(struct kafka_consumer *c, size_t partition, int64_t offset)
+{
+    (void)c;
+    (void)partition;
+    (void)offset;
+}
+
+enum kafka_answer kafka_consumer_set_time(struct kafka_consumer *c, int64_t time_ms,
+                                          struct wait wait, struct err *e)
+{
+    (void)time_ms;
+    return kafka_consumer_look(c, wait, e);
+}
+
+bool kafka_consumer_begin(struct kafka_consumer *c, struct err *e)
+{
+    (void)c;
+    return say_absent(e);
+}
+
+enum kafka_answer kafka_consumer_next(struct kafka_consumer *c, struct wait wait,
+                                      struct kafka_record *ret, struct err *e)
+{
+    (void)ret;
+    return kafka_consumer_look(c, wait, e);
+}
+
+void kafka_consumer_commit(struct kafka_consumer *c, const int64_t *offsets, size_t count)
+{
+    (void)c;
+    (void)offsets;
+    (void)count;
+}
+
+int64_t kafka_consumer_end(struct kafka_consumer *c, size_t partition)
+{
+    (void)c;
+    (void)partition;
+    return -1;
 }

@@ -94,7 +94,7 @@ class Broker:
             "offsets.topic.replication.factor": 1, "offsets.topic.num.partitions": 1,
             "transaction.state.log.replication.factor": 1, "transaction.state.log.min.isr": 1,
             "transaction.state.log.num.partitions": 1, "group.initial.rebalance.delay.ms": 0,
-            "num.network.threads": 1, "num.io.threads": 2, "log.retention.ms": -1,
+            "num.network.threads": 1, "num.io.threads": 2, "log.retention.ms": -1, "log.retention.check.interval.ms": 500,
             "broker.session.timeout.ms": 2000, "broker.heartbeat.interval.ms": 300,
         }
 
