@@ -398,6 +398,9 @@ bool compile_consumer(struct compiler *c, const struct spot *spot, size_t *ret_o
                                 .caps = b.caps,
                                 .node = spot->x->node};
     o->delivery.stage = wrap(&b, spot, stage);
+    if (o->delivery.stage->child_count > 0) {
+        o->caps &= ~(unsigned)EXPORTER_SPANS_APART; /* what a stage limits is for all that comes */
+    }
     if (!use_own(c, spot->x, o, e) || !use_above(c, spot, b.fsync, o, e)) {
         return false;
     }

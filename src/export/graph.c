@@ -39,10 +39,18 @@ static unsigned shares_of(const struct output_config *config)
     return shares;
 }
 
-static bool open_consumer(struct plan *p, struct gates *gates, struct output *o, unsigned log,
+unsigned output_way(const struct output *o, enum record_kind kind)
+{
+    bool is_apart = kind == RECORD_SPAN && o->consumers[WAY_SPANS] != NULL;
+
+    return is_apart ? (unsigned)WAY_SPANS : log_of_kind[kind];
+}
+
+static bool open_consumer(struct plan *p, struct gates *gates, struct output *o, unsigned way,
                           struct err *e)
 {
     AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
+    unsigned log = way_log(way);
     struct lane_config config = {
         .place = {.env = p->env,
                   .name = o->config->name,
@@ -56,16 +64,29 @@ static bool open_consumer(struct plan *p, struct gates *gates, struct output *o,
         .delivery = &o->config->delivery,
         .buffer = &o->config->buffer,
         .log = p->logs[log],
-        .log_name = plan_log_name(log),
+        .log_name = way == WAY_SPANS ? "spans" : plan_log_name(log),
+        .bit = o->bits[way],
         .dead = o->dead,
         .drops = &o->drops,
     };
 
-    if (!log_consumer_add(p->logs[log], o->config->name, &o->bits[log], e)) {
-        return false;
-    }
-    config.bit = o->bits[log];
-    return consumer_open(&config, &o->consumers[log], e);
+    return consumer_open(&config, &o->consumers[way], e);
+}
+
+/* Where there is no room for another consumer, or for its name, spans go with the rest. */
+static bool open_spans(struct plan *p, struct gates *gates, struct output *o, struct err *e)
+{
+    AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
+    struct err ignored = ERR_INIT;
+
+    buf_addf(&name, "%.*s" SPANS_SUFFIX, STR_FMT(o->config->name));
+    return !log_consumer_add(p->logs[PLAN_BULK], buf_str(&name), &o->bits[WAY_SPANS], &ignored) ||
+           open_consumer(p, gates, o, WAY_SPANS, e);
+}
+
+static bool goes_apart(const struct output_config *config)
+{
+    return (config->caps & EXPORTER_SPANS_APART) != 0 && (config->takes & TAKES(RECORD_SPAN)) != 0;
 }
 
 /* Do the routes send this alert to <arg>, a level output? */
@@ -96,7 +117,20 @@ static bool open_output(struct plan *p, struct gates *gates, struct output *o, s
         dead_letters_new(p->env, path_below(p, "dead", o->config->name, &folder), o->config->name,
                          &o->config->delivery.dead, &o->drops, p->storage.fs);
     for (unsigned log = 0; log < PLAN_LOGS; log++) {
-        if (uses_log(o->config->takes, log) && !open_consumer(p, gates, o, log, e)) {
+        if (uses_log(o->config->takes, log) &&
+            (!log_consumer_add(p->logs[log], o->config->name, &o->bits[log], e) ||
+             !open_consumer(p, gates, o, log, e))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* All outputs have what they need before one gets a second consumer in a log. */
+static bool open_all_spans(struct plan *p, struct graph *g, struct err *e)
+{
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        if (goes_apart(g->outputs[i].config) && !open_spans(p, g->gates, &g->outputs[i], e)) {
             return false;
         }
     }
@@ -119,6 +153,10 @@ bool graph_open(struct plan *p, const struct plan_config *config, struct graph *
             return false;
         }
     }
+    if (!open_all_spans(p, g, e)) {
+        graph_free(g);
+        return false;
+    }
     *ret_graph = g;
     return true;
 }
@@ -126,9 +164,9 @@ bool graph_open(struct plan *p, const struct plan_config *config, struct graph *
 static void each_consumer(struct graph *g, void (*visit)(struct consumer *))
 {
     for (size_t i = 0; i < g->config.output_count; i++) {
-        for (unsigned log = 0; log < PLAN_LOGS; log++) {
-            if (g->outputs[i].consumers[log] != NULL) {
-                visit(g->outputs[i].consumers[log]);
+        for (unsigned way = 0; way < PLAN_WAYS; way++) {
+            if (g->outputs[i].consumers[way] != NULL) {
+                visit(g->outputs[i].consumers[way]);
             }
         }
     }
@@ -163,9 +201,9 @@ void graph_follow(struct graph *g, struct graph *before)
             level_set_follow(o->level, was->level,
                              o->config->hash != 0 && o->config->hash == was->config->hash);
         }
-        for (unsigned log = 0; was != NULL && log < PLAN_LOGS; log++) {
-            if (o->consumers[log] != NULL && was->consumers[log] != NULL) {
-                consumer_follow(o->consumers[log], was->consumers[log],
+        for (unsigned way = 0; was != NULL && way < PLAN_WAYS; way++) {
+            if (o->consumers[way] != NULL && was->consumers[way] != NULL) {
+                consumer_follow(o->consumers[way], was->consumers[way],
                                 o->config->hash != 0 && o->config->hash == was->config->hash);
             }
         }
@@ -182,9 +220,9 @@ static void stop_outputs(struct graph *g, struct wait wait)
     }
     for (size_t i = 0; i < g->config.output_count; i++) {
         struct output *o = &g->outputs[i];
-        for (unsigned log = 0; log < PLAN_LOGS; log++) {
-            if (o->consumers[log] != NULL) {
-                consumer_stop(o->consumers[log], wait);
+        for (unsigned way = 0; way < PLAN_WAYS; way++) {
+            if (o->consumers[way] != NULL) {
+                consumer_stop(o->consumers[way], wait);
             }
         }
         if (o->level != NULL) {
@@ -196,9 +234,9 @@ static void stop_outputs(struct graph *g, struct wait wait)
 void graph_drain(struct graph *g, struct wait wait)
 {
     for (size_t i = 0; i < g->config.output_count; i++) {
-        for (unsigned log = 0; log < PLAN_LOGS; log++) {
-            if (g->outputs[i].consumers[log] != NULL) {
-                consumer_drain(g->outputs[i].consumers[log], wait.deadline_mono_ns);
+        for (unsigned way = 0; way < PLAN_WAYS; way++) {
+            if (g->outputs[i].consumers[way] != NULL) {
+                consumer_drain(g->outputs[i].consumers[way], wait.deadline_mono_ns);
             }
         }
     }
@@ -218,8 +256,8 @@ void graph_free(struct graph *g)
     }
     for (size_t i = 0; i < g->config.output_count; i++) {
         struct output *o = &g->outputs[i];
-        for (unsigned log = 0; log < PLAN_LOGS; log++) {
-            consumer_close(o->consumers[log]);
+        for (unsigned way = 0; way < PLAN_WAYS; way++) {
+            consumer_close(o->consumers[way]);
         }
         level_set_close(o->level);
         dead_letters_free(o->dead);

@@ -16,11 +16,22 @@ enum { ADOPT_SYNC_FRAMES = 1000, ADOPT_SYNC_BYTES = 4 * 1024 * 1024, GIVEN_MS = 
 static bool is_used(const struct graph *g, unsigned log, unsigned bit)
 {
     for (size_t i = 0; i < g->config.output_count; i++) {
-        if (g->outputs[i].consumers[log] != NULL && g->outputs[i].bits[log] == bit) {
-            return true;
+        const struct output *o = &g->outputs[i];
+        for (unsigned way = 0; way < PLAN_WAYS; way++) {
+            if (way_log(way) == log && o->consumers[way] != NULL && o->bits[way] == bit) {
+                return true;
+            }
         }
     }
     return false;
+}
+
+/* Is it the exporter's, or that of its spans? */
+static bool is_of(struct str consumer, struct str exporter)
+{
+    return str_starts(consumer, exporter) &&
+           (consumer.len == exporter.len ||
+            str_eq(str_slice(consumer, exporter.len, consumer.len), STR(SPANS_SUFFIX)));
 }
 
 struct orphan {
@@ -44,7 +55,7 @@ static void find_orphans(struct plan *p, const struct graph *g, const struct str
         for (size_t i = 0; i < count; i++) {
             bool state = log == PLAN_LEDGER && all[i].bit == p->state_bit;
             if (state || is_used(g, log, all[i].bit) ||
-                (name != NULL && !str_eq(str_of(all[i].name), *name))) {
+                (name != NULL && !is_of(str_of(all[i].name), *name))) {
                 continue;
             }
             struct orphan *one = vec_add(&found->list);

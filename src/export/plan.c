@@ -128,14 +128,20 @@ bool plan_open(const struct env *env, const struct plan_config *config, struct p
 
 /* ---- giving ---- */
 
-/* The consumers among <outputs> that get a frame of the log; false when one of them is full and must not lose anything. */
-static bool choose_consumers(struct graph *g, uint64_t outputs, unsigned log, uint64_t *ret_outputs,
-                             struct err *e)
+/* NULL: it takes none of them. */
+static struct consumer *consumer_of(const struct output *o, enum record_kind kind)
+{
+    return o->consumers[output_way(o, kind)];
+}
+
+/* The consumers among <outputs> that get a frame of such records; false when one of them is full and must not lose anything. */
+static bool choose_consumers(struct graph *g, uint64_t outputs, enum record_kind kind,
+                             uint64_t *ret_outputs, struct err *e)
 {
     uint64_t chosen = 0;
 
     for (size_t i = 0; i < g->config.output_count; i++) {
-        struct consumer *c = g->outputs[i].consumers[log];
+        struct consumer *c = consumer_of(&g->outputs[i], kind);
         if ((outputs & UINT64_C(1) << i) != 0 && c != NULL) {
             if (!consumer_admits(c, e)) {
                 return false;
@@ -148,37 +154,38 @@ static bool choose_consumers(struct graph *g, uint64_t outputs, unsigned log, ui
 }
 
 /* Those of <outputs> that have no room for more and lose what is new. */
-static uint64_t left_out(struct graph *g, uint64_t outputs, unsigned log)
+static uint64_t left_out(struct graph *g, uint64_t outputs, enum record_kind kind)
 {
     uint64_t ret = 0;
 
     for (uint64_t rest = outputs; rest != 0; rest &= rest - 1) {
         unsigned i = (unsigned)__builtin_ctzll(rest);
-        ret |= consumer_leaves_out(g->outputs[i].consumers[log]) ? UINT64_C(1) << i : 0;
+        ret |= consumer_leaves_out(consumer_of(&g->outputs[i], kind)) ? UINT64_C(1) << i : 0;
     }
     return ret;
 }
 
 /* Output numbers -> consumer bits of the log. */
-static uint64_t log_mask(const struct graph *g, uint64_t outputs, unsigned log)
+static uint64_t log_mask(const struct graph *g, uint64_t outputs, enum record_kind kind)
 {
     uint64_t mask = 0;
 
     for (uint64_t rest = outputs; rest != 0; rest &= rest - 1) {
-        mask |= UINT64_C(1) << g->outputs[__builtin_ctzll(rest)].bits[log];
+        const struct output *o = &g->outputs[__builtin_ctzll(rest)];
+        mask |= UINT64_C(1) << o->bits[output_way(o, kind)];
     }
     return mask;
 }
 
 /* Some have the rows now, and those that had no room never will: only then that is counted. */
-static void note_given(struct graph *g, uint64_t outputs, uint64_t dropping, unsigned log,
+static void note_given(struct graph *g, uint64_t outputs, uint64_t dropping, enum record_kind kind,
                        uint64_t rows)
 {
     for (uint64_t rest = outputs; rest != 0; rest &= rest - 1) {
-        consumer_appended(g->outputs[__builtin_ctzll(rest)].consumers[log]);
+        consumer_appended(consumer_of(&g->outputs[__builtin_ctzll(rest)], kind));
     }
     for (uint64_t rest = dropping; rest != 0; rest &= rest - 1) {
-        consumer_left_out(g->outputs[__builtin_ctzll(rest)].consumers[log], rows);
+        consumer_left_out(consumer_of(&g->outputs[__builtin_ctzll(rest)], kind), rows);
     }
 }
 
@@ -224,16 +231,16 @@ static bool give_rows(struct plan *p, struct graph *g, struct view view, uint64_
     struct batch *b = NULL;
 
     receipt->unrouted_rows += (outputs & takers) == 0 ? view.n : 0;
-    if (!how->state_only && !choose_consumers(g, outputs & takers, log, &chosen, e)) {
+    if (!how->state_only && !choose_consumers(g, outputs & takers, kind, &chosen, e)) {
         return false;
     }
-    uint64_t dropping = left_out(g, chosen, log);
-    uint64_t mask = log_mask(g, chosen & ~dropping, log);
+    uint64_t dropping = left_out(g, chosen, kind);
+    uint64_t mask = log_mask(g, chosen & ~dropping, kind);
     if (kind == RECORD_ALERT) {
         mask |= UINT64_C(1) << p->state_bit;
     }
     if (mask == 0) {
-        note_given(g, 0, dropping, log, view.n);
+        note_given(g, 0, dropping, kind, view.n);
         return true;
     }
     if (!batch_pick(view, &b, e)) {
@@ -242,7 +249,7 @@ static bool give_rows(struct plan *p, struct graph *g, struct view view, uint64_
     bool ok = append(p, log, b, mask, how, &receipt->seq, e);
     batch_unref(b);
     if (ok) {
-        note_given(g, chosen & ~dropping, dropping, log, view.n);
+        note_given(g, chosen & ~dropping, dropping, kind, view.n);
         receipt->outputs |= chosen & ~dropping;
     }
     return ok;
@@ -256,7 +263,7 @@ static bool all_admit(struct graph *g, enum record_kind kind, const struct give 
     uint64_t chosen;
 
     for (size_t i = 0; i < count; i++) {
-        if (!choose_consumers(g, groups[i].outputs & takers, log_of(kind), &chosen, e)) {
+        if (!choose_consumers(g, groups[i].outputs & takers, kind, &chosen, e)) {
             return false;
         }
     }
@@ -338,10 +345,10 @@ bool plan_takes(struct plan *p, enum record_kind kind)
 }
 
 /* Has one of them room? Routes may choose that one. */
-static bool any_admits(struct graph *g, uint64_t takers, unsigned log, struct err *e)
+static bool any_admits(struct graph *g, uint64_t takers, enum record_kind kind, struct err *e)
 {
     for (uint64_t rest = takers; rest != 0; rest &= rest - 1) {
-        struct consumer *c = g->outputs[__builtin_ctzll(rest)].consumers[log];
+        struct consumer *c = consumer_of(&g->outputs[__builtin_ctzll(rest)], kind);
         if (c == NULL || consumer_admits(c, e)) {
             return true;
         }
@@ -360,20 +367,22 @@ bool plan_admits(struct plan *p, enum record_kind kind, struct err *e)
                        s.low ? "the disk is nearly full" : "the disk fails");
     }
     struct graph *g = plan_use_graph(p);
-    bool ok = any_admits(g, routing_takers(&g->config, kind, false), log, e);
+    bool ok = any_admits(g, routing_takers(&g->config, kind, false), kind, e);
     plan_release_graph(p, g);
     return ok;
 }
 
-static bool owes(struct plan *p, const struct output *o, unsigned log, uint64_t seq)
+static bool owes(struct plan *p, const struct output *o, enum record_kind kind, uint64_t seq)
 {
-    return o->consumers[log] != NULL && log_cursor_get(p->logs[log], o->bits[log]) < seq &&
-           log_pending(p->logs[log], o->bits[log]) > 0;
+    unsigned way = output_way(o, kind);
+    struct log *log = p->logs[way_log(way)];
+
+    return o->consumers[way] != NULL && log_cursor_get(log, o->bits[way]) < seq &&
+           log_pending(log, o->bits[way]) > 0;
 }
 
 bool plan_is_delivered(struct plan *p, const struct receipt *receipt, bool hurry)
 {
-    unsigned log = log_of(receipt->kind);
     struct graph *g = plan_use_graph(p);
     bool done = true;
 
@@ -381,12 +390,12 @@ bool plan_is_delivered(struct plan *p, const struct receipt *receipt, bool hurry
         const struct output *o = &g->outputs[i];
         bool is_asked =
             (receipt->outputs >> i & 1) != 0 && (o->config->caps & EXPORTER_SERIES) != 0;
-        if (!is_asked || !owes(p, o, log, receipt->seq)) {
+        if (!is_asked || !owes(p, o, receipt->kind, receipt->seq)) {
             continue;
         }
         done = false;
         if (hurry) {
-            consumer_hurry(o->consumers[log]);
+            consumer_hurry(consumer_of(o, receipt->kind));
         }
     }
     plan_release_graph(p, g);
@@ -395,12 +404,11 @@ bool plan_is_delivered(struct plan *p, const struct receipt *receipt, bool hurry
 
 bool plan_target_delivered(struct plan *p, size_t target, enum record_kind kind, uint64_t seq)
 {
-    unsigned log = log_of(kind);
     struct graph *g = plan_use_graph(p);
     uint64_t done = 0;
 
     for (size_t i = 0; i < g->config.output_count; i++) {
-        done |= owes(p, &g->outputs[i], log, seq) ? 0 : UINT64_C(1) << i;
+        done |= owes(p, &g->outputs[i], kind, seq) ? 0 : UINT64_C(1) << i;
     }
     bool ok = target < g->config.target_count &&
               expansion_is_done(g->config.targets[target].expansion, done);

@@ -16,9 +16,9 @@ void output_get_status(struct output *o, struct output_status *ret)
                                   .name = o->config->name,
                                   .kind = o->config->kind->name,
                                   .state = "idle"};
-    for (unsigned log = 0; log < PLAN_LOGS; log++) {
-        if (o->consumers[log] != NULL) {
-            consumer_status(o->consumers[log], ret);
+    for (unsigned way = 0; way < PLAN_WAYS; way++) {
+        if (o->consumers[way] != NULL) {
+            consumer_status(o->consumers[way], ret);
         }
     }
     if (o->level != NULL) {
@@ -144,9 +144,9 @@ static bool each_consumer_of(struct plan *p, struct str name, void (*visit)(stru
         if (!str_eq(o->config->name, name)) {
             continue;
         }
-        for (unsigned log = 0; log < PLAN_LOGS; log++) {
-            if (o->consumers[log] != NULL) {
-                visit(o->consumers[log]);
+        for (unsigned way = 0; way < PLAN_WAYS; way++) {
+            if (o->consumers[way] != NULL) {
+                visit(o->consumers[way]);
                 found++;
             }
         }
@@ -176,9 +176,9 @@ void plan_hurry(struct plan *p)
     struct graph *g = plan_use_graph(p);
 
     for (size_t i = 0; i < g->config.output_count; i++) {
-        for (unsigned log = 0; log < PLAN_LOGS; log++) {
-            if (g->outputs[i].consumers[log] != NULL) {
-                consumer_hurry(g->outputs[i].consumers[log]);
+        for (unsigned way = 0; way < PLAN_WAYS; way++) {
+            if (g->outputs[i].consumers[way] != NULL) {
+                consumer_hurry(g->outputs[i].consumers[way]);
             }
         }
     }

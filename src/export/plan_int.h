@@ -18,12 +18,20 @@
 
 enum { PLAN_LEDGER, PLAN_BULK, PLAN_LOGS };
 
-/* One exporter at work: a consumer per log that its kinds of records go through, or a level output. */
+/* An output has a way through each log, and another one through bulk where its spans go apart. */
+enum { WAY_SPANS = PLAN_LOGS, PLAN_WAYS };
+
+static inline unsigned way_log(unsigned way)
+{
+    return way == WAY_SPANS ? PLAN_BULK : way;
+}
+
+/* One exporter at work: a consumer per way that its kinds of records take, or a level output. */
 struct output {
     const struct output_config *config;
     const struct plan_config *plan; /* that it is an output of */
-    struct consumer *consumers[PLAN_LOGS];
-    unsigned bits[PLAN_LOGS];
+    struct consumer *consumers[PLAN_WAYS];
+    unsigned bits[PLAN_WAYS];
     struct dead_letters *dead;
     struct drops drops;
     struct level_set *level;
@@ -80,8 +88,14 @@ void output_get_status(struct output *o, struct output_status *ret);
 /* Says in the log what the outputs of <g>, which have ended, leave behind. */
 void plan_tell_left(struct plan *p, struct graph *g, struct plan_left *ret_left);
 
+/* The way that records of a kind take to the output; whether it has it, its consumers say. */
+unsigned output_way(const struct output *o, enum record_kind kind);
+
 /* "ledger", "bulk" */
 const char *plan_log_name(unsigned log);
+
+/* What stands behind an exporter's name in that of the consumer of its spans. */
+#define SPANS_SUFFIX " (spans)"
 
 /* Looks for consumers that no output of <g> has: done ones are retired, others are named. */
 void plan_retire_unused(struct plan *p, const struct graph *g);

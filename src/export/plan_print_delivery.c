@@ -56,6 +56,9 @@ static void print_buffer(const struct output_config *o, struct buf *out)
     if (b->lanes > 1) {
         buf_addf(out, "; %lld lanes", (long long)b->lanes);
     }
+    if ((o->caps & EXPORTER_SPANS_APART) != 0) {
+        buf_add_text(out, "; spans apart");
+    }
 }
 
 static void print_retry(const struct output_config *o, struct buf *out)

@@ -212,6 +212,27 @@ def test_an_agent_that_is_full_or_gone(start_datadog, start_datadog_agent, start
     assert agent.violations == [] and answers == []
 
 
+def test_an_agent_that_is_down_holds_up_nothing(start_datadog, start_datadog_agent, start_telex):
+    """Metrics arrive meanwhile, and a restart repeats none of them, though spans still wait."""
+    server, agent = start_datadog(), start_datadog_agent()
+    real, agent.answer = agent.answer, lambda request: Answer(503)
+    program = start_telex({"receive": {"profiles": True}, "exporters": {"dd": with_agent(server, agent)}})
+    push(program, SPANS)
+    net.wait_until("a try", lambda: agent.requests)
+    for value in range(3):
+        push(program, {"messages_per_second": value})
+    net.wait_until("the metrics", lambda: len(server.points) == 3)
+    assert agent.spans == []
+    program.sigterm()
+    program.start()
+    program.wait_ready()
+    push(program, {"messages_per_second": 3})
+    net.wait_until("the next metric", lambda: len(server.points) == 4)
+    agent.answer = real
+    net.wait_until("the spans", lambda: len(agent.spans) == 3)
+    assert [point[4] for point in server.points] == [0, 1, 2, 3] and server.violations == agent.violations == []
+
+
 def test_spans_without_an_agent_hold_up_nothing(start_datadog, start_telex):
     server = start_datadog()
     program = start_telex({"receive": {"profiles": True}, "exporters": {"dd": exporter(server)}})

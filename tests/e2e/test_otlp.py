@@ -190,3 +190,34 @@ def test_acknowledged_spans_survive_a_kill(start_telex):
 def test_off_unless_asked_for(start_telex, tmp_path):
     program = start_telex({"exporters": {"archive": file_exporter(tmp_path / "out")}})
     assert push(program, "metrics", b"").status == 404
+
+
+@pytest.mark.parametrize("down", ["/v1/metrics", "/v1/traces"])
+def test_an_endpoint_that_is_down_holds_up_only_its_own(collector, start_telex, down):
+    """Both ways; and after a restart meanwhile, what arrived does not come again."""
+    real, is_down = collector.answer, [True]
+    collector.answer = lambda request: Answer(503) if is_down and request.path == down else real(request)
+    program = start_telex({"receive": {"otlp": True, "profiles": True}, "exporters": {"c": otlp_exporter(collector.url)}})
+
+    def give(number):
+        assert push(program, "traces", traces({**SPAN, "name": f"s{number}"})).status == 200
+        body = json.dumps({"rows": number, "timestamp": 1.7e9 + number}).encode()
+        assert net.post(program.url + "/api/v1/profile", body, headers={"Content-Type": "application/json"}).status == 204
+
+    def came():
+        return [span[0]["name"] for span in collector.spans] if down == "/v1/metrics" else [
+            f"s{point[3]:.0f}" for point in collector.points]
+
+    give(0)
+    net.wait_until("a try", lambda: any(request.path == down for request in collector.requests))
+    give(1)
+    net.wait_until("the others", lambda: came() == ["s0", "s1"])
+    program.sigterm()
+    program.start()
+    program.wait_ready()
+    give(2)
+    net.wait_until("the next", lambda: came() == ["s0", "s1", "s2"])
+    assert not (collector.points if down == "/v1/metrics" else collector.spans)
+    is_down.clear()
+    net.wait_until("all", lambda: len(collector.points) == len(collector.spans) == 3)
+    assert came() == ["s0", "s1", "s2"]

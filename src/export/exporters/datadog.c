@@ -307,6 +307,7 @@ const struct exporter_kind exporter_datadog = {
     .example = "type: datadog\napi_key: 0123456789abcdef0123456789abcdef\nsite: datadoghq.eu\n"
                "tags: [ 'environment:production' ]\n",
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
+    .caps = EXPORTER_SPANS_APART,
     .options = &option_table,
     .check = check,
     .advise = advise,

@@ -526,6 +526,7 @@ const struct exporter_kind exporter_newrelic = {
     .example = "type: newrelic\nlicense_key: 0123456789abcdef0123456789abcdef0123NRAL\n"
                "account_id: '1234567'\nregion: EU\n",
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
+    .caps = EXPORTER_SPANS_APART,
     .options = &option_table,
     .check = check,
     .advise = advise,
