@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "db/pg_hosts.h"
 
 #include <errno.h>
 #include <libpq-fe.h>
@@ -239,67 +240,38 @@ static bool poll_connect(struct pg *pg, struct wait wait, struct pg_fault *fault
     return true;
 }
 
-/* What a connection string says of hosts: lists with commas, of which port may have one item for all. */
-enum { HOST_LISTS = 3 };
-
-struct hosts {
-    struct buf host;
-    struct buf hostaddr;
-    struct buf port;
-};
-
-static void take_setting(void *arg, const char *name, const char *value)
+static void look_for_service(void *arg, const char *name, const char *value)
 {
-    struct hosts *h = arg;
-    const struct {
-        const char *name;
-        struct buf *list;
-    } lists[HOST_LISTS] = {{"host", &h->host}, {"hostaddr", &h->hostaddr}, {"port", &h->port}};
+    bool *has_service = arg;
 
-    for (size_t i = 0; i < HOST_LISTS; i++) {
-        if (strcmp(name, lists[i].name) == 0) {
-            buf_clear(lists[i].list);
-            buf_add_text(lists[i].list, value);
+    (void)value;
+    *has_service = *has_service || strcmp(name, "service") == 0;
+}
+
+/* What the string says of hosts, or else what libpq's variables say. */
+static void take_hosts(const char *text, struct pg_hosts *ret)
+{
+    struct err ignored = ERR_INIT; /* libpq says it once more */
+    bool has_service = false;
+
+    pg_hosts_init(ret);
+    (void)!pg_parse(text, pg_hosts_take, ret, &ignored);
+    (void)!pg_parse(text, look_for_service, &has_service, &ignored);
+    PQconninfoOption *defaults =
+        ret->host.len > 0 || ret->hostaddr.len > 0 || has_service ? NULL : PQconndefaults();
+    for (const PQconninfoOption *o = defaults; o != NULL && o->keyword != NULL; o++) {
+        bool is_port = strcmp(o->keyword, "port") == 0;
+        if (o->val != NULL && o->val[0] != '\0' && !(is_port && ret->port.len > 0)) {
+            pg_hosts_take(ret, o->keyword, o->val);
         }
     }
-}
-
-static void release_hosts(struct hosts *h)
-{
-    buf_release(&h->host);
-    buf_release(&h->hostaddr);
-    buf_release(&h->port);
-}
-
-static size_t count_hosts(const struct hosts *h)
-{
-    struct str list = buf_str(h->hostaddr.len > 0 ? &h->hostaddr : &h->host);
-    size_t count = 1;
-
-    for (size_t i = 0; i < list.len; i++) {
-        count += list.ptr[i] == ',';
-    }
-    return count;
-}
-
-/* The first of a list becomes its last. */
-static void turn(struct buf *list)
-{
-    AUTO(buf_release) struct buf turned = BUF_INIT(BUF_UNLIMITED);
-    struct str all = buf_str(list);
-    size_t comma = str_find_byte(all, ',');
-
-    if (comma < all.len) {
-        buf_add_str(&turned, str_slice(all, comma + 1, all.len));
-        buf_add_byte(&turned, ',');
-        buf_add_str(&turned, str_slice(all, 0, comma));
-        buf_clear(list);
-        buf_add_str(list, buf_str(&turned));
-    }
+    PQconninfoFree(defaults);
+    pg_hosts_expand(ret, pg_resolve_name);
 }
 
 static bool connect_to(struct pg *pg, const char *text, const char *application,
-                       struct hosts *hosts, struct wait wait, struct pg_fault *fault, struct err *e)
+                       struct pg_hosts *hosts, struct wait wait, struct pg_fault *fault,
+                       struct err *e)
 {
     const char *const words[] = {
         "dbname", "host", "hostaddr", "port", "fallback_application_name", "client_encoding", NULL};
@@ -333,13 +305,13 @@ static struct wait part_of(struct wait wait, size_t count)
     return wait_limit_ms(wait, clock_system(), left_ns / NS_PER_MS / (int64_t)count);
 }
 
-/* libpq goes to the next host when one refuses. One that says nothing would keep it for the whole wait: so
- * each host is the first for a part of it. */
+/* libpq goes to the next address when one refuses. One that says nothing would keep it for the whole wait: so
+ * each is the first for a part of it. */
 static bool connect_to_some(struct pg *pg, const char *text, const char *application,
-                            struct hosts *hosts, struct wait wait, struct pg_fault *fault,
+                            struct pg_hosts *hosts, struct wait wait, struct pg_fault *fault,
                             struct err *e)
 {
-    for (size_t left = count_hosts(hosts);; left--) {
+    for (size_t left = pg_hosts_count(hosts);; left--) {
         struct wait part = part_of(wait, left);
         bool ok = connect_to(pg, text, application, hosts, part, fault, e);
         if (ok || left <= 1 || !wait_is_over(part, clock_system()) ||
@@ -347,9 +319,7 @@ static bool connect_to_some(struct pg *pg, const char *text, const char *applica
             return ok;
         }
         PQfinish(TAKE(pg->conn));
-        turn(&hosts->host);
-        turn(&hosts->hostaddr);
-        turn(&hosts->port);
+        pg_hosts_turn(hosts);
     }
 }
 
@@ -357,16 +327,14 @@ bool pg_open(const char *text, const char *application, struct wait wait, struct
              struct pg_fault *fault, struct err *e)
 {
     struct pg *pg = mem_new(struct pg);
-    struct hosts hosts = {BUF_INIT(BUF_UNLIMITED), BUF_INIT(BUF_UNLIMITED),
-                          BUF_INIT(BUF_UNLIMITED)};
-    struct err ignored = ERR_INIT; /* libpq says it once more */
+    struct pg_hosts hosts;
 
     *fault = (struct pg_fault){.is_lost = false};
-    (void)!pg_parse(text, take_setting, &hosts, &ignored);
+    take_hosts(text, &hosts);
     pg->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bool ok = pg->wake_fd >= 0 ? connect_to_some(pg, text, application, &hosts, wait, fault, e)
                                : err_set_errno(e, ERR_IO, errno, "cannot make an eventfd");
-    release_hosts(&hosts);
+    pg_hosts_release(&hosts);
     if (!ok) {
         fault->is_lost = true;
         pg_close(pg);

@@ -2,7 +2,7 @@
  * postgres.h - PostgreSQL with our waits and errors: connect, ask, prepared statements, COPY in.
  *
  * A thin layer over libpq: SQL stays SQL. Nothing here blocks beyond its struct wait, except that looking up a
- * host's name is libpq's and may take as long as the system's resolver does. A call that fails says in
+ * host's name may take as long as the system's resolver does. A call that fails says in
  * struct pg_fault what the server said and whether the connection is gone; one that was cut short has
  * lost it too, since nobody knows what is still to come on it.
  *
@@ -38,8 +38,8 @@ typedef void pg_visit_setting(void *arg, const char *name, const char *value);
 /* Is <text> a connection string, as URL or as words? Visits what it says. The error never shows it. */
 MUST_USE bool pg_parse(const char *text, pg_visit_setting *visit, void *arg, struct err *e);
 
-/* <application> is what the server calls the connection. Where several hosts are named, each is the first to be
- * asked for an equal part of the wait. */
+/* <application> is what the server calls the connection. Where several hosts are named, or a name has
+ * several addresses, each is the first to be asked for an equal part of the wait. */
 MUST_USE bool pg_open(const char *text, const char *application, struct wait wait,
                       struct pg **ret_pg, struct pg_fault *fault, struct err *e);
 void pg_close(struct pg *pg); /* NULL is fine */

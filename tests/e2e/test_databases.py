@@ -1,9 +1,13 @@
 """PostgreSQL and SQLite: rows read back and compared; bad rows found; refusals explained; each record once."""
 
 import json
+import socket
 import sqlite3
 import subprocess
+import threading
+import time
 
+import pytest
 import snappy
 
 import database_kills
@@ -162,3 +166,69 @@ def test_check_tells_of_traps(tmp_path):
     assert "not a connection string" in said("mysql://me:s3cret@h/x")
     for quiet in ("postgresql://me@db.example.com/x?sslmode=verify-full", "postgresql://me@localhost/x", "dbname=x"):
         assert "sslmode" not in said(quiet) and "password" not in said(quiet), quiet
+
+
+# ---- addresses
+
+
+def forward(address, port, to_port):
+    """Passes connections to `address` and `port` on to another port of this host, as long as the process lives."""
+    listener = socket.create_server((address, port))
+
+    def copy(source, target):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+    def serve():
+        while True:
+            client = listener.accept()[0]
+            server = socket.create_connection((net.HOST, to_port))
+            for pair in ((client, server), (server, client)):
+                threading.Thread(target=copy, args=pair, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+
+
+def black_hole(address):
+    """A listener whose backlog is full: who connects hears nothing at all. (sockets to be kept, port)."""
+    listener = socket.socket()
+    listener.bind((address, 0))
+    listener.listen(0)
+    port, waiting = listener.getsockname()[1], []
+    for _ in range(8):
+        waiting.append(socket.socket())
+        waiting[-1].setblocking(False)
+        waiting[-1].connect_ex((address, port))
+    return [listener, *waiting], port
+
+
+def with_hosts(text, folder, argv):
+    """Runs a program where the file of hosts says that."""
+    hosts = folder / "hosts"
+    hosts.write_text(text)
+    mount = 'mount --bind "$1" /etc/hosts || exit 77; shift; exec "$@"'
+    done = subprocess.run(["unshare", "-m", "sh", "-c", mount, "sh", str(hosts), *argv], capture_output=True, text=True,
+                          timeout=60, check=False)
+    if done.returncode == 77 or "unshare failed" in done.stderr:
+        pytest.skip("only root has hosts of his own")
+    return done
+
+
+def test_a_silent_address_of_a_name_is_not_waited_for(start_postgres, tmp_path):
+    """A server's name has two addresses: one takes connections and says nothing. Each has its part of the time."""
+    server = start_postgres()
+    kept, port = black_hole("127.0.0.1")  # what the system's resolver puts first
+    forward("127.0.0.2", port, server.port)
+    url = server.url.replace(f"{net.HOST}:{server.port}", f"db.test:{port}")
+    (tmp_path / "telex.yaml").write_text(json.dumps({"exporters": {"db": postgresql_exporter(url, connect_timeout="4s")}}))
+    (tmp_path / "records.jsonl").write_text(json.dumps({"kind": "sample", "name": "x", "value": 1, "timestamp": 1.7e9}) + "\n")
+    began = time.monotonic()
+    done = with_hosts("127.0.0.1 db.test\n127.0.0.2 db.test\n", tmp_path,
+                      [str(BINARY), "export", "-c", str(tmp_path / "telex.yaml"), "--to", "db", "--patience", "20s",
+                       str(tmp_path / "records.jsonl")])
+    took = time.monotonic() - began
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert server.count("telex_samples") == 1 and 1.9 < took < 4
+    for one in kept:
+        one.close()

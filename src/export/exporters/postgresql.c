@@ -106,7 +106,9 @@ static const struct option options[] = {
      .min = 0.001,
      .max = 3600,
      .unit = "s",
-     .help = "How long connecting may take."},
+     .help =
+         "How long connecting may take: each of several hosts, and of a name's addresses, is the first "
+         "to be asked for an equal part of it."},
     {.name = "timeout",
      .type = OPTION_DURATION,
      .offset = offsetof(struct postgresql_config, timeout_ns),
