@@ -74,6 +74,7 @@ static bool open_log(struct plan *p, unsigned which, enum log_sync sync, struct 
                                   .sync = sync,
                                   .memory_bytes = LOG_MEMORY_BYTES,
                                   .max_bytes = p->storage.max_bytes,
+                                  .max_bytes_option = p->storage.max_bytes_option,
                                   .segment_bytes = p->storage.segment_bytes,
                                   .min_free_bytes = p->storage.fs != NULL ? -1 : 0,
                                   .fs = p->storage.fs,

@@ -108,8 +108,9 @@ struct route_config {
 /* Where the logs are kept; all zero: in the file system below state_path, as large as the disk is. */
 struct plan_storage {
     const struct fs *fs;
-    int64_t max_bytes;     /* per log; beyond it nothing is taken in */
-    int64_t segment_bytes; /* in which room is given back */
+    int64_t max_bytes;            /* per log; beyond it nothing is taken in */
+    const char *max_bytes_option; /* what its user calls that */
+    int64_t segment_bytes;        /* in which room is given back */
 };
 
 struct plan_config {

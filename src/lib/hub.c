@@ -69,6 +69,7 @@ static void choose_storage(struct telex_hub *hub, struct compiled *c)
         c->plan.storage = (struct plan_storage){
             .fs = fs_memory_fs(hub->memory),
             .max_bytes = limit,
+            .max_bytes_option = "library.memory_bytes",
             .segment_bytes = segment > SEGMENT_MIN ? segment : SEGMENT_MIN,
         };
     }

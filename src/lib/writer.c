@@ -22,6 +22,7 @@ enum {
     OFFER_MS = 200,
     TRY_AGAIN_MS = 20,
     TELL_S = 10,
+    HELD_UP_LOOKS = 16, /* at a place that is being filled, before it is left alone for a while */
 };
 
 static const enum record_kind kinds[WRITER_KINDS] = {
@@ -57,6 +58,15 @@ static void nap(struct writer *w, int64_t ms)
         futex(&w->state, FUTEX_WAIT, NAPPING, &time);
     }
     atomic_store(&w->state, AWAKE);
+}
+
+/* The same also while it stops, when nobody may cut it short. */
+static void pause_for(struct writer *w, int64_t ms)
+{
+    nap(w, ms);
+    if (atomic_load(&w->is_stopping)) {
+        (void)wait_sleep((struct wait){clock_deadline_ms(w->env->clock, ms), NULL});
+    }
 }
 
 /* Writers move the tail before they look whether somebody sleeps, so one of both is seen. */
@@ -136,10 +146,7 @@ static void give(struct writer *w, struct batch *b)
             return;
         }
         tell_dropped(w);
-        nap(w, TRY_AGAIN_MS);
-        if (atomic_load(&w->is_stopping)) {
-            (void)wait_sleep((struct wait){clock_deadline_ms(w->env->clock, TRY_AGAIN_MS), NULL});
-        }
+        pause_for(w, TRY_AGAIN_MS);
     }
 }
 
@@ -215,6 +222,22 @@ static size_t look(struct writer *w)
     return taken;
 }
 
+/* Until there may be more. A thread that is stopped between taking its place and saying what lies there leaves a ring
+ * that is not empty and gives nothing: that may last. */
+static void wait_for_more(struct writer *w, size_t taken, bool is_stopping)
+{
+    w->held_up = taken == 0 && !ring_is_empty(w->ring) ? w->held_up + 1 : 0;
+    if (w->held_up > 0) {
+        if (w->held_up > HELD_UP_LOOKS) {
+            pause_for(w, NAP_MS);
+        }
+    } else if (taken == 0 && !is_stopping) {
+        sleep_until_woken(w);
+    } else if (taken < FULL_BYTES) {
+        nap(w, NAP_MS);
+    }
+}
+
 static void run(void *arg)
 {
     struct writer *w = arg;
@@ -226,11 +249,7 @@ static void run(void *arg)
         if (is_stopping && (ring_is_empty(w->ring) || is_over(w))) {
             break;
         }
-        if (taken == 0 && !is_stopping) {
-            sleep_until_woken(w);
-        } else if (taken < FULL_BYTES) {
-            nap(w, NAP_MS);
-        }
+        wait_for_more(w, taken, is_stopping);
     }
 }
 

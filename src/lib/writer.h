@@ -50,6 +50,7 @@ struct writer {
     uint64_t last_seq GUARDED_BY(lock);          /* of the log, of what was given */
     struct writer_batch batches[WRITER_KINDS];   /* the thread's, as all below */
     size_t next_shard;
+    unsigned held_up; /* looks in a row that found nothing but a place which somebody is filling */
     int64_t told_ns;
     int64_t told_behind_ns;
     uint64_t told_dropped;

@@ -56,10 +56,10 @@ static const char *no_room(const struct log *l, int64_t bytes)
         return l->low_reason;
     }
     if (l->waiting_bytes > 0 && bytes > l->memory_bytes_max - l->waiting_bytes) {
-        return "has as much waiting to be written as memory_bytes allows";
+        return "has as much waiting to be written as it may hold in memory";
     }
     if (l->disk_bytes_max > 0 && l->disk_bytes + l->waiting_bytes + bytes > l->disk_bytes_max) {
-        return "is as large as max_bytes allows; its consumers are behind";
+        return l->full_reason;
     }
     return NULL;
 }

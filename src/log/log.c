@@ -146,6 +146,9 @@ static struct log *log_new(const struct log_options *o)
     l->segment_bytes = o->segment_bytes > 0 ? o->segment_bytes : (int64_t)SEGMENT_MIB * MIB;
     l->memory_bytes_max = o->memory_bytes > 0 ? o->memory_bytes : (int64_t)MEMORY_MIB * MIB;
     l->disk_bytes_max = o->max_bytes;
+    (void)snprintf(l->full_reason, sizeof(l->full_reason),
+                   "is as large as %s allows; its consumers are behind",
+                   o->max_bytes_option != NULL ? o->max_bytes_option : "max_bytes");
     l->min_free_bytes = o->min_free_bytes != 0 ? o->min_free_bytes : (int64_t)MIN_FREE_MIB * MIB;
     l->quarantine_bytes =
         o->quarantine_bytes > 0 ? o->quarantine_bytes : (int64_t)QUARANTINE_MIB * MIB;

@@ -43,10 +43,11 @@ struct log_options {
     struct str name; /* "ledger", "bulk": for metrics and messages */
     struct str path; /* the folder; made if need be */
     enum log_sync sync;
-    int64_t interval_ms;   /* 0: 1000 */
-    int64_t segment_bytes; /* 0: 64 MiB; a larger frame gets a segment of its own */
-    int64_t memory_bytes;  /* 0: 64 MiB; frames waiting to be written and recent ones */
-    int64_t max_bytes;     /* 0: no limit; on disk */
+    int64_t interval_ms;          /* 0: 1000 */
+    int64_t segment_bytes;        /* 0: 64 MiB; a larger frame gets a segment of its own */
+    int64_t memory_bytes;         /* 0: 64 MiB; frames waiting to be written and recent ones */
+    int64_t max_bytes;            /* 0: no limit; on disk */
+    const char *max_bytes_option; /* what its user calls it, in messages; NULL: max_bytes */
     int64_t
         min_free_bytes; /* 0: 64 MiB, below 0: none; while the file system has less left, nothing is taken in */
     int64_t quarantine_bytes; /* 0: 256 MiB; of what was damaged, the oldest copies go beyond it */

@@ -151,6 +151,7 @@ struct log {
     bool low;          /* too little room is left on the file system */
     int64_t free_bytes;
     char low_reason[192];
+    char full_reason[96];
     bool sync_cursors; /* somebody waits for synced_version */
     bool closing;
     enum log_sync asked_sync; /* the writer's <sync> follows */

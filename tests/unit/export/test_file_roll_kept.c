@@ -1,7 +1,6 @@
 /* No crash, no lane and no failed write loses or doubles a line of a file. */
 #include "file_roll_bench.h"
 
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

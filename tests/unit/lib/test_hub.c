@@ -3,6 +3,7 @@
 #include "base/attr.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "lib/hub.h"
 
 #include <ftw.h>
 #include <setjmp.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -716,6 +718,36 @@ static void many_threads_give_while_the_config_changes(void **state)
     assert_int_equal(atomic_load(&s->station.records), GIVERS * EACH);
 }
 
+static double cpu_s(void)
+{
+    struct timespec now;
+
+    assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), 0);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* A thread that is stopped between its place in the ring and the record in it holds up its shard, and burns nothing. */
+static void who_fills_a_place_slowly_costs_nothing(void **state)
+{
+    struct scene *s = *state;
+    struct ring_place place;
+
+    start(s);
+    assert_true(ring_put(&s->hub->ring, 8, &place));
+    assert_int_equal(give_text(s->hub, "behind it"), TELEX_OK);
+    double began = cpu_s();
+    rest_ms(500);
+    assert_true(cpu_s() - began < 0.1);
+    assert_int_equal(atomic_load(&s->station.records), 0);
+    ring_done(&place, RING_PADDING);
+    assert_int_equal(telex_flush(s->hub, PATIENCE_MS, &s->error), TELEX_OK);
+    assert_int_equal(atomic_load(&s->station.records), 1);
+    assert_true(ring_put(&s->hub->ring, 8, &place));
+    began = cpu_s();
+    (void)telex_close(s->hub, 500, NULL, &s->error);
+    assert_true(cpu_s() - began < 0.1);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -730,6 +762,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(rejected_records_are_dead_letters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_record_is_refused_unseen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refusal_is_no_success, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_fills_a_place_slowly_costs_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_small_memory_holds_up_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_left_in_memory_is_not_said_to_be_on_disk, set_up,
                                         tear_down),

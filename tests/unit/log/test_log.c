@@ -463,6 +463,7 @@ static void what_is_full_refuses(void **state)
 
     kit_init(&k, 1);
     k.options.max_bytes = 10000;
+    k.options.max_bytes_option = "library.memory_bytes";
     k.options.segment_bytes = 3000;
     kit_open(&k);
     unsigned a = kit_consumer(&k, "a");
@@ -471,7 +472,7 @@ static void what_is_full_refuses(void **state)
         assert_true(++count < 20);
     }
     assert_int_equal(e.code, ERR_LIMIT);
-    assert_non_null(strstr(e.message, "max_bytes"));
+    assert_non_null(strstr(e.message, "is as large as library.memory_bytes allows"));
     log_cursor_set(k.log, a, seq); /* done with all: segments go, there is room again */
     assert_true(log_append(k.log, &record, kit_ms(5000), &seq, &e));
     kit_release(&k);
