@@ -3,7 +3,7 @@
  *   1. Whatever waits waits in await(), for the socket or the cancel token.
  *   2. After a call that was cut short or lost, <is_lost> is set and nothing is sent any more.
  */
-#include "db/postgres.h"
+#include "db/postgres_int.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -11,7 +11,6 @@
 #include "db/pg_hosts.h"
 
 #include <errno.h>
-#include <libpq-fe.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,11 +18,6 @@
 #include <unistd.h>
 
 enum { POLL_MS_MAX = 1000000 };
-
-struct pg {
-    PGconn *conn;
-    int wake_fd; /* becomes readable when a wait is cancelled */
-};
 
 struct pg_result {
     PGresult *result;
@@ -46,13 +40,13 @@ static bool fail_text(enum err_code code, const char *text, struct err *e)
                    STR_FMT(message.len > 0 ? str_slice(message, 0, line) : STR("no answer")));
 }
 
-static bool fail_conn(struct pg *pg, struct pg_fault *fault, struct err *e)
+bool pg_fail_conn(struct pg *pg, struct pg_fault *fault, struct err *e)
 {
     fault->is_lost = true;
     return fail_text(ERR_NET, PQerrorMessage(pg->conn), e);
 }
 
-static bool fail_result(struct pg *pg, const PGresult *r, struct pg_fault *fault, struct err *e)
+bool pg_fail_result(struct pg *pg, const PGresult *r, struct pg_fault *fault, struct err *e)
 {
     const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
@@ -61,7 +55,7 @@ static bool fail_result(struct pg *pg, const PGresult *r, struct pg_fault *fault
     (void)snprintf(fault->state, sizeof(fault->state), "%s", state != NULL ? state : "");
     fault->is_lost = PQstatus(pg->conn) != CONNECTION_OK;
     if (message == NULL) {
-        return fail_conn(pg, fault, e);
+        return pg_fail_conn(pg, fault, e);
     }
     return err_set(e, ERR_NET, "PostgreSQL: %s%s%s (%s)", message, detail != NULL ? ": " : "",
                    detail != NULL ? detail : "", fault->state);
@@ -87,7 +81,6 @@ static int timeout_ms(struct wait wait)
     return ms < POLL_MS_MAX ? (int)ms : POLL_MS_MAX;
 }
 
-/* Polls until the socket is ready for <events>; false when the wait is over. */
 static bool poll_socket(struct pg *pg, short events, struct wait wait)
 {
     struct pollfd fds[] = {{.fd = PQsocket(pg->conn), .events = events},
@@ -105,8 +98,7 @@ static bool poll_socket(struct pg *pg, short events, struct wait wait)
     return false;
 }
 
-static bool await(struct pg *pg, short events, struct wait wait, struct pg_fault *fault,
-                  struct err *e)
+bool pg_poll(struct pg *pg, short events, struct wait wait)
 {
     struct cancel_hook hook = {.wake = wake, .arg = pg};
     uint64_t ignored = 0;
@@ -119,7 +111,13 @@ static bool await(struct pg *pg, short events, struct wait wait, struct pg_fault
         cancel_hook_remove(wait.cancel, &hook);
     }
     (void)!read(pg->wake_fd, &ignored, sizeof(ignored));
-    if (!ready) {
+    return ready;
+}
+
+static bool await(struct pg *pg, short events, struct wait wait, struct pg_fault *fault,
+                  struct err *e)
+{
+    if (!pg_poll(pg, events, wait)) {
         fault->is_lost = true;
         return wait_err(wait, e);
     }
@@ -127,7 +125,7 @@ static bool await(struct pg *pg, short events, struct wait wait, struct pg_fault
 }
 
 /* Has all that libpq holds on its way, reading what comes meanwhile. */
-static bool flush(struct pg *pg, struct wait wait, struct pg_fault *fault, struct err *e)
+bool pg_flush(struct pg *pg, struct wait wait, struct pg_fault *fault, struct err *e)
 {
     int left = PQflush(pg->conn);
 
@@ -136,11 +134,11 @@ static bool flush(struct pg *pg, struct wait wait, struct pg_fault *fault, struc
             return false;
         }
         if (PQconsumeInput(pg->conn) == 0) {
-            return fail_conn(pg, fault, e);
+            return pg_fail_conn(pg, fault, e);
         }
         left = PQflush(pg->conn);
     }
-    return left == 0 || fail_conn(pg, fault, e);
+    return left == 0 || pg_fail_conn(pg, fault, e);
 }
 
 /* The next result; NULL behind the last one of a statement. */
@@ -152,7 +150,7 @@ static bool next_result(struct pg *pg, struct wait wait, PGresult **ret, struct 
             return false;
         }
         if (PQconsumeInput(pg->conn) == 0) {
-            return fail_conn(pg, fault, e);
+            return pg_fail_conn(pg, fault, e);
         }
     }
     *ret = PQgetResult(pg->conn);
@@ -164,12 +162,12 @@ static bool is_good(const PGresult *r)
     ExecStatusType status = PQresultStatus(r);
 
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_COPY_IN ||
-           status == PGRES_PIPELINE_SYNC;
+           status == PGRES_COPY_BOTH || status == PGRES_PIPELINE_SYNC;
 }
 
 /* Takes what was asked to its end: the last result is kept where somebody wants it, and the first error counts. */
-static bool finish(struct pg *pg, struct wait wait, PGresult **ret_last, struct pg_fault *fault,
-                   struct err *e)
+bool pg_finish(struct pg *pg, struct wait wait, PGresult **ret_last, struct pg_fault *fault,
+               struct err *e)
 {
     PGresult *r = NULL;
     PGresult *last = NULL;
@@ -177,11 +175,12 @@ static bool finish(struct pg *pg, struct wait wait, PGresult **ret_last, struct 
 
     while (next_result(pg, wait, &r, fault, e) && r != NULL) {
         if (ok && !is_good(r)) {
-            ok = fail_result(pg, r, fault, e);
+            ok = pg_fail_result(pg, r, fault, e);
         }
         PQclear(last);
         last = r;
-        if (PQresultStatus(r) == PGRES_COPY_IN || fault->is_lost) {
+        if (PQresultStatus(r) == PGRES_COPY_IN || PQresultStatus(r) == PGRES_COPY_BOTH ||
+            fault->is_lost) {
             break;
         }
     }
@@ -230,7 +229,7 @@ static bool poll_connect(struct pg *pg, struct wait wait, struct pg_fault *fault
 
     while (status != PGRES_POLLING_OK) {
         if (status == PGRES_POLLING_FAILED) {
-            return fail_conn(pg, fault, e);
+            return pg_fail_conn(pg, fault, e);
         }
         if (!await(pg, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, wait, fault, e)) {
             return false;
@@ -274,11 +273,13 @@ static bool connect_to(struct pg *pg, const char *text, const char *application,
                        struct err *e)
 {
     const char *const words[] = {
-        "dbname", "host", "hostaddr", "port", "fallback_application_name", "client_encoding", NULL};
+        "dbname",          "host", "hostaddr", "port", "replication", "fallback_application_name",
+        "client_encoding", NULL};
     const char *const values[] = {text,
                                   buf_text(&hosts->host),
                                   buf_text(&hosts->hostaddr),
                                   buf_text(&hosts->port),
+                                  pg->replication,
                                   application,
                                   "UTF8",
                                   NULL};
@@ -286,12 +287,12 @@ static bool connect_to(struct pg *pg, const char *text, const char *application,
     pg->conn = PQconnectStartParams(words, values, 1);
     if (pg->conn == NULL || PQstatus(pg->conn) == CONNECTION_BAD) {
         fault->is_lost = true;
-        return pg->conn != NULL ? fail_conn(pg, fault, e)
+        return pg->conn != NULL ? pg_fail_conn(pg, fault, e)
                                 : err_set(e, ERR_LIMIT, "no memory for a connection");
     }
     (void)PQsetNoticeReceiver(pg->conn, ignore_notice, NULL);
     return poll_connect(pg, wait, fault, e) &&
-           (PQsetnonblocking(pg->conn, 1) == 0 || fail_conn(pg, fault, e));
+           (PQsetnonblocking(pg->conn, 1) == 0 || pg_fail_conn(pg, fault, e));
 }
 
 /* An equal part of what is left, for one of <count>. */
@@ -323,14 +324,15 @@ static bool connect_to_some(struct pg *pg, const char *text, const char *applica
     }
 }
 
-bool pg_open(const char *text, const char *application, struct wait wait, struct pg **ret_pg,
-             struct pg_fault *fault, struct err *e)
+bool pg_open_as(const char *text, const char *application, const char *replication,
+                struct wait wait, struct pg **ret_pg, struct pg_fault *fault, struct err *e)
 {
     struct pg *pg = mem_new(struct pg);
     struct pg_hosts hosts;
 
     *fault = (struct pg_fault){.is_lost = false};
     take_hosts(text, &hosts);
+    pg->replication = replication;
     pg->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bool ok = pg->wake_fd >= 0 ? connect_to_some(pg, text, application, &hosts, wait, fault, e)
                                : err_set_errno(e, ERR_IO, errno, "cannot make an eventfd");
@@ -344,9 +346,16 @@ bool pg_open(const char *text, const char *application, struct wait wait, struct
     return true;
 }
 
+bool pg_open(const char *text, const char *application, struct wait wait, struct pg **ret_pg,
+             struct pg_fault *fault, struct err *e)
+{
+    return pg_open_as(text, application, NULL, wait, ret_pg, fault, e);
+}
+
 void pg_close(struct pg *pg)
 {
     if (pg != NULL) {
+        PQfreemem(pg->message);
         PQfinish(pg->conn);
         if (pg->wake_fd >= 0) {
             (void)close(pg->wake_fd);
@@ -357,15 +366,24 @@ void pg_close(struct pg *pg)
 
 /* ---- statements ---- */
 
-static bool sent(struct pg *pg, int ok, struct wait wait, struct pg_fault *fault, struct err *e)
+bool pg_sent(struct pg *pg, int ok, struct wait wait, struct pg_fault *fault, struct err *e)
 {
-    return (ok == 1 || fail_conn(pg, fault, e)) && flush(pg, wait, fault, e);
+    return (ok == 1 || pg_fail_conn(pg, fault, e)) && pg_flush(pg, wait, fault, e);
 }
 
 bool pg_run(struct pg *pg, const char *sql, struct wait wait, struct pg_fault *fault, struct err *e)
 {
     *fault = (struct pg_fault){.is_lost = false};
-    return sent(pg, PQsendQuery(pg->conn, sql), wait, fault, e) && finish(pg, wait, NULL, fault, e);
+    return pg_sent(pg, PQsendQuery(pg->conn, sql), wait, fault, e) &&
+           pg_finish(pg, wait, NULL, fault, e);
+}
+
+static struct pg_result *result_of(PGresult *result)
+{
+    struct pg_result *r = mem_new(struct pg_result);
+
+    r->result = result;
+    return r;
 }
 
 bool pg_ask(struct pg *pg, const char *sql, const char *const *params, size_t count,
@@ -374,14 +392,26 @@ bool pg_ask(struct pg *pg, const char *sql, const char *const *params, size_t co
     PGresult *result = NULL;
 
     *fault = (struct pg_fault){.is_lost = false};
-    if (!sent(pg, PQsendQueryParams(pg->conn, sql, (int)count, NULL, params, NULL, NULL, 0), wait,
-              fault, e) ||
-        !finish(pg, wait, &result, fault, e)) {
+    if (!pg_sent(pg, PQsendQueryParams(pg->conn, sql, (int)count, NULL, params, NULL, NULL, 0),
+                 wait, fault, e) ||
+        !pg_finish(pg, wait, &result, fault, e)) {
         return false;
     }
-    struct pg_result *r = mem_new(struct pg_result);
-    r->result = result;
-    *ret_result = r;
+    *ret_result = result_of(result);
+    return true;
+}
+
+bool pg_query(struct pg *pg, const char *sql, struct wait wait, struct pg_result **ret_result,
+              struct pg_fault *fault, struct err *e)
+{
+    PGresult *result = NULL;
+
+    *fault = (struct pg_fault){.is_lost = false};
+    if (!pg_sent(pg, PQsendQuery(pg->conn, sql), wait, fault, e) ||
+        !pg_finish(pg, wait, &result, fault, e)) {
+        return false;
+    }
+    *ret_result = result_of(result);
     return true;
 }
 
@@ -389,8 +419,8 @@ bool pg_prepare(struct pg *pg, const char *name, const char *sql, struct wait wa
                 struct pg_fault *fault, struct err *e)
 {
     *fault = (struct pg_fault){.is_lost = false};
-    return sent(pg, PQsendPrepare(pg->conn, name, sql, 0, NULL), wait, fault, e) &&
-           finish(pg, wait, NULL, fault, e);
+    return pg_sent(pg, PQsendPrepare(pg->conn, name, sql, 0, NULL), wait, fault, e) &&
+           pg_finish(pg, wait, NULL, fault, e);
 }
 
 /* Behind a pipeline's statements comes its end; whatever else comes before that is of one that was skipped. */
@@ -406,10 +436,10 @@ static bool end_pipeline(struct pg *pg, struct wait wait, struct pg_fault *fault
         is_ended = r != NULL && PQresultStatus(r) == PGRES_PIPELINE_SYNC;
         PQclear(r);
         if (!is_ended && PQstatus(pg->conn) != CONNECTION_OK) {
-            return fail_conn(pg, fault, e);
+            return pg_fail_conn(pg, fault, e);
         }
     }
-    return PQexitPipelineMode(pg->conn) == 1 || fail_conn(pg, fault, e);
+    return PQexitPipelineMode(pg->conn) == 1 || pg_fail_conn(pg, fault, e);
 }
 
 static bool send_both(struct pg *pg, const char *name, const char *const *params, size_t count)
@@ -429,10 +459,10 @@ bool pg_begin_with(struct pg *pg, const char *name, const char *const *params, s
 
     *fault = (struct pg_fault){.is_lost = false};
     ignored = *fault;
-    if (!sent(pg, send_both(pg, name, params, count), wait, fault, e)) {
+    if (!pg_sent(pg, send_both(pg, name, params, count), wait, fault, e)) {
         return false;
     }
-    bool ok = finish(pg, wait, NULL, fault, e) && finish(pg, wait, &result, fault, e);
+    bool ok = pg_finish(pg, wait, NULL, fault, e) && pg_finish(pg, wait, &result, fault, e);
     if (ok) {
         const char *changed = PQcmdTuples(result);
         *ret_changed = changed[0] != '\0' && changed[0] != '0';
@@ -454,7 +484,8 @@ bool pg_copy_start(struct pg *pg, const char *sql, struct wait wait, struct pg_f
                    struct err *e)
 {
     *fault = (struct pg_fault){.is_lost = false};
-    return sent(pg, PQsendQuery(pg->conn, sql), wait, fault, e) && finish(pg, wait, NULL, fault, e);
+    return pg_sent(pg, PQsendQuery(pg->conn, sql), wait, fault, e) &&
+           pg_finish(pg, wait, NULL, fault, e);
 }
 
 bool pg_copy_put(struct pg *pg, struct str bytes, struct wait wait, struct pg_fault *fault,
@@ -467,9 +498,9 @@ bool pg_copy_put(struct pg *pg, struct str bytes, struct wait wait, struct pg_fa
         struct str part = str_slice(bytes, 0, PART);
         int ok = PQputCopyData(pg->conn, part.ptr, (int)part.len);
         if (ok < 0) {
-            return fail_conn(pg, fault, e);
+            return pg_fail_conn(pg, fault, e);
         }
-        if (!flush(pg, wait, fault, e)) {
+        if (!pg_flush(pg, wait, fault, e)) {
             return false;
         }
         if (ok == 1) {
@@ -487,13 +518,13 @@ bool pg_copy_finish(struct pg *pg, struct wait wait, struct pg_fault *fault, str
     while (ok == 0) {
         ok = PQputCopyEnd(pg->conn, NULL);
         if (ok < 0) {
-            return fail_conn(pg, fault, e);
+            return pg_fail_conn(pg, fault, e);
         }
-        if (!flush(pg, wait, fault, e)) {
+        if (!pg_flush(pg, wait, fault, e)) {
             return false;
         }
     }
-    return finish(pg, wait, NULL, fault, e);
+    return pg_finish(pg, wait, NULL, fault, e);
 }
 
 /* ---- results ---- */
@@ -520,4 +551,19 @@ struct str pg_value(const struct pg_result *r, size_t row, size_t column)
 bool pg_is_null(const struct pg_result *r, size_t row, size_t column)
 {
     return PQgetisnull(r->result, (int)row, (int)column) == 1;
+}
+
+size_t pg_columns(const struct pg_result *r)
+{
+    return (size_t)PQnfields(r->result);
+}
+
+struct str pg_column_name(const struct pg_result *r, size_t column)
+{
+    return str_of(PQfname(r->result, (int)column));
+}
+
+uint32_t pg_column_type(const struct pg_result *r, size_t column)
+{
+    return PQftype(r->result, (int)column);
 }

@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { PG_STATE_BYTES = 6, PG_PARAMS_MAX = 16 };
 
@@ -53,6 +54,11 @@ MUST_USE bool pg_ask(struct pg *pg, const char *sql, const char *const *params, 
                      struct wait wait, struct pg_result **ret_result, struct pg_fault *fault,
                      struct err *e);
 
+/* One statement or several without parameters, as a connection for replication takes them; the result is the
+ * last one's. */
+MUST_USE bool pg_query(struct pg *pg, const char *sql, struct wait wait,
+                       struct pg_result **ret_result, struct pg_fault *fault, struct err *e);
+
 /* Prepares a statement under a name, and runs it with BEGIN before it in one round trip; *ret_changed is how
  * many rows it changed. */
 MUST_USE bool pg_prepare(struct pg *pg, const char *name, const char *sql, struct wait wait,
@@ -73,5 +79,8 @@ void pg_result_free(struct pg_result *r); /* NULL is fine */
 size_t pg_rows(const struct pg_result *r);
 struct str pg_value(const struct pg_result *r, size_t row, size_t column);
 bool pg_is_null(const struct pg_result *r, size_t row, size_t column);
+size_t pg_columns(const struct pg_result *r);
+struct str pg_column_name(const struct pg_result *r, size_t column);
+uint32_t pg_column_type(const struct pg_result *r, size_t column); /* oid */
 
 #endif

@@ -1,5 +1,5 @@
 /* PostgreSQL in a build that was made without libpq: everything fails, and says so. */
-#include "db/postgres.h"
+#include "db/postgres_stream.h"
 
 bool pg_is_built_in(void)
 {
@@ -47,6 +47,13 @@ bool pg_ask(struct pg *pg, const char *sql, const char *const *params, size_t co
 {
     (void)params;
     (void)count;
+    (void)ret_result;
+    return pg_copy_start(pg, sql, wait, fault, e);
+}
+
+bool pg_query(struct pg *pg, const char *sql, struct wait wait, struct pg_result **ret_result,
+              struct pg_fault *fault, struct err *e)
+{
     (void)ret_result;
     return pg_copy_start(pg, sql, wait, fault, e);
 }
@@ -113,4 +120,51 @@ bool pg_is_null(const struct pg_result *r, size_t row, size_t column)
     (void)row;
     (void)column;
     return true;
+}
+
+size_t pg_columns(const struct pg_result *r)
+{
+    (void)r;
+    return 0;
+}
+
+struct str pg_column_name(const struct pg_result *r, size_t column)
+{
+    (void)r;
+    (void)column;
+    return STR("");
+}
+
+uint32_t pg_column_type(const struct pg_result *r, size_t column)
+{
+    (void)r;
+    (void)column;
+    return 0;
+}
+
+bool pg_stream_open(const char *text, const char *application, struct wait wait, struct pg **ret_pg,
+                    struct pg_fault *fault, struct err *e)
+{
+    return pg_open(text, application, wait, ret_pg, fault, e);
+}
+
+bool pg_stream_start(struct pg *pg, const char *command, struct wait wait, struct pg_fault *fault,
+                     struct err *e)
+{
+    return pg_copy_start(pg, command, wait, fault, e);
+}
+
+bool pg_stream_next(struct pg *pg, struct wait wait, struct str *ret_message,
+                    struct pg_fault *fault, struct err *e)
+{
+    (void)ret_message;
+    return pg_copy_start(pg, NULL, wait, fault, e);
+}
+
+bool pg_stream_send(struct pg *pg, struct str message, struct pg_fault *fault, struct err *e)
+{
+    (void)pg;
+    (void)message;
+    *fault = (struct pg_fault){.is_lost = true};
+    return is_absent(e);
 }
