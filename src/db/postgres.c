@@ -3,6 +3,8 @@
  *   1. Whatever waits waits in await(), for the socket or the cancel token.
  *   2. After a call that was cut short or lost, <is_lost> is set and nothing is sent any more.
  */
+#include "db/postgres.h"
+
 #include "db/postgres_int.h"
 
 #include "base/buf.h"

@@ -4,6 +4,7 @@
 
 const struct source_kind *const source_kinds[] = {
     &source_embedded,
+    &source_postgresql,
     &source_kafka,
     NULL,
 };

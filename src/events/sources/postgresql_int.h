@@ -1,0 +1,110 @@
+/*
+ * postgresql_int.h - what the files of the source `postgresql` share.
+ *
+ * Ownership: the source owns all in it; the config is borrowed. Threads: confined. Limits: see the files.
+ */
+#ifndef TELEX_EVENTS_SOURCES_POSTGRESQL_INT_H
+#define TELEX_EVENTS_SOURCES_POSTGRESQL_INT_H
+
+#include "base/trace.h"
+#include "events/source.h"
+#include "events/sources/postgresql_place.h"
+#include "events/sources/postgresql_rows.h"
+#include "events/sources/postgresql_server.h"
+
+enum { PG_NAME_MAX = 63 }; /* bytes of a name in PostgreSQL */
+
+enum pg_operations { PG_INSERTS = 1, PG_UPDATES = 2, PG_DELETES = 4 };
+
+struct postgresql_config {
+    struct source_common common;
+    struct secret *connection_string;
+    struct option_list tables;
+    struct option_list operations;
+    struct str publication;
+    struct str slot;
+    bool create_publication;
+    bool create_slot;
+    bool failover;
+    struct option_list id_column;
+    struct str key_column;
+    struct str time_column;
+    struct str where;
+    int64_t connect_timeout_ns;
+};
+
+/* A table as the stream describes it. */
+struct pg_relation {
+    uint32_t id;
+    struct pg_layout layout;
+    uint32_t *is_key; /* per column; in the layout's arena */
+    bool is_wanted;
+};
+
+struct postgresql_source {
+    struct source super;
+    const struct postgresql_config *config;
+    const struct env *env;
+    struct trace trace;
+    struct str stream_name;
+    struct pg_server server; /* for questions */
+    struct buf slot;
+    struct buf publication;
+    unsigned operations;  /* enum pg_operations */
+    struct arena catalog; /* what start() found */
+    struct pg_table tables[PG_TABLES_MAX];
+    size_t table_count;
+
+    struct pg *stream;     /* NULL: not started */
+    struct pg_place begun; /* up to here all is done, whatever comes again */
+    struct pg_place given; /* behind what was given */
+    struct pg_place acked; /* behind what is safe */
+    uint64_t told_lsn;     /* what the server knows of it */
+    uint64_t written_lsn;  /* how far what came goes */
+    int64_t told_mono_ns;
+    int64_t passed_mono_ns; /* when a position was given last that no change stands at */
+    uint32_t timeline;
+    VEC(struct pg_relation *) relations;
+    struct pg_relation *last; /* used */
+    bool is_inside;           /* a transaction: BEGIN came, COMMIT did not */
+    struct pg_place at;       /* the last change that came, inside of a transaction */
+    int64_t commit_ns;
+    int64_t head_ns;
+    uint64_t batch_number;
+    struct arena scratch;
+};
+
+static inline struct postgresql_source *postgresql_of(struct source *s)
+{
+    return container_of(s, struct postgresql_source, super);
+}
+
+/* postgresql_start.c */
+enum sourced postgresql_start(struct source *s, const struct source_start *from,
+                              struct source_begun *ret, struct wait wait, struct err *e);
+enum sourced postgresql_find_tables(struct postgresql_source *s, struct wait wait, struct err *e);
+
+/* postgresql_stream.c */
+enum sourced postgresql_next(struct source *s, size_t max, struct changes *ret, struct wait wait,
+                             struct err *e);
+void postgresql_ack(struct source *s, struct str position);
+enum sourced postgresql_tend(struct source *s, struct err *e);
+void postgresql_forget_relations(struct postgresql_source *s);
+/* Ends the stream; tells before how far all is safe. */
+void postgresql_hang_up(struct postgresql_source *s);
+
+/* postgresql_relation.c: what a RELATION message says; it takes the place of what was said before. */
+enum sourced postgresql_relation(struct postgresql_source *s, const struct pgoutput_message *m,
+                                 struct wait wait, struct err *e);
+struct pg_relation *postgresql_find_relation(struct postgresql_source *s, uint32_t id);
+
+/* postgresql_backfill.c */
+enum sourced postgresql_bound(struct postgresql_source *s, struct buf *ret_oldest, struct wait wait,
+                              struct err *e);
+enum sourced postgresql_backfill(struct source *s, const struct source_range *range,
+                                 struct str cursor, size_t max, struct changes *ret, bool *ret_done,
+                                 struct wait wait, struct err *e);
+int64_t postgresql_backfill_left(struct source *s, const struct source_range *range,
+                                 struct str cursor, struct wait wait);
+
+#endif

@@ -1,0 +1,615 @@
+/*
+ * Starting: who the server is, the publication, the slot, and whether our place in the log is still there.
+ *
+ * A publication must be older than what is decoded with it, so it is made before the slot. A slot is made without an
+ * exported snapshot: that would end with its connection, and a backfill outlives that. Whatever was committed before the
+ * slot's first place is visible to any later question, and whatever is seen by both has one id.
+ */
+#include "events/sources/postgresql_int.h"
+
+#include "base/clock.h"
+#include "base/number.h"
+#include "db/postgres_stream.h"
+
+#include <stdlib.h>
+
+enum {
+    VERSION_MIN = 100000,
+    VERSION_ROOT = 130000,
+    VERSION_WHERE = 150000,
+    VERSION_FAILOVER = 170000
+};
+
+/* What the server says of itself and of the slot. */
+struct found {
+    struct str system;
+    struct str database;
+    uint32_t timeline;
+    uint64_t end_lsn;
+    int64_t version;
+    bool has_slot;
+    struct str plugin;
+    struct str slot_database;
+    struct str wal_status;
+    struct str active_pid;
+    uint64_t confirmed_lsn;
+};
+
+static enum sourced query_stream(struct postgresql_source *s, const char *sql, struct wait wait,
+                                 struct pg_result **ret, struct err *e)
+{
+    struct pg_fault fault;
+
+    return pg_query(s->stream, sql, wait, ret, &fault, e) ? SOURCED_OK
+                                                          : pg_fault_sourced(&fault, e);
+}
+
+/* ---- the server ---- */
+
+static enum sourced identify(struct postgresql_source *s, struct wait wait, struct found *ret,
+                             struct err *e)
+{
+    struct pg_result *r = NULL;
+    uint64_t timeline = 0;
+    enum sourced done = query_stream(s, "IDENTIFY_SYSTEM", wait, &r, e);
+
+    if (done != SOURCED_OK) {
+        return done;
+    }
+    bool ok = pg_rows(r) == 1 && pg_columns(r) >= 4 &&
+              number_parse_u64(pg_value(r, 0, 1), &timeline) &&
+              pgoutput_parse_lsn(pg_value(r, 0, 2), &ret->end_lsn);
+    if (ok) {
+        ret->system = arena_dup(&s->catalog, pg_value(r, 0, 0));
+        ret->database = arena_dup(&s->catalog, pg_value(r, 0, 3));
+        ret->timeline = (uint32_t)timeline;
+    }
+    pg_result_free(r);
+    return ok ? SOURCED_OK
+              : pg_say(SOURCED_REFUSED, e, "what answered IDENTIFY_SYSTEM is no PostgreSQL");
+}
+
+static enum sourced check_settings(struct postgresql_source *s, struct wait wait, struct found *f,
+                                   struct err *e)
+{
+    struct pg_result *r = NULL;
+    enum sourced done = pg_server_ask(
+        &s->server,
+        "SELECT current_setting('server_version_num'), current_setting('wal_level'), "
+        "current_user, (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user)",
+        NULL, 0, wait, &r, e);
+
+    if (done != SOURCED_OK) {
+        return done;
+    }
+    (void)number_parse_i64(pg_value(r, 0, 0), &f->version);
+    if (f->version < VERSION_MIN) {
+        done = pg_say(SOURCED_REFUSED, e, "logical replication needs PostgreSQL 10 or later");
+    } else if (!str_eq(pg_value(r, 0, 1), STR("logical"))) {
+        done =
+            pg_say(SOURCED_REFUSED, e,
+                   "wal_level is %.*s and must be logical: ALTER SYSTEM SET wal_level = logical; "
+                   "and restart the server (or use a source of type outbox, which needs none of "
+                   "this)",
+                   STR_FMT(pg_value(r, 0, 1)));
+    } else if (!str_eq(pg_value(r, 0, 3), STR("t"))) {
+        done =
+            pg_say(SOURCED_REFUSED, e,
+                   "the user may not replicate: ALTER ROLE \"%.*s\" REPLICATION; (or use a source "
+                   "of type outbox, which needs none of this)",
+                   STR_FMT(pg_value(r, 0, 2)));
+    }
+    pg_result_free(r);
+    return done;
+}
+
+/* ---- tables and publication ---- */
+
+/* Those of a publication that names them. */
+static enum sourced find_published(struct postgresql_source *s, struct wait wait, struct err *e)
+{
+    const char *publication = buf_text(&s->publication);
+    struct pg_result *r = NULL;
+    enum sourced done = pg_server_ask(
+        &s->server,
+        "SELECT format('%I.%I', schemaname, tablename) FROM pg_publication_tables WHERE pubname = $1 "
+        "ORDER BY 1",
+        &publication, 1, wait, &r, e);
+
+    if (done != SOURCED_OK) {
+        return done;
+    }
+    size_t count = pg_rows(r);
+    if (count == 0 || count > PG_TABLES_MAX) {
+        done = pg_say(SOURCED_REFUSED, e, "publication %s has %zu tables, expected 1 to %d",
+                      publication, count, PG_TABLES_MAX);
+    }
+    for (size_t i = 0; done == SOURCED_OK && i < count; i++) {
+        done = pg_table_describe(&s->server, pg_value(r, i, 0), &s->config->id_column, wait,
+                                 &s->catalog, &s->tables[i], e);
+        s->table_count = i + 1;
+    }
+    pg_result_free(r);
+    return done;
+}
+
+enum sourced postgresql_find_tables(struct postgresql_source *s, struct wait wait, struct err *e)
+{
+    const struct option_list *names = &s->config->tables;
+    enum sourced done = SOURCED_OK;
+
+    s->table_count = 0;
+    if (names->count == 0) {
+        return find_published(s, wait, e);
+    }
+    for (size_t i = 0; done == SOURCED_OK && i < names->count; i++) {
+        done = pg_table_describe(&s->server, names->items[i], &s->config->id_column, wait,
+                                 &s->catalog, &s->tables[i], e);
+        s->table_count = i + 1;
+    }
+    return done;
+}
+
+/* CREATE PUBLICATION, as we would make it or tell a person to. */
+static void write_publication(const struct postgresql_source *s, int64_t version, struct buf *out)
+{
+    static const char *const names[] = {"insert", "update", "delete"};
+    bool is_first = true;
+
+    buf_add_text(out, "CREATE PUBLICATION ");
+    pg_add_quoted(out, buf_str(&s->publication));
+    buf_add_text(out, " FOR TABLE ");
+    for (size_t i = 0; i < s->table_count; i++) {
+        buf_addf(out, "%s%.*s", i > 0 ? ", " : "", STR_FMT(s->tables[i].quoted));
+        if (s->config->where.len > 0) {
+            buf_addf(out, " WHERE (%.*s)", STR_FMT(s->config->where));
+        }
+    }
+    buf_add_text(out, " WITH (publish = '");
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+        if ((s->operations & 1U << i) != 0) {
+            buf_addf(out, "%s%s", is_first ? "" : ", ", names[i]);
+            is_first = false;
+        }
+    }
+    buf_addf(out, "'%s)", version >= VERSION_ROOT ? ", publish_via_partition_root = true" : "");
+}
+
+static enum sourced make_publication(struct postgresql_source *s, const struct found *f,
+                                     struct wait wait, struct err *e)
+{
+    AUTO(buf_release) struct buf sql = BUF_INIT(BUF_UNLIMITED);
+    struct pg_result *r = NULL;
+
+    if (s->config->where.len > 0 && f->version < VERSION_WHERE) {
+        return pg_say(SOURCED_REFUSED, e, "`where` needs PostgreSQL 15 or later");
+    }
+    write_publication(s, f->version, &sql);
+    if (!s->config->create_publication) {
+        return pg_say(SOURCED_REFUSED, e, "there is no publication %s; make it: %s;",
+                      buf_text(&s->publication), buf_text(&sql));
+    }
+    enum sourced done = pg_server_ask(&s->server, buf_text(&sql), NULL, 0, wait, &r, e);
+    pg_result_free(r);
+    if (done == SOURCED_OK) {
+        trace_info(&s->trace, "made a publication", T_STR("name", buf_str(&s->publication)));
+    } else if (done == SOURCED_REFUSED) {
+        struct err was = *e;
+        (void)err_set(e, was.code,
+                      "%.500s; let somebody who owns the tables run: %s; (or name a publication)",
+                      was.message, buf_text(&sql));
+    }
+    return done;
+}
+
+/* Does it have all that we are to tell? */
+static enum sourced check_publication(struct postgresql_source *s, const struct pg_result *r,
+                                      struct wait wait, struct err *e)
+{
+    static const char find[] =
+        "SELECT 1 FROM pg_publication_tables WHERE pubname = $1 AND schemaname = $2 AND tablename "
+        "= $3";
+
+    for (unsigned i = 0; i < 3; i++) {
+        if ((s->operations & 1U << i) != 0 && !str_eq(pg_value(r, 0, i), STR("t"))) {
+            return pg_say(SOURCED_REFUSED, e,
+                          "publication %s leaves out operations that the config wants: ALTER "
+                          "PUBLICATION \"%s\" SET (publish = 'insert, update, delete');",
+                          buf_text(&s->publication), buf_text(&s->publication));
+        }
+    }
+    for (size_t i = 0; i < s->table_count; i++) {
+        const struct pg_table *t = &s->tables[i];
+        const char *const params[] = {buf_text(&s->publication), arena_text(&s->catalog, t->schema),
+                                      arena_text(&s->catalog, t->name)};
+        struct pg_result *found = NULL;
+        enum sourced done = pg_server_ask(&s->server, find, params, 3, wait, &found, e);
+        if (done != SOURCED_OK) {
+            return done;
+        }
+        bool is_there = pg_rows(found) > 0;
+        pg_result_free(found);
+        if (!is_there) {
+            return pg_say(SOURCED_REFUSED, e,
+                          "publication %s does not have table %.*s: ALTER PUBLICATION \"%s\" ADD "
+                          "TABLE %.*s;",
+                          params[0], STR_FMT(t->quoted), params[0], STR_FMT(t->quoted));
+        }
+    }
+    return SOURCED_OK;
+}
+
+static enum sourced ensure_publication(struct postgresql_source *s, const struct found *f,
+                                       bool is_first, struct wait wait, struct err *e)
+{
+    const char *name = buf_text(&s->publication);
+    struct pg_result *r = NULL;
+    enum sourced done = pg_server_ask(
+        &s->server, "SELECT pubinsert, pubupdate, pubdelete FROM pg_publication WHERE pubname = $1",
+        &name, 1, wait, &r, e);
+
+    if (done != SOURCED_OK) {
+        return done;
+    }
+    if (pg_rows(r) > 0) {
+        done = check_publication(s, r, wait, e);
+    } else if (is_first && !f->has_slot) {
+        done = make_publication(s, f, wait, e);
+    } else {
+        done =
+            pg_say(SOURCED_LOST, e,
+                   "publication %s was dropped: what slot %s keeps from before one that is made "
+                   "now cannot be decoded. `telex events reset %.*s` begins anew, with a backfill "
+                   "where that is enabled",
+                   name, buf_text(&s->slot), STR_FMT(s->stream_name));
+    }
+    pg_result_free(r);
+    return done;
+}
+
+/* ---- the slot ---- */
+
+static enum sourced look_at_slot(struct postgresql_source *s, struct wait wait, struct found *f,
+                                 struct err *e)
+{
+    const char *name = buf_text(&s->slot);
+    struct pg_result *r = NULL;
+    enum sourced done = pg_server_ask(
+        &s->server,
+        f->version >= VERSION_ROOT
+            ? "SELECT plugin, database, wal_status, active_pid, confirmed_flush_lsn FROM "
+              "pg_replication_slots WHERE slot_name = $1"
+            : "SELECT plugin, database, '', active_pid, confirmed_flush_lsn FROM "
+              "pg_replication_slots WHERE slot_name = $1",
+        &name, 1, wait, &r, e);
+
+    if (done != SOURCED_OK) {
+        return done;
+    }
+    f->has_slot = pg_rows(r) > 0;
+    if (f->has_slot) {
+        f->plugin = arena_dup(&s->catalog, pg_value(r, 0, 0));
+        f->slot_database = arena_dup(&s->catalog, pg_value(r, 0, 1));
+        f->wal_status = arena_dup(&s->catalog, pg_value(r, 0, 2));
+        f->active_pid = arena_dup(&s->catalog, pg_value(r, 0, 3));
+        (void)pgoutput_parse_lsn(pg_value(r, 0, 4), &f->confirmed_lsn);
+    }
+    pg_result_free(r);
+    return SOURCED_OK;
+}
+
+static enum sourced make_slot(struct postgresql_source *s, struct found *f, struct wait wait,
+                              struct err *e)
+{
+    AUTO(buf_release) struct buf sql = BUF_INIT(BUF_SMALL);
+    struct pg_result *r = NULL;
+
+    if (!s->config->create_slot) {
+        return pg_say(SOURCED_REFUSED, e,
+                      "there is no slot %s; make it: SELECT "
+                      "pg_create_logical_replication_slot('%s', 'pgoutput');",
+                      buf_text(&s->slot), buf_text(&s->slot));
+    }
+    if (s->config->failover && f->version < VERSION_FAILOVER) {
+        return pg_say(SOURCED_REFUSED, e, "`failover` needs PostgreSQL 17 or later");
+    }
+    buf_addf(&sql, "CREATE_REPLICATION_SLOT \"%s\" LOGICAL pgoutput %s", buf_text(&s->slot),
+             f->version < VERSION_WHERE ? "NOEXPORT_SNAPSHOT"
+             : s->config->failover      ? "(SNAPSHOT 'nothing', FAILOVER true)"
+                                        : "(SNAPSHOT 'nothing')");
+    enum sourced done = query_stream(s, buf_text(&sql), wait, &r, e);
+    pg_result_free(r);
+    if (done == SOURCED_AGAIN && e->code == ERR_TIMEOUT) {
+        return pg_say(
+            SOURCED_AGAIN, e,
+            "slot %s is not made yet: the server waits for transactions that were running "
+            "before to end; pg_stat_activity shows them",
+            buf_text(&s->slot));
+    }
+    if (done == SOURCED_OK) {
+        trace_info(&s->trace, "made a replication slot", T_STR("name", buf_str(&s->slot)));
+        done = look_at_slot(s, wait, f, e);
+    }
+    return done;
+}
+
+/* ---- is our place still there? ---- */
+
+static enum sourced say_lost(const struct postgresql_source *s, struct err *e, const char *what)
+{
+    return pg_say(
+        SOURCED_LOST, e,
+        "%s. `telex events reset %.*s` begins anew, with a backfill where that is enabled; "
+        "`telex events skip %.*s` goes on with what is still to come",
+        what, STR_FMT(s->stream_name), STR_FMT(s->stream_name));
+}
+
+static enum sourced check_slot(const struct postgresql_source *s, const struct found *f,
+                               struct err *e)
+{
+    if (!str_eq(f->plugin, STR("pgoutput")) || !str_eq(f->slot_database, f->database)) {
+        return pg_say(SOURCED_REFUSED, e,
+                      "slot %s is of plugin %.*s in database %.*s, expected pgoutput in %.*s",
+                      s->slot.ptr, STR_FMT(f->plugin), STR_FMT(f->slot_database),
+                      STR_FMT(f->database));
+    }
+    if (str_eq(f->wal_status, STR("lost"))) {
+        AUTO(buf_release) struct buf what = BUF_INIT(BUF_SMALL);
+        buf_addf(&what,
+                 "slot %s was invalidated: the server removed log that it still needed "
+                 "(max_slot_wal_keep_size); all changes committed behind ",
+                 s->slot.ptr);
+        pgoutput_add_lsn(&what, f->confirmed_lsn);
+        buf_add_text(&what, " are missed");
+        return say_lost(s, e, buf_text(&what));
+    }
+    return SOURCED_OK;
+}
+
+/* One slot feeds one consumer: whoever has it is the one that runs. */
+static enum sourced check_free(struct postgresql_source *s, const struct found *f, struct wait wait,
+                               struct err *e)
+{
+    const char *pid = arena_text(&s->catalog, f->active_pid);
+    struct pg_result *r = NULL;
+
+    if (f->active_pid.len == 0) {
+        return SOURCED_OK;
+    }
+    enum sourced done = pg_server_ask(
+        &s->server,
+        "SELECT application_name, coalesce(host(client_addr), 'this machine'), usename "
+        "FROM pg_stat_activity WHERE pid = $1::int",
+        &pid, 1, wait, &r, e);
+    if (done != SOURCED_OK) {
+        return done;
+    }
+    if (pg_rows(r) > 0) {
+        done =
+            pg_say(SOURCED_AGAIN, e,
+                   "slot %s is in use by process %s: '%.*s' of user %.*s from %.*s; another telex "
+                   "exports this stream, or the server has not noticed yet that it is gone",
+                   buf_text(&s->slot), pid, STR_FMT(pg_value(r, 0, 0)), STR_FMT(pg_value(r, 0, 2)),
+                   STR_FMT(pg_value(r, 0, 1)));
+    }
+    pg_result_free(r);
+    return done;
+}
+
+/* Behind a failover, the log up to our place must be in the new server's. */
+static enum sourced check_timeline(struct postgresql_source *s, const struct found *f,
+                                   struct pg_place at, struct wait wait, struct err *e)
+{
+    AUTO(buf_release) struct buf sql = BUF_INIT(BUF_SMALL);
+    struct pg_result *r = NULL;
+    uint64_t end = 0;
+
+    if (at.timeline == 0 || at.timeline == f->timeline) {
+        return SOURCED_OK;
+    }
+    buf_addf(&sql, "TIMELINE_HISTORY %u", f->timeline);
+    enum sourced done = query_stream(s, buf_text(&sql), wait, &r, e);
+    if (done != SOURCED_OK) {
+        return done;
+    }
+    bool is_in = pg_rows(r) == 1 && pg_columns(r) >= 2 &&
+                 pg_place_timeline_end(pg_value(r, 0, 1), at.timeline, &end) && at.lsn <= end;
+    pg_result_free(r);
+    if (!is_in) {
+        return say_lost(
+            s, e,
+            "the server was failed over to one that did not have all that this stream has "
+            "delivered: changes that it made at those places since cannot be told apart");
+    }
+    trace_warn(&s->trace, "the server was failed over", T_U64("timeline", f->timeline));
+    return SOURCED_OK;
+}
+
+static enum sourced check_place(struct postgresql_source *s, const struct found *f,
+                                struct pg_place at, struct wait wait, struct err *e)
+{
+    AUTO(buf_release) struct buf what = BUF_INIT(BUF_SMALL);
+
+    if (f->confirmed_lsn > at.lsn) {
+        buf_addf(&what, "slot %s stands at ", buf_text(&s->slot));
+        pgoutput_add_lsn(&what, f->confirmed_lsn);
+        buf_add_text(&what, " and this stream had come to ");
+        pgoutput_add_lsn(&what, at.lsn);
+        buf_add_text(&what, ": what was committed between them is missed, since the slot was made "
+                            "again, or moved by somebody else");
+        return say_lost(s, e, buf_text(&what));
+    }
+    if (at.lsn > f->end_lsn) {
+        buf_add_text(&what, "the server's log ends at ");
+        pgoutput_add_lsn(&what, f->end_lsn);
+        buf_add_text(&what, " and this stream had come to ");
+        pgoutput_add_lsn(&what, at.lsn);
+        buf_add_text(&what, ": it was restored from a copy, or failed over without all of its log");
+        return say_lost(s, e, buf_text(&what));
+    }
+    return check_timeline(s, f, at, wait, e);
+}
+
+/* ---- start ---- */
+
+static void write_identity(const struct postgresql_source *s, const struct found *f,
+                           struct buf *out)
+{
+    buf_addf(out, "postgresql/%.*s/%.*s/%.*s", STR_FMT(f->system), STR_FMT(f->database),
+             STR_FMT(buf_str(&s->slot)));
+}
+
+static enum sourced start_first(struct postgresql_source *s, struct found *f,
+                                struct source_begun *ret, struct wait wait, struct err *e)
+{
+    enum sourced done = ensure_publication(s, f, true, wait, e);
+
+    if (done == SOURCED_OK && !f->has_slot) {
+        done = make_slot(s, f, wait, e);
+    }
+    if (done == SOURCED_OK) {
+        done = check_slot(s, f, e);
+    }
+    if (done == SOURCED_OK) {
+        done = check_free(s, f, wait, e);
+    }
+    if (done == SOURCED_OK) {
+        done = postgresql_bound(s, &ret->oldest, wait, e);
+    }
+    s->begun = (struct pg_place){.lsn = f->confirmed_lsn, .timeline = f->timeline};
+    return done;
+}
+
+static enum sourced start_again(struct postgresql_source *s, const struct found *f,
+                                const struct source_start *from, struct wait wait, struct err *e)
+{
+    struct pg_place at;
+    AUTO(buf_release) struct buf identity = BUF_INIT(BUF_SMALL);
+
+    write_identity(s, f, &identity);
+    if (from->identity.len > 0 && !str_eq(from->identity, buf_str(&identity))) {
+        AUTO(buf_release) struct buf what = BUF_INIT(BUF_SMALL);
+        buf_addf(&what, "this is %s, and the stream's position is one of %.*s", buf_text(&identity),
+                 STR_FMT(from->identity));
+        return say_lost(s, e, buf_text(&what));
+    }
+    if (!pg_place_parse(from->position, &at)) {
+        return pg_say(SOURCED_LOST, e, "'%.*s' is no place in a server's log, like 16/B374D848/3",
+                      STR_FMT(from->position));
+    }
+    if (!f->has_slot) {
+        return say_lost(
+            s, e,
+            "the replication slot is gone, and what the server kept for it: changes since "
+            "the stream's position cannot be had any more");
+    }
+    enum sourced done = check_slot(s, f, e);
+    if (done == SOURCED_OK) {
+        done = check_free(s, f, wait, e);
+    }
+    if (done == SOURCED_OK) {
+        done = check_place(s, f, at, wait, e);
+    }
+    if (done == SOURCED_OK) {
+        done = ensure_publication(s, f, false, wait, e);
+    }
+    at.timeline = f->timeline;
+    s->begun = at;
+    return done;
+}
+
+/* A server that drops us sooner than we are tended is asked to be more patient with us. */
+static enum sourced be_patient(struct postgresql_source *s, struct wait wait, struct err *e)
+{
+    struct pg_fault fault;
+    static const char sql[] =
+        "SELECT set_config('wal_sender_timeout', '30s', false) FROM pg_settings WHERE name = "
+        "'wal_sender_timeout' AND setting::int BETWEEN 1 AND 29999 AND context = 'user'";
+
+    return pg_run(s->stream, sql, wait, &fault, e) ? SOURCED_OK : pg_fault_sourced(&fault, e);
+}
+
+static enum sourced start_stream(struct postgresql_source *s, struct wait wait, struct err *e)
+{
+    AUTO(buf_release) struct buf sql = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
+    struct pg_fault fault;
+    enum sourced done = be_patient(s, wait, e);
+
+    if (done != SOURCED_OK) {
+        return done;
+    }
+    pg_add_quoted(&name, buf_str(&s->publication));
+    buf_addf(&sql, "START_REPLICATION SLOT \"%s\" LOGICAL ", buf_text(&s->slot));
+    pgoutput_add_lsn(&sql, s->begun.lsn);
+    buf_add_text(&sql, " (proto_version '1', publication_names ");
+    /* The replication grammar has no E'': a name's own quotes are doubled. */
+    buf_add_byte(&sql, '\'');
+    for (size_t i = 0; i < name.len; i++) {
+        buf_addf(&sql, "%s%c", name.ptr[i] == '\'' ? "'" : "", name.ptr[i]);
+    }
+    buf_add_text(&sql, "')");
+    return pg_stream_start(s->stream, buf_text(&sql), wait, &fault, e)
+               ? SOURCED_OK
+               : pg_fault_sourced(&fault, e);
+}
+
+static enum sourced find_all(struct postgresql_source *s, struct wait wait, struct found *f,
+                             struct err *e)
+{
+    enum sourced done = check_settings(s, wait, f, e);
+
+    if (done == SOURCED_OK) {
+        done = pg_server_open_stream(&s->server, wait, &s->stream, e);
+    }
+    if (done == SOURCED_OK) {
+        done = identify(s, wait, f, e);
+    }
+    if (done == SOURCED_OK) {
+        done = postgresql_find_tables(s, wait, e);
+    }
+    return done == SOURCED_OK ? look_at_slot(s, wait, f, e) : done;
+}
+
+static enum sourced start(struct postgresql_source *s, const struct source_start *from,
+                          struct source_begun *ret, struct wait wait, struct err *e)
+{
+    struct found f = {.timeline = 0};
+    enum sourced done = find_all(s, wait, &f, e);
+
+    if (done == SOURCED_OK) {
+        done = from->position.len == 0 ? start_first(s, &f, ret, wait, e)
+                                       : start_again(s, &f, from, wait, e);
+    }
+    if (done == SOURCED_OK) {
+        done = start_stream(s, wait, e);
+    }
+    if (done == SOURCED_OK) {
+        write_identity(s, &f, &ret->identity);
+        pg_place_add(&ret->position, s->begun);
+        s->timeline = f.timeline;
+        s->given = s->begun;
+        /* What was read before may not be safe yet: the slot's place is all that is known to be. */
+        s->acked = (struct pg_place){.lsn = f.confirmed_lsn, .timeline = f.timeline};
+        s->told_lsn = f.confirmed_lsn;
+        s->written_lsn = s->begun.lsn;
+        s->told_mono_ns = s->passed_mono_ns = clock_mono_ns(s->env->clock);
+    }
+    return done;
+}
+
+enum sourced postgresql_start(struct source *base, const struct source_start *from,
+                              struct source_begun *ret, struct wait wait, struct err *e)
+{
+    struct postgresql_source *s = postgresql_of(base);
+
+    postgresql_hang_up(s);
+    postgresql_forget_relations(s);
+    arena_reset(&s->catalog);
+    enum sourced done = start(s, from, ret, wait, e);
+    if (done != SOURCED_OK) {
+        postgresql_hang_up(s);
+        pg_server_hang_up(&s->server);
+    }
+    return done;
+}
