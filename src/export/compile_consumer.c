@@ -6,6 +6,7 @@ struct builder {
     struct compiler *c;
     unsigned takes;
     unsigned caps;
+    bool says_types;                  /* one of them does */
     int fsync;                        /* the strictest of the leaves */
     const struct tree_exporter *leaf; /* the first */
     struct str below;                 /* "the failover 'either'"; empty at the top */
@@ -58,6 +59,8 @@ static struct stage_config *build_leaf(struct builder *b, const struct spot *spo
     }
     b->takes &= x->kind->takes;
     b->caps &= x->kind->caps;
+    b->says_types =
+        b->says_types || (x->kind->says_types != NULL && x->kind->says_types(x->config));
     b->fsync = common->buffer.fsync < b->fsync ? common->buffer.fsync : b->fsync;
     b->leaf = b->leaf != NULL ? b->leaf : x;
     return new_stage(b, x, x->kind);
@@ -396,6 +399,7 @@ bool compile_consumer(struct compiler *c, const struct spot *spot, size_t *ret_o
                                 .config = b.leaf->config,
                                 .takes = b.takes,
                                 .caps = b.caps,
+                                .says_types = b.says_types,
                                 .node = spot->x->node};
     o->delivery.stage = wrap(&b, spot, stage);
     if (o->delivery.stage->child_count > 0) {

@@ -119,6 +119,8 @@ struct exporter_kind {
     const struct stage_kind *stage;
     /* For a kind that speaks HTTP: what its open() gives to http_sink_open(). */
     const struct http_exporter *http;
+    /* Does it say what samples are (type, help, unit), so that it is worth knowing? NULL: no. */
+    bool (*says_types)(const void *config);
     /* Appends what it writes to, of which no other should think that it is its own; NULL: nothing like that. */
     void (*add_own_place)(const void *config, struct str name, struct buf *out);
     /* Appends what the names of what it makes there are made from; two that are the same are mixed up by who collects. */
@@ -134,6 +136,9 @@ struct exporter_kind {
 
 /* All kinds, NULL-terminated, in the order of the docs. */
 extern const struct exporter_kind *const exporter_kinds[];
+
+/* For says_types: it does, whatever the config. */
+bool exporter_says_types(const void *config);
 
 /* By its name or an alias of it; NULL without. */
 const struct exporter_kind *exporter_kind_find(struct str name);

@@ -345,6 +345,18 @@ bool plan_takes(struct plan *p, enum record_kind kind)
     return takes;
 }
 
+bool plan_says_types(struct plan *p)
+{
+    struct graph *g = plan_use_graph(p);
+    bool says = false;
+
+    for (size_t i = 0; i < g->config.output_count; i++) {
+        says = says || g->config.outputs[i].says_types;
+    }
+    plan_release_graph(p, g);
+    return says;
+}
+
 /* Has one of them room? Routes may choose that one. */
 static bool any_admits(struct graph *g, uint64_t takers, enum record_kind kind, struct err *e)
 {

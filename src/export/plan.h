@@ -89,6 +89,7 @@ struct output_config {
     void *config;                     /* of kind->options, of the same leaf */
     unsigned takes;                   /* TAKES(): what all of its leaves take */
     unsigned caps;                    /* enum exporter_caps: those of all of its leaves */
+    bool says_types;                  /* one of its leaves says what samples are */
     struct delivery_config delivery;
     struct exporter_buffer buffer;
     const struct yaml_node *node;
@@ -233,6 +234,9 @@ bool plan_is_delivered(struct plan *p, const struct receipt *receipt, bool hurry
 
 /* Is there an output that takes records of <kind>? */
 bool plan_takes(struct plan *p, enum record_kind kind);
+
+/* Is there one that says what samples are (type, help, unit)? */
+bool plan_says_types(struct plan *p);
 
 /*
  * Can records of <kind> be given now? False when its log takes nothing, or all outputs that take them

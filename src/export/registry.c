@@ -68,3 +68,9 @@ const char *exporter_kind_nearest(struct str name)
     }
     return str_nearest(name, names, count);
 }
+
+bool exporter_says_types(const void *config)
+{
+    (void)config;
+    return true;
+}

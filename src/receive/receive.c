@@ -64,6 +64,8 @@ bool receiver_start(const struct env *env, const struct receive_config *config,
     burst_init(&r->sampleless);
     burst_init(&r->left_out);
     burst_init(&r->unknown_names);
+    burst_init(&r->unremembered);
+    known_families_init(&r->known, rng_u64(env->rng));
     receive_metrics_init(&r->metrics, env->metrics);
     receiver_change(r, config);
     set_routes(r, config);
@@ -129,6 +131,8 @@ void receiver_free(struct receiver *r)
     lock_release(&r->left_out.lock);
     lock_release(&r->unknown_names.lock);
     cond_release(&r->events_answered);
+    lock_release(&r->unremembered.lock);
+    known_families_release(&r->known);
     lock_release(&r->lock);
     mem_free(r);
 }

@@ -11,6 +11,7 @@
 #include "export/plan.h"
 #include "receive/acker.h"
 #include "receive/alert_states.h"
+#include "receive/known_families.h"
 #include "receive/receive.h"
 #include "receive/receive_metrics.h"
 #include "state/history.h"
@@ -51,6 +52,8 @@ struct receiver {
     struct burst sampleless;
     struct burst left_out;
     struct burst unknown_names;
+    struct burst unremembered;
+    struct known_families known; /* what remote write 1.0 said of metrics apart from samples */
     struct lock lock;
     struct cond events_answered;
     size_t events_waiting GUARDED_BY(lock);        /* pushes that the table has */

@@ -117,14 +117,67 @@ static bool turn(struct receiver *r, struct str message, struct look *l, struct 
     return true;
 }
 
+/* Puts what is known of the series in front of a body that says nothing of them. */
+static bool add_known(struct receiver *r, struct str message, struct look *l, struct err *e)
+{
+    AUTO(buf_release) struct buf said = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf packed = BUF_INIT(BUF_UNLIMITED);
+    struct buf joined = BUF_INIT(BUF_UNLIMITED);
+
+    known_families_say(&r->known, message, &said);
+    if (said.len == 0 || message.len + said.len > RW1_MESSAGE_MAX) {
+        return true;
+    }
+    bool ok = compression_snappy.pack(buf_str(&said), &packed, e);
+    const struct str parts[] = {buf_str(&packed), buf_str(&l->body)};
+    if (!ok || !snappy_join(parts, ARRAY_LEN(parts), RW1_MESSAGE_MAX, &joined, e)) {
+        buf_release(&joined);
+        return false;
+    }
+    buf_release(&l->body);
+    l->body = joined;
+    return true;
+}
+
+/* Does somebody want to know what samples are who say nothing of it? */
+static bool wants_known(struct receiver *r, const struct look *l)
+{
+    struct plan *plan = atomic_load(&r->plan);
+
+    return l->found.rw1.samples > 0 && known_families_any(&r->known) && plan != NULL &&
+           plan_says_types(plan);
+}
+
+static void learn(struct receiver *r, struct str message)
+{
+    uint32_t left_out = known_families_learn(&r->known, message, clock_mono_ns(r->env->clock));
+
+    if (left_out > 0) {
+        receiver_told(r, &r->unremembered, left_out,
+                      "senders say of more metrics what they are than is remembered");
+    }
+}
+
+/* Of 1.0 what it says of metrics may come by itself. */
+static bool look_at_1(struct receiver *r, struct str message, struct look *l, struct err *e)
+{
+    if (!rw1_scan(message, &l->found.rw1, e)) {
+        return false;
+    }
+    if (l->found.rw1.extras.metadata > 0) {
+        learn(r, message);
+        return true;
+    }
+    return !wants_known(r, l) || add_known(r, message, l, e);
+}
+
 /* Unpacks and goes through a body once. False when it is not what it says. */
 static bool look_through(struct receiver *r, struct look *l, struct err *e)
 {
     struct buf message = receiver_buffer(r, l->decoded_max);
 
     bool ok = compression_snappy.unpack(buf_str(&l->body), l->decoded_max, &message, e) &&
-              (l->version == VERSION_2 ? turn(r, buf_str(&message), l, e)
-                                       : rw1_scan(buf_str(&message), &l->found.rw1, e));
+              (l->version == VERSION_2 ? turn : look_at_1)(r, buf_str(&message), l, e);
     receiver_give_buffer(r, &message);
     return ok;
 }
@@ -212,7 +265,7 @@ static void answer_written(struct http_exchange *x, enum version version, uint32
 }
 
 /*
- * Metadata alone, which senders repeat; or histograms alone, which is a loss. A sender of 2.0 is told of that,
+ * Metadata alone, which were learned; or histograms alone, which is a loss. A sender of 2.0 is told of that,
  * one of 1.0 cannot be: it would drop everything else with it.
  */
 static void answer_without_samples(struct http_exchange *x, const struct look *l)

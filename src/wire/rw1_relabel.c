@@ -1,12 +1,10 @@
 #include "wire/rw1_relabel.h"
 
-#include "model/labels.h"
 #include "wire/pb.h"
 #include "wire/rw1_metadata.h"
 #include "wire/rw1_series.h"
 
-enum { FIELD_SERIES = 1, TAG_SERIES = 0x0A, TAG_LABEL = 0x0A };
-enum { FIELD_NAME = 1, FIELD_VALUE = 2 };
+enum { FIELD_SERIES = 1, TAG_SERIES = 0x0A };
 
 struct relabelling {
     const struct rw1_relabeller *r;
@@ -33,62 +31,13 @@ static void put_series(struct buf *out, struct str labels, struct str samples)
     buf_added(out, (size_t)(p + len - room));
 }
 
-/* The name where it nearly always stands, in front and short; empty when it does not. */
-static struct str first_name(struct str labels)
-{
-    static const char key[] = "\x0a\x08__name__\x12";
-    enum { KEY = sizeof(key) - 1, TEXT_AT = 2 + KEY + 1 };
-
-    if (labels.len < TEXT_AT || memcmp(labels.ptr + 2, key, KEY) != 0) {
-        return STR("");
-    }
-    size_t len = (unsigned char)labels.ptr[TEXT_AT - 1];
-    bool is_usual = len < 0x80 && labels.ptr[0] == TAG_LABEL &&
-                    (unsigned char)labels.ptr[1] == KEY + 1 + len && labels.len >= TEXT_AT + len;
-    return is_usual ? str_make(labels.ptr + TEXT_AT, len) : STR("");
-}
-
-static struct label read_label(struct str bytes)
-{
-    struct label label = {STR_INIT(""), STR_INIT("")};
-    struct pb_reader r;
-    struct pb_field f;
-
-    pb_read_init(&r, bytes);
-    while (pb_next(&r, &f)) {
-        if (f.type == PB_BYTES && f.number == FIELD_NAME) {
-            label.name = f.bytes;
-        } else if (f.type == PB_BYTES && f.number == FIELD_VALUE) {
-            label.value = f.bytes;
-        }
-    }
-    return label;
-}
-
-/* The metric's name among label fields that are known to be a set. */
-static struct str name_of(struct str labels)
-{
-    struct str name = first_name(labels);
-    struct pb_reader r;
-    struct pb_field f;
-
-    pb_read_init(&r, labels);
-    while (name.len == 0 && pb_next(&r, &f)) {
-        struct label label = f.type == PB_BYTES ? read_label(f.bytes) : (struct label){0};
-        if (str_eq(label.name, STR("__name__"))) {
-            name = label.value;
-        }
-    }
-    return name;
-}
-
 /* What is known of a series is known of it by its new name. */
 static void say(struct relabelling *x, struct str in, struct str made)
 {
-    const struct series_meta *m = series_families_find(&x->in, name_of(in));
+    const struct series_meta *m = series_families_find(&x->in, rw1_series_name(in));
 
     if (m != NULL) {
-        rw1_metadata_say(&x->made, name_of(made), m);
+        rw1_metadata_say(&x->made, rw1_series_name(made), m);
     }
 }
 

@@ -2,9 +2,15 @@
 
 #include "base/attr.h"
 #include "base/varint.h"
+#include "model/labels.h"
+#include "wire/pb.h"
+
+#include <string.h>
 
 enum { TAG_LABEL = 0x0A, TAG_SAMPLE = 0x12, TAG_VALUE = 0x09, TAG_TIME = 0x10 };
 enum { VALUE_FIELD = 1 + 8, TIME_FIELD_MIN = 2 };
+
+enum { FIELD_NAME = 1, FIELD_VALUE = 2 };
 
 static const int64_t ms_max = INT64_MAX / 1000000;
 
@@ -68,4 +74,54 @@ struct rw1_series rw1_series_split(struct str series)
     }
     s.samples = str_make(from, (size_t)(to - from));
     return s;
+}
+
+/* ---- the name ---- */
+
+/* The name where it nearly always stands, in front and short; empty when it does not. */
+static struct str first_name(struct str labels)
+{
+    static const char key[] = "\x0a\x08__name__\x12";
+    enum { KEY = sizeof(key) - 1, TEXT_AT = 2 + KEY + 1 };
+
+    if (labels.len < TEXT_AT || memcmp(labels.ptr + 2, key, KEY) != 0) {
+        return STR("");
+    }
+    size_t len = (unsigned char)labels.ptr[TEXT_AT - 1];
+    bool is_usual = len < 0x80 && labels.ptr[0] == TAG_LABEL &&
+                    (unsigned char)labels.ptr[1] == KEY + 1 + len && labels.len >= TEXT_AT + len;
+    return is_usual ? str_make(labels.ptr + TEXT_AT, len) : STR("");
+}
+
+static struct label read_label(struct str bytes)
+{
+    struct label label = {STR_INIT(""), STR_INIT("")};
+    struct pb_reader r;
+    struct pb_field f;
+
+    pb_read_init(&r, bytes);
+    while (pb_next(&r, &f)) {
+        if (f.type == PB_BYTES && f.number == FIELD_NAME) {
+            label.name = f.bytes;
+        } else if (f.type == PB_BYTES && f.number == FIELD_VALUE) {
+            label.value = f.bytes;
+        }
+    }
+    return label;
+}
+
+struct str rw1_series_name(struct str labels)
+{
+    struct str name = first_name(labels);
+    struct pb_reader r;
+    struct pb_field f;
+
+    pb_read_init(&r, labels);
+    while (name.len == 0 && pb_next(&r, &f)) {
+        struct label label = f.type == PB_BYTES ? read_label(f.bytes) : (struct label){0};
+        if (str_eq(label.name, STR("__name__"))) {
+            name = label.value;
+        }
+    }
+    return name;
 }

@@ -25,6 +25,9 @@ const char *rw1_pass_labels(struct str series);
 /* The parts of a series, as far as it has the usual form: all of it when they end where it does. */
 struct rw1_series rw1_series_split(struct str series);
 
+/* The metric's name among label fields; empty when there is none, or they are no labels. */
+struct str rw1_series_name(struct str labels);
+
 /* Is that the whole of <series>? */
 static inline bool rw1_series_is_all(const struct rw1_series *s, struct str series)
 {

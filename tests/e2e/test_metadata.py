@@ -14,6 +14,7 @@ import remote_write
 import remote_write_2
 from fakes import Answer, Fake
 from telex import FAST_RETRY, remote_write_exporter
+from test_receive import Sender
 
 SECOND = 10**9
 NOW = int(time.time())  # pages leave out what is old
@@ -150,14 +151,14 @@ def check(outputs, page):
     assert "# TYPE plain gauge" in lines and "# TYPE queue gauge" in lines
 
 
-def test_from_otlp_to_everywhere(start_telex, outputs):
+def test_from_otlp_to_everywhere(outputs, start_telex):
     program, page = start(start_telex, outputs, otlp=True)
     push_otlp(program)
     wait(outputs)
     check(outputs, page)
 
 
-def test_through_two_of_us(start_telex, outputs):
+def test_through_two_of_us(outputs, start_telex):
     """The first sends remote write 1.0, as it lies in its log, to the second."""
     second, page = start(start_telex, outputs, remote_write=True)
     first = start_telex({"receive": {"otlp": True}, "exporters": {"next": remote_write_exporter(second.url + "/api/v1/write")}})
@@ -166,7 +167,7 @@ def test_through_two_of_us(start_telex, outputs):
     check(outputs, page)
 
 
-def test_from_remote_write_2(start_telex, outputs):
+def test_from_remote_write_2(outputs, start_telex):
     second, page = start(start_telex, outputs, remote_write=True)
     first = start_telex({"receive": {"otlp": True}, "exporters": {
         "next": {**remote_write_exporter(second.url + "/api/v1/write"), "version": 2}}})
@@ -180,7 +181,7 @@ def field(number_, kind, value):
     return tag + (bytes([len(value)]) + value if kind == 2 else value)
 
 
-def test_metadata_behind_the_series_of_a_foreign_sender(start_telex, outputs):
+def test_metadata_behind_the_series_of_a_foreign_sender(outputs, start_telex):
     program, page = start(start_telex, outputs, remote_write=True)
     sample = field(2, 2, field(1, 1, struct.pack("<d", 7.0)) + field(2, 0, otlp.write_varint(NOW * 1000)))
     series = b"".join(field(1, 2, field(1, 2, field(1, 2, b"__name__") + field(2, 2, name)) + sample)
@@ -198,7 +199,7 @@ def test_metadata_behind_the_series_of_a_foreign_sender(start_telex, outputs):
     assert "# TYPE requests_total counter" in net.get(page).body.decode().splitlines()
 
 
-def test_from_statsd(start_telex, outputs):
+def test_from_statsd(outputs, start_telex):
     port = net.free_port()
     _, page = start(start_telex, outputs, statsd={"listen": f"127.0.0.1:{port}", "flush_interval": "200ms"})
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -208,6 +209,38 @@ def test_from_statsd(start_telex, outputs):
     assert outputs["otlp"].metrics["hits"][:3] == ("sum", True, 2) and outputs["otlp"].metrics["fuel"][0] == "gauge"
     assert outputs["rw1"].families == {"hits": ("counter", "", ""), "fuel": ("gauge", "", ""), "req": ("summary", "", "")}
     assert "# TYPE hits counter" in net.get(page).body.decode().splitlines()
+
+
+def test_from_prometheus_which_says_it_apart(outputs, start_telex, tmp_path):
+    """Prometheus' remote write 1.0: samples that say nothing, and now and then requests that say what they are."""
+    program, page = start(start_telex, outputs, remote_write=True)
+    sender = Sender(tmp_path, program.url + "/api/v1/write", metadata_config={"send": True, "send_interval": "1s"}).start()
+    try:
+        net.wait_until("counters", lambda: outputs["otlp"].metrics.get("prometheus_http_requests_total", ("",))[0] == "sum"
+                       and "go_goroutines" in outputs["rw1"].families and "go_gc_duration_seconds" in outputs["renamed"].families, 30)
+    finally:
+        sender.stop()
+    said, help_of_routines = outputs["otlp"].metrics, "Number of goroutines that currently exist."
+    assert said["prometheus_http_requests_total"] == ("sum", True, 2, "Counter of HTTP requests.", "")
+    assert said["go_goroutines"] == ("gauge", False, 0, help_of_routines, "")
+    assert said["prometheus_http_request_duration_seconds_bucket"][0] == "sum" and said["go_gc_duration_seconds_count"][0] == "sum"
+    assert said["go_gc_duration_seconds"][0] == "gauge"
+    assert outputs["rw1"].families["go_gc_duration_seconds"][0] == outputs["renamed"].families["go_gc_duration_seconds"][0] == "summary"
+    metas = {row[0]["__name__"]: row[2] for row in outputs["rw2"].rows}
+    assert metas["go_goroutines"] == ("gauge", help_of_routines, "")
+    assert "# TYPE prometheus_http_requests_total counter" in net.get(page).body.decode().splitlines()
+
+
+def test_who_need_not_know_gets_what_came(start_telex, start_rw_sink):
+    """Where no output says types, a body goes on as it came though what is in it is known."""
+    sink = start_rw_sink()
+    program = start_telex({"receive": {"remote_write": True}, "exporters": {"out": remote_write_exporter(sink.url + "/api/v1/write")}})
+    said = field(3, 2, field(1, 0, b"\x01") + field(2, 2, b"x_total") + field(4, 2, b"How many."))
+    body = snappy.compress(remote_write.encode([((("__name__", "x_total"),), [(7.0, NOW * 1000)])]))
+    for sent in (snappy.compress(said), body):
+        assert net.post(program.url + "/api/v1/write", sent, headers=HEADERS).status == 204
+    net.wait_until("it", lambda: sink.named("x_total"))
+    assert [request.raw for request in sink.requests if request.method == "POST"] == [body]
 
 
 def test_real_stores_take_it(start_telex, start_prometheus, start_victoria):

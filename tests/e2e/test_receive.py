@@ -31,19 +31,19 @@ def counted(program, name, label):
 
 
 class Sender(servers.Prometheus):
-    """A Prometheus that scrapes itself and pushes to `url`."""
+    """A Prometheus that scrapes itself and pushes to `url`; `options` are more of its `remote_write`."""
 
-    def __init__(self, folder, url):
+    def __init__(self, folder, url, **options):
         super().__init__(folder)
         self.name = "sender"
         self.folder = folder / "sender"
-        self.push_url = url
+        self.push_url, self.push_options = url, options
 
     def prepare(self):
         (self.folder / "prometheus.yml").write_text(yaml.safe_dump({
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
             "scrape_configs": [{"job_name": "self", "static_configs": [{"targets": [self.address]}]}],
-            "remote_write": [{"url": self.push_url, "queue_config": {"batch_send_deadline": "500ms"}}]}))
+            "remote_write": [{"url": self.push_url, "queue_config": {"batch_send_deadline": "500ms"}, **self.push_options}]}))
 
 
 @pytest.fixture

@@ -308,6 +308,7 @@ const struct exporter_kind exporter_datadog = {
                "tags: [ 'environment:production' ]\n",
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
     .caps = EXPORTER_SPANS_APART,
+    .says_types = exporter_says_types,
     .options = &option_table,
     .check = check,
     .advise = advise,

@@ -260,6 +260,7 @@ const struct exporter_kind exporter_otlp = {
     .example = "type: otlp\nurl: http://127.0.0.1:4318\nservice_name: shop\n",
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE) | TAKES(RECORD_SPAN),
     .caps = EXPORTER_SERIES | EXPORTER_STALE | EXPORTER_SPANS_APART,
+    .says_types = exporter_says_types,
     .options = &otlp_options,
     .check = otlp_check,
     .advise = otlp_advise,

@@ -193,6 +193,7 @@ const struct exporter_kind exporter_prometheus = {
     .help = "A page that Prometheus scrapes, or a push to its Pushgateway.",
     .example = "type: prometheus\nmode: pull\nmetrics_port: 8080\nmetrics_path: /metrics\n",
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE),
+    .says_types = exporter_says_types,
     .options = &option_table,
     .check = check,
     .add_listen = add_listen,

@@ -424,6 +424,7 @@ const struct exporter_kind exporter_pushgateway = {
     .example = "type: pushgateway\nurl: http://127.0.0.1:9091\njob_name: nightly\n"
                "instance_label: web-server-01\n",
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE),
+    .says_types = exporter_says_types,
     .options = &option_table,
     .check = check,
     .http = &prometheus_push,

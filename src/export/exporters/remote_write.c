@@ -227,12 +227,19 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
     return measures_check(&c->measures, e);
 }
 
+/* 1.0 has them beside the samples, where a body that nobody looks into may as well go without. */
+static bool says_types(const void *config)
+{
+    return is_2(config);
+}
+
 const struct exporter_kind exporter_remote_write = {
     .name = "remote_write",
     .help = "Prometheus remote write 1.0 and 2.0: samples to any store that receives it.",
     .example = "type: remote_write\nurl: http://127.0.0.1:8428/api/v1/write\n",
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_PROFILE),
     .caps = EXPORTER_SERIES | EXPORTER_STALE,
+    .says_types = says_types,
     .options = &option_table,
     .check = check,
     .http = &remote_write_1,

@@ -372,6 +372,37 @@ static void what_was_perhaps_not_meant_is_said(void **state)
 }
 
 /* Seventeen around each other, by name or on the spot; sixteen are taken. */
+/* ---- who says what samples are ---- */
+
+static const struct {
+    const char *exporters;
+    bool says_types; /* the first output */
+} sayers[] = {
+    {FILE_A, false},
+    {STORE, false},
+    {"  vm: { type: remote_write, url: 'http://h/api/v1/write', version: 2 }\n", true},
+    {"  o: { type: otlp, url: 'http://h:4318' }\n", true},
+    {"  g: { type: prometheus, mode: pull, metrics_port: 9 }\n", true},
+    {"  d: { type: buffer, exporter: { type: relabel, exporter: { type: otlp, url: 'http://h:4318' },\n"
+     "       relabel_configs: [{ regex: a, action: labeldrop }] } }\n",
+     true},
+};
+
+static void who_says_what_samples_are(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(sayers); i++) {
+        AUTO(buf_release) struct buf yaml = BUF_INIT(BUF_SMALL);
+        struct plan_text t;
+        buf_addf(&yaml, "exporters:\n%s", sayers[i].exporters);
+        if (!plan_text_parse(&t, buf_text(&yaml))) {
+            fail_msg("%s: %s", sayers[i].exporters, t.err.message);
+        }
+        assert_int_equal(t.config.outputs[0].says_types, sayers[i].says_types);
+        plan_text_release(&t);
+    }
+}
+
 static void depth_is_limited(void **state)
 {
     (void)state;
@@ -451,6 +482,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trees_come_to),
         cmocka_unit_test(what_has_no_meaning_is_refused),
+        cmocka_unit_test(who_says_what_samples_are),
         cmocka_unit_test(depth_is_limited),
         cmocka_unit_test(consumers_are_limited),
         cmocka_unit_test(many_ways_end),
