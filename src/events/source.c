@@ -6,6 +6,7 @@ const struct source_kind *const source_kinds[] = {
     &source_embedded,
     &source_postgresql,
     &source_kafka,
+    &source_file,
     NULL,
 };
 
