@@ -307,10 +307,16 @@ struct history *app_history(struct app *a)
 
 struct event_streams *app_event_streams(struct app *a)
 {
-    return a->streams;
+    lock_take(&a->lock);
+    struct event_streams *streams = a->streams;
+    lock_give(&a->lock);
+    return streams;
 }
 
 struct event_table *app_event_table(struct app *a)
 {
-    return a->event_table;
+    lock_take(&a->lock);
+    struct event_table *table = a->event_table;
+    lock_give(&a->lock);
+    return table;
 }

@@ -57,11 +57,9 @@ struct app {
     struct loaded now;
     struct plan *plan;
     struct outputs outputs;
-    struct history *history;         /* NULL: none is kept */
-    struct alert_states *received;   /* alerts that others push */
-    struct event_table *event_table; /* our own events */
-    struct event_streams *streams;
-    uint64_t received_changes; /* of it, when it was saved last */
+    struct history *history;       /* NULL: none is kept */
+    struct alert_states *received; /* alerts that others push */
+    uint64_t received_changes;     /* of it, when it was saved last */
     struct graph graph;
     struct scheduler *scheduler;
     struct trace_control *trace_control;
@@ -84,7 +82,9 @@ struct app {
     unsigned readers GUARDED_BY(lock);   /* views that look at engine, plan and config */
     bool is_exchanging GUARDED_BY(lock); /* waiting until they are gone: no new ones */
     bool is_stopping GUARDED_BY(lock);
-    struct config *shown GUARDED_BY(lock); /* now.config, for other threads */
+    struct config *shown GUARDED_BY(lock);            /* now.config, for other threads */
+    struct event_table *event_table GUARDED_BY(lock); /* our own; set once, as the next; or NULL */
+    struct event_streams *streams GUARDED_BY(lock);
     VEC(struct reload_asker) askers GUARDED_BY(lock);
     VEC(struct override_asker) override_askers GUARDED_BY(lock);
     struct buf last_problem GUARDED_BY(lock);

@@ -10,57 +10,68 @@ enum { REST_MS = 10 * 1000 };
 static bool open_table(struct app *a, struct err *e)
 {
     const struct config *c = a->now.config;
+    struct event_table *table = NULL;
 
-    return a->event_table != NULL || !event_store_is_wanted(c) ||
-           event_store_open(a->env, c, false, &a->event_table, e);
+    if (app_event_table(a) != NULL || !event_store_is_wanted(c)) {
+        return true;
+    }
+    if (!event_store_open(a->env, c, false, &table, e)) {
+        return false;
+    }
+    lock_take(&a->lock);
+    a->event_table = table;
+    lock_give(&a->lock);
+    return true;
 }
 
 static bool open_streams(struct app *a, struct err *e)
 {
     const struct config *c = a->now.config;
+    struct event_streams *streams = NULL;
 
-    if (a->streams != NULL || c->streams.count == 0) {
+    if (app_event_streams(a) != NULL || c->streams.count == 0) {
         return true;
     }
-    return event_streams_open(a->env, a->plan, a->event_table, c->settings.state.path, &a->streams,
-                              e);
-}
-
-bool app_streams_open(struct app *a, struct err *e)
-{
-    if (!open_table(a, e) || !open_streams(a, e)) {
+    if (!event_streams_open(a->env, a->plan, c->settings.state.path, &streams, e)) {
         return false;
     }
-    if (a->streams != NULL) {
-        event_streams_run(a->streams, &a->now.config->streams);
-    }
+    lock_take(&a->lock);
+    a->streams = streams;
+    lock_give(&a->lock);
     return true;
-}
-
-void app_streams_rest(struct app *a)
-{
-    if (a->streams != NULL) {
-        event_streams_rest(a->streams,
-                           (struct wait){clock_deadline_ms(a->env->clock, REST_MS), NULL});
-    }
 }
 
 void app_streams_run(struct app *a)
 {
     struct err e = ERR_INIT;
 
-    if (!app_streams_open(a, &e)) {
+    if (!open_table(a, &e) || !open_streams(a, &e)) {
         trace_error(&a->trace, "change streams do not run", T_ERR(&e));
+        return;
+    }
+    if (app_event_streams(a) != NULL) {
+        event_streams_run(app_event_streams(a), app_event_table(a), &a->now.config->streams);
+    }
+}
+
+void app_streams_rest(struct app *a)
+{
+    struct event_streams *streams = app_event_streams(a);
+
+    if (streams != NULL) {
+        event_streams_rest(streams, (struct wait){clock_deadline_ms(a->env->clock, REST_MS), NULL});
     }
 }
 
 void app_streams_close(struct app *a, struct wait wait)
 {
-    if (a->streams != NULL) {
-        event_streams_rest(a->streams, wait);
+    lock_take(&a->lock);
+    struct event_streams *streams = TAKE(a->streams);
+    struct event_table *table = TAKE(a->event_table);
+    lock_give(&a->lock);
+    if (streams != NULL) {
+        event_streams_rest(streams, wait);
     }
-    event_streams_close(a->streams);
-    a->streams = NULL;
-    event_table_close(a->event_table);
-    a->event_table = NULL;
+    event_streams_close(streams);
+    event_table_close(table);
 }

@@ -11,12 +11,10 @@
 
 struct app;
 
-/* Opens what the config that runs needs, and starts its streams. */
-MUST_USE bool app_streams_open(struct app *a, struct err *e);
-
-/* Around a change of the plan; run starts those of the config that runs then. */
-void app_streams_rest(struct app *a);
+/* Opens what the config that runs needs, and starts its streams; at the start, and behind a change of the plan, before
+ * which they rest. What cannot be opened is told of in the log. */
 void app_streams_run(struct app *a);
+void app_streams_rest(struct app *a);
 
 /* Ends them: what is under way may end until <wait> is over. */
 void app_streams_close(struct app *a, struct wait wait);

@@ -61,6 +61,7 @@ extern const struct cli_command command_export;
 extern const struct cli_command command_exporters;
 extern const struct cli_command command_health;
 extern const struct cli_command command_help;
+extern const struct cli_command command_events;
 extern const struct cli_command command_queue;
 extern const struct cli_command command_replay;
 extern const struct cli_command command_run;

@@ -6,6 +6,7 @@
 #include "cli/prometheus_config.h"
 #include "cli/prometheus_flags.h"
 #include "cli/vmalert_flags.h"
+#include "events/stream_config.h"
 #include "server/server.h"
 
 #include <stdio.h>
@@ -62,6 +63,20 @@ static void print_top(struct buf *out)
     }
 }
 
+static void print_streams(struct buf *out)
+{
+    buf_add_text(out, "\n## `events`\n\nStreams by name; see [events](events.md).\n\n");
+    options_print_markdown(&stream_option_table, out);
+    for (size_t i = 0; source_kinds[i] != NULL; i++) {
+        const struct source_kind *kind = source_kinds[i];
+        struct option_table table = *kind->options;
+        table.help = NULL;
+        buf_addf(out, "\n### source `%s`\n\n%s\n\n```yaml\n%s```\n", kind->name, kind->help,
+                 kind->example);
+        options_print_markdown(&table, out);
+    }
+}
+
 static void print_config(struct buf *out)
 {
     buf_addf(
@@ -92,6 +107,7 @@ static void print_config(struct buf *out)
         "\n## `rule_servers`\n\nA list; of several whose `url` the place of some rules begins with, the "
         "longest is taken.\n\n");
     options_print_markdown(&rule_server_options, out);
+    print_streams(out);
     buf_add_text(out, "\n## `exporters`\n");
     for (size_t i = 0; exporter_kinds[i] != NULL; i++) {
         print_kind(exporter_kinds[i]->name, exporter_kinds[i]->help, exporter_kinds[i]->options,

@@ -4,8 +4,8 @@
 #include "cli/events.h"
 
 static const struct cli_command *const subcommands[] = {
-    &command_events_append,
-    NULL,
+    &command_events_status, &command_events_append, &command_events_reset,
+    &command_events_skip,   &command_events_rewind, NULL,
 };
 
 static const struct cli_command *find(struct str name)
@@ -37,7 +37,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 
 const struct cli_command command_events = {
     .name = "events",
-    .usage = "append [OPTION...] [FILE]",
+    .usage = "status|append|reset|skip|rewind [OPTION...]",
     .help = "give events to Telex, and look after its change streams",
     .details = "[events.md](events.md) says what streams are and when to use which.",
     .subcommands = subcommands,

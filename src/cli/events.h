@@ -9,5 +9,9 @@
 #include "cli/cli.h"
 
 extern const struct cli_command command_events_append;
+extern const struct cli_command command_events_status;
+extern const struct cli_command command_events_reset;
+extern const struct cli_command command_events_skip;
+extern const struct cli_command command_events_rewind;
 
 #endif

@@ -21,6 +21,7 @@ const struct cli_command *const cli_commands[] = {
     /* what is looked at while it runs, and after */
     &command_health,
     &command_tap,
+    &command_events,
     &command_queue,
     &command_help,
     &command_version,

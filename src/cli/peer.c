@@ -61,14 +61,26 @@ void peer_release(struct peer *p)
     net_release(&p->net);
 }
 
+static bool call(struct peer *p, const struct http_request *request, int64_t ms, struct buf *body,
+                 struct http_response *ret, struct err *e)
+{
+    struct wait wait = {clock_deadline_ms(p->env.clock, ms), NULL};
+
+    http_response_init(ret, body);
+    return http_client_call(p->client, request, wait, ret, e);
+}
+
 bool peer_get(struct peer *p, struct str path, struct buf *body, struct http_response *ret,
               struct err *e)
 {
-    struct wait wait = {clock_deadline_ms(p->env.clock, PEER_CALL_MS), NULL};
-    const struct http_request request = {.path = path};
+    return call(p, &(struct http_request){.path = path}, PEER_CALL_MS, body, ret, e);
+}
 
-    http_response_init(ret, body);
-    return http_client_call(p->client, &request, wait, ret, e);
+bool peer_post(struct peer *p, struct str path, struct buf *body, struct http_response *ret,
+               struct err *e)
+{
+    return call(p, &(struct http_request){.method = "POST", .path = path}, PEER_CHANGE_MS, body,
+                ret, e);
 }
 
 /* What the API says went wrong; the answer itself when it is none of the API. */

@@ -3,7 +3,7 @@
  *
  * It is found where `server.listen` of that config says, unless an address is given. Ownership: the peer owns
  * config, client and arena, and is released by peer_release() also when peer_open() failed. Threads: the main
- * thread. Limits: PEER_ANSWER_MAX bytes of an answer, PEER_CALL_MS for a call.
+ * thread. Limits: PEER_ANSWER_MAX bytes of an answer, PEER_CALL_MS for a call, PEER_CHANGE_MS for a change.
  */
 #ifndef TELEX_CLI_PEER_H
 #define TELEX_CLI_PEER_H
@@ -14,7 +14,7 @@
 #include "net/http_client.h"
 #include "net/net.h"
 
-enum { PEER_ANSWER_MAX = 4 * 1024 * 1024, PEER_CALL_MS = 10 * 1000 };
+enum { PEER_ANSWER_MAX = 4 * 1024 * 1024, PEER_CALL_MS = 10 * 1000, PEER_CHANGE_MS = 60 * 1000 };
 
 struct config;
 
@@ -44,6 +44,10 @@ void peer_release(struct peer *p);
 /* GET <path>; <body> is the caller's. Any answer is one, whatever its status. */
 MUST_USE bool peer_get(struct peer *p, struct str path, struct buf *body, struct http_response *ret,
                        struct err *e);
+
+/* The same with POST, without a body. */
+MUST_USE bool peer_post(struct peer *p, struct str path, struct buf *body,
+                        struct http_response *ret, struct err *e);
 
 /* What the answer says went wrong, as an error; false. */
 bool peer_refused(struct peer *p, const struct http_response *res, struct err *e);

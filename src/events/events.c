@@ -21,8 +21,8 @@ struct event_streams {
     size_t count GUARDED_BY(lock);
 };
 
-bool event_streams_open(const struct env *env, struct plan *plan, struct event_table *table,
-                        struct str state_path, struct event_streams **ret_streams, struct err *e)
+bool event_streams_open(const struct env *env, struct plan *plan, struct str state_path,
+                        struct event_streams **ret_streams, struct err *e)
 {
     AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
     struct event_streams *s = mem_new(struct event_streams);
@@ -31,8 +31,8 @@ bool event_streams_open(const struct env *env, struct plan *plan, struct event_t
     buf_init(&s->state_path, BUF_SMALL);
     buf_add_str(&s->state_path, state_path);
     trace_init(&s->trace, env->trace, "events", TRACE_INFO);
-    s->world = (struct stream_world){
-        .env = env, .plan = plan, .table = table, .state_path = buf_str(&s->state_path)};
+    s->world =
+        (struct stream_world){.env = env, .plan = plan, .state_path = buf_str(&s->state_path)};
     buf_addf(&path, "%.*s/streams.db", STR_FMT(state_path));
     if (!stream_positions_open(buf_str(&path), &s->world.positions, e)) {
         event_streams_close(s);
@@ -73,9 +73,11 @@ static void run_one(struct event_streams *s, const struct stream_config *config)
     start(s, stream, config);
 }
 
-void event_streams_run(struct event_streams *s, const struct streams_config *config)
+void event_streams_run(struct event_streams *s, struct event_table *table,
+                       const struct streams_config *config)
 {
     lock_take(&s->lock);
+    s->world.table = table;
     for (size_t i = 0; i < config->count; i++) {
         run_one(s, &config->items[i]);
     }

@@ -15,13 +15,13 @@
 struct event_streams;
 
 /* Opens the positions below the state folder. */
-MUST_USE bool event_streams_open(const struct env *env, struct plan *plan,
-                                 struct event_table *table, struct str state_path,
+MUST_USE bool event_streams_open(const struct env *env, struct plan *plan, struct str state_path,
                                  struct event_streams **ret_streams, struct err *e);
 
-/* Starts all that <config> enables, with the exporters of the plan as it is now. A stream that cannot start says so in
+/* Starts all that <config> enables, over our own table or NULL, with the exporters of the plan as it is now. A stream that cannot start says so in
  * its status, and the others go on. */
-void event_streams_run(struct event_streams *s, const struct streams_config *config);
+void event_streams_run(struct event_streams *s, struct event_table *table,
+                       const struct streams_config *config);
 
 /* Stops all: calls that are under way may end until <wait> is over. The config may go then, and the plan change. */
 void event_streams_rest(struct event_streams *s, struct wait wait);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/number.h"
+#include "server/reply.h"
 #include "server/server_int.h"
 #include "wire/json.h"
 
@@ -15,59 +16,21 @@ enum { ORPHANS_MAX = 128, ADOPT_MS = 2000 };
 
 /* ---- one exporter ---- */
 
-static void add_u64(struct json_writer *w, const char *name, uint64_t value)
-{
-    json_key(w, str_of(name));
-    json_add_u64(w, value);
-}
-
-static void add_double(struct json_writer *w, const char *name, double value)
-{
-    json_key(w, str_of(name));
-    json_add_double(w, value);
-}
-
-static void add_bool(struct json_writer *w, const char *name, bool value)
-{
-    json_key(w, str_of(name));
-    json_add_bool(w, value);
-}
-
-static void add_text(struct json_writer *w, const char *name, const char *value)
-{
-    json_key(w, str_of(name));
-    if (value != NULL) {
-        json_add_text(w, value);
-    } else {
-        json_add_null(w);
-    }
-}
-
-static void add_time(struct json_writer *w, const char *name, int64_t wall_ns)
-{
-    json_key(w, str_of(name));
-    if (wall_ns != 0) {
-        json_add_time(w, wall_ns);
-    } else {
-        json_add_null(w);
-    }
-}
-
 static void add_queue(struct json_writer *w, const struct output_status *s)
 {
     json_key(w, STR("queue"));
     json_begin_object(w);
-    add_u64(w, "frames", s->pending_frames);
-    add_u64(w, "bytes", s->pending_bytes);
-    add_time(w, "oldest", s->oldest_ns);
+    reply_u64(w, "frames", s->pending_frames);
+    reply_u64(w, "bytes", s->pending_bytes);
+    reply_time(w, "oldest", s->oldest_ns);
     json_end_object(w);
     json_key(w, STR("buffer"));
     json_begin_object(w);
-    add_u64(w, "records", s->gathered_rows);
-    add_u64(w, "bytes", s->gathered_bytes);
-    add_double(w, "usage_percent", s->usage_percent);
-    add_double(w, "avg_flush_time_ms", s->avg_flush_time_ms);
-    add_u64(w, "flushes", s->flushes);
+    reply_u64(w, "records", s->gathered_rows);
+    reply_u64(w, "bytes", s->gathered_bytes);
+    reply_double(w, "usage_percent", s->usage_percent);
+    reply_double(w, "avg_flush_time_ms", s->avg_flush_time_ms);
+    reply_u64(w, "flushes", s->flushes);
     json_end_object(w);
 }
 
@@ -79,11 +42,11 @@ static void add_last_result(struct json_writer *w, const struct export_result *r
         return;
     }
     json_begin_object(w);
-    add_bool(w, "success", r->success);
-    add_u64(w, "exported_count", r->exported_count);
-    add_double(w, "response_time_ms", r->response_time_ms);
-    add_text(w, "error", r->error[0] != '\0' ? r->error : NULL);
-    add_time(w, "at", r->at_ns);
+    reply_bool(w, "success", r->success);
+    reply_u64(w, "exported_count", r->exported_count);
+    reply_double(w, "response_time_ms", r->response_time_ms);
+    reply_text(w, "error", r->error[0] != '\0' ? r->error : NULL);
+    reply_time(w, "at", r->at_ns);
     json_end_object(w);
 }
 
@@ -91,8 +54,8 @@ static void add_health(struct json_writer *w, const struct output_status *s)
 {
     json_key(w, STR("health"));
     json_begin_object(w);
-    add_bool(w, "is_healthy", s->is_healthy);
-    add_text(w, "error_message", s->health_error[0] != '\0' ? s->health_error : NULL);
+    reply_bool(w, "is_healthy", s->is_healthy);
+    reply_text(w, "error_message", s->health_error[0] != '\0' ? s->health_error : NULL);
     json_end_object(w);
 }
 
@@ -156,7 +119,7 @@ static void add_performance(void *arg, const struct metrics_sample *s)
         p->found = true;
     }
     if (is_count) {
-        add_u64(p->w, "requests", (uint64_t)s->value);
+        reply_u64(p->w, "requests", (uint64_t)s->value);
     } else {
         AUTO(buf_release) struct buf key = BUF_INIT(BUF_SMALL);
         buf_addf(&key, "%.*s_seconds", STR_FMT(label_of(s, "stage")));
@@ -184,20 +147,20 @@ static void print_exporter(struct json_writer *w, struct metrics *metrics,
     json_begin_object(w);
     json_key(w, STR("name"));
     json_add_str(w, s->name);
-    add_text(w, "type", s->kind);
-    add_text(w, "state", s->state);
-    add_text(w, "circuit_breaker", s->breaker);
+    reply_text(w, "type", s->kind);
+    reply_text(w, "state", s->state);
+    reply_text(w, "circuit_breaker", s->breaker);
     add_health(w, s);
     add_queue(w, s);
     add_last_result(w, &s->last_result);
-    add_u64(w, "delivered", s->delivered_rows);
-    add_u64(w, "dead_letters", s->rejected_rows);
-    add_u64(w, "dead_letters_disk_bytes", (uint64_t)s->dead_letter_bytes);
-    add_u64(w, "retries", s->retries);
+    reply_u64(w, "delivered", s->delivered_rows);
+    reply_u64(w, "dead_letters", s->rejected_rows);
+    reply_u64(w, "dead_letters_disk_bytes", (uint64_t)s->dead_letter_bytes);
+    reply_u64(w, "retries", s->retries);
     add_reasons(w, metrics, "dropped", "telex_exporter_dropped_total", s->name);
     add_reasons(w, metrics, "filtered", "telex_exporter_filtered_total", s->name);
-    add_time(w, "last_success", s->last_success_ns);
-    add_text(w, "last_error", s->last_error[0] != '\0' ? s->last_error : NULL);
+    reply_time(w, "last_success", s->last_success_ns);
+    reply_text(w, "last_error", s->last_error[0] != '\0' ? s->last_error : NULL);
     print_performance(w, metrics, s->name);
     json_key(w, STR("overrides"));
     overrides_print(config->overrides_source.text, s->name, w);
@@ -213,25 +176,17 @@ static void print_orphans(struct json_writer *w, struct plan *plan, struct arena
     json_begin_array(w);
     for (size_t i = 0; i < count; i++) {
         json_begin_object(w);
-        add_text(w, "name", orphans[i].name);
-        add_text(w, "log", orphans[i].log);
-        add_u64(w, "frames", orphans[i].frames);
-        add_u64(w, "bytes", (uint64_t)orphans[i].bytes);
-        add_time(w, "oldest", orphans[i].oldest_ns);
+        reply_text(w, "name", orphans[i].name);
+        reply_text(w, "log", orphans[i].log);
+        reply_u64(w, "frames", orphans[i].frames);
+        reply_u64(w, "bytes", (uint64_t)orphans[i].bytes);
+        reply_time(w, "oldest", orphans[i].oldest_ns);
         json_end_object(w);
     }
     json_end_array(w);
 }
 
 /* ---- answers ---- */
-
-static void begin(struct buf *out, struct json_writer *w)
-{
-    json_write_init(w, out);
-    json_begin_object(w);
-    add_text(w, "status", "success");
-    json_key(w, STR("data"));
-}
 
 static void end(struct http_exchange *x, struct buf *out, struct json_writer *w)
 {
@@ -262,7 +217,7 @@ static void list(struct http_exchange *x)
     AUTO(config_autounref) struct config *config = app_config(app);
     (void)app_view_begin(app);
     const struct output_status *all = look(x, app, &count);
-    begin(&out, &w);
+    reply_begin(&w, &out);
     json_begin_object(&w);
     json_key(&w, STR("exporters"));
     json_begin_array(&w);
@@ -294,7 +249,7 @@ static bool print_one(struct http_exchange *x, struct app *app, struct str name,
 
     for (size_t i = 0; i < count; i++) {
         if (str_eq(all[i].name, name)) {
-            begin(out, &w);
+            reply_begin(&w, out);
             print_exporter(&w, server_of(x)->env->metrics, &all[i], config);
             json_end_object(&w);
             buf_add_byte(out, '\n');
@@ -416,9 +371,9 @@ static void answer_frames(struct http_exchange *x, bool ok, uint64_t frames, con
         (void)http_exchange_error(x, 409, "conflict", "%s", e->message);
         return;
     }
-    begin(&out, &w);
+    reply_begin(&w, &out);
     json_begin_object(&w);
-    add_u64(&w, "frames", frames);
+    reply_u64(&w, "frames", frames);
     json_end_object(&w);
     end(x, &out, &w);
 }

@@ -102,6 +102,25 @@ const struct resource server_resources[] = {
                "- `told=true`: without those that nobody was told of\n"
                "- `limit`: 100 unless said, 1000 at most\n"
                "- `before`: a number; older ones only\n"},
+    {.route = {.method = "GET", .pattern = "/api/v1/streams", .handler = &resource_streams},
+     .help =
+         "Change streams: `state` (`connecting`, `running`, `waiting` for a source in trouble, `refused` by it, `lost` when what the "
+         "position stands for is gone, `halted`, `ended`), whether it is `ready` and the `reason` why not, the `position` and "
+         "when it was saved, how far behind it is (`lag_seconds`, `lag_events`), what was `read`, `done`, `filtered` and "
+         "`broken`, what is `in_flight`, and how `backfill`, `source` and `sink` are."},
+    {.route = {.method = "GET", .pattern = "/api/v1/streams/{name}", .handler = &resource_stream},
+     .help = "One of them."},
+    {.route = {.method = "POST",
+               .pattern = "/api/v1/streams/{name}/{verb}",
+               .handler = &resource_stream_change,
+               .access = HTTP_ACCESS_ADMIN},
+     .help =
+         "`reset`: the stream starts as for the first time, with its backfill; `skip`: what is missing is given up, and it "
+         "goes on with what comes now, or, when a change halts it, behind that, which becomes a dead letter; `rewind`: it "
+         "goes on behind a `position`. Answers with the stream as it is then. See [events](events.md).",
+     .params =
+         "- `position`: of `rewind`, in the source's words, as `position` shows them\n"
+         "- `drop_source=true`: of `reset`, have the source take back what it made, such as a replication slot\n"},
     {.route = {.method = "GET", .pattern = "/api/v1/rules/{id}/why", .handler = &resource_why},
      .help =
          "Why a rule fires or does not: its last evaluation in words, each alert with what it waits for, and the "

@@ -61,6 +61,9 @@ extern const struct http_handler resource_ready;
 extern const struct http_handler resource_reload;
 extern const struct http_handler resource_rule;
 extern const struct http_handler resource_rules;
+extern const struct http_handler resource_stream;
+extern const struct http_handler resource_stream_change;
+extern const struct http_handler resource_streams;
 extern const struct http_handler resource_trace;
 extern const struct http_handler resource_trace_change;
 extern const struct http_handler resource_trace_restore;
@@ -75,6 +78,9 @@ extern const size_t server_push_count;
 
 /* Answers 400 with all that is wrong with a config. */
 void server_refuse_config(struct http_exchange *x, const struct reload_result *result);
+
+/* Are all change streams ready? Says which are not, and why. */
+bool server_streams_ready(struct http_exchange *x, struct app *app, struct buf *out);
 
 /* Answers 404: there is no exporter called <name>. */
 void server_unknown_exporter(struct http_exchange *x, struct str name);

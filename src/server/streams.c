@@ -1,0 +1,225 @@
+/* /api/v1/streams: how change streams are, and what a person may do to one. */
+#include "events/events.h"
+#include "server/reply.h"
+#include "server/server_int.h"
+
+enum { ANSWER_MAX = 4 * 1024 * 1024 };
+
+/* ---- one stream ---- */
+
+static void print_sink(struct json_writer *w, const struct stream_status *s)
+{
+    const struct output_status *o = &s->sink;
+
+    json_key(w, STR("sink"));
+    json_begin_object(w);
+    reply_str(w, "exporter", s->exporter);
+    reply_text(w, "state", o->state);
+    reply_bool(w, "is_healthy", o->is_healthy);
+    reply_u64(w, "delivered", o->delivered_rows);
+    reply_u64(w, "refused", o->rejected_rows);
+    reply_u64(w, "retries", o->retries);
+    reply_time(w, "last_success", o->last_success_ns);
+    reply_text(w, "last_error", o->last_error[0] != '\0' ? o->last_error : NULL);
+    json_end_object(w);
+}
+
+static void print_backfill(struct json_writer *w, const struct stream_status *s)
+{
+    json_key(w, STR("backfill"));
+    json_begin_object(w);
+    reply_text(w, "phase", s->backfill);
+    reply_u64(w, "done", s->backfilled);
+    reply_known(w, "left", s->backfill_left);
+    reply_known(w, "eta_seconds", s->backfill_eta_s);
+    json_end_object(w);
+}
+
+static void print_source(struct json_writer *w, const struct stream_status *s)
+{
+    json_key(w, STR("source"));
+    json_begin_object(w);
+    reply_text(w, "kind", s->kind);
+    reply_text(w, "identity", s->identity);
+    reply_text(w, "state", s->source_state[0] != '\0' ? s->source_state : NULL);
+    reply_known(w, "retained_bytes", s->retained_bytes);
+    reply_bool(w, "in_danger", s->in_danger);
+    reply_u64(w, "restarts", s->restarts);
+    json_end_object(w);
+}
+
+static void print_stream(struct json_writer *w, const struct stream_status *s)
+{
+    json_begin_object(w);
+    reply_str(w, "name", s->name);
+    reply_text(w, "state", stream_state_name(s->state));
+    reply_bool(w, "ready", s->is_ready);
+    reply_text(w, "reason", s->reason[0] != '\0' ? s->reason : NULL);
+    reply_text(w, "position", s->position);
+    reply_time(w, "position_saved", s->saved_ns);
+    reply_time(w, "first_started", s->first_ns);
+    reply_double(w, "lag_seconds", (double)s->lag_ns / (double)NS_PER_S);
+    reply_known(w, "lag_events", s->lag_events);
+    reply_u64(w, "read", s->read);
+    reply_u64(w, "done", s->done);
+    reply_u64(w, "filtered", s->filtered);
+    reply_u64(w, "broken", s->broken);
+    reply_u64(w, "in_flight", s->in_flight);
+    print_backfill(w, s);
+    print_source(w, s);
+    print_sink(w, s);
+    json_end_object(w);
+}
+
+static void finish(struct http_exchange *x, struct buf *out, struct json_writer *w)
+{
+    json_end_object(w);
+    buf_add_byte(out, '\n');
+    server_answer(x, 200, "application/json", out);
+}
+
+/* All that run; in the exchange's arena. */
+static size_t find_all(struct http_exchange *x, struct app *app, struct stream_status **ret)
+{
+    struct event_streams *streams = app_event_streams(app);
+
+    *ret = arena_array(http_exchange_arena(x), struct stream_status, STREAMS_MAX);
+    return streams != NULL ? event_streams_status(streams, *ret, STREAMS_MAX) : 0;
+}
+
+static void list(struct http_exchange *x)
+{
+    struct buf out = BUF_INIT(ANSWER_MAX);
+    struct app *app = server_app(x);
+    struct stream_status *all = NULL;
+    struct json_writer w;
+
+    if (app == NULL) {
+        return;
+    }
+    (void)app_view_begin(app);
+    size_t count = find_all(x, app, &all);
+    reply_begin(&w, &out);
+    json_begin_object(&w);
+    json_key(&w, STR("streams"));
+    json_begin_array(&w);
+    for (size_t i = 0; i < count; i++) {
+        print_stream(&w, &all[i]);
+    }
+    json_end_array(&w);
+    json_end_object(&w);
+    app_view_end(app);
+    finish(x, &out, &w);
+}
+
+static void not_found(struct http_exchange *x, struct str name)
+{
+    (void)http_exchange_error(x, 404, "not_found", "no stream '%.*s' runs",
+                              STR_FMT(str_slice(name, 0, 64)));
+}
+
+static void one(struct http_exchange *x)
+{
+    struct buf out = BUF_INIT(ANSWER_MAX);
+    struct str name = http_exchange_param(x, 0);
+    struct app *app = server_app(x);
+    struct stream_status *all = NULL;
+    struct json_writer w;
+    bool found = false;
+
+    if (app == NULL) {
+        return;
+    }
+    (void)app_view_begin(app);
+    size_t count = find_all(x, app, &all);
+    reply_begin(&w, &out);
+    for (size_t i = 0; !found && i < count; i++) {
+        found = str_eq(all[i].name, name);
+        if (found) {
+            print_stream(&w, &all[i]);
+        }
+    }
+    app_view_end(app);
+    if (found) {
+        finish(x, &out, &w);
+    } else {
+        buf_release(&out);
+        not_found(x, name);
+    }
+}
+
+/* ---- changing one ---- */
+
+static const struct {
+    const char *name;
+    enum stream_change change;
+} verbs[] = {{"reset", STREAM_RESET}, {"skip", STREAM_SKIP}, {"rewind", STREAM_REWIND}};
+
+static bool find_verb(struct http_exchange *x, enum stream_change *ret)
+{
+    struct str verb = http_exchange_param(x, 1);
+
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+        if (str_eq(verb, str_of(verbs[i].name))) {
+            *ret = verbs[i].change;
+            return true;
+        }
+    }
+    return http_exchange_error(x, 404, "not_found",
+                               "a stream can be asked to reset, skip or rewind, not to '%.*s'",
+                               STR_FMT(str_slice(verb, 0, 64))) &&
+           false;
+}
+
+static void change(struct http_exchange *x)
+{
+    struct app *app = server_app(x);
+    enum stream_change what = STREAM_RESET;
+    struct str position = STR("");
+    struct str drop = STR("");
+    struct err e = ERR_INIT;
+
+    if (app == NULL || !find_verb(x, &what)) {
+        return;
+    }
+    (void)http_exchange_query_value(x, STR("position"), &position);
+    (void)http_exchange_query_value(x, STR("drop_source"), &drop);
+    if (what == STREAM_REWIND && position.len == 0) {
+        (void)http_exchange_error(x, 400, "bad_data", "rewind needs a position");
+        return;
+    }
+    struct event_streams *streams = app_event_streams(app);
+    if (streams == NULL) {
+        not_found(x, http_exchange_param(x, 0));
+    } else if (event_streams_change(streams, http_exchange_param(x, 0), what, position,
+                                    str_eq(drop, STR("true")), &e)) {
+        one(x);
+    } else {
+        (void)http_exchange_error(x, e.code == ERR_CONFLICT ? 404 : 500, "failed", "%s", e.message);
+    }
+}
+
+/* ---- readiness ---- */
+
+bool server_streams_ready(struct http_exchange *x, struct app *app, struct buf *out)
+{
+    struct stream_status *all = NULL;
+    bool is_ready = true;
+
+    (void)app_view_begin(app);
+    size_t count = find_all(x, app, &all);
+    for (size_t i = 0; i < count; i++) {
+        if (!all[i].is_ready) {
+            is_ready = false;
+            buf_addf(out, "stream %.*s: %s%s%s\n", STR_FMT(all[i].name),
+                     stream_state_name(all[i].state), all[i].reason[0] != '\0' ? ": " : "",
+                     all[i].reason);
+        }
+    }
+    app_view_end(app);
+    return is_ready;
+}
+
+const struct http_handler resource_streams = {.end = list};
+const struct http_handler resource_stream = {.end = one};
+const struct http_handler resource_stream_change = {.end = change};
