@@ -10,6 +10,7 @@ import http.server
 import json
 import sqlite3
 import sys
+import threading
 import urllib.parse
 
 
@@ -35,7 +36,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
             rows = [(e["source"], e["id"], json.dumps(e)) for e in events_of(self.headers, body)]
         except (ValueError, KeyError, TypeError) as problem:
             return self.answer(400, str(problem))
-        with self.server.database as database:  # a transaction
+        with self.server.lock, self.server.database as database:  # a transaction
             database.executemany("INSERT INTO events VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows)
         return self.answer(204)
 
@@ -58,8 +59,10 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 
 def main():
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8080
-    server = http.server.HTTPServer(("127.0.0.1", port), Receiver)
-    server.database = sqlite3.connect(sys.argv[2] if len(sys.argv) > 2 else "received.db")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Receiver)
+    server.lock = threading.Lock()
+    server.database = sqlite3.connect(sys.argv[2] if len(sys.argv) > 2 else "received.db",
+                                      check_same_thread=False)
     server.database.execute("PRAGMA synchronous = FULL")
     server.database.execute(
         "CREATE TABLE IF NOT EXISTS events (source TEXT, id TEXT, event TEXT, PRIMARY KEY (source, id))")

@@ -250,9 +250,12 @@ static struct str time_text(int64_t wall_ns, struct arena *a)
     return arena_dup(a, buf_str(&text));
 }
 
+/* An event that names no key has its id in that place, which keeps nothing in order. */
 static struct str key_of(const struct change *ch, const struct draft *d)
 {
-    return ch->key.len > 0 ? ch->key : d->facts.node;
+    bool is_id = ch->form == CHANGE_EVENT && str_eq(ch->key, ch->event->id);
+
+    return ch->key.len > 0 && !(is_id && d->facts.node.len > 0) ? ch->key : d->facts.node;
 }
 
 static void add_extensions(const struct transform *t, const struct change *ch,

@@ -274,6 +274,12 @@ static void test_ready(void **state)
     r = transform(&usual, NULL, in);
     assert_non_null(strstr(r.text, "\"id\":\"e9\",\"source\":\"nvsentinel://prod"));
     assert_non_null(strstr(r.text, "\"healthEvent\":{\"version\""));
+    in = document(""); /* whose key is its id, since it names none: the node keeps it in order */
+    in->changes.list.items[0].form = CHANGE_EVENT;
+    in->changes.list.items[0].event = &health;
+    in->changes.list.items[0].key = health.id;
+    r = transform(&usual, NULL, in);
+    assert_non_null(strstr(r.text, "\"partitionkey\":\"gpu-node-01\""));
 }
 
 static void test_filter(void **state)
