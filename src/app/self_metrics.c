@@ -76,6 +76,7 @@ struct gathering {
     struct str monitor;
     struct labels_builder builder;
     VEC(struct labels *) series;
+    VEC(const struct metric_desc *) descs; /* what each one is of */
     VEC(double) values;
 };
 
@@ -112,8 +113,21 @@ static void visit(void *arg, const struct metrics_sample *s)
     }
     if (labels_build(&g->builder, &labels, &ignored)) {
         vec_push(&g->series, labels);
+        vec_push(&g->descs, s->desc);
         vec_push(&g->values, s->value);
     }
+}
+
+/* What the registry says of a metric, which is there as long as the program. */
+static const struct series_meta *meta_of(const struct metric_desc *desc, struct arena *a)
+{
+    static const enum series_type types[] = {[METRIC_COUNTER] = SERIES_COUNTER,
+                                             [METRIC_GAUGE] = SERIES_GAUGE,
+                                             [METRIC_HISTOGRAM] = SERIES_HISTOGRAM};
+    struct series_meta *m = arena_new(a, struct series_meta);
+
+    *m = (struct series_meta){types[desc->type], str_of(desc->help), STR("")};
+    return m;
 }
 
 /* The series become the batch's. */
@@ -127,14 +141,17 @@ static struct batch *make_batch(const struct gathering *g, int64_t slot_ns)
     uint32_t *series_of = arena_array(batch_arena(b), uint32_t, n);
     int64_t *time_ns = arena_array(batch_arena(b), int64_t, n);
     double *value = arena_array(batch_arena(b), double, n);
+    const struct series_meta **meta = arena_array(batch_arena(b), const struct series_meta *, n);
 
     for (uint32_t i = 0; i < n; i++) {
+        bool is_same = i > 0 && g->descs.items[i] == g->descs.items[i - 1];
+        meta[i] = is_same ? meta[i - 1] : meta_of(g->descs.items[i], batch_arena(b));
         series[i] = g->series.items[i];
         series_of[i] = i;
         time_ns[i] = slot_ns;
         value[i] = g->values.items[i];
     }
-    batch_set_samples(b, (struct samples){series, n, n, series_of, time_ns, value, NULL});
+    batch_set_samples(b, (struct samples){series, n, n, series_of, time_ns, value, meta});
     return b;
 }
 
@@ -163,6 +180,7 @@ static void run(void *arg, int64_t slot_ns, struct wait wait)
         batch_unref(b);
     }
     vec_release(&g.series);
+    vec_release(&g.descs);
     vec_release(&g.values);
     labels_builder_release(&g.builder);
 }

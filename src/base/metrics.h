@@ -75,6 +75,7 @@ void metrics_render(struct metrics *m, struct buf *out);
 
 /* Calls <visit> per sample line ("name", label pairs, value), for the self datasource. */
 struct metrics_sample {
+    const struct metric_desc *desc; /* of the metric that it is of; static */
     const char *name;
     const char *const *label_names;
     const struct str *label_values;

@@ -75,17 +75,17 @@ static void walk_histogram(const struct metric *c, const struct walk *w)
         }
         values[labels] = buf_str(&bound);
         count += atomic_load_explicit(&c->buckets[i], memory_order_relaxed);
-        w->visit(w->arg, &(struct metrics_sample){buf_text(&name), names, values, labels + 1,
+        w->visit(w->arg, &(struct metrics_sample){desc, buf_text(&name), names, values, labels + 1,
                                                   (double)count});
     }
     buf_clear(&name);
     buf_addf(&name, "%s_sum", desc->name);
-    w->visit(w->arg,
-             &(struct metrics_sample){buf_text(&name), names, values, labels, metric_value(c)});
+    w->visit(w->arg, &(struct metrics_sample){desc, buf_text(&name), names, values, labels,
+                                              metric_value(c)});
     buf_clear(&name);
     buf_addf(&name, "%s_count", desc->name);
     w->visit(w->arg,
-             &(struct metrics_sample){buf_text(&name), names, values, labels, (double)count});
+             &(struct metrics_sample){desc, buf_text(&name), names, values, labels, (double)count});
 }
 
 static void walk_family(const struct family *f, const struct walk *w)
@@ -100,8 +100,8 @@ static void walk_family(const struct family *f, const struct walk *w)
         if (f->desc->type == METRIC_HISTOGRAM) {
             walk_histogram(c, w);
         } else {
-            w->visit(w->arg, &(struct metrics_sample){f->desc->name, f->desc->labels, c->values,
-                                                      f->label_count, metric_value(c)});
+            w->visit(w->arg, &(struct metrics_sample){f->desc, f->desc->name, f->desc->labels,
+                                                      c->values, f->label_count, metric_value(c)});
         }
     }
 }

@@ -24,6 +24,7 @@ struct statsd_series {
     VEC(double) kept;
     VEC(uint64_t) hashes; /* of a set in this interval */
     bool is_full;         /* no more of them */
+    bool has_fallen;      /* a counter that something was taken off: no total that only rises */
 };
 
 static const double quantiles[] = {0.5, 0.9, 0.99};
@@ -151,6 +152,7 @@ static bool has_room(struct statsd_table *t)
 static void add_counter(struct statsd_table *t, struct statsd_series *s, double value, double rate)
 {
     (void)t;
+    s->has_fallen = s->has_fallen || value < 0;
     s->value += value / rate;
 }
 
@@ -375,7 +377,7 @@ static void flush_series(struct statsd_table *t, struct statsd_series *s, struct
         [STATSD_SET] = flush_set,
     };
 
-    r->of = &metas[s->type];
+    r->of = &metas[s->has_fallen ? STATSD_GAUGE : s->type];
     if (r->now_ns - s->used_ns < expiry_ns) {
         flushers[s->type](s, r);
         return;

@@ -243,6 +243,21 @@ def test_who_need_not_know_gets_what_came(start_telex, start_rw_sink):
     assert [request.raw for request in sink.requests if request.method == "POST"] == [body]
 
 
+def test_what_is_measured_of_us(outputs, start_telex, tmp_path):
+    otlp_exporter = exporters(outputs, 0)["otlp"]
+    program = start_telex({"receive": {"otlp": True}, "exporters": {
+        "watched": {"type": "monitor", "exporter": {"type": "file", "output_directory": str(tmp_path / "out")},
+                    "self_metrics_exporter": "own", "self_metrics_interval": "1s"}, "own": otlp_exporter},
+        "routes": [{"to": ["watched"]}]})
+    push_otlp(program)
+    net.wait_until("what is measured", lambda: any(name.endswith("_total") for name in outputs["otlp"].metrics), 20)
+    said = outputs["otlp"].metrics
+    counters = {name: metric for name, metric in said.items() if name.endswith("_total")}
+    assert {metric[:3] for metric in counters.values()} == {("sum", True, 2)} and all(metric[3] for metric in said.values())
+    assert {metric[0] for name, metric in said.items() if name.endswith("_bucket")} <= {"sum"}
+    assert "gauge" in {metric[0] for metric in said.values()}
+
+
 def test_real_stores_take_it(start_telex, start_prometheus, start_victoria):
     """Samples and metadata in one request: what Prometheus itself sends apart."""
     stores = start_prometheus(), start_victoria()

@@ -65,12 +65,13 @@ static void totals_go_on(void **state)
 /* "name=type;" of each series. */
 static void each_series_has_its_type(void **state)
 {
-    static const char *const lines[] = {"c:1|c", "g:1|g", "s:a|s", "t:1|ms"};
+    static const char *const lines[] = {"c:1|c", "g:1|g", "s:a|s", "t:1|ms", "d:3|c", "d:-1|c"};
     static const struct {
         const char *name;
         enum series_type type;
     } want[] = {{"c", SERIES_COUNTER}, {"g", SERIES_GAUGE},       {"s", SERIES_GAUGE},
-                {"t", SERIES_SUMMARY}, {"t_sum", SERIES_SUMMARY}, {"t_count", SERIES_SUMMARY}};
+                {"t", SERIES_SUMMARY}, {"t_sum", SERIES_SUMMARY}, {"t_count", SERIES_SUMMARY},
+                {"d", SERIES_GAUGE}};
     struct statsd_table t;
     const struct samples *s = NULL;
     struct err e = ERR_INIT;
@@ -91,7 +92,7 @@ static void each_series_has_its_type(void **state)
             }
         }
     }
-    assert_int_equal(seen, 8); /* of the timer three quantiles */
+    assert_int_equal(seen, 9); /* of the timer three quantiles */
     statsd_table_release(&t);
 }
 
