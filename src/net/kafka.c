@@ -34,7 +34,9 @@ struct kafka_producer {
     struct map topics; /* name -> rd_kafka_topic_t */
     size_t unreported;
     bool is_dead;
-    bool halts; /* what went wrong is told by <trouble> */
+    bool halts;   /* what went wrong is told by <trouble> */
+    bool is_down; /* no broker could be reached the last time that all were tried */
+    bool was_up;  /* a broker took something */
     bool is_transactional;
     bool has_begun;  /* a transaction */
     bool is_initial; /* transactions are not initialised yet */
@@ -140,6 +142,7 @@ static void take_error(struct kafka_producer *p, rd_kafka_event_t *event)
 {
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
 
+    p->is_down = p->is_down || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
     if (rd_kafka_event_error_is_fatal(event) != 0) {
         look_for_fatal(p);
     } else if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || p->trouble[0] == '\0') {
@@ -149,6 +152,12 @@ static void take_error(struct kafka_producer *p, rd_kafka_event_t *event)
         p->halts = true;
         p->is_dead = true; /* the next one logs in with the secret as it is then */
     }
+}
+
+/* Has no broker ever answered? Then nothing is on its way, and who waits may as well be told why. */
+static bool is_unreachable(const struct kafka_producer *p)
+{
+    return p->is_down && !p->was_up;
 }
 
 /* ---- the config ---- */
@@ -409,6 +418,7 @@ static void take_reports(struct kafka_producer *p, rd_kafka_event_t *event,
         if (p->halts && report.fate == KAFKA_AGAIN) {
             report.fate = KAFKA_HALTED;
         }
+        p->was_up = p->was_up || report.fate == KAFKA_SENT;
         p->unreported--;
         take(arg, &report);
     }
@@ -458,7 +468,7 @@ bool kafka_serve(struct kafka_producer *p, struct wait wait, bool once,
     }
     while (goes_on && p->unreported > until) {
         bool came = take_event(p, kafka_left_ms(wait, p->clock, SLICE_MS), take, arg);
-        goes_on = !p->halts && (came || !wait_is_over(wait, p->clock));
+        goes_on = !p->halts && !is_unreachable(p) && (came || !wait_is_over(wait, p->clock));
     }
     if (wait.cancel != NULL) {
         cancel_hook_remove(wait.cancel, &hook);
@@ -520,7 +530,11 @@ static enum kafka_fate repeat(struct kafka_producer *p, struct wait wait, const 
         if (p->halts && fate != KAFKA_SENT) {
             fate = KAFKA_HALTED;
         }
-    } while (fate == KAFKA_UNSURE && !wait_is_over(wait, p->clock));
+    } while (fate == KAFKA_UNSURE && !is_unreachable(p) && !wait_is_over(wait, p->clock));
+    p->was_up = p->was_up || fate == KAFKA_SENT;
+    if (fate != KAFKA_SENT && is_unreachable(p) && p->trouble[0] != '\0') {
+        (void)err_set(e, ERR_NET, "cannot %s: %s", what, p->trouble);
+    }
     return fate;
 }
 

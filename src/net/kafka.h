@@ -82,7 +82,8 @@ size_t kafka_unreported(const struct kafka_producer *p);
 
 /*
  * Waits for reports and gives them to <take> until all have come or, with <once>, until there was one.
- * False when the wait was over before, or when the producer halts: waiting longer is of no use.
+ * False when the wait was over before, or when the producer halts or has never reached a broker: waiting longer is of
+ * no use.
  */
 bool kafka_serve(struct kafka_producer *p, struct wait wait, bool once,
                  void (*take)(void *arg, const struct kafka_report *report), void *arg);

@@ -249,3 +249,16 @@ def test_a_newer_producer_shuts_out_the_older(real_broker, start_telex):
     assert push(older, [record(2)]).status == 204
     net.wait_until("the older to halt", lambda: any(word in older.process.log() for word in ("fenced", "newer")))
     assert sorted(numbers(kafka_servers.read(real_broker, "fenced"))) == [0, 1]
+
+
+def test_an_unreachable_broker_is_told(start_telex):
+    address = f"{net.HOST}:{net.free_port()}"
+    program = start_telex(config(address, "t"))
+    assert push(program, [record(1)]).status == 204
+
+    def status():
+        return next(found for found in program.get("/api/v1/status/exporters").json()["data"]["exporters"]
+                    if found["name"] == "kafka")
+
+    net.wait_until("an error in the status", lambda: status().get("lastError"), 15)
+    assert status()["state"] == "retrying" and "Connection refused" in status().get("lastError")

@@ -318,6 +318,36 @@ static void a_message_larger_than_the_buffer(void **state)
     kafka_producer_close(p);
 }
 
+static const char *const unreachable[] = {"", "transactions: true\ntransactional_id: a\n"};
+
+/* It does not wait for the whole message_timeout before it says why. */
+static void a_broker_that_was_never_there_is_told_soon(void **state)
+{
+    struct fixture *f = *state;
+    const struct exporter_place place = {.env = &f->http.env, .name = STR("k")};
+    AUTO(batch_autounref) struct batch *b = samples(3);
+
+    if (f->cluster == NULL) {
+        skip();
+    }
+    for (size_t i = 0; i < ARRAY_LEN(unreachable); i++) {
+        AUTO(buf_release) struct buf yaml = BUF_INIT(BUF_SMALL);
+        buf_addf(&yaml, "type: kafka\nbrokers: [ '127.0.0.1:1' ]\n%s", unreachable[i]);
+        assert_true(export_kit_start(&f->kit, buf_text(&yaml)));
+        assert_true(f->kit.kind->open(&place, f->kit.config, &f->sink, &f->kit.err));
+        int64_t began_ns = clock_mono_ns(clock_system());
+        deliver(f, b);
+        assert_true(clock_mono_ns(clock_system()) - began_ns < 10 * NS_PER_S);
+        assert_int_equal(f->out.settled, 0);
+        assert_int_equal(f->out.rest, VERDICT_RETRY);
+        assert_non_null(strstr(f->out.err.message, "Connection refused"));
+        sink_close(f->sink);
+        f->sink = NULL;
+        export_kit_stop(&f->kit);
+    }
+    f->kit = (struct export_kit){0};
+}
+
 static const int halting[] = {29, 31, 53};
 
 static void who_may_not_halts(void **state)
@@ -652,6 +682,7 @@ int main(void)
         WITH_CLUSTER(repeats_are_not_doubled),
         WITH_CLUSTER(a_batch_too_large_is_halved),
         WITH_CLUSTER(who_is_refused_alone_is_a_dead_letter),
+        WITH_CLUSTER(a_broker_that_was_never_there_is_told_soon),
         WITH_CLUSTER(a_record_too_large_is_not_sent),
         WITH_CLUSTER(a_message_larger_than_the_buffer),
         WITH_CLUSTER(who_may_not_halts),
