@@ -5,7 +5,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-enum { BUSY_MS = 5000 };
+enum { BUSY_MS = 5000, READER_BUSY_MS = 1000 };
 
 struct db {
     sqlite3 *handle;
@@ -51,6 +51,21 @@ bool db_open(const char *path, enum db_sync sync, struct db **ret_db, struct err
         return false;
     }
     (void)chmod(path, S_IRUSR | S_IWUSR);
+    *ret_db = db;
+    return true;
+}
+
+bool db_open_reader(const char *path, struct db **ret_db, struct err *e)
+{
+    struct db *db = mem_new(struct db);
+    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
+
+    if (!(sqlite3_open_v2(path, &db->handle, flags, NULL) == SQLITE_OK || fail(db, e))) {
+        (void)err_wrap(e, "%s", path);
+        db_close(db);
+        return false;
+    }
+    (void)sqlite3_busy_timeout(db->handle, READER_BUSY_MS);
     *ret_db = db;
     return true;
 }
@@ -173,6 +188,32 @@ bool db_is_null(struct db_query *q, int column)
 bool db_is_text(struct db_query *q, int column)
 {
     return sqlite3_column_type(q->statement, column) == SQLITE_TEXT;
+}
+
+enum db_type db_type(struct db_query *q, int column)
+{
+    static const enum db_type types[] = {[SQLITE_INTEGER] = DB_INTEGER,
+                                         [SQLITE_FLOAT] = DB_REAL,
+                                         [SQLITE_TEXT] = DB_TEXT,
+                                         [SQLITE_BLOB] = DB_BLOB,
+                                         [SQLITE_NULL] = DB_NULL};
+
+    return types[sqlite3_column_type(q->statement, column)];
+}
+
+int db_columns(struct db_query *q)
+{
+    return sqlite3_column_count(q->statement);
+}
+
+struct str db_column_name(struct db_query *q, int column)
+{
+    return str_of(sqlite3_column_name(q->statement, column));
+}
+
+struct str db_column_declared(struct db_query *q, int column)
+{
+    return str_of(sqlite3_column_decltype(q->statement, column));
 }
 
 bool db_failed_on_data(struct db *db)

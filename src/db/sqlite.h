@@ -25,6 +25,8 @@ enum db_sync {
 }; /* a power cut may, or may not, lose the last commits */
 
 MUST_USE bool db_open(const char *path, enum db_sync sync, struct db **ret_db, struct err *e);
+/* Another program's file, as it is: nothing is written or set. Waits a second for others. */
+MUST_USE bool db_open_reader(const char *path, struct db **ret_db, struct err *e);
 void db_close(struct db *db); /* NULL is fine */
 
 /* One statement or many, without parameters and results. */
@@ -59,6 +61,14 @@ struct str db_str(struct db_query *q, int column);
 struct str db_bytes(struct db_query *q, int column); /* of a blob or a text, as it is */
 bool db_is_null(struct db_query *q, int column);
 bool db_is_text(struct db_query *q, int column); /* ask before db_str() turns a number into one */
+
+/* Of the value itself; and how the column is called and declared (empty: it is not). Texts live until the query is
+ * prepared anew, which a change of the schema does at the first step. */
+enum db_type { DB_INTEGER, DB_REAL, DB_TEXT, DB_BLOB, DB_NULL };
+enum db_type db_type(struct db_query *q, int column);
+int db_columns(struct db_query *q);
+struct str db_column_name(struct db_query *q, int column);
+struct str db_column_declared(struct db_query *q, int column);
 
 /* Was it the values that the last statement failed on: a constraint, a type, a size? */
 bool db_failed_on_data(struct db *db);
