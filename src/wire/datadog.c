@@ -173,6 +173,44 @@ static void add_tags(const struct datadog_writer *w, const struct labels *labels
     }
 }
 
+/*
+ * Units as Datadog calls them, of those that OpenTelemetry and Prometheus write; one in braces, or 1, is no unit.
+ * What is not here is said as it stands.
+ */
+static struct str unit_name(struct str unit)
+{
+    static const struct {
+        const char *unit;
+        const char *name;
+    } names[] = {{"s", "second"},
+                 {"ms", "millisecond"},
+                 {"us", "microsecond"},
+                 {"ns", "nanosecond"},
+                 {"min", "minute"},
+                 {"h", "hour"},
+                 {"d", "day"},
+                 {"By", "byte"},
+                 {"KiBy", "kibibyte"},
+                 {"MiBy", "mebibyte"},
+                 {"GiBy", "gibibyte"},
+                 {"bit", "bit"},
+                 {"%", "percent"},
+                 {"Hz", "hertz"},
+                 {"Cel", "degree celsius"},
+                 {"seconds", "second"},
+                 {"milliseconds", "millisecond"},
+                 {"bytes", "byte"},
+                 {"percent", "percent"},
+                 {"1", ""}};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (str_eq(unit, str_of(names[i].unit))) {
+            return str_of(names[i].name);
+        }
+    }
+    return str_starts(unit, STR("{")) ? STR("") : unit;
+}
+
 void datadog_begin_series(const struct datadog_writer *w, const struct samples *s, uint32_t series,
                           struct buf *out)
 {
@@ -180,7 +218,7 @@ void datadog_begin_series(const struct datadog_writer *w, const struct samples *
     const struct series_meta *meta = meta_of(s, series);
     struct str host = labels_get(labels, STR("host"));
     struct str name = labels_get(labels, STR("__name__"));
-    struct str unit = series_unit(meta, name);
+    struct str unit = unit_name(series_unit(meta, name));
     int type = type_of(meta);
 
     buf_add_text(out, "{\"metric\":\"");

@@ -160,6 +160,40 @@ static void test_a_series_with_its_meta(void **state)
     }
 }
 
+/* As OpenTelemetry and Prometheus write them, and as Datadog does. */
+static void test_units(void **state)
+{
+    static const struct kit_sample samples[] = {{"m,zone=b", KIT_TIME_NS, 0.5}};
+    static const struct {
+        const char *unit;
+        const char *want; /* NULL: none is said */
+    } rows[] = {{"By", "\"unit\":\"byte\""},
+                {"seconds", "\"unit\":\"second\""},
+                {"1", NULL},
+                {"{request}", NULL},
+                {"", NULL},
+                {"furlong", "\"unit\":\"furlong\""}};
+    const struct batch_info info = {.origin = STR_INIT("rule")};
+    AUTO(batch_autounref) struct batch *b = kit_samples(NULL, &info, samples, 1);
+    const struct datadog_writer w = {.interval_s = 15};
+    const struct samples *columns = NULL;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_true(batch_samples(b, &columns, &e));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct series_meta meta = {SERIES_GAUGE, STR(""), str_of(rows[i].unit)};
+        const struct series_meta *metas[] = {&meta};
+        AUTO(buf_release) struct buf got = BUF_INIT(BUF_SMALL);
+        struct samples s = *columns;
+        s.meta = metas;
+        datadog_begin_series(&w, &s, 0, &got);
+        bool is_said =
+            str_find(buf_str(&got), str_of(rows[i].want != NULL ? rows[i].want : "unit")) < got.len;
+        assert_int_equal(is_said, rows[i].want != NULL);
+    }
+}
+
 static void test_a_distribution(void **state)
 {
     static const struct kit_sample samples[] = {
@@ -200,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_no_tag_ends_within_a_character),
         cmocka_unit_test(test_rows_that_datadog_refuses),
         cmocka_unit_test(test_a_series_with_its_meta),
+        cmocka_unit_test(test_units),
         cmocka_unit_test(test_a_distribution),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
