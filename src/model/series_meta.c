@@ -39,7 +39,7 @@ bool series_meta_eq(const struct series_meta *a, const struct series_meta *b)
 
 static struct str dup(struct arena *a, struct str s)
 {
-    return s.len > 0 ? arena_dup(a, s) : STR("");
+    return s.len > 0 && s.len <= SERIES_TEXT_MAX ? arena_dup(a, s) : STR("");
 }
 
 struct series_meta *series_meta_dup(struct arena *a, const struct series_meta *m)

@@ -6,7 +6,7 @@
  * is its family's; the functions here say what that means for the one series.
  *
  * Ownership: texts are borrowed, or an arena's. Threads: values; a table of families is confined. Limits:
- * SERIES_FAMILIES_MAX families in a table.
+ * SERIES_FAMILIES_MAX families in a table, SERIES_TEXT_MAX bytes of a text: longer ones are not kept.
  */
 #ifndef TELEX_MODEL_SERIES_META_H
 #define TELEX_MODEL_SERIES_META_H
@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SERIES_FAMILIES_MAX = 64 * 1024 };
+enum { SERIES_FAMILIES_MAX = 64 * 1024, SERIES_TEXT_MAX = 4096 };
 
 enum series_type {
     SERIES_UNKNOWN,
@@ -46,7 +46,7 @@ struct series_meta {
 bool series_meta_says(const struct series_meta *m);
 bool series_meta_eq(const struct series_meta *a, const struct series_meta *b);
 
-/* A copy with its texts. */
+/* A copy with its texts, without those that are too long. */
 struct series_meta *series_meta_dup(struct arena *a, const struct series_meta *m);
 
 /* The family of a series called <name>: without the end that the type gives it. */

@@ -105,23 +105,18 @@ static struct known_family *family_new(struct str name, const struct series_meta
 }
 
 /* False: there is no room. */
-static bool learn_one(struct known_families *k, struct str name, struct series_meta m,
+static bool learn_one(struct known_families *k, struct str name, const struct series_meta *m,
                       int64_t now_ns) REQUIRES(&k->lock)
 {
-    m.help = m.help.len > KNOWN_TEXT_MAX ? STR("") : m.help;
-    m.unit = m.unit.len > KNOWN_TEXT_MAX ? STR("") : m.unit;
-    if (name.len > KNOWN_TEXT_MAX) {
-        return false;
-    }
     void *there = map_get(&k->table.by_name, name);
-    if (there != NULL && series_meta_eq(there, &m)) {
+    if (there != NULL && series_meta_eq(there, m)) {
         family_of(there)->heard_ns = now_ns;
         return true;
     }
     if (there != NULL) {
         drop(k, family_of(there));
     }
-    struct known_family *f = family_new(name, &m);
+    struct known_family *f = family_new(name, m);
     f->heard_ns = now_ns;
     if (k->bytes + size_of(f) > KNOWN_BYTES_MAX ||
         !series_families_add(&k->table, f->name, &f->meta)) {
@@ -154,7 +149,7 @@ uint32_t known_families_learn(struct known_families *k, struct str message, int6
         make_room(k, now_ns);
     }
     while (map_next(&said.by_name, &at, &name, &meta)) {
-        left_out += !learn_one(k, name, *(const struct series_meta *)meta, now_ns);
+        left_out += !learn_one(k, name, meta, now_ns);
     }
     k->table.last = STR("");
     atomic_store_explicit(&k->count, k->table.by_name.len, memory_order_relaxed);

@@ -6,7 +6,7 @@
  * them knows. What is not repeated for KNOWN_FORGET_MIN minutes makes room for others.
  *
  * Ownership: the table owns its texts. Threads: any; one lock. Limits: SERIES_FAMILIES_MAX families,
- * KNOWN_BYTES_MAX bytes of texts, KNOWN_TEXT_MAX bytes of one, beyond which it is left out.
+ * KNOWN_BYTES_MAX bytes.
  */
 #ifndef TELEX_RECEIVE_KNOWN_FAMILIES_H
 #define TELEX_RECEIVE_KNOWN_FAMILIES_H
@@ -17,7 +17,7 @@
 
 #include <stdatomic.h>
 
-enum { KNOWN_BYTES_MAX = 16 << 20, KNOWN_TEXT_MAX = 4096, KNOWN_FORGET_MIN = 10 };
+enum { KNOWN_BYTES_MAX = 16 << 20, KNOWN_FORGET_MIN = 10 };
 
 struct known_families {
     struct lock lock;

@@ -104,7 +104,7 @@ static bool take_arrays(struct decoder *d, struct arena *a)
         return err_set(d->err, ERR_LIMIT, "no room for %zu samples", n);
     }
     if (d->extras.metadata > 0 &&
-        (d->meta = arena_try_alloc(a, d->series_max, sizeof(*d->meta))) == NULL) {
+        (d->meta = arena_try_alloc(a, d->series_max, sizeof(struct series_meta *))) == NULL) {
         return err_set(d->err, ERR_LIMIT, "no room for what %u series are", d->series_max);
     }
     d->out.series_of = d->series_of;

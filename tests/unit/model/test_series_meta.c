@@ -67,6 +67,21 @@ static void test_nothing_said(void **state)
     assert_int_equal(series_unit(NULL, STR("x")).len, 0);
 }
 
+static void test_copies_are_bounded(void **state)
+{
+    (void)state;
+    static const char text[SERIES_TEXT_MAX + 1] = {'x'};
+    AUTO(arena_release) struct arena a;
+    const struct series_meta m = {SERIES_GAUGE, str_make(text, SERIES_TEXT_MAX),
+                                  str_make(text, SERIES_TEXT_MAX + 1)};
+
+    arena_init(&a, ARENA_UNLIMITED);
+    const struct series_meta *copy = series_meta_dup(&a, &m);
+    assert_int_equal(copy->type, SERIES_GAUGE);
+    assert_true(str_eq(copy->help, m.help) && copy->help.ptr != m.help.ptr);
+    assert_int_equal(copy->unit.len, 0);
+}
+
 static void test_families(void **state)
 {
     (void)state;
@@ -116,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_a_type_means_for_a_series),
         cmocka_unit_test(test_nothing_said),
+        cmocka_unit_test(test_copies_are_bounded),
         cmocka_unit_test(test_families),
         cmocka_unit_test(test_families_have_a_limit),
     };

@@ -134,18 +134,18 @@ static void texts_are_bounded(void **state)
 
     (void)state;
     known_families_init(&k, 7);
-    buf_add_repeat(&help, 'h', KNOWN_TEXT_MAX + 1);
+    buf_add_repeat(&help, 'h', SERIES_TEXT_MAX + 1);
     add_said(&message, "a", 1, buf_str(&help));
     assert_int_equal(known_families_learn(&k, buf_str(&message), 1), 0);
     assert_said(&k, names, "2 |"); /* without a help of that length */
-    for (int i = 0; i < 2 * KNOWN_BYTES_MAX / KNOWN_TEXT_MAX; i++) {
+    for (int i = 0; i < 2 * KNOWN_BYTES_MAX / SERIES_TEXT_MAX; i++) {
         (void)snprintf(name, sizeof(name), "t%d", i);
         buf_clear(&message);
-        add_said(&message, name, 1, str_slice(buf_str(&help), 0, KNOWN_TEXT_MAX));
+        add_said(&message, name, 1, str_slice(buf_str(&help), 0, SERIES_TEXT_MAX));
         left_out += known_families_learn(&k, buf_str(&message), 1);
     }
-    assert_true(left_out > KNOWN_BYTES_MAX / KNOWN_TEXT_MAX);
-    assert_int_equal(k.count, 1 + 2 * KNOWN_BYTES_MAX / KNOWN_TEXT_MAX - left_out);
+    assert_true(left_out > KNOWN_BYTES_MAX / SERIES_TEXT_MAX);
+    assert_int_equal(k.count, 1 + 2 * KNOWN_BYTES_MAX / SERIES_TEXT_MAX - left_out);
     known_families_release(&k);
 }
 
