@@ -168,3 +168,10 @@ bool pg_stream_send(struct pg *pg, struct str message, struct pg_fault *fault, s
     *fault = (struct pg_fault){.is_lost = true};
     return is_absent(e);
 }
+
+bool pg_await_notice(struct pg *pg, struct wait wait, bool *ret_came, struct pg_fault *fault,
+                     struct err *e)
+{
+    (void)ret_came;
+    return pg_copy_start(pg, NULL, wait, fault, e);
+}

@@ -80,3 +80,29 @@ bool pg_stream_send(struct pg *pg, struct str message, struct pg_fault *fault, s
             PQflush(pg->conn) >= 0) ||
            pg_fail_conn(pg, fault, e);
 }
+
+static bool take_notices(struct pg *pg)
+{
+    bool came = false;
+    PGnotify *notice = NULL;
+
+    while ((notice = PQnotifies(pg->conn)) != NULL) {
+        PQfreemem(notice);
+        came = true;
+    }
+    return came;
+}
+
+bool pg_await_notice(struct pg *pg, struct wait wait, bool *ret_came, struct pg_fault *fault,
+                     struct err *e)
+{
+    *fault = (struct pg_fault){.is_lost = false};
+    *ret_came = take_notices(pg);
+    while (!*ret_came && pg_poll(pg, POLLIN, wait)) {
+        if (PQconsumeInput(pg->conn) == 0) {
+            return pg_fail_conn(pg, fault, e);
+        }
+        *ret_came = take_notices(pg);
+    }
+    return true;
+}

@@ -5,6 +5,9 @@
  * a stream is started on it; then only messages. Unlike elsewhere, a wait that is over loses nothing here: the
  * stream goes on with the next call. What is sent never waits: libpq keeps it until there is room.
  *
+ * Notices of LISTEN are the same on a connection that answers questions: they may come at any time, and a wait for
+ * them that is over loses nothing.
+ *
  * Ownership, threads, limits: as postgres.h; a message lives until the next one is asked for.
  */
 #ifndef TELEX_DB_POSTGRES_STREAM_H
@@ -27,5 +30,9 @@ MUST_USE bool pg_stream_next(struct pg *pg, struct wait wait, struct str *ret_me
 
 MUST_USE bool pg_stream_send(struct pg *pg, struct str message, struct pg_fault *fault,
                              struct err *e);
+
+/* Waits for a NOTIFY to what the connection listens to; those that came before count. */
+MUST_USE bool pg_await_notice(struct pg *pg, struct wait wait, bool *ret_came,
+                              struct pg_fault *fault, struct err *e);
 
 #endif

@@ -238,6 +238,43 @@ static void measure(struct source *base, struct source_measures *ret, struct wai
     pg_result_free(r);
 }
 
+/* ---- what was there before ---- */
+
+struct pg_pages postgresql_pages(struct postgresql_source *s)
+{
+    const struct postgresql_config *c = s->config;
+
+    return (struct pg_pages){.server = &s->server,
+                             .tables = s->tables,
+                             .table_count = s->table_count,
+                             .time_column = c->time_column,
+                             .key_column = c->key_column,
+                             .where = c->where,
+                             .is_primary_key = c->id_column.count == 0,
+                             .id_is_key = s->operations != PG_INSERTS,
+                             .scratch = &s->scratch,
+                             .batch_number = ++s->batch_number};
+}
+
+static enum sourced backfill(struct source *base, const struct source_range *range,
+                             struct str cursor, size_t max, struct changes *ret, bool *ret_done,
+                             struct wait wait, struct err *e)
+{
+    struct pg_pages pages = postgresql_pages(postgresql_of(base));
+
+    return pg_pages_read(&pages, range, cursor, max, ret, ret_done, wait, e);
+}
+
+static int64_t backfill_left(struct source *base, const struct source_range *range,
+                             struct str cursor, struct wait wait)
+{
+    struct pg_pages pages = postgresql_pages(postgresql_of(base));
+
+    return pg_pages_left(&pages, range, cursor, wait);
+}
+
+/* ---- taking back ---- */
+
 static bool drop(struct postgresql_source *s, const char *sql, const char *param, struct wait wait,
                  struct err *e)
 {
@@ -287,8 +324,8 @@ static const struct source_ops ops = {
     .next = postgresql_next,
     .ack = postgresql_ack,
     .tend = postgresql_tend,
-    .backfill = postgresql_backfill,
-    .backfill_left = postgresql_backfill_left,
+    .backfill = backfill,
+    .backfill_left = backfill_left,
     .measure = measure,
     .forget = forget,
     .close = close_source,

@@ -8,6 +8,7 @@
 
 #include "base/trace.h"
 #include "events/source.h"
+#include "events/sources/postgresql_pages.h"
 #include "events/sources/postgresql_place.h"
 #include "events/sources/postgresql_rows.h"
 #include "events/sources/postgresql_server.h"
@@ -84,6 +85,9 @@ enum sourced postgresql_start(struct source *s, const struct source_start *from,
                               struct source_begun *ret, struct wait wait, struct err *e);
 enum sourced postgresql_find_tables(struct postgresql_source *s, struct wait wait, struct err *e);
 
+/* postgresql.c */
+struct pg_pages postgresql_pages(struct postgresql_source *s);
+
 /* postgresql_stream.c */
 enum sourced postgresql_next(struct source *s, size_t max, struct changes *ret, struct wait wait,
                              struct err *e);
@@ -97,14 +101,5 @@ void postgresql_hang_up(struct postgresql_source *s);
 enum sourced postgresql_relation(struct postgresql_source *s, const struct pgoutput_message *m,
                                  struct wait wait, struct err *e);
 struct pg_relation *postgresql_find_relation(struct postgresql_source *s, uint32_t id);
-
-/* postgresql_backfill.c */
-enum sourced postgresql_bound(struct postgresql_source *s, struct buf *ret_oldest, struct wait wait,
-                              struct err *e);
-enum sourced postgresql_backfill(struct source *s, const struct source_range *range,
-                                 struct str cursor, size_t max, struct changes *ret, bool *ret_done,
-                                 struct wait wait, struct err *e);
-int64_t postgresql_backfill_left(struct source *s, const struct source_range *range,
-                                 struct str cursor, struct wait wait);
 
 #endif

@@ -135,8 +135,11 @@ enum sourced pg_server_ask(struct pg_server *s, const char *sql, const char *con
                            struct err *e)
 {
     struct pg_fault fault;
-    enum sourced done = s->pg != NULL ? SOURCED_OK : connect_by(pg_open, s, wait, &s->pg, e);
 
+    if (s->pg == NULL && s->is_held) {
+        return pg_say(SOURCED_AGAIN, e, "the connection that has the lock is gone");
+    }
+    enum sourced done = s->pg != NULL ? SOURCED_OK : connect_by(pg_open, s, wait, &s->pg, e);
     if (done != SOURCED_OK) {
         return done;
     }

@@ -31,6 +31,7 @@ struct pg_server {
     int64_t connect_timeout_ns;
     struct buf application; /* what the server calls us */
     struct pg *pg;          /* or NULL */
+    bool is_held;           /* it has a lock: it is not to be replaced by another */
 };
 
 void pg_server_init(struct pg_server *s, const struct source_place *place,
@@ -66,6 +67,7 @@ struct pg_table {
     struct str quoted;          /* both, for SQL */
     struct str ids[PG_IDS_MAX]; /* columns of the key, in its order */
     size_t id_count;            /* 0: it has none */
+    size_t id_from;             /* of the key, from here on it is the id */
     struct str ids_quoted;      /* "a", "b" */
 };
 

@@ -459,6 +459,21 @@ static void write_identity(const struct postgresql_source *s, const struct found
              STR_FMT(buf_str(&s->slot)));
 }
 
+static enum sourced find_bound(struct postgresql_source *s, struct buf *ret, struct wait wait,
+                               struct err *e)
+{
+    struct pg_pages pages = postgresql_pages(s);
+
+    for (size_t i = 0; i < s->table_count; i++) {
+        if (s->tables[i].id_count == 0) {
+            trace_warn(&s->trace,
+                       "a table without a primary key cannot be backfilled; id_column helps",
+                       T_STR("table", s->tables[i].full));
+        }
+    }
+    return pg_pages_bound(&pages, "true", ret, wait, e);
+}
+
 static enum sourced start_first(struct postgresql_source *s, struct found *f,
                                 struct source_begun *ret, struct wait wait, struct err *e)
 {
@@ -474,7 +489,7 @@ static enum sourced start_first(struct postgresql_source *s, struct found *f,
         done = check_free(s, f, wait, e);
     }
     if (done == SOURCED_OK) {
-        done = postgresql_bound(s, &ret->oldest, wait, e);
+        done = find_bound(s, &ret->oldest, wait, e);
     }
     s->begun = (struct pg_place){.lsn = f->confirmed_lsn, .timeline = f->timeline};
     return done;

@@ -1,13 +1,8 @@
 /*
- * What stood in the tables before the stream's first start: pages in the order of the key, table by table.
- *
- * The bound is the greatest key that was there when the slot was. A page sees all that was committed before; rows that were
- * not, and whose key is below, come with the stream, and perhaps here too: with one id.
- *
  * A cursor is a list: the table, the time from which on rows count, whether the key that follows is still to be given ("="),
  * and the key.
  */
-#include "events/sources/postgresql_int.h"
+#include "events/sources/postgresql_pages.h"
 
 #include "base/number.h"
 #include "base/timetext.h"
@@ -20,52 +15,44 @@ struct cursor {
     size_t key_count; /* 0: from the first row on */
 };
 
-/* A question with its parameters. */
-struct query {
-    struct buf sql;
-    const char *params[PG_PARAMS_MAX * 3];
-    size_t count;
-    struct arena arena;
-};
-
-static void query_init(struct query *q)
+void pg_question_init(struct pg_question *q)
 {
     q->sql = BUF_INIT(BUF_UNLIMITED);
     q->count = 0;
     arena_init(&q->arena, ARENA_UNLIMITED);
 }
 
-static void query_release(struct query *q)
+void pg_question_release(struct pg_question *q)
 {
     buf_release(&q->sql);
     arena_release(&q->arena);
 }
 
-static void add_param(struct query *q, struct str value)
+void pg_question_add(struct pg_question *q, struct str value)
 {
     q->params[q->count++] = arena_text(&q->arena, value);
     buf_addf(&q->sql, "$%zu", q->count);
 }
 
-static enum sourced ask(struct postgresql_source *s, struct query *q, struct wait wait,
+static enum sourced ask(struct pg_pages *s, struct pg_question *q, struct wait wait,
                         struct pg_result **ret, struct err *e)
 {
-    return pg_server_ask(&s->server, buf_text(&q->sql), q->params, q->count, wait, ret, e);
+    return pg_server_ask(s->server, buf_text(&q->sql), q->params, q->count, wait, ret, e);
 }
 
 /* ("a", "b") <sign> ($1, $2) */
-static void add_key(struct query *q, const struct pg_table *t, const char *sign,
-                    const struct str *key)
+void pg_question_add_key(struct pg_question *q, const struct pg_table *t, const char *sign,
+                         const struct str *key)
 {
     buf_addf(&q->sql, "(%.*s) %s (", STR_FMT(t->ids_quoted), sign);
     for (size_t i = 0; i < t->id_count; i++) {
         buf_add_text(&q->sql, i > 0 ? ", " : "");
-        add_param(q, key[i]);
+        pg_question_add(q, key[i]);
     }
     buf_add_byte(&q->sql, ')');
 }
 
-static void add_order(struct query *q, const struct pg_table *t, const char *direction)
+void pg_question_add_order(struct pg_question *q, const struct pg_table *t, const char *direction)
 {
     buf_add_text(&q->sql, " ORDER BY ");
     for (size_t i = 0; i < t->id_count; i++) {
@@ -77,16 +64,17 @@ static void add_order(struct query *q, const struct pg_table *t, const char *dir
 
 /* ---- the bound ---- */
 
-static enum sourced bound_table(struct postgresql_source *s, const struct pg_table *t,
+static enum sourced bound_table(struct pg_pages *s, const struct pg_table *t, const char *condition,
                                 struct buf *out, struct wait wait, struct err *e)
 {
     AUTO(buf_release) struct buf item = BUF_INIT(BUF_UNLIMITED);
-    AUTO(query_release) struct query q;
+    AUTO(pg_question_release) struct pg_question q;
     struct pg_result *r = NULL;
 
-    query_init(&q);
-    buf_addf(&q.sql, "SELECT %.*s FROM %.*s", STR_FMT(t->ids_quoted), STR_FMT(t->quoted));
-    add_order(&q, t, "DESC NULLS LAST");
+    pg_question_init(&q);
+    buf_addf(&q.sql, "SELECT %.*s FROM %.*s WHERE %s", STR_FMT(t->ids_quoted), STR_FMT(t->quoted),
+             condition);
+    pg_question_add_order(&q, t, "DESC NULLS LAST");
     buf_add_text(&q.sql, " LIMIT 1");
     enum sourced done = ask(s, &q, wait, &r, e);
     if (done != SOURCED_OK) {
@@ -101,18 +89,14 @@ static enum sourced bound_table(struct postgresql_source *s, const struct pg_tab
     return SOURCED_OK;
 }
 
-enum sourced postgresql_bound(struct postgresql_source *s, struct buf *ret_oldest, struct wait wait,
-                              struct err *e)
+enum sourced pg_pages_bound(struct pg_pages *s, const char *condition, struct buf *out,
+                            struct wait wait, struct err *e)
 {
     enum sourced done = SOURCED_OK;
 
     for (size_t i = 0; done == SOURCED_OK && i < s->table_count; i++) {
         if (s->tables[i].id_count > 0) {
-            done = bound_table(s, &s->tables[i], ret_oldest, wait, e);
-        } else {
-            trace_warn(&s->trace,
-                       "a table without a primary key cannot be backfilled; id_column helps",
-                       T_STR("table", s->tables[i].full));
+            done = bound_table(s, &s->tables[i], condition, out, wait, e);
         }
     }
     return done;
@@ -139,7 +123,7 @@ static bool find_bound(const struct pg_table *t, struct str end, struct str *key
 
 /* ---- the cursor ---- */
 
-static void print_cursor(const struct postgresql_source *s, const struct cursor *c, struct buf *out)
+static void print_cursor(const struct pg_pages *s, const struct cursor *c, struct buf *out)
 {
     buf_clear(out);
     pg_list_add(out, c->table < s->table_count ? s->tables[c->table].full : STR(""));
@@ -150,7 +134,7 @@ static void print_cursor(const struct postgresql_source *s, const struct cursor 
     }
 }
 
-static bool read_cursor(const struct postgresql_source *s, struct str text, struct cursor *ret)
+static bool read_cursor(const struct pg_pages *s, struct str text, struct cursor *ret)
 {
     struct str table;
     struct str sign;
@@ -173,29 +157,29 @@ static bool read_cursor(const struct postgresql_source *s, struct str text, stru
 
 /* ---- where a table's rows begin to count ---- */
 
-static void add_time(struct query *q, const struct postgresql_source *s, struct str time)
+static void add_time(struct pg_question *q, const struct pg_pages *s, struct str time)
 {
     if (time.len > 0) {
         buf_add_text(&q->sql, " AND ");
-        pg_add_quoted(&q->sql, s->config->time_column);
+        pg_add_quoted(&q->sql, s->time_column);
         buf_add_text(&q->sql, " >= ");
-        add_param(q, time);
+        pg_question_add(q, time);
     }
 }
 
-static void add_where(struct query *q, const struct postgresql_source *s)
+static void add_where(struct pg_question *q, const struct pg_pages *s)
 {
-    if (s->config->where.len > 0) {
-        buf_addf(&q->sql, " AND (%.*s)", STR_FMT(s->config->where));
+    if (s->where.len > 0) {
+        buf_addf(&q->sql, " AND (%.*s)", STR_FMT(s->where));
     }
 }
 
-static struct str time_from(const struct postgresql_source *s, const struct source_range *range,
+static struct str time_from(const struct pg_pages *s, const struct source_range *range,
                             struct arena *a)
 {
     AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
 
-    if (range->from_ns == 0 || s->config->time_column.len == 0) {
+    if (range->from_ns == 0 || s->time_column.len == 0) {
         return STR("");
     }
     buf_add_rfc3339(&text, range->from_ns);
@@ -203,36 +187,36 @@ static struct str time_from(const struct postgresql_source *s, const struct sour
 }
 
 /* Of the newest so many, the oldest one's time or key. */
-static enum sourced find_first(struct postgresql_source *s, const struct source_range *range,
+static enum sourced find_first(struct pg_pages *s, const struct source_range *range,
                                const struct str *end, struct wait wait, struct cursor *c,
                                struct err *e)
 {
     const struct pg_table *t = &s->tables[c->table];
-    bool by_time = s->config->time_column.len > 0;
-    AUTO(query_release) struct query q;
+    bool by_time = s->time_column.len > 0;
+    AUTO(pg_question_release) struct pg_question q;
     AUTO(buf_release) struct buf column = BUF_INIT(BUF_SMALL);
     struct pg_result *r = NULL;
 
-    query_init(&q);
-    pg_add_quoted(&column, s->config->time_column);
+    pg_question_init(&q);
+    pg_add_quoted(&column, s->time_column);
     buf_addf(&q.sql, "SELECT %s FROM %.*s WHERE ",
              by_time ? buf_text(&column) : arena_text(&q.arena, t->ids_quoted), STR_FMT(t->quoted));
-    add_key(&q, t, "<=", end);
+    pg_question_add_key(&q, t, "<=", end);
     add_time(&q, s, c->time);
     add_where(&q, s);
     if (by_time) {
         buf_addf(&q.sql, " ORDER BY %s DESC NULLS LAST", buf_text(&column));
     } else {
-        add_order(&q, t, "DESC");
+        pg_question_add_order(&q, t, "DESC");
     }
     buf_addf(&q.sql, " OFFSET %llu LIMIT 1", (unsigned long long)range->newest - 1);
     enum sourced done = ask(s, &q, wait, &r, e);
     if (done == SOURCED_OK && pg_rows(r) > 0) {
         if (by_time && !pg_is_null(r, 0, 0)) {
-            c->time = arena_dup(&s->scratch, pg_value(r, 0, 0));
+            c->time = arena_dup(s->scratch, pg_value(r, 0, 0));
         }
         for (size_t i = 0; !by_time && i < t->id_count; i++) {
-            c->key[i] = arena_dup(&s->scratch, pg_value(r, 0, i));
+            c->key[i] = arena_dup(s->scratch, pg_value(r, 0, i));
             c->key_count = i + 1;
             c->is_included = true;
         }
@@ -242,7 +226,7 @@ static enum sourced find_first(struct postgresql_source *s, const struct source_
 }
 
 /* Goes to the next table that has rows below the bound, from <c->table> on. */
-static enum sourced enter_table(struct postgresql_source *s, const struct source_range *range,
+static enum sourced enter_table(struct pg_pages *s, const struct source_range *range,
                                 struct wait wait, struct cursor *c, struct err *e)
 {
     struct str end[PG_IDS_MAX];
@@ -252,7 +236,7 @@ static enum sourced enter_table(struct postgresql_source *s, const struct source
     }
     c->key_count = 0;
     c->is_included = false;
-    c->time = time_from(s, range, &s->scratch);
+    c->time = time_from(s, range, s->scratch);
     if (c->table == s->table_count || range->newest == 0) {
         return SOURCED_OK;
     }
@@ -266,38 +250,50 @@ static const char find_columns[] =
     "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute a WHERE attrelid = "
     "$1::oid AND attnum > 0 AND NOT attisdropped AND coalesce(to_jsonb(a)->>'attgenerated', '') = ''";
 
-static enum sourced find_column_list(struct postgresql_source *s, const struct pg_table *t,
-                                     struct wait wait, struct str *ret, struct err *e)
+enum sourced pg_pages_columns(struct pg_pages *s, const struct pg_table *t, struct wait wait,
+                              struct str *ret, struct err *e)
 {
     AUTO(buf_release) struct buf oid = BUF_INIT(BUF_SMALL);
     struct pg_result *r = NULL;
 
     buf_add_u64(&oid, t->oid);
     const char *param = buf_text(&oid);
-    enum sourced done = pg_server_ask(&s->server, find_columns, &param, 1, wait, &r, e);
+    enum sourced done = pg_server_ask(s->server, find_columns, &param, 1, wait, &r, e);
     if (done == SOURCED_OK) {
-        *ret = arena_dup(&s->scratch, pg_value(r, 0, 0));
+        *ret = arena_dup(s->scratch, pg_value(r, 0, 0));
     }
     pg_result_free(r);
     return done;
 }
 
-static void add_range(struct query *q, const struct postgresql_source *s, const struct cursor *c,
+static void add_range(struct pg_question *q, const struct pg_pages *s, const struct cursor *c,
                       const struct str *end)
 {
     const struct pg_table *t = &s->tables[c->table];
 
     buf_addf(&q->sql, " FROM %.*s WHERE ", STR_FMT(t->quoted));
-    add_key(q, t, "<=", end);
+    pg_question_add_key(q, t, "<=", end);
     if (c->key_count > 0) {
         buf_add_text(&q->sql, " AND ");
-        add_key(q, t, c->is_included ? ">=" : ">", c->key);
+        pg_question_add_key(q, t, c->is_included ? ">=" : ">", c->key);
     }
     add_time(q, s, c->time);
     add_where(q, s);
 }
 
-static void lay_out(const struct pg_table *t, const struct pg_result *r, struct pg_layout *l)
+static void set_meaning(const struct pg_pages *s, const struct pg_table *t, struct pg_layout *l)
+{
+    pg_layout_end(l, &(struct pg_wishes){.ids = t->ids + t->id_from,
+                                         .id_count = t->id_count - t->id_from,
+                                         .is_primary_key = s->is_primary_key,
+                                         .key_column = s->key_column,
+                                         .time_column = s->time_column,
+                                         .prefix = s->table_count > 1 ? t->full : STR("")});
+}
+
+enum sourced pg_pages_lay_out(struct pg_pages *s, const struct pg_table *t,
+                              const struct pg_result *r, struct wait wait, struct pg_layout *l,
+                              struct err *e)
 {
     uint32_t count = (uint32_t)pg_columns(r);
 
@@ -306,38 +302,16 @@ static void lay_out(const struct pg_table *t, const struct pg_result *r, struct 
     for (uint32_t i = 0; i < count; i++) {
         pg_layout_column(l, i, pg_column_name(r, i), pg_column_type(r, i));
     }
-}
-
-static void set_meaning(const struct postgresql_source *s, const struct pg_table *t,
-                        struct pg_layout *l)
-{
-    pg_layout_end(l, &(struct pg_wishes){.ids = t->ids,
-                                         .id_count = t->id_count,
-                                         .is_primary_key = s->config->id_column.count == 0,
-                                         .key_column = s->config->key_column,
-                                         .time_column = s->config->time_column,
-                                         .prefix = s->table_count > 1 ? t->full : STR("")});
-}
-
-/* The key of a row of a result, which has a column for each of its parts. */
-static void take_key(const struct pg_table *t, const struct pg_layout *l, const struct pg_result *r,
-                     size_t row, struct cursor *c)
-{
-    c->key_count = t->id_count;
-    c->is_included = false;
-    for (size_t i = 0; i < t->id_count; i++) {
-        for (uint32_t j = 0; j < l->count; j++) {
-            if (str_eq(l->names[j], t->ids[i])) {
-                c->key[i] = pg_value(r, row, j);
-            }
-        }
+    enum sourced done = pg_server_find_types(s->server, l, wait, e);
+    if (done == SOURCED_OK) {
+        set_meaning(s, t, l);
     }
+    return done;
 }
 
-static void give_row(struct postgresql_source *s, struct pg_layout *l, const struct pg_result *r,
-                     size_t row, struct cursor *c, struct changes *ret)
+struct change *pg_pages_add_row(const struct pg_pages *s, struct pg_layout *l,
+                                const struct pg_result *r, size_t row, struct changes *ret)
 {
-    AUTO(buf_release) struct buf cursor = BUF_INIT(BUF_UNLIMITED);
     struct pgoutput_cell *cells = arena_array(&ret->arena, struct pgoutput_cell, l->count + 1);
     struct change *ch = changes_add(ret);
 
@@ -347,10 +321,33 @@ static void give_row(struct postgresql_source *s, struct pg_layout *l, const str
     }
     ch->op = CHANGE_INSERT;
     pg_layout_fill(l, cells, s->batch_number, ret, ch);
-    if (ch->key.len == 0 && s->operations != PG_INSERTS) {
+    if (ch->key.len == 0 && s->id_is_key) {
         ch->key = ch->id;
     }
-    take_key(&s->tables[c->table], l, r, row, c);
+    return ch;
+}
+
+void pg_pages_key(const struct pg_table *t, const struct pg_layout *l, const struct pg_result *r,
+                  size_t row, struct str *key)
+{
+    for (size_t i = 0; i < t->id_count; i++) {
+        for (uint32_t j = 0; j < l->count; j++) {
+            if (str_eq(l->names[j], t->ids[i])) {
+                key[i] = pg_value(r, row, j);
+            }
+        }
+    }
+}
+
+static void give_row(struct pg_pages *s, struct pg_layout *l, const struct pg_result *r, size_t row,
+                     struct cursor *c, struct changes *ret)
+{
+    AUTO(buf_release) struct buf cursor = BUF_INIT(BUF_UNLIMITED);
+    struct change *ch = pg_pages_add_row(s, l, r, row, ret);
+
+    pg_pages_key(&s->tables[c->table], l, r, row, c->key);
+    c->key_count = s->tables[c->table].id_count;
+    c->is_included = false;
     print_cursor(s, c, &cursor);
     ch->position = arena_dup(&ret->arena, buf_str(&cursor));
     if (ch->form == CHANGE_BROKEN) {
@@ -358,35 +355,29 @@ static void give_row(struct postgresql_source *s, struct pg_layout *l, const str
     }
 }
 
-static enum sourced give_page(struct postgresql_source *s, const struct pg_result *r,
-                              struct cursor *c, struct changes *ret, struct wait wait,
-                              struct err *e)
+static enum sourced give_page(struct pg_pages *s, const struct pg_result *r, struct cursor *c,
+                              struct changes *ret, struct wait wait, struct err *e)
 {
-    const struct pg_table *t = &s->tables[c->table];
     struct pg_layout l;
+    enum sourced done = pg_pages_lay_out(s, &s->tables[c->table], r, wait, &l, e);
 
-    lay_out(t, r, &l);
-    enum sourced done = pg_server_find_types(&s->server, &l, wait, e);
-    if (done == SOURCED_OK) {
-        set_meaning(s, t, &l);
-        for (size_t i = 0; i < pg_rows(r); i++) {
-            give_row(s, &l, r, i, c, ret);
-        }
+    for (size_t i = 0; done == SOURCED_OK && i < pg_rows(r); i++) {
+        give_row(s, &l, r, i, c, ret);
     }
     pg_layout_release(&l);
     return done;
 }
 
-static enum sourced read_page(struct postgresql_source *s, const struct source_range *range,
+static enum sourced read_page(struct pg_pages *s, const struct source_range *range,
                               struct cursor *c, size_t max, struct wait wait,
                               struct pg_result **ret, struct err *e)
 {
     struct str end[PG_IDS_MAX];
     struct str columns = STR("");
-    AUTO(query_release) struct query q;
+    AUTO(pg_question_release) struct pg_question q;
 
-    query_init(&q);
-    enum sourced done = find_column_list(s, &s->tables[c->table], wait, &columns, e);
+    pg_question_init(&q);
+    enum sourced done = pg_pages_columns(s, &s->tables[c->table], wait, &columns, e);
     if (done != SOURCED_OK) {
         return done;
     }
@@ -396,13 +387,13 @@ static enum sourced read_page(struct postgresql_source *s, const struct source_r
     }
     buf_addf(&q.sql, "SELECT %.*s", STR_FMT(columns));
     add_range(&q, s, c, end);
-    add_order(&q, &s->tables[c->table], "ASC");
+    pg_question_add_order(&q, &s->tables[c->table], "ASC");
     buf_addf(&q.sql, " LIMIT %zu", max);
     return ask(s, &q, wait, ret, e);
 }
 
 /* Behind a table's last page: the next table, with nothing to give. */
-static enum sourced leave_table(struct postgresql_source *s, const struct source_range *range,
+static enum sourced leave_table(struct pg_pages *s, const struct source_range *range,
                                 struct cursor *c, struct changes *ret, struct wait wait,
                                 struct err *e)
 {
@@ -417,17 +408,10 @@ static enum sourced leave_table(struct postgresql_source *s, const struct source
     return done;
 }
 
-static enum sourced find_cursor(struct postgresql_source *s, const struct source_range *range,
+static enum sourced find_cursor(struct pg_pages *s, const struct source_range *range,
                                 struct str text, struct wait wait, struct cursor *ret,
                                 struct err *e)
 {
-    if (s->table_count == 0) {
-        arena_reset(&s->catalog);
-        enum sourced done = postgresql_find_tables(s, wait, e);
-        if (done != SOURCED_OK) {
-            return done;
-        }
-    }
     *ret = (struct cursor){.table = 0};
     if (text.len == 0) {
         return enter_table(s, range, wait, ret, e);
@@ -438,16 +422,14 @@ static enum sourced find_cursor(struct postgresql_source *s, const struct source
                         STR_FMT(text));
 }
 
-enum sourced postgresql_backfill(struct source *base, const struct source_range *range,
-                                 struct str text, size_t max, struct changes *ret, bool *ret_done,
-                                 struct wait wait, struct err *e)
+enum sourced pg_pages_read(struct pg_pages *s, const struct source_range *range, struct str text,
+                           size_t max, struct changes *ret, bool *ret_done, struct wait wait,
+                           struct err *e)
 {
-    struct postgresql_source *s = postgresql_of(base);
     struct pg_result *r = NULL;
     struct cursor c;
 
-    s->batch_number++;
-    arena_reset(&s->scratch);
+    arena_reset(s->scratch);
     enum sourced done = find_cursor(s, range, text, wait, &c, e);
     *ret_done = done == SOURCED_OK && c.table == s->table_count;
     if (done != SOURCED_OK || *ret_done) {
@@ -469,15 +451,15 @@ enum sourced postgresql_backfill(struct source *base, const struct source_range 
 /* ---- how many are left ---- */
 
 /* What the planner thinks: counting would read the table. */
-static int64_t estimate(struct postgresql_source *s, const struct cursor *c, const struct str *end,
+static int64_t estimate(struct pg_pages *s, const struct cursor *c, const struct str *end,
                         struct wait wait)
 {
-    AUTO(query_release) struct query q;
+    AUTO(pg_question_release) struct pg_question q;
     struct pg_result *r = NULL;
     struct err ignored = ERR_INIT;
     double rows = -1;
 
-    query_init(&q);
+    pg_question_init(&q);
     buf_add_text(&q.sql, "EXPLAIN (FORMAT JSON) SELECT 1");
     add_range(&q, s, c, end);
     if (ask(s, &q, wait, &r, &ignored) == SOURCED_OK && pg_rows(r) > 0) {
@@ -492,16 +474,15 @@ static int64_t estimate(struct postgresql_source *s, const struct cursor *c, con
     return (int64_t)rows;
 }
 
-int64_t postgresql_backfill_left(struct source *base, const struct source_range *range,
-                                 struct str text, struct wait wait)
+int64_t pg_pages_left(struct pg_pages *s, const struct source_range *range, struct str text,
+                      struct wait wait)
 {
-    struct postgresql_source *s = postgresql_of(base);
     struct err ignored = ERR_INIT;
     struct cursor c;
     struct str end[PG_IDS_MAX];
     int64_t left = 0;
 
-    arena_reset(&s->scratch);
+    arena_reset(s->scratch);
     if (find_cursor(s, range, text, wait, &c, &ignored) != SOURCED_OK) {
         return -1;
     }
