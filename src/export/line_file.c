@@ -8,13 +8,22 @@
 
 #define NO_GROUP UINT32_MAX
 
+/* What rows of a shape share, in front of the first of their own fields, between and behind them. */
+struct csv_shape {
+    char *text; /* NULL: not yet */
+    uint32_t between;
+    uint32_t behind;
+    uint32_t end;
+};
+
 struct line_file {
     struct line_file_config config;
     struct json_table table;
     struct parquet_writer *parquet;
     struct parquet_column *columns;
-    VEC(uint32_t) groups;  /* of rows that a shape's numbers are of, by its own number */
-    VEC(uint32_t) numbers; /* of a shape's texts: one per column */
+    VEC(uint32_t) groups;             /* of rows that a shape's numbers are of, by its own number */
+    VEC(uint32_t) numbers;            /* of a shape's texts: one per column */
+    VEC(struct csv_shape) csv_shapes; /* by their numbers */
     struct buf model;
     struct buf expanded;
     struct arena scratch;
@@ -26,6 +35,9 @@ static struct line_file *open_any(const struct line_file_config *config)
 
     f->config = *config;
     json_table_init(&f->table);
+    if (config->remember_bytes > 0) {
+        f->table.shapes.bytes_max = config->remember_bytes;
+    }
     buf_init(&f->model, BUF_UNLIMITED);
     buf_init(&f->expanded, BUF_UNLIMITED);
     arena_init(&f->scratch, ARENA_UNLIMITED);
@@ -36,6 +48,10 @@ static void close_any(struct line_file *f)
 {
     parquet_close(f->parquet);
     mem_free(f->columns);
+    for (size_t i = 0; i < f->csv_shapes.len; i++) {
+        mem_free(f->csv_shapes.items[i].text);
+    }
+    vec_release(&f->csv_shapes);
     vec_release(&f->groups);
     vec_release(&f->numbers);
     buf_release(&f->model);
@@ -153,13 +169,54 @@ static bool csv_begin(struct line_file *f, struct buf *out, struct err *e)
     return true;
 }
 
+static void make_csv_shape(const struct line_file *f, size_t first, size_t second,
+                           struct csv_shape *ret)
+{
+    const struct cell *cells = f->table.shape->cells;
+    struct buf text = BUF_INIT(BUF_UNLIMITED);
+
+    table_csv_fields(cells, 0, first, &text);
+    ret->between = (uint32_t)text.len;
+    table_csv_fields(cells, first + 1, second, &text);
+    ret->behind = (uint32_t)text.len;
+    table_csv_fields(cells, second + 1, f->table.row.len, &text);
+    table_csv_end(&text);
+    ret->end = (uint32_t)text.len;
+    ret->text = buf_take(&text);
+}
+
+static void add_csv_shape(struct line_file *f, struct buf *out)
+{
+    static const struct csv_shape unknown = {.text = NULL};
+    const struct json_row_shape *s = &f->table.row_shape;
+    size_t first = s->time_column < s->value_column ? s->time_column : s->value_column;
+    size_t second = s->time_column < s->value_column ? s->value_column : s->time_column;
+
+    while (f->csv_shapes.len <= s->number) {
+        vec_push(&f->csv_shapes, unknown);
+    }
+    struct csv_shape *c = &f->csv_shapes.items[s->number];
+    if (c->text == NULL) {
+        make_csv_shape(f, first, second, c);
+    }
+    buf_add(out, c->text, c->between);
+    table_csv_fields(f->table.row.items, first, first + 1, out);
+    buf_add(out, c->text + c->between, c->behind - c->between);
+    table_csv_fields(f->table.row.items, second, second + 1, out);
+    buf_add(out, c->text + c->behind, c->end - c->behind);
+}
+
 static bool csv_add(struct line_file *f, struct str line, uint64_t at, struct buf *out,
                     struct err *e)
 {
     if (!find_row(f, line, at, e)) {
         return false;
     }
-    table_csv_row(&f->table, out);
+    if (f->table.shape != NULL) {
+        add_csv_shape(f, out);
+    } else {
+        table_csv_row(&f->table, out);
+    }
     return true;
 }
 

@@ -21,6 +21,7 @@ typedef bool line_file_fetch(void *arg, uint64_t at, struct buf *out, struct err
 struct line_file_config {
     enum file_packing pages; /* of Parquet */
     struct budget *budget;   /* or NULL */
+    size_t remember_bytes;   /* of what lines share; 0: JSON_SHAPES_BYTES */
     line_file_fetch *fetch;
     void *arg;
 };

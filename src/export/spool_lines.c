@@ -97,26 +97,26 @@ static struct str key_of(struct spool_lines *l, const struct record_objects *o,
 /* The line that was just made is one that others may refer to. */
 static void note_model(struct spool_lines *l, struct str key, uint64_t at, size_t len)
 {
-    size_t bytes = key.len + sizeof(struct model) + 4 * sizeof(void *);
+    struct model *m = arena_new(&l->arena, struct model);
 
-    if (l->bytes + bytes <= l->bytes_max) {
-        struct model *m = arena_new(&l->arena, struct model);
-        *m = (struct model){at, (uint32_t)len};
-        (void)map_put(&l->known, arena_dup(&l->arena, key), m);
-        l->bytes += bytes;
-    }
+    *m = (struct model){at, (uint32_t)len};
+    (void)map_put(&l->known, arena_dup(&l->arena, key), m);
 }
 
-static bool has_room(const struct spool_lines *l)
+/* What the line of a series costs its reader, about: itself and a cell for each column. */
+static size_t weight(const struct labels *labels)
 {
-    return l->bytes < l->bytes_max;
+    enum { COLUMNS = 4, CELL_BYTES = 80, MORE = 200 };
+
+    return labels_bytes(labels).len + MORE + (labels->count + COLUMNS) * CELL_BYTES;
 }
 
 static void add_sample(struct spool_lines *l, struct record_objects *o, uint32_t i, uint32_t part,
                        struct buf *out)
 {
     uint32_t row = view_row(o->view, i);
-    struct str key = key_of(l, o, o->samples->series[o->samples->series_of[row]]);
+    const struct labels *labels = o->samples->series[o->samples->series_of[row]];
+    struct str key = key_of(l, o, labels);
     const struct model *model = map_get(&l->known, key);
     size_t start = out->len;
 
@@ -126,8 +126,9 @@ static void add_sample(struct spool_lines *l, struct record_objects *o, uint32_t
         l->saved += (int64_t)model->len - (int64_t)(out->len - start);
         return;
     }
-    bool is_model = has_room(l);
+    bool is_model = l->bytes + weight(labels) <= l->bytes_max;
     if (is_model) {
+        l->bytes += weight(labels);
         buf_add_byte(out, SHORT_LINE_MODEL);
     }
     record_objects_add(o, i, part, out);

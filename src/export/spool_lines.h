@@ -7,8 +7,8 @@
  *
  *   spool_lines_begin(l, spool, at); spool_lines_add(l, objects, row, part, out) ...; spool_lines_end(l, is_there)
  *
- * Ownership: keys are copied. Threads: confined to a leaf. Limits: <bytes_max> of what is known; then further series are
- * written as JSON each time.
+ * Ownership: keys are copied. Threads: confined to a leaf. Limits: <bytes_max> of what whoever reads the spool
+ * remembers (json_shape.h), which is more than what is known here; then further series are written as JSON each time.
  */
 #ifndef TELEX_EXPORT_SPOOL_LINES_H
 #define TELEX_EXPORT_SPOOL_LINES_H
@@ -18,7 +18,8 @@
 
 #include <stdint.h>
 
-enum { SPOOL_LINES_BYTES = 32 * 1024 * 1024 };
+/* Less than JSON_SHAPES_BYTES, since a restart begins anew in a spool that has models already. */
+enum { SPOOL_LINES_BYTES = 112 * 1024 * 1024 };
 
 struct spool_lines;
 

@@ -6,7 +6,7 @@
 
 void json_shapes_init(struct json_shapes *s)
 {
-    *s = (struct json_shapes){0};
+    *s = (struct json_shapes){.bytes_max = JSON_SHAPES_BYTES};
     arena_init(&s->arena, ARENA_UNLIMITED);
     map_init(&s->by_middle, 0);
 }
@@ -127,7 +127,7 @@ struct json_shape *json_shape_add(struct json_shapes *s, struct str line,
     size_t middle = head + gaps->time.len;
     size_t value = (size_t)(gaps->value.ptr - line.ptr);
 
-    if (s->bytes + bytes > JSON_SHAPES_BYTES) {
+    if (s->bytes + bytes > s->bytes_max) {
         return NULL;
     }
     struct json_shape *shape = arena_new(&s->arena, struct json_shape);

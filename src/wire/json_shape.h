@@ -6,7 +6,7 @@
  * in the other, is the same JSON object but for these two. Where it is not sure, nothing is found and the line is
  * parsed as any other.
  *
- * Ownership: shapes own their bytes. Threads: confined. Limits: JSON_SHAPES_BYTES of shapes, then no more are kept.
+ * Ownership: shapes own their bytes. Threads: confined. Limits: <bytes_max> of shapes, then no more are kept.
  */
 #ifndef TELEX_WIRE_JSON_SHAPE_H
 #define TELEX_WIRE_JSON_SHAPE_H
@@ -47,6 +47,7 @@ struct json_shapes {
     struct json_shape *last;
     uint32_t count;
     size_t bytes;
+    size_t bytes_max; /* JSON_SHAPES_BYTES, until somebody says otherwise */
 };
 
 /* What stands in the gaps of a line. */

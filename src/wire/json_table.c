@@ -771,9 +771,6 @@ bool json_table_row_short(struct json_table *t, const struct short_line *s)
     if (model == NULL || !model->has_cells) {
         return false;
     }
-    if (t->has_texts) {
-        memcpy(t->row.items, model->shape->cells, t->row.len * sizeof(t->row.items[0]));
-    }
     struct cell *time = &t->row.items[model->row.time_column];
     struct cell *value = &t->row.items[model->row.value_column];
     time->type = t->columns.items[model->row.time_column].type;

@@ -89,8 +89,7 @@ struct json_table {
     struct str time_text; /* of the line before, in <time_room>, and what it is */
     char time_room[48];
     int64_t time_ns;
-    bool
-        has_texts; /* rows of short lines are wanted whole, with texts as they would have been written */
+    bool has_texts; /* cells of short lines have texts, as they would have been written */
     VEC(struct json_model) models;      /* in order */
     const struct json_model *row_model; /* of the row that is short; or NULL */
     struct json_row_shape row_shape;    /* of the row, where <shape> is not NULL */
@@ -125,8 +124,8 @@ MUST_USE bool json_table_row(struct json_table *t, struct str line, struct err *
 MUST_USE bool json_table_row_model(struct json_table *t, struct str line, uint64_t at,
                                    struct err *e);
 
-/* The same for a short line, but without <has_texts> only the cells of time and value are filled: the others are
- * t->shape->cells. False, and nothing, when its model is not known or did not come yet. */
+/* The same for a short line, but only the cells of time and value are filled: the others are t->shape->cells. False, and
+ * nothing, when its model is not known or did not come yet. */
 bool json_table_row_short(struct json_table *t, const struct short_line *s);
 
 #endif

@@ -33,17 +33,28 @@ void table_csv_head(const struct json_table *t, struct buf *out)
         buf_add_text(out, i > 0 ? "," : "");
         add_field(t->columns.items[i].name, out);
     }
+    table_csv_end(out);
+}
+
+void table_csv_fields(const struct cell *cells, size_t from, size_t end, struct buf *out)
+{
+    for (size_t i = from; i < end; i++) {
+        if (i > 0) {
+            buf_add_byte(out, ',');
+        }
+        if (cells[i].type != CELL_NONE) {
+            add_field(cells[i].text, out);
+        }
+    }
+}
+
+void table_csv_end(struct buf *out)
+{
     buf_add_text(out, "\r\n");
 }
 
 void table_csv_row(const struct json_table *t, struct buf *out)
 {
-    for (size_t i = 0; i < t->row.len; i++) {
-        const struct cell *cell = &t->row.items[i];
-        buf_add_text(out, i > 0 ? "," : "");
-        if (cell->type != CELL_NONE) {
-            add_field(cell->text, out);
-        }
-    }
-    buf_add_text(out, "\r\n");
+    table_csv_fields(t->row.items, 0, t->row.len, out);
+    table_csv_end(out);
 }

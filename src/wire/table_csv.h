@@ -18,4 +18,8 @@ void table_csv_head(const struct json_table *t, struct buf *out);
 /* The row that the table stands at. */
 void table_csv_row(const struct json_table *t, struct buf *out);
 
+/* Fields <from> to <end> - 1 of a row, each but the row's first with a comma in front; and what ends a row. */
+void table_csv_fields(const struct cell *cells, size_t from, size_t end, struct buf *out);
+void table_csv_end(struct buf *out);
+
 #endif

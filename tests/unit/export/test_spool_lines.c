@@ -17,6 +17,7 @@ enum { ROWS_MAX = 40, WRITES = 30, LANES = 2 };
 
 struct spools {
     struct rng rng;
+    size_t remember_bytes; /* by who reads them */
     struct buf spool;
     struct buf json;
     int64_t saved;
@@ -87,9 +88,10 @@ static bool fetch(void *arg, uint64_t at, struct buf *out, struct err *e)
     return true;
 }
 
-static void convert(struct buf *spool, enum file_format format, struct buf *out)
+static void convert(struct spools *s, struct buf *spool, enum file_format format, struct buf *out)
 {
-    const struct line_file_config config = {.pages = PACKING_ZSTD, .fetch = fetch, .arg = spool};
+    const struct line_file_config config = {
+        .pages = PACKING_ZSTD, .remember_bytes = s->remember_bytes, .fetch = fetch, .arg = spool};
     const struct line_file_ops *ops = line_files[format];
     struct line_file *f = ops->open(&config);
     struct err e = ERR_INIT;
@@ -114,19 +116,20 @@ static void assert_same_files(struct spools *s)
     for (int format = 0; format < FILE_FORMATS; format++) {
         AUTO(buf_release) struct buf got = BUF_INIT(BUF_UNLIMITED);
         AUTO(buf_release) struct buf want = BUF_INIT(BUF_UNLIMITED);
-        convert(&s->spool, (enum file_format)format, &got);
-        convert(&s->json, (enum file_format)format, &want);
+        convert(s, &s->spool, (enum file_format)format, &got);
+        convert(s, &s->json, (enum file_format)format, &want);
         assert_true(want.len > 0);
         assert_true(str_eq(buf_str(&got), buf_str(&want)));
     }
 }
 
 /* Two lanes write a spool, some writes fail, sometimes a lane begins anew. */
-static void run(uint64_t seed, size_t bytes_max)
+static void run(uint64_t seed, size_t bytes_max, size_t remember_bytes)
 {
     struct spools s = {.spool = BUF_INIT(BUF_UNLIMITED), .json = BUF_INIT(BUF_UNLIMITED)};
     struct spool_lines *lanes[LANES] = {spool_lines_new(bytes_max), spool_lines_new(bytes_max)};
 
+    s.remember_bytes = remember_bytes;
     rng_seed(&s.rng, seed);
     write_batch(&s, lanes[0], 1); /* of another spool */
     buf_clear(&s.spool);
@@ -154,20 +157,30 @@ static void short_lines_are_what_they_stand_for(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed < 40; seed++) {
-        run(seed, SPOOL_LINES_BYTES);
+        run(seed, SPOOL_LINES_BYTES, 0);
+    }
+}
+
+/* Who reads has no room for what lines refer to, or for some of it: it is read again. */
+static void what_is_not_remembered_is_read_again(void **state)
+{
+    (void)state;
+    for (size_t bytes = 1; bytes < 20 * 1000; bytes += 2500) {
+        run(bytes, SPOOL_LINES_BYTES, bytes);
     }
 }
 
 static void without_room_all_is_json(void **state)
 {
     (void)state;
-    run(1, 0);
+    run(1, 0, 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(short_lines_are_what_they_stand_for),
+        cmocka_unit_test(what_is_not_remembered_is_read_again),
         cmocka_unit_test(without_room_all_is_json),
     };
 
