@@ -8,11 +8,11 @@ set -eu
 
 build_packages="gcc libc6-dev make meson ninja-build pkgconf python3
     libcurl4-openssl-dev libc-ares-dev libmicrohttpd-dev libnghttp2-dev libgnutls28-dev libssl-dev libyaml-dev libpcre2-dev
-    zlib1g-dev libzstd-dev libsnappy-dev libxxhash-dev libsqlite3-dev librdkafka-dev libpq-dev"
+    zlib1g-dev libzstd-dev libsnappy-dev libxxhash-dev libsqlite3-dev librdkafka-dev libpq-dev libmongoc-dev"
 test_packages="g++ man-db libcmocka-dev binutils util-linux git
     clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev cppcheck shellcheck
     python3-pytest python3-pytest-timeout python3-pytest-xdist python3-yaml python3-snappy python3-grpcio
-    kcat python3-kafka openjdk-17-jre-headless maven nodejs rsyslog rsyslog-gnutls
+    kcat python3-kafka python3-pymongo openjdk-17-jdk-headless maven nodejs rsyslog rsyslog-gnutls
     prometheus prometheus-node-exporter prometheus-alertmanager prometheus-pushgateway victoria-metrics influxdb
     graphite-web python3-whisper dnsmasq-base postgresql-15
     python3-pip docker-compose systemd zstd"

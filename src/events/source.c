@@ -5,6 +5,13 @@
 const struct source_kind *const source_kinds[] = {
     &source_embedded, &source_sqlite, &source_postgresql, &source_outbox, &source_kafka,
     &source_file,     NULL,
+    &source_embedded, &source_sqlite, &source_postgresql, &source_kafka, &source_file, NULL,
+    &source_embedded,
+    &source_postgresql,
+    &source_mongodb,
+    &source_kafka,
+    &source_file,
+    NULL,
 };
 
 static bool is_called(const struct source_kind *kind, struct str name)

@@ -1,0 +1,98 @@
+"""MongoDB for the tests: mongo-java-server, which speaks its protocol and has a log of changes.
+
+It is fetched once with Maven into a cache folder. Of change streams it can resume, start at a time, and end with a collection; it
+has no replica sets, no tokens of empty batches and no log that forgets. Where Java's compiler, Maven or pymongo is missing,
+tests skip and say so.
+"""
+
+import fcntl
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+import net
+from process import Process
+
+VERSION = "1.47.0"
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "telex-test" / "mongo-java-server"
+SCRIPT = pathlib.Path(__file__).resolve().parent / "mongo" / "Server.java"
+START_DEADLINE, FETCH_DEADLINE = 60.0, 300
+POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>telex</groupId><artifactId>mongo</artifactId><version>1</version><packaging>pom</packaging>
+<dependencies><dependency><groupId>de.bwaldvogel</groupId><artifactId>mongo-java-server</artifactId>
+<version>{VERSION}</version></dependency></dependencies></project>
+"""
+
+
+def _find_java():
+    """A Java of version 17 that can compile a script."""
+    for path in (*sorted(pathlib.Path("/usr/lib/jvm").glob("java-1[7-9]-openjdk*/bin/java")), shutil.which("java")):
+        if path and os.access(path, os.X_OK):
+            listed = subprocess.run([path, "--list-modules"], capture_output=True, text=True, timeout=60, check=False)
+            if "jdk.compiler" in listed.stdout:
+                return str(path)
+    return None
+
+
+def _fetch(folder):
+    (folder / "pom.xml").write_text(POM)
+    part = folder / "part"
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        done = subprocess.run(["mvn", "-q", "-B", "-f", folder / "pom.xml", "dependency:copy-dependencies",
+                               f"-DoutputDirectory={part}"], capture_output=True, text=True, timeout=FETCH_DEADLINE,
+                              check=False)
+    except subprocess.TimeoutExpired:
+        return "mvn took too long"
+    if done.returncode != 0:
+        return (done.stdout + done.stderr).strip()[-400:]
+    part.rename(folder / "libs")
+    return None
+
+
+def libraries():
+    folder = CACHE / VERSION
+    if not (folder / "libs").is_dir():
+        if shutil.which("mvn") is None:
+            pytest.skip("mongo-java-server is fetched with Maven (apt-get install maven)")
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            problem = None if (folder / "libs").is_dir() else _fetch(folder)
+            if problem:
+                pytest.skip(f"mongo-java-server could not be fetched: {problem}")
+    return folder / "libs"
+
+
+class Mongo:
+    """One server; what it keeps is gone when it ends."""
+
+    def __init__(self, folder, alone=False):
+        self.folder, self.port, self.alone = folder / "mongo", net.free_port(), alone
+        self.url = f"mongodb://{net.HOST}:{self.port}/telex"
+        self.process = None
+
+    def start(self):
+        java = _find_java()
+        if java is None:
+            pytest.skip("mongo-java-server needs a JDK (apt-get install openjdk-17-jdk-headless)")
+        self.process = Process("mongo", [java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", f"{libraries()}/*", SCRIPT,
+                                         str(self.port), *(["alone"] if self.alone else [])], self.folder)
+        self.process.start()
+        net.wait_until("mongo-java-server", lambda: "listening" in self.process.log(), START_DEADLINE)
+        return self
+
+    def kill(self):
+        self.process.kill()
+
+    def stop(self):
+        if self.process is not None:
+            self.process.stop()
+
+    def collection(self, name):
+        """As another client sees it."""
+        pymongo = pytest.importorskip("pymongo", reason="python3-pymongo is not installed")
+        return pymongo.MongoClient(self.url, serverSelectionTimeoutMS=5000).telex[name]
