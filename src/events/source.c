@@ -3,15 +3,8 @@
 #include "events/sources/sources.h"
 
 const struct source_kind *const source_kinds[] = {
-    &source_embedded, &source_sqlite, &source_postgresql, &source_outbox, &source_kafka,
-    &source_file,     NULL,
-    &source_embedded, &source_sqlite, &source_postgresql, &source_kafka, &source_file, NULL,
-    &source_embedded,
-    &source_postgresql,
-    &source_mongodb,
-    &source_kafka,
-    &source_file,
-    NULL,
+    &source_embedded, &source_sqlite, &source_postgresql, &source_outbox,
+    &source_mongodb,  &source_kafka,  &source_file,       NULL,
 };
 
 static bool is_called(const struct source_kind *kind, struct str name)
