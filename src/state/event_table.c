@@ -26,16 +26,19 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL);"
     "PRAGMA user_version = 1;";
 
+static const char select_young[] =
+    "SELECT seq FROM events WHERE at_ns >= ?1 AND seq >= ?2 AND seq <= ?3 ORDER BY seq LIMIT 1";
+static const char insert_need[] = "INSERT INTO readers (name, seq) VALUES (?1, ?2)"
+                                  " ON CONFLICT DO UPDATE SET seq = excluded.seq";
+
 static const char *const statements[EVENT_STATEMENTS] = {
     [EVENT_FIND] = "SELECT event FROM events WHERE mark = ?1",
     [EVENT_INSERT] = "INSERT INTO events (seq, mark, at_ns, event) VALUES (?1, ?2, ?3, ?4)",
     [EVENT_LAST] = "SELECT max(seq) FROM events",
     [EVENT_FIRST] = "SELECT min(seq) FROM events",
-    [EVENT_YOUNG] = "SELECT seq FROM events WHERE at_ns >= ?1 AND seq >= ?2 AND seq <= ?3"
-                    " ORDER BY seq LIMIT 1",
+    [EVENT_YOUNG] = select_young,
     [EVENT_REMOVE] = "DELETE FROM events WHERE seq <= ?1",
-    [EVENT_NEED] = "INSERT INTO readers (name, seq) VALUES (?1, ?2)"
-                   " ON CONFLICT DO UPDATE SET seq = excluded.seq",
+    [EVENT_NEED] = insert_need,
     [EVENT_FORGET] = "DELETE FROM readers WHERE name = ?1",
     [EVENT_PAGES] = "PRAGMA page_count",
     [EVENT_FREE_PAGES] = "PRAGMA freelist_count",

@@ -1,10 +1,10 @@
 #include "events/sources/file_part.h"
 
+#include "base/fs.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/vec.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -172,14 +172,30 @@ static void siblings_release(struct siblings *s)
     vec_release(&s->list);
 }
 
-static void add_sibling(struct siblings *s, const char *folder, size_t folder_len, const char *name)
+/* The folder of <path>, with its slash; or nothing. */
+static struct str folder_of(const char *path)
 {
-    char path[4096];
-    struct stat st;
-    int len = snprintf(path, sizeof(path), "%.*s%s", (int)folder_len, folder, name);
+    const char *slash = strrchr(path, '/');
 
-    if (len > 0 && (size_t)len < sizeof(path) && s->list.len < SIBLINGS_MAX &&
-        stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+    return str_make(path, slash != NULL ? (size_t)(slash - path) + 1 : 0);
+}
+
+struct search {
+    struct siblings *found;
+    struct str folder;
+    struct str name; /* what names begin with */
+};
+
+static void look_at_name(void *arg, const char *name)
+{
+    struct search *search = arg;
+    struct siblings *s = search->found;
+    char path[FS_PATH_MAX];
+    struct stat st;
+    int len = snprintf(path, sizeof(path), "%.*s%s", STR_FMT(search->folder), name);
+
+    if (str_starts(str_of(name), search->name) && len > 0 && (size_t)len < sizeof(path) &&
+        s->list.len < SIBLINGS_MAX && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
         const struct sibling found = {mem_dup_text(path, (size_t)len), mtime_of(&st),
                                       (uint64_t)st.st_ino};
         vec_push(&s->list, found);
@@ -197,22 +213,12 @@ static int by_time(const void *a, const void *b)
 /* Files whose names begin with that of <path>, which is one of them; oldest first. */
 static void siblings_find(const char *path, struct siblings *s)
 {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash != NULL ? slash + 1 : path;
-    size_t folder_len = (size_t)(name - path);
-    char folder[4096];
-    struct dirent *entry;
+    struct str folder = folder_of(path);
+    struct search search = {s, folder, str_of(path + folder.len)};
+    AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
 
-    (void)snprintf(folder, sizeof(folder), "%.*s", (int)folder_len, path);
-    DIR *dir = opendir(folder_len > 0 ? folder : ".");
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        if (str_starts(str_of(entry->d_name), str_of(name))) {
-            add_sibling(s, folder, folder_len, entry->d_name);
-        }
-    }
-    if (dir != NULL) {
-        (void)closedir(dir);
-    }
+    buf_add_str(&name, folder.len > 0 ? folder : STR("."));
+    (void)fs_system()->ops->list(fs_system(), buf_text(&name), look_at_name, &search);
     if (s->list.len > 0) {
         qsort(s->list.items, s->list.len, sizeof(s->list.items[0]), by_time);
     }
