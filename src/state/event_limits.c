@@ -207,7 +207,7 @@ static bool keep_once(struct event_table *t, struct err *e)
         return false;
     }
     metric_add(t->metrics.removed[why], end - l.first + 1);
-    return true;
+    return event_marks_purge(t, end + 1, l.last - end, e);
 }
 
 void event_limits_keep(struct event_table *t)

@@ -5,7 +5,7 @@
  *   3. Numbers ascend in the order of commits and never come again: the newest row is never removed, and a
  *      transaction that writes holds the lock of the file from its first look at the last number.
  *   4. A row is removed only when no reader's need lies before it, as the file has it.
- *   5. Of rows with equal source and id there is one. They are found by a hash of both and then compared.
+ *   5. Of rows with equal source and id there is one (event_marks.c).
  */
 #include "state/event_table.h"
 
@@ -21,7 +21,11 @@ enum { TRANSACTION_ROWS = 20000, IDLE_MS = 1000, ROOM_BYTES = 256 << 20, VERSION
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, mark INTEGER NOT NULL,"
     " at_ns INTEGER NOT NULL, event BLOB NOT NULL);"
-    "CREATE INDEX IF NOT EXISTS events_by_mark ON events (mark);"
+    "DROP INDEX IF EXISTS events_by_mark;"
+    "CREATE TABLE IF NOT EXISTS marks (mark INTEGER, seq INTEGER, PRIMARY KEY (mark, seq)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS marked (one INTEGER PRIMARY KEY CHECK (one = 1), upto INTEGER NOT NULL,"
+    " purged INTEGER NOT NULL);"
+    "INSERT INTO marked VALUES (1, 0, 0) ON CONFLICT DO NOTHING;"
     "CREATE TABLE IF NOT EXISTS readers (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL);"
     "PRAGMA user_version = 1;";
@@ -32,7 +36,15 @@ static const char insert_need[] = "INSERT INTO readers (name, seq) VALUES (?1, ?
                                   " ON CONFLICT DO UPDATE SET seq = excluded.seq";
 
 static const char *const statements[EVENT_STATEMENTS] = {
-    [EVENT_FIND] = "SELECT event FROM events WHERE mark = ?1",
+    [EVENT_FIND] = "SELECT seq FROM marks WHERE mark = ?1",
+    [EVENT_ROW] = "SELECT event FROM events WHERE seq = ?1",
+    [EVENT_MARKS_BEHIND] = "SELECT seq, mark FROM events WHERE seq > ?1 ORDER BY seq",
+    [EVENT_MARK] = "INSERT INTO marks (mark, seq) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    [EVENT_MARKED] = "SELECT upto FROM marked",
+    [EVENT_SET_MARKED] = "UPDATE marked SET upto = ?1",
+    [EVENT_PURGE] = "DELETE FROM marks WHERE seq < ?1",
+    [EVENT_PURGED] = "SELECT purged FROM marked",
+    [EVENT_SET_PURGED] = "UPDATE marked SET purged = ?1",
     [EVENT_INSERT] = "INSERT INTO events (seq, mark, at_ns, event) VALUES (?1, ?2, ?3, ?4)",
     [EVENT_LAST] = "SELECT max(seq) FROM events",
     [EVENT_FIRST] = "SELECT min(seq) FROM events",
@@ -115,34 +127,6 @@ static struct packed unpack(struct str *rest)
     return p;
 }
 
-static bool is_same(struct event_table *t, struct str a, struct str b)
-{
-    struct event first;
-    struct event second;
-    struct err ignored = ERR_INIT;
-
-    arena_reset(&t->comparison);
-    return events_take(a, &t->comparison, &first, &ignored) &&
-           events_take(b, &t->comparison, &second, &ignored) && str_eq(first.id, second.id) &&
-           str_eq(first.source, second.source);
-}
-
-/* Is the event in the table already? */
-static bool find(struct event_table *t, const struct packed *p, bool *ret_is_known, struct err *e)
-{
-    struct db_query *q = t->statements[EVENT_FIND];
-    bool has_row = false;
-    bool ok = true;
-
-    db_bind_i64(q, 1, p->mark);
-    *ret_is_known = false;
-    while (!*ret_is_known && (ok = db_step(q, &has_row, e)) && has_row) {
-        *ret_is_known = is_same(t, db_bytes(q, 0), p->bytes);
-    }
-    db_reset(q);
-    return ok;
-}
-
 static bool insert(struct event_table *t, const struct packed *p, int64_t now_ns, struct err *e)
 {
     struct db_query *q = t->statements[EVENT_INSERT];
@@ -155,6 +139,7 @@ static bool insert(struct event_table *t, const struct packed *p, int64_t now_ns
         return false;
     }
     t->written++;
+    event_marks_add(&t->marks, p->mark, t->written);
     return true;
 }
 
@@ -169,7 +154,8 @@ static bool write_rows(struct event_table *t, struct event_pending *p, struct er
     p->result = (struct event_appended){0};
     while (rest.len > 0) {
         struct packed row = unpack(&rest);
-        if (!find(t, &row, &is_known, e) || (!is_known && !insert(t, &row, now_ns, e))) {
+        if (!event_marks_find(t, row.mark, row.bytes, &is_known, e) ||
+            (!is_known && !insert(t, &row, now_ns, e))) {
             return false;
         }
         p->result.fresh += !is_known;
@@ -187,13 +173,17 @@ static bool write_all(struct event_table *t, struct event_pending *list, uint64_
     if (!event_begin(t, e)) {
         return false;
     }
-    bool ok = event_number(t, EVENT_LAST, &last, e);
+    bool ok = event_number(t, EVENT_LAST, &last, e) && event_marks_sync(t, (uint64_t)last, e);
     t->written = (uint64_t)last;
     for (struct event_pending *p = list; ok && p != NULL; p = p->next) {
         ok = write_rows(t, p, e);
     }
     ok = ok && event_needs_write(t, ret_needs, e);
-    return event_commit(t, ok, e);
+    ok = event_commit(t, ok, e);
+    if (!ok) {
+        event_marks_forget(&t->marks);
+    }
+    return ok;
 }
 
 static void count(struct event_table *t, const struct event_pending *p, bool ok)
@@ -288,6 +278,7 @@ static void run(void *arg)
         if (list != NULL || has_needs) {
             write_some(t, list);
         }
+        event_marks_keep(t);
         event_limits_keep(t);
     }
 }
@@ -506,7 +497,7 @@ static void release(struct event_table *t)
     }
     vec_release(&t->needs);
     event_metrics_release(&t->metrics);
-    arena_release(&t->comparison);
+    event_marks_release(&t->marks);
     cond_release(&t->work);
     cond_release(&t->changed);
     lock_release(&t->lock);
@@ -525,7 +516,7 @@ static struct event_table *new_table(const struct env *env,
     t->options.path = str_of(t->path);
     t->end = &t->first;
     t->looked_mono_ns = INT64_MIN / 2;
-    arena_init(&t->comparison, ARENA_UNLIMITED);
+    arena_init(&t->marks.arena, ARENA_UNLIMITED);
     trace_init(&t->trace, env->trace, "events_table", TRACE_INFO);
     lock_init(&t->lock);
     cond_init(&t->work);

@@ -7,6 +7,7 @@
 #define TELEX_STATE_EVENT_TABLE_INT_H
 
 #include "base/env.h"
+#include "base/hindex.h"
 #include "base/metrics.h"
 #include "base/trace.h"
 #include "base/vec.h"
@@ -15,7 +16,7 @@
 
 #include <stdatomic.h>
 
-enum { EVENT_READERS_MAX = 1000, EVENT_IDENTITY = 32 };
+enum { EVENT_READERS_MAX = 1000, EVENT_IDENTITY = 32, EVENT_MARKS_RECENT = 1 << 18 };
 
 /* Given and not written. */
 struct event_pending {
@@ -38,8 +39,30 @@ struct event_need {
 };
 #define EVENT_UNWRITTEN UINT64_MAX
 
+/* Marks of rows that the file has no mark of yet. */
+struct event_mark {
+    int64_t mark;
+    uint64_t seq;
+};
+struct event_marks {
+    VEC(struct event_mark) recent;
+    struct hindex index;
+    struct arena arena; /* of events that are compared */
+    uint64_t upto;      /* the file has the marks up to here */
+    uint64_t last;      /* and these are up to here */
+    bool is_known;
+};
+
 enum event_statement {
     EVENT_FIND,
+    EVENT_ROW,
+    EVENT_MARKS_BEHIND,
+    EVENT_MARK,
+    EVENT_MARKED,
+    EVENT_SET_MARKED,
+    EVENT_PURGE,
+    EVENT_PURGED,
+    EVENT_SET_PURGED,
     EVENT_INSERT,
     EVENT_LAST,
     EVENT_FIRST,
@@ -77,10 +100,10 @@ struct event_table {
     /* the writing thread's */
     struct db *db;
     struct db_query *statements[EVENT_STATEMENTS];
-    uint64_t written;        /* the last number in this transaction */
-    int64_t looked_mono_ns;  /* when the limits were looked at */
-    uint64_t since_looked;   /* rows written since */
-    struct arena comparison; /* of events with the same mark */
+    uint64_t written;       /* the last number in this transaction */
+    int64_t looked_mono_ns; /* when the limits were looked at */
+    uint64_t since_looked;  /* rows written since */
+    struct event_marks marks;
 
     struct lock lock;
     struct cond work;    /* of the writing thread */
@@ -98,6 +121,27 @@ struct event_table {
     bool is_full GUARDED_BY(lock); /* at its limits, and all is needed */
     char full[256] GUARDED_BY(lock);
 };
+
+/* ---- event_marks.c ---- */
+
+/* In a transaction that writes: knows all marks up to row <last>. */
+MUST_USE bool event_marks_sync(struct event_table *t, uint64_t last, struct err *e);
+
+/* Is the event with this mark and these bytes in the table? */
+MUST_USE bool event_marks_find(struct event_table *t, int64_t mark, struct str bytes,
+                               bool *ret_is_known, struct err *e);
+void event_marks_add(struct event_marks *m, int64_t mark, uint64_t seq);
+
+/* The transaction failed. */
+void event_marks_forget(struct event_marks *m);
+
+/* Writes marks when there are many. */
+void event_marks_keep(struct event_table *t);
+
+/* Removes the marks of rows before <first>, when they are more than those of the <rows> that are there. */
+MUST_USE bool event_marks_purge(struct event_table *t, uint64_t first, uint64_t rows,
+                                struct err *e);
+void event_marks_release(struct event_marks *m);
 
 /* ---- event_needs.c ---- */
 

@@ -252,6 +252,49 @@ static void the_same_event_is_kept_once(void **state)
     stop(&k);
 }
 
+/* Until the first row is <first>. */
+static void wait_first(struct kit *k, uint64_t first)
+{
+    for (int i = 0; i < 1000 && bounds(k).first != first; i++) {
+        (void)usleep(20 * 1000);
+    }
+    assert_int_equal(bounds(k).first, first);
+}
+
+/* So many that marks are written, and read again after a restart; those of removed rows go in the end. */
+static void many_are_known_again(void **state)
+{
+    (void)state;
+    enum { BATCH = 20000, BATCHES = 30 };
+    struct err e = ERR_INIT;
+    struct db *db = NULL;
+    struct db_query *q = NULL;
+    bool has_row = false;
+    struct kit k;
+
+    start(&k, &no_limits);
+    for (uint64_t i = 0; i < BATCHES; i++) {
+        assert_int_equal(append(k.table, i * BATCH, BATCH).fresh, BATCH);
+    }
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(append(k.table, 0, 100).known, 100);
+        assert_int_equal(append(k.table, BATCH * (BATCHES - 1), 100).known, 100);
+        assert_int_equal(append(k.table, BATCH * BATCHES + (uint64_t)round, 1).fresh, 1);
+        close_table(&k);
+        open_table(&k, &no_limits);
+    }
+    event_table_limit(k.table, &(struct event_table_options){.max_rows = 100});
+    wait_first(&k, BATCH * BATCHES + 2 - 99);
+    assert_true(db_open(k.path, DB_SYNC_NORMAL, &db, &e));
+    assert_true(db_prepare(db, "SELECT count(*) FROM marks", &q, &e) && db_step(q, &has_row, &e));
+    assert_in_range(db_i64(q, 0), 1, 300000);
+    db_query_free(q);
+    db_close(db);
+    assert_int_equal(append(k.table, BATCH * BATCHES - 50, 50).known, 50);
+    assert_int_equal(append(k.table, 0, 50).fresh, 50);
+    stop(&k);
+}
+
 /* ---- many at once ---- */
 
 struct giver {
@@ -411,15 +454,6 @@ static void what_was_acknowledged_survives_a_kill(void **state)
 
 /* ---- what goes ---- */
 
-/* Until the first row is <first>. */
-static void wait_first(struct kit *k, uint64_t first)
-{
-    for (int i = 0; i < 1000 && bounds(k).first != first; i++) {
-        (void)usleep(20 * 1000);
-    }
-    assert_int_equal(bounds(k).first, first);
-}
-
 static void the_oldest_go(void **state)
 {
     (void)state;
@@ -573,6 +607,7 @@ int main(void)
         cmocka_unit_test(what_is_appended_is_read_in_order),
         cmocka_unit_test(every_part_of_an_event_comes_back),
         cmocka_unit_test(the_same_event_is_kept_once),
+        cmocka_unit_test(many_are_known_again),
         cmocka_unit_test(many_append_at_once),
         cmocka_unit_test(readers_are_woken),
         cmocka_unit_test(another_process_may_append),
