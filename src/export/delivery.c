@@ -456,6 +456,7 @@ bool delivery_open(const struct delivery_setup *setup, struct delivery **ret_del
     struct delivery *d = mem_new(struct delivery);
 
     d->place = setup->place;
+    d->place.halts = setup->config->dead.on_refused == REFUSED_HALT;
     d->config = setup->config;
     d->env = d->place.env;
     d->dead = setup->dead;

@@ -66,10 +66,11 @@ struct exporter_place {
     struct gates *gates; /* of the parallel multis of the config (gate.h); or NULL: no limits */
     struct call_meters *meters; /* what calls came to, by name (call_meter.h); or NULL */
     struct pages *pages;        /* what is served (pages.h); or NULL: nothing is */
-    bool is_apart;             /* one of several that this consumer calls: its figures have the name
+    bool halts;        /* nothing behind a row that is refused is to be delivered before it */
+    bool is_apart;     /* one of several that this consumer calls: its figures have the name
                                    of the stage, not the consumer's */
-    struct ends *ends;         /* who is told how records end (ends.h); or NULL */
-    const struct dry_run *dry; /* what is sent is shown to it instead; or NULL */
+    struct ends *ends; /* who is told how records end (ends.h); or NULL */
+    const struct dry_run *dry;     /* what is sent is shown to it instead; or NULL */
     const struct lane_place *lane; /* NULL: rows may come in any order, or from elsewhere */
 };
 

@@ -248,8 +248,8 @@ static const struct option dead_letter_rows[] = {
      .choices = refused_policies,
      .help =
          "What becomes of a record that the destination refuses for good, or did not take in `max_retries` "
-         "or `max_age`: a dead letter; or `halt`: nothing behind it is delivered, and it is tried again every 30 "
-         "s until somebody mends what is wrong; or `drop`: it is counted and lost."},
+         "or `max_age`: a dead letter; or `halt`: nothing behind it is delivered (over HTTP; elsewhere nothing behind "
+         "its batch), and it is tried again every 30 s until somebody mends what is wrong; or `drop`: it is counted and lost."},
 };
 
 const struct option_table exporter_dead_letter_options = {

@@ -36,6 +36,7 @@ struct http_sink {
     struct http_client *client;
     const struct dry_run *dry; /* or NULL */
     struct str name;
+    bool halts; /* at a row that is refused */
     struct arena arena;
     struct buf body;
     struct buf encoded;
@@ -476,6 +477,7 @@ static bool deliver_next(struct http_sink *s, struct view view, struct progress 
     }
     at->part = at->row == first ? req.part : 0;
     widen(at, at->row - first);
+    verdict = verdict == VERDICT_REJECTED && s->halts ? VERDICT_HALT : verdict;
     return settle(ret, verdict, first, at->row);
 }
 
@@ -631,6 +633,7 @@ bool http_sink_open(const struct http_exporter *exporter, const struct exporter_
     s->env = place->env;
     s->dry = place->dry;
     s->name = place->name;
+    s->halts = place->halts;
     s->retry_on = place->retry_on != NULL && place->retry_on->count > 0
                       ? place->retry_on
                       : &((const struct exporter_common *)config)->retry.retry_on_status_codes;

@@ -1,0 +1,290 @@
+"""Change streams: nothing is lost, copies are told by id, keys stay in order, and a person can put things right."""
+
+import json
+import sqlite3
+import subprocess
+import time
+
+import pytest
+import yaml
+
+import net
+from event_sink import EventSink
+from fakes import Answer
+from telex import BINARY, server_section
+
+FAST = {"initialBackoff": "50ms", "maxBackoff": "200ms", "jitter": "false"}
+BATCHED = "application/cloudevents-batch+json"
+
+
+@pytest.fixture
+def start_sink():
+    running = []
+
+    def start(**options):
+        sink = EventSink(**options).start()
+        running.append(sink)
+        return sink
+
+    yield start
+    for sink in running:
+        sink.stop()
+        assert sink.violations == []
+
+
+def stream(to, **options):
+    """A stream over our own table."""
+    section = {"metadata": {"cluster": "c1"}, "sink": {"endpoint": to.url + "/events"}, "failureHandling": FAST}
+    return {"receive": {"events": True}, "events": {"health": {**section, **options}}}
+
+
+def health(number, node="n1", **members):
+    return {"specversion": "1.0", "id": str(number), "source": "/agent", "type": "raw",
+            "data": {"checkName": "XIDError", "nodeName": node, "isFatal": True, "recommendedAction": "RESTART_VM",
+                     "generatedTimestamp": "2025-11-27T10:30:00Z", "number": number, **members}}
+
+
+def give(program, events):
+    answer = net.post(program.url + "/api/v1/events", json.dumps(events).encode(), headers={"Content-Type": BATCHED})
+    assert answer.status == 202, answer.text
+
+
+def status(program, name="health"):
+    return next(s for s in program.get("/api/v1/streams").json()["data"]["streams"] if s["name"] == name)
+
+
+def wait_done(program, count):
+    net.wait_until(f"{count} changes to be done", lambda: status(program)["done"] == count, 30)
+
+
+def restart_with(program, config):
+    """The same program with another config, and an admin token for who changes streams."""
+    program.sigterm()
+    program.write_config({"server": server_section(program.port, "adm"), **config})
+    program.start().wait_ready()
+
+
+def command(program, *words):
+    return subprocess.run([BINARY, "events", *words, "-c", program.config_path], text=True, capture_output=True,
+                          timeout=60, check=False)
+
+
+@pytest.mark.parametrize("mode", ["structured", "binary", "batched"])
+def test_health_events_in_each_mode(start_telex, start_sink, mode):
+    sink = start_sink(batched=mode == "batched")
+    program = start_telex(stream(sink, sink={"endpoint": sink.url, "mode": mode}))
+    give(program, [health(i, node=f"n{i % 3}") for i in range(50)])
+    net.wait_until("all events", lambda: len(sink.ids()) == 50)
+    event = sink.taken[0]
+    assert event["type"] == "com.nvidia.nvsentinel.health.v1"
+    assert event["source"] == "nvsentinel://c1/healthevents"
+    assert event["data"]["metadata"] == {"cluster": "c1"}
+    assert event["data"]["healthEvent"]["recommendedAction"] == 15
+    assert event["time"] == "2025-11-27T10:30:00Z"
+    for node, ids in sink.by_key().items():
+        assert ids == [str(i) for i in range(50) if f"n{i % 3}" == node]
+    wait_done(program, 50)
+    assert status(program)["ready"] and status(program)["sink"]["delivered"] == 50
+
+
+def test_the_helm_section_as_it_is(start_telex, start_sink, start_webhook, tmp_path):
+    sink = start_sink(token="t0k")
+    issuer = start_webhook()
+    issuer.answer = lambda request: Answer(200, '{"access_token":"t0k","token_type":"Bearer","expires_in":300}',
+                                           {"Content-Type": "application/json"})
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "event-exporter-oidc-secret").write_text("hidden")
+    section = yaml.safe_load(f"""
+      enabled: true
+      oidcSecretName: "event-exporter-oidc-secret"
+      exporter:
+        metadata: {{ cluster: "production-us-west", environment: "production", region: "us-west-2" }}
+        sink: {{ endpoint: "{sink.url}/api/v1/events", timeout: "30s", insecureSkipVerify: false }}
+        oidc: {{ tokenUrl: "{issuer.url}/token", clientId: "nvsentinel-exporter", scope: "events:write", insecureSkipVerify: false }}
+        backfill: {{ enabled: true, maxAge: "720h", maxEvents: 1000000, batchSize: 500, rateLimit: 1000 }}
+        failureHandling: {{ maxRetries: 17, initialBackoff: "1s", maxBackoff: "5m", backoffMultiplier: 2.0 }}
+    """)
+    program = start_telex({"receive": {"events": True}, "event-exporter": section,
+                           "secrets": {"path": str(tmp_path / "secrets")}})
+    give(program, [health(1)])
+    net.wait_until("the event", lambda: sink.ids() == ["1"])
+    assert sink.taken[0]["data"]["metadata"] == {"cluster": "production-us-west", "environment": "production",
+                                                 "region": "us-west-2"}
+    form = issuer.requests[0].raw.decode()
+    assert "grant_type=client_credentials" in form and "scope=events%3Awrite" in form
+    assert status(program, "event-exporter")["state"] == "running"
+
+
+def test_an_outage_loses_nothing(start_telex, start_sink):
+    sink = start_sink()
+    program = start_telex(stream(sink, sink={"endpoint": sink.url, "mode": "batched"}, workers=3))
+    sink.script = [Answer(503), Answer(drop=True), Answer(500), Answer(429, headers={"Retry-After": "1"})]
+    give(program, [health(i, node=f"n{i % 5}") for i in range(200)])
+    net.wait_until("all events", lambda: len(sink.ids()) == 200, 30)
+    sink.down()
+    give(program, [health(i, node=f"n{i % 5}") for i in range(200, 400)])
+    time.sleep(0.5)
+    assert status(program)["in_flight"] == 200
+    sink.up()
+    net.wait_until("the rest", lambda: len(sink.ids()) == 400, 30)
+    for node, ids in sink.by_key().items():
+        assert ids == [str(i) for i in range(400) if f"n{i % 5}" == node]
+    wait_done(program, 400)
+
+
+def test_kills_lose_nothing_and_copies_have_the_same_id(start_telex, start_sink):
+    sink = start_sink()
+    config = stream(sink, sink={"endpoint": sink.url, "mode": "batched"}, workers=4)
+    program = start_telex(config)
+    total = 0
+    for _ in range(5):
+        give(program, [health(i, node=f"n{i % 7}") for i in range(total, total + 500)])
+        total += 500
+        time.sleep(0.05)
+        program.sigkill()
+        program.start().wait_ready()
+    net.wait_until("all events", lambda: len(sink.ids()) == total, 30)
+    wait_done(program, total)
+    program.sigterm()
+    before = len(sink.taken)
+    program.start().wait_ready()
+    time.sleep(0.5)
+    assert len(sink.taken) == before, "a clean restart delivers nothing again"
+
+
+def test_poison_becomes_a_dead_letter(start_telex, start_sink):
+    sink = start_sink()
+    sink.refuse = lambda event: 400 if event["data"]["healthEvent"]["number"] == 7 else None
+    program = start_telex(stream(sink, sink={"endpoint": sink.url, "mode": "batched"}))
+    give(program, [health(i) for i in range(20)])
+    wait_done(program, 20)
+    assert sink.ids() == [str(i) for i in range(20) if i != 7]
+    assert status(program)["sink"]["refused"] == 1
+    letters = subprocess.run([BINARY, "queue", "export", program.folder / "data" / "dead" / "events-health"], text=True,
+                             capture_output=True, check=True).stdout
+    assert '"id":"7"' in letters.replace(" ", "")
+
+
+def test_halt_waits_for_a_person(start_telex, start_sink):
+    sink = start_sink()
+    sink.refuse = lambda event: 400 if event["id"] == "3" else None
+    program = start_telex(stream(sink, failureHandling={**FAST, "policy": "halt"}, workers=1))
+    give(program, [health(i) for i in range(6)])
+    net.wait_until("the stream to halt", lambda: status(program)["sink"]["state"] == "halted")
+    assert sink.ids() == ["0", "1", "2"]
+    assert program.get("/-/ready").status == 503 and "the sink refuses" in program.get("/-/ready").text
+    assert program.get("/-/healthy").status == 200
+    sink.refuse = lambda event: None
+    program.reload()
+    net.wait_until("the rest", lambda: sink.ids() == ["0", "1", "2", "3", "4", "5"], 60)
+    net.wait_until("readiness", lambda: program.get("/-/ready").status == 200)
+
+
+def test_what_is_no_health_event_can_halt_too(start_telex, start_sink):
+    sink = start_sink()
+    config = stream(sink, failureHandling={**FAST, "policy": "halt"}, event={"shape": "health"})
+    program = start_telex(config)
+    restart_with(program, config)
+    give(program, [health(0), {"specversion": "1.0", "id": "x", "source": "/s", "type": "t", "data": {"a": 1}}, health(1)])
+    net.wait_until("the stream to halt", lambda: status(program)["state"] == "halted")
+    assert "nodeName" in status(program)["reason"]
+    assert command(program, "status").returncode == 1
+    done = command(program, "skip", "health")
+    assert done.returncode == 0, done.stderr
+    net.wait_until("the rest", lambda: sink.ids() == ["0", "1"])
+    assert any((program.folder / "data" / "dead" / "stream-health").iterdir())
+
+
+def test_filter_and_metadata(start_telex, start_sink):
+    sink = start_sink()
+    program = start_telex(stream(sink, match='number >= 3 and region == "eu"', metadata={"cluster": "c", "region": "eu"}))
+    give(program, [health(i) for i in range(6)])
+    wait_done(program, 6)
+    assert sink.ids() == ["3", "4", "5"]
+    assert status(program)["filtered"] == 3
+
+
+def test_backfill_reset_and_rewind(start_telex, start_sink):
+    sink = start_sink()
+    backfill = {"enabled": True, "batchSize": 10, "rateLimit": 0}
+    program = start_telex({"receive": {"events": True}})
+    give(program, [health(i) for i in range(100)])
+    restart_with(program, stream(sink, backfill=backfill))
+    net.wait_until("the backfill", lambda: len(sink.ids()) == 100)
+    net.wait_until("its end", lambda: status(program)["backfill"] == {**status(program)["backfill"], "phase": "done", "done": 100})
+    give(program, [health(100)])
+    net.wait_until("what is new", lambda: "100" in sink.ids())
+    position = status(program)["position"]
+    assert command(program, "reset", "health").returncode == 0
+    net.wait_until("all of it again", lambda: sink.copies >= 100, 30)
+    assert command(program, "rewind", "health", position).returncode == 0
+    assert command(program, "reset", "nobody").returncode == 1
+    assert len(sink.ids()) == 101
+
+
+def test_a_backfill_goes_on_after_kills(start_telex, start_sink):
+    sink = start_sink()
+    program = start_telex({"receive": {"events": True}})
+    give(program, [health(i, node=f"n{i % 3}") for i in range(1000)])
+    program.sigterm()
+    program.write_config(stream(sink, backfill={"enabled": True, "batchSize": 20, "rateLimit": 400}, workers=2,
+                                sink={"endpoint": sink.url, "mode": "batched"}))
+    program.start().wait_ready()
+    for kill in range(8):
+        time.sleep(0.2)
+        give(program, [health(1000 + kill)])
+        program.sigkill()
+        program.start().wait_ready()
+    net.wait_until("all events", lambda: len(sink.ids()) == 1008, 60)
+    net.wait_until("its end", lambda: status(program)["backfill"]["phase"] == "done")
+    assert sink.copies < 800, "an interruption repeats what was in flight, not all"
+
+
+def test_another_exporter_and_our_log_between(start_telex, start_sink, tmp_path):
+    sink = start_sink()
+    config = stream(sink, buffer=True)
+    config["events"]["filed"] = {"metadata": {"cluster": "c1"}, "to": "both", "buffer": True}
+    config["exporters"] = {"both": {"type": "multi", "exporters": [
+        {"name": "a", "type": "file", "output_directory": str(tmp_path / "a"), "file_format": "jsonl"},
+        {"name": "b", "type": "file", "output_directory": str(tmp_path / "b"), "file_format": "jsonl"}]}}
+    program = start_telex(config)
+    give(program, [health(i) for i in range(10)])
+    net.wait_until("the sink", lambda: len(sink.ids()) == 10)
+    for folder in ("a", "b"):
+        net.wait_until("the files", lambda: [r["id"] for r in program.jsonl(tmp_path / folder)] == [str(i) for i in range(10)])
+
+
+def test_a_reload_changes_streams(start_telex, start_sink):
+    sink, other = start_sink(), start_sink()
+    program = start_telex(stream(sink))
+    give(program, [health(0)])
+    net.wait_until("the first", lambda: sink.ids() == ["0"])
+    program.write_config(stream(other))
+    assert program.reload().status == 200
+    give(program, [health(1)])
+    net.wait_until("the second", lambda: other.ids() == ["1"])
+    assert sink.ids() == ["0"]
+    program.write_config({"receive": {"events": True}})
+    assert program.reload().status == 200
+    assert program.get("/api/v1/streams").json()["data"]["streams"] == []
+
+
+def test_the_receiver_of_the_examples(start_telex, tmp_path):
+    port = net.free_port()
+    example = BINARY.parents[1] / "examples" / "receiver.py"
+    child = subprocess.Popen(["/usr/bin/python3", str(example), str(port), str(tmp_path / "received.db")])
+    try:
+        config = {"receive": {"events": True}, "events": {"health": {
+            "metadata": {"cluster": "c"}, "failureHandling": FAST, "backfill": {"enabled": True},
+            "sink": {"endpoint": f"http://{net.HOST}:{port}/", "mode": "batched"}}}}
+        program = start_telex(config)
+        restart_with(program, config)
+        give(program, [health(i) for i in range(100)])
+        wait_done(program, 100)
+        assert command(program, "reset", "health").returncode == 0
+        net.wait_until("the copies", lambda: status(program)["backfill"]["done"] == 100)
+    finally:
+        child.kill()
+        child.wait()
+    with sqlite3.connect(tmp_path / "received.db") as db:
+        assert db.execute("SELECT count(*) FROM events").fetchone() == (100,)
