@@ -25,6 +25,33 @@ struct event_naming {
     struct option_map extension_labels; /* name -> the label whose value it has */
 };
 
+/* The options of a struct event_naming at <base>. */
+#define EVENT_NAMING_AT(base, member) ((base) + offsetof(struct event_naming, member))
+#define EVENT_NAMING_ROWS(base)                                                                   \
+    {.name = "source",                                                                            \
+     .type = OPTION_TEXT,                                                                         \
+     .offset = EVENT_NAMING_AT(base, source),                                                     \
+     .fallback = "/telex",                                                                        \
+     .help = "The attribute `source` of records that are no events: a URI reference that names "  \
+             "this Telex, such as `https://telex.example.com/prod`. Receivers know copies by "    \
+             "source and id together."},                                                          \
+        {.name = "type_prefix",                                                                   \
+         .type = OPTION_TEXT,                                                                     \
+         .offset = EVENT_NAMING_AT(base, type_prefix),                                            \
+         .fallback = "dev.telex.",                                                                \
+         .help = "What stands before the kind of the record in the attribute `type`: "            \
+                 "`dev.telex.alert`, `.sample`, `.profile`, `.span`."},                           \
+        {.name = "extensions",                                                                    \
+         .type = OPTION_MAP,                                                                      \
+         .offset = EVENT_NAMING_AT(base, extensions),                                             \
+         .help = "More attributes of such events: names of a-z and 0-9, and texts."},             \
+    {                                                                                             \
+        .name = "extension_labels", .type = OPTION_MAP,                                           \
+        .offset = EVENT_NAMING_AT(base, extension_labels),                                        \
+        .help = "Attributes whose value is a label's, `{severity: severity}`; without the label " \
+                "there is no such attribute."                                                     \
+    }
+
 struct record_events {
     const struct event_naming *naming;
     struct record_objects objects;

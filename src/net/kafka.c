@@ -23,7 +23,6 @@ enum {
     MESSAGES_MAX = 1000 * 1000,
     TROUBLE_MAX = 256,
     PARTS_MAX = 6, /* of a message, beside its headers */
-    HEADERS_MAX = 64,
 };
 
 struct kafka_producer {
@@ -316,7 +315,7 @@ static void *bytes_of(struct str s)
 /* librdkafka wants names of headers with a NUL behind; <names> holds them. */
 static size_t add_headers(const struct option_map *headers, struct buf *names, rd_kafka_vu_t *parts)
 {
-    size_t count = headers != NULL && headers->count < HEADERS_MAX ? headers->count : 0;
+    size_t count = headers != NULL && headers->count < KAFKA_SENT_HEADERS_MAX ? headers->count : 0;
     size_t offset = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -379,7 +378,7 @@ enum kafka_taken kafka_produce(struct kafka_producer *p, const struct kafka_mess
                                struct kafka_report *ret_report)
 {
     AUTO(buf_release) struct buf names = BUF_INIT(BUF_SMALL);
-    rd_kafka_vu_t parts[PARTS_MAX + HEADERS_MAX];
+    rd_kafka_vu_t parts[PARTS_MAX + KAFKA_SENT_HEADERS_MAX];
     rd_kafka_topic_t *topic = topic_of(p, m->topic);
 
     if (topic == NULL) {

@@ -26,7 +26,7 @@
 struct env;
 struct kafka_producer;
 
-enum { KAFKA_TOPICS_MAX = 1000, KAFKA_TOPIC_NAME_MAX = 249 };
+enum { KAFKA_TOPICS_MAX = 1000, KAFKA_TOPIC_NAME_MAX = 249, KAFKA_SENT_HEADERS_MAX = 64 };
 
 /* What became of a message. */
 enum kafka_fate {

@@ -61,6 +61,12 @@ MUST_USE bool cloudevent_headers(const struct event *ev, struct arena *a,
                                  struct err *e);
 struct str cloudevent_body_type(const struct event *ev); /* empty: none is to be sent */
 
+/* The same for a record of Kafka in binary mode: "ce_" and values as they are, in UTF-8. cloudevent_body_type() is its
+ * header "content-type". */
+MUST_USE bool cloudevent_kafka_headers(const struct event *ev, struct arena *a,
+                                       struct cloudevent_header *headers, size_t max,
+                                       size_t *ret_count, struct err *e);
+
 /* What a request says; only headers that begin with "ce-", in any case, are looked at. */
 struct cloudevent_message {
     struct str content_type;

@@ -118,10 +118,17 @@ enum cloudevent_mode cloudevent_mode_of(struct str content_type)
 
 struct header_list {
     struct arena *a;
+    const char *prefix;
+    bool is_plain; /* values go as they are */
     struct cloudevent_header *headers;
     size_t max;
     size_t count;
 };
+
+static void add_as_it_is(struct str value, struct buf *out)
+{
+    buf_add_str(out, value);
+}
 
 static void add_header(struct header_list *l, struct str name, struct str value)
 {
@@ -131,33 +138,51 @@ static void add_header(struct header_list *l, struct str name, struct str value)
         return;
     }
     if (l->count < l->max) {
-        cloudevent_print_header(value, &text);
-        l->headers[l->count] = (struct cloudevent_header){
-            arena_printf(l->a, "ce-%.*s", STR_FMT(name)), arena_dup(l->a, buf_str(&text))};
+        (l->is_plain ? add_as_it_is : cloudevent_print_header)(value, &text);
+        l->headers[l->count] =
+            (struct cloudevent_header){arena_printf(l->a, "%s%.*s", l->prefix, STR_FMT(name)),
+                                       arena_dup(l->a, buf_str(&text))};
     }
     l->count++;
+}
+
+static bool add_headers(struct header_list *list, const struct event *ev, struct err *e)
+{
+    static const char *const names[CLOUDEVENT_OWN_HEADERS] = {
+        "specversion", "id", "source", "type", "time", "subject", "dataschema"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        add_header(list, str_of(names[i]), event_attribute(ev, str_of(names[i]), list->a));
+    }
+    for (size_t i = 0; i < ev->extension_count; i++) {
+        struct str name = ev->extensions[i].name;
+        add_header(list, name, event_attribute(ev, name, list->a));
+    }
+    return list->count <= list->max ||
+           err_set(e, ERR_LIMIT, "the event has %zu attributes, room is for %zu headers",
+                   list->count, list->max);
 }
 
 bool cloudevent_headers(const struct event *ev, struct arena *a, struct cloudevent_header *headers,
                         size_t max, size_t *ret_count, struct err *e)
 {
-    static const char *const names[CLOUDEVENT_OWN_HEADERS] = {
-        "specversion", "id", "source", "type", "time", "subject", "dataschema"};
-    struct header_list list = {.a = a, .headers = headers, .max = max};
+    struct header_list list = {.a = a, .prefix = "ce-", .headers = headers, .max = max};
+    bool ok = add_headers(&list, ev, e);
 
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        add_header(&list, str_of(names[i]), event_attribute(ev, str_of(names[i]), a));
-    }
-    for (size_t i = 0; i < ev->extension_count; i++) {
-        struct str name = ev->extensions[i].name;
-        add_header(&list, name, event_attribute(ev, name, a));
-    }
-    if (list.count > max) {
-        return err_set(e, ERR_LIMIT, "the event has %zu attributes, room is for %zu headers",
-                       list.count, max);
-    }
-    *ret_count = list.count;
-    return true;
+    *ret_count = ok ? list.count : *ret_count;
+    return ok;
+}
+
+bool cloudevent_kafka_headers(const struct event *ev, struct arena *a,
+                              struct cloudevent_header *headers, size_t max, size_t *ret_count,
+                              struct err *e)
+{
+    struct header_list list = {
+        .a = a, .prefix = "ce_", .is_plain = true, .headers = headers, .max = max};
+    bool ok = add_headers(&list, ev, e);
+
+    *ret_count = ok ? list.count : *ret_count;
+    return ok;
 }
 
 struct str cloudevent_body_type(const struct event *ev)

@@ -162,6 +162,37 @@ def test_a_dry_run_shows_messages(tmp_path):
         assert part in done.stdout
 
 
+def headers_of(broker, topic, count):
+    """The first <count> messages as kcat sees them: [(key, {header: value}, value)]."""
+    done = kafka_servers.kcat("-C", "-q", "-b", broker.plain, "-t", topic, "-o", "beginning", "-c", str(count),
+                              "-f", "%k\\t%h\\t%s\\n")
+    rows = [line.split("\t") for line in done.stdout.decode().splitlines()]
+    return [(key, dict(header.split("=", 1) for header in headers.split(",") if header), value)
+            for key, headers, value in rows]
+
+
+@pytest.mark.parametrize("mode", ["structured", "binary"])
+def test_cloudevents(real_broker, start_telex, mode):
+    topic = f"events-{mode}"
+    program = start_telex(config(real_broker.plain, topic, format="cloudevents", mode=mode, source="/here",
+                                 extensions={"stage": "prod"}, headers={"team": "x"}))
+    assert push(program, [record(number) for number in range(3)]).status == 204
+    found = net.wait_until("three events", lambda: (rows := headers_of(real_broker, topic, 3)) and len(rows) == 3 and rows, 40)
+    for key, headers, value in found:
+        assert headers.pop("team") == "x"
+        if mode == "structured":
+            assert headers == {"content-type": "application/cloudevents+json; charset=UTF-8"}
+            event = json.loads(value)
+            data = event.pop("data")
+        else:
+            assert headers.pop("content-type") == "application/json"
+            assert all(name.startswith("ce_") for name in headers)
+            event, data = {name[3:]: text for name, text in headers.items()}, json.loads(value)
+        assert key == event["partitionkey"] and event["stage"] == "prod" and event["id"]
+        assert (event["specversion"], event["source"], event["type"]) == ("1.0", "/here", "dev.telex.profile")
+        assert data["number"] in range(3) and data["labels"]["series"] == f"s{data['number']}"
+
+
 class Stream(threading.Thread):
     """Pushes records until it is told to stop; counts those that were acknowledged."""
 

@@ -57,29 +57,7 @@ static const struct option options[] = {
      .min = 1,
      .max = 10000,
      .help = "Records in one request of mode `batched`; a request ends at 1 MiB too."},
-    {.name = "source",
-     .type = OPTION_TEXT,
-     .offset = AT(naming.source),
-     .fallback = "/telex",
-     .help =
-         "The attribute `source` of records that are no events: a URI reference that names this "
-         "Telex, such as `https://telex.example.com/prod`. Receivers know copies by source and "
-         "id together."},
-    {.name = "type_prefix",
-     .type = OPTION_TEXT,
-     .offset = AT(naming.type_prefix),
-     .fallback = "dev.telex.",
-     .help = "What stands before the kind of the record in the attribute `type`: "
-             "`dev.telex.alert`, `.sample`, `.profile`, `.span`."},
-    {.name = "extensions",
-     .type = OPTION_MAP,
-     .offset = AT(naming.extensions),
-     .help = "More attributes of such events: names of a-z and 0-9, and texts."},
-    {.name = "extension_labels",
-     .type = OPTION_MAP,
-     .offset = AT(naming.extension_labels),
-     .help = "Attributes whose value is a label's, `{severity: severity}`; without the label there "
-             "is no such attribute."},
+    EVENT_NAMING_ROWS(AT(naming)),
     {.name = "webhook_origin",
      .type = OPTION_TEXT,
      .offset = AT(consent.origin),

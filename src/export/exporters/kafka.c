@@ -15,198 +15,11 @@
 #include "base/mem.h"
 #include "export/debug.h"
 #include "export/dry_run.h"
-#include "export/exporter_options.h"
-#include "export/exporters/kafka_words.h"
+#include "export/exporters/kafka_config.h"
+#include "export/exporters/kafka_message.h"
 #include "export/extra_labels.h"
-#include "net/kafka.h"
-#include "wire/record_json.h"
 
 enum { HALVINGS_MAX = 256, END_MS = 5000 };
-
-struct kafka_exporter_config {
-    struct exporter_common common;
-    struct kafka_config kafka;
-    struct str topic;
-    struct option_map topics; /* kind -> topic */
-    struct str key;
-    int format;
-    int timestamps; /* enum timestamps */
-    struct option_map headers;
-    int64_t message_timeout_ns;
-    bool transactions;
-};
-
-enum timestamps { TIMESTAMPS_RECORD, TIMESTAMPS_NOW };
-
-enum { KAFKA = offsetof(struct kafka_exporter_config, kafka) };
-
-static const char *const formats[] = {"json", NULL};
-static const char *const timestamps[] = {"record", "now", NULL};
-static const char *const alias_message_timeout[] = {"message_timeout_ms", "delivery_timeout_ms",
-                                                    "timeout", NULL};
-
-static const struct option options[] = {
-    EXPORTER_COMMON_ROWS,
-    KAFKA_CLIENT_ROWS(KAFKA),
-    {.name = "topic",
-     .type = OPTION_TEXT,
-     .offset = offsetof(struct kafka_exporter_config, topic),
-     .fallback = "telex-{kind}",
-     .help = "Where records go. `{kind}`, `{tenant}`, `{name}`, `{rule}`, `{group}`, `{database}` "
-             "and `{label.NAME}` stand for what the record has; bytes that a topic cannot have "
-             "become `_`."},
-    {.name = "topics",
-     .type = OPTION_MAP,
-     .offset = offsetof(struct kafka_exporter_config, topics),
-     .help = "Topics of single kinds, `alert: alerts`, in place of `topic`."},
-    {.name = "key",
-     .type = OPTION_TEXT,
-     .offset = offsetof(struct kafka_exporter_config, key),
-     .fallback = "series",
-     .help =
-         "What decides the partition, in which records stay in order. `series`: the labels of "
-         "a sample or alert, the trace of a span, the partitionkey or subject of an event; `none`; or a text with the words of "
-         "`topic`."},
-    {.name = "format",
-     .type = OPTION_ENUM,
-     .offset = offsetof(struct kafka_exporter_config, format),
-     .fallback = "json",
-     .choices = formats,
-     .help = "What a message holds: `json`, the object that webhooks and files get."},
-    {.name = "timestamps",
-     .type = OPTION_ENUM,
-     .flags = OPTION_ADVANCED,
-     .offset = offsetof(struct kafka_exporter_config, timestamps),
-     .fallback = "record",
-     .choices = timestamps,
-     .help = "The time of messages. Brokers keep a message for so long after it: with `record`, "
-             "old records that are sent late are soon gone."},
-    {.name = "headers",
-     .type = OPTION_MAP,
-     .offset = offsetof(struct kafka_exporter_config, headers),
-     .help = "Headers of every message."},
-    {.name = "message_timeout",
-     .aliases = alias_message_timeout,
-     .type = OPTION_DURATION,
-     .offset = offsetof(struct kafka_exporter_config, message_timeout_ns),
-     .fallback = "30s",
-     .min = 1,
-     .max = 900,
-     .unit = "s",
-     .help = "Time for a batch to be acknowledged, in which the client tries again by itself. What "
-             "was sent and not acknowledged by then may be there twice."},
-    {.name = "transactions",
-     .type = OPTION_BOOL,
-     .offset = offsetof(struct kafka_exporter_config, transactions),
-     .fallback = "false",
-     .help = "Send each batch in a transaction: consumers that read what is committed see all of "
-             "it or nothing."},
-    KAFKA_PRODUCER_ROWS(KAFKA),
-};
-
-static const struct option_table option_table = {
-    .name = "exporter kafka",
-    .help = "Records as messages to Kafka.",
-    .options = options,
-    .count = ARRAY_LEN(options),
-    .config_size = sizeof(struct kafka_exporter_config),
-};
-
-/* ---- the config ---- */
-
-static bool check_text(const struct yaml_node *node, struct str option, struct str text,
-                       bool is_topic, struct err *e)
-{
-    const struct yaml_node *at = yaml_get(node, option);
-    struct err why = ERR_INIT;
-
-    return kafka_words_check(text, is_topic, &why) ||
-           yaml_err(at != NULL ? at : node, e, ERR_CONFIG, "%.*s '%.*s': %s", STR_FMT(option),
-                    STR_FMT(text), why.message);
-}
-
-static bool is_kind(struct str name)
-{
-    for (int i = 0; i < RECORD_KINDS; i++) {
-        if (str_eq(name, str_of(record_kind_name((enum record_kind)i)))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool check_topics(const struct kafka_exporter_config *c, const struct yaml_node *node,
-                         struct err *e)
-{
-    for (size_t i = 0; i < c->topics.count; i++) {
-        const struct option_pair *pair = &c->topics.items[i];
-        if (!is_kind(pair->name)) {
-            return yaml_err(pair->node != NULL ? pair->node : node, e, ERR_CONFIG,
-                            "topics: '%.*s' is no kind of record; expected sample, alert, event, "
-                            "span or profile",
-                            STR_FMT(pair->name));
-        }
-        if (!check_text(node, STR("topics"), pair->value, true, e)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool check_transactions(const struct kafka_exporter_config *c, const struct yaml_node *node,
-                               struct err *e)
-{
-    const struct yaml_node *at = yaml_get(node, STR("transactions"));
-    bool has_id = c->kafka.transactional_id.len > 0;
-
-    at = at != NULL ? at : node;
-    if (c->transactions != has_id) {
-        return yaml_err(at, e, ERR_CONFIG,
-                        has_id
-                            ? "transactional_id has no meaning without transactions: true"
-                            : "transactions need a transactional_id, which no other producer has");
-    }
-    if (c->transactions && c->common.buffer.lanes > 1) {
-        return yaml_err(at, e, ERR_CONFIG,
-                        "transactions go with one lane: lanes would shut each other out");
-    }
-    return true;
-}
-
-static bool check(const void *config, const struct yaml_node *node, struct err *e)
-{
-    const struct kafka_exporter_config *c = config;
-    bool has_words = !str_eq(c->key, STR("series")) && !str_eq(c->key, STR("none"));
-    struct err why = ERR_INIT;
-
-    if (!kafka_options_check(&c->kafka, node, e) || !check_topics(c, node, e) ||
-        !check_transactions(c, node, e) || !check_text(node, STR("topic"), c->topic, true, e) ||
-        (has_words && !check_text(node, STR("key"), c->key, false, e))) {
-        return false;
-    }
-    return kafka_check(&c->kafka, &why) || yaml_err(node, e, ERR_CONFIG, "%s", why.message);
-}
-
-static bool advise(const void *config, const struct yaml_node *node, struct err *e)
-{
-    const struct kafka_exporter_config *c = config;
-    enum kafka_security security = kafka_security(&c->kafka);
-
-    if (str_eq(c->key, STR("none"))) {
-        return !yaml_err(node, e, ERR_CONFIG,
-                         "key: none spreads the records of a series over all partitions: consumers "
-                         "see them out of order");
-    }
-    if (c->kafka.sasl_mechanism == KAFKA_SASL_PLAIN && security == KAFKA_SASL_PLAINTEXT) {
-        return !yaml_err(node, e, ERR_CONFIG,
-                         "sasl_mechanism PLAIN sends the password in the clear; use "
-                         "security_protocol: sasl_ssl");
-    }
-    if (c->common.buffer.lanes > 1 && c->kafka.buffer_bytes > INT64_C(1) << 30) {
-        return !yaml_err(node, e, ERR_CONFIG, "each lane has a buffer_memory of its own");
-    }
-    return false;
-}
 
 /* ---- the leaf ---- */
 
@@ -233,11 +46,8 @@ struct kafka_sink {
     struct unsure unsure;
     const struct dry_run *dry; /* or NULL */
     struct debug debug;
-    struct buf topic;
-    struct buf key;
-    struct buf value;
+    struct kafka_maker maker;
     /* of one call */
-    struct record_objects *objects;
     struct outcome *out;
     struct row *rows;
     uint32_t at_once; /* rows that are sent before their reports are waited for */
@@ -292,33 +102,6 @@ static void take_report(void *arg, const struct kafka_report *report)
 
 /* ---- sending ---- */
 
-static struct str topic_text(const struct kafka_exporter_config *c, const struct kafka_row *row)
-{
-    struct str kind = str_of(record_kind_name(row->info->kind));
-
-    for (size_t i = 0; i < c->topics.count; i++) {
-        if (str_eq(c->topics.items[i].name, kind)) {
-            return c->topics.items[i].value;
-        }
-    }
-    return c->topic;
-}
-
-/* Topic and key of a row; false when it has no topic. */
-static bool make_words(struct kafka_sink *s, const struct kafka_row *row)
-{
-    const struct kafka_exporter_config *c = s->config;
-
-    buf_clear(&s->topic);
-    buf_clear(&s->key);
-    if (str_eq(c->key, STR("series"))) {
-        kafka_key_of(row, &s->key);
-    } else if (!str_eq(c->key, STR("none"))) {
-        kafka_words_add(c->key, row, &s->key);
-    }
-    return kafka_words_topic(topic_text(c, row), row, &s->topic);
-}
-
 /* The message as kcat would print it: topic, key and headers in front. */
 static void show(struct kafka_sink *s, const struct kafka_message *m)
 {
@@ -331,6 +114,9 @@ static void show(struct kafka_sink *s, const struct kafka_message *m)
     for (size_t i = 0; i < m->headers->count; i++) {
         const struct option_pair *header = &m->headers->items[i];
         buf_addf(&head, "%.*s: %.*s\n", STR_FMT(header->name), STR_FMT(header->value));
+    }
+    if (m->value.ptr == NULL) {
+        buf_add_text(&head, "no value: a tombstone\n");
     }
     s->dry->take(s->dry->arg, s->name, buf_str(&head), m->value);
 }
@@ -366,36 +152,33 @@ static bool produce(struct kafka_sink *s, const struct kafka_message *m, struct 
     }
 }
 
+/* A row of which no message comes is refused, by itself. */
+static void refuse_row(struct row *row, const char *why)
+{
+    row->verdict = VERDICT_REJECTED;
+    row->is_judged = true;
+    row->why = why;
+}
+
 /* All messages of row <i>; false when it is to be stopped there. */
 static bool send_row(struct kafka_sink *s, uint32_t i, struct wait wait)
 {
-    const struct kafka_row row = kafka_row_of(s->objects, i);
-    uint32_t count = record_objects_count(s->objects, i);
-
-    s->rows[i] = (struct row){.verdict = VERDICT_DELIVERED};
-    if (count > 0 && !make_words(s, &row)) {
-        s->rows[i] =
-            (struct row){.verdict = VERDICT_REJECTED, .is_judged = true, .why = "it has no topic"};
-        return true;
-    }
+    uint32_t count = kafka_maker_count(&s->maker, i);
+    struct row *row = &s->rows[i];
     bool ok = true;
+
+    *row = (struct row){.verdict = VERDICT_DELIVERED};
     for (uint32_t part = 0; ok && part < count; part++) {
-        buf_clear(&s->value);
-        record_objects_add(s->objects, i, part, &s->value);
-        const struct kafka_message m = {
-            .topic = buf_str(&s->topic),
-            .key = s->key.len > 0 ? buf_str(&s->key) : STR_NONE,
-            .value = buf_str(&s->value),
-            .headers = &s->config->headers,
-            .time_ms = s->config->timestamps == TIMESTAMPS_RECORD && row.time_ns > 0
-                           ? row.time_ns / NS_PER_MS
-                           : 0,
-            .tag = i,
-        };
+        struct kafka_message m;
+        const char *why = kafka_maker_make(&s->maker, i, part, &m);
+        if (why != NULL) {
+            refuse_row(row, why);
+            return true;
+        }
         ok = produce(s, &m, wait);
     }
-    if (!ok && s->rows[i].verdict == VERDICT_DELIVERED) {
-        s->rows[i].verdict = VERDICT_RETRY;
+    if (!ok && row->verdict == VERDICT_DELIVERED) {
+        row->verdict = VERDICT_RETRY;
     }
     return ok;
 }
@@ -710,22 +493,21 @@ static void kafka_sink_deliver(struct sink *sink, struct view view, struct wait 
 {
     struct kafka_sink *s = container_of(sink, struct kafka_sink, super);
     AUTO(batch_autounref) struct batch *labelled = NULL;
-    AUTO(record_objects_release) struct record_objects objects = {0};
     int64_t began_ns = clock_mono_ns(s->env->clock);
     struct view sent = view;
 
     if (!extra_labels_view(&s->config->common.labels, &sent, &labelled, &ret->err) ||
-        !record_objects_init(&objects, sent, &ret->err)) {
+        !kafka_maker_begin(&s->maker, sent, &ret->err)) {
         ret->rest = VERDICT_REJECTED;
         return;
     }
     AUTO(mem_autofree) struct row *rows = mem_alloc0((size_t)view.n + 1, sizeof(*rows));
-    s->objects = &objects;
     s->out = ret;
     s->rows = rows;
     deliver_rows(s, view,
                  wait_limit_ms(wait, s->env->clock, s->config->message_timeout_ns / NS_PER_MS));
     tell(s, view.n);
+    kafka_maker_end(&s->maker);
     s->rows = NULL;
     debug_tell(&s->debug, view, ret, clock_mono_ns(s->env->clock) - began_ns);
 }
@@ -748,9 +530,7 @@ static void kafka_sink_close(struct sink *sink)
     close_producer(s);
     forget_unsure(s);
     debug_close(&s->debug);
-    buf_release(&s->topic);
-    buf_release(&s->key);
-    buf_release(&s->value);
+    kafka_maker_release(&s->maker);
     mem_free(s->name.ptr);
     mem_free(s);
 }
@@ -775,9 +555,7 @@ static bool open_sink(const struct exporter_place *place, const void *config,
     s->at_once = UINT32_MAX;
     s->dry = place->dry;
     debug_open(&s->debug, place, &c->common);
-    buf_init(&s->topic, BUF_SMALL);
-    buf_init(&s->key, BUF_UNLIMITED);
-    buf_init(&s->value, BUF_UNLIMITED);
+    kafka_maker_init(&s->maker, c);
     *ret_sink = &s->super;
     return true;
 }
@@ -789,8 +567,8 @@ const struct exporter_kind exporter_kafka = {
     .caps = EXPORTER_SHOWS,
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_PROFILE) |
              TAKES(RECORD_SPAN) | TAKES(RECORD_EVENT),
-    .options = &option_table,
-    .check = check,
-    .advise = advise,
+    .options = &kafka_exporter_options,
+    .check = kafka_exporter_check,
+    .advise = kafka_exporter_advise,
     .open = open_sink,
 };
