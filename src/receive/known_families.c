@@ -83,7 +83,7 @@ static void drop(struct known_families *k, struct known_family *f) REQUIRES(&k->
 /* Lets go of those that nobody says any more. */
 static void make_room(struct known_families *k, int64_t now_ns) REQUIRES(&k->lock)
 {
-    const int64_t oldest_ns = now_ns - KNOWN_FORGET_MIN * 60 * NS_PER_S;
+    const int64_t oldest_ns = now_ns - NS_PER_S * 60 * KNOWN_FORGET_MIN;
     uint32_t at = 0;
     void *meta;
 

@@ -15,6 +15,7 @@ import sys
 import pytest
 
 INSTALL_SECONDS = 300
+NOT_HAD = {}  # folder -> why; asked for once in a run, since it takes its time
 
 
 def cache():
@@ -44,10 +45,12 @@ def interpreter(*requirements):
     folder = cache() / name
     with open(cache() / (name + ".lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
+        if not folder.exists() and folder not in NOT_HAD:
             try:
                 make(folder, requirements)
             except (subprocess.SubprocessError, OSError) as problem:
                 said = getattr(problem, "stderr", None) or str(problem).encode()
-                pytest.skip(f"{' '.join(requirements)} is not to be had: {said.decode(errors='replace').strip()[-200:]}")
+                NOT_HAD[folder] = said.decode(errors="replace").strip()[-200:]
+        if not folder.exists():
+            pytest.skip(f"{' '.join(requirements)} is not to be had: {NOT_HAD[folder]}")
     return folder / "bin" / "python3"

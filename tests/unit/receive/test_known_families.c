@@ -108,7 +108,7 @@ static void fill(struct known_families *k, int from, int count, int64_t now_ns, 
 static void who_is_not_repeated_makes_room(void **state)
 {
     static const char *const names[] = {"f1", "f70000", NULL};
-    const int64_t later_ns = (KNOWN_FORGET_MIN + 1) * 60 * NS_PER_S;
+    const int64_t later_ns = NS_PER_S * 60 * (KNOWN_FORGET_MIN + 1);
     struct known_families k = {0};
 
     (void)state;
