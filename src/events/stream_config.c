@@ -106,27 +106,27 @@ static bool find_policy(struct stream_config *s, struct err *e)
 
 /* ---- the exporter of a sink ---- */
 
-static bool is_skip_verify(struct str key)
+/* All options of <from>. */
+static void add_options(struct yaml_made *to, const struct yaml_node *from)
 {
-    return str_eq(key, STR("insecureSkipVerify")) || str_eq(key, STR("insecure_skip_verify"));
+    for (const struct yaml_node *n = from->first; n != NULL; n = n->next) {
+        (void)yaml_make_add(to, n->key, n);
+    }
 }
 
-/* All options of <from>; insecureSkipVerify, which stands among them in the seed, where TLS has it. */
-static void add_options(struct yaml_made *to, const struct yaml_node *from, const char *tls)
+/* Does an oidc section say itself what proves who we are? */
+static bool has_proof(const struct yaml_node *oidc)
 {
-    struct yaml_made made = {0};
+    static const char *const proofs[] = {"client_secret",        "client_secret_file",
+                                         "client_secret_secret", "private_key",
+                                         "private_key_file",     "private_key_secret"};
 
-    for (const struct yaml_node *n = from->first; n != NULL; n = n->next) {
-        if (is_skip_verify(n->key)) {
-            made = yaml_make(to->arena, n, YAML_MAPPING);
-            (void)yaml_make_add(&made, STR("insecure_skip_verify"), n);
-        } else {
-            (void)yaml_make_add(to, n->key, n);
+    for (size_t i = 0; i < ARRAY_LEN(proofs); i++) {
+        if (yaml_get(oidc, str_of(proofs[i])) != NULL) {
+            return true;
         }
     }
-    if (made.node != NULL && yaml_get(from, str_of(tls)) == NULL) {
-        (void)yaml_make_add(to, str_of(tls), made.node);
-    }
+    return false;
 }
 
 static bool check_mapping(const struct yaml_node *node, const char *example, struct err *e)
@@ -140,9 +140,8 @@ static void add_oidc(struct yaml_made *exporter, const struct stream_options *o,
 {
     struct yaml_made made = yaml_make(exporter->arena, o->oidc, YAML_MAPPING);
 
-    add_options(&made, o->oidc, "tls_config");
-    if (o->oidc_secret_name.len > 0 && yaml_get(o->oidc, STR("client_secret")) == NULL &&
-        yaml_get(o->oidc, STR("clientSecret")) == NULL) {
+    add_options(&made, o->oidc);
+    if (o->oidc_secret_name.len > 0 && !has_proof(o->oidc)) {
         yaml_make_text(&made, STR("client_secret_secret"), o->oidc_secret_name, at);
     }
     (void)yaml_make_add(exporter, STR("oauth2"), made.node);
@@ -190,7 +189,7 @@ static bool make_exporter(struct streams_config *c, struct stream_config *s,
             yaml_make_text(&made, STR("source"), STR("telex"), o->sink);
         }
     }
-    add_options(&made, o->sink, "tls");
+    add_options(&made, o->sink);
     if (o->oidc != NULL) {
         const struct yaml_node *secret = yaml_get(options, STR("oidcSecretName"));
         secret = secret != NULL ? secret : yaml_get(options, STR("oidc_secret_name"));

@@ -212,3 +212,20 @@ def test_verification_that_is_off_is_told(tmp_path, start_provider, start_telex)
     assert sum(program.metrics()["telex_http_unverified_clients"].values()) >= 1
     done = subprocess.run([BINARY, "check", "-c", program.config_path], capture_output=True, text=True, timeout=30, check=False)
     assert "certificates are not verified here" in done.stdout + done.stderr
+
+
+def test_the_seeds_switches_beside_tls(tmp_path):
+    """insecureSkipVerify stands beside a tls section, in a stream's sink and oidc too; a key goes before oidcSecretName."""
+    make_authority(tmp_path)
+    tls = {"ca_file": str(tmp_path / "ca.pem")}
+    path = tmp_path / "telex.yaml"
+    path.write_text(json.dumps({
+        "state": {"path": str(tmp_path / "data")}, "receive": {"events": True},
+        "events": {"one": {
+            "source": {"type": "embedded"}, "metadata": {"cluster": "c"}, "oidcSecretName": "no-such-secret",
+            "sink": {"endpoint": "https://127.0.0.1:1/", "tls": tls, "insecureSkipVerify": True},
+            "oidc": {"issuer": "https://127.0.0.1:2", "clientId": "me", "private_key_file": str(make_key(tmp_path, "EC")[0]),
+                     "tls": tls, "insecureSkipVerify": False}}}}))
+    done = subprocess.run([BINARY, "check", "-c", path], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (done.stdout + done.stderr).count("certificates are not verified here") == 1
