@@ -79,25 +79,12 @@ static void remember(struct measure_sink *s, const struct job *j, const struct f
 
 /* ---- the delivery ---- */
 
-/* How bad a verdict is for the row that it is a part of. */
-static unsigned badness(enum verdict v)
-{
-    static const uint8_t bad[VERDICTS] = {
-        [VERDICT_DELIVERED] = 0, [VERDICT_HELD] = 1,    [VERDICT_REJECTED] = 2,
-        [VERDICT_RETRY] = 3,     [VERDICT_UNKNOWN] = 4, [VERDICT_HALT] = 5,
-    };
-
-    return bad[v];
-}
-
 static struct fate worst_of(const struct fate *fates, uint32_t from, uint32_t end)
 {
     struct fate worst = {VERDICT_DELIVERED, NULL};
 
     for (uint32_t i = from; i < end; i++) {
-        if (badness(fates[i].verdict) > badness(worst.verdict)) {
-            worst = fates[i];
-        }
+        worst = fate_worse(worst, fates[i]);
     }
     return worst;
 }

@@ -53,7 +53,34 @@ struct str outcome_reason(const struct outcome *out)
     return out->err.message[0] != '\0' ? str_of(out->err.message) : STR("not delivered");
 }
 
-/* ---- from rows to an outcome ---- */
+/* ---- from calls and rows to an outcome ---- */
+
+void outcome_add(struct outcome *out, const struct outcome *one)
+{
+    bool is_first = !verdict_is_owed(out->rest);
+
+    out->requests += one->requests;
+    out->bytes += one->bytes;
+    out->dropped += one->dropped;
+    if (one->retry_after_ms > out->retry_after_ms) {
+        out->retry_after_ms = one->retry_after_ms;
+    }
+    if (is_first && (verdict_is_owed(one->rest) || out->err.code == ERR_NONE)) {
+        out->rest = one->rest;
+        out->status = one->status != 0 ? one->status : out->status;
+        out->err = one->err.code != ERR_NONE ? one->err : out->err;
+    }
+}
+
+struct fate fate_worse(struct fate a, struct fate b)
+{
+    static const uint8_t bad[VERDICTS] = {
+        [VERDICT_DELIVERED] = 0, [VERDICT_HELD] = 1,    [VERDICT_REJECTED] = 2,
+        [VERDICT_RETRY] = 3,     [VERDICT_UNKNOWN] = 4, [VERDICT_HALT] = 5,
+    };
+
+    return bad[b.verdict] > bad[a.verdict] ? b : a;
+}
 
 /* The verdict that rest is to have: the one that most wants another try, else none (DELIVERED). */
 static enum verdict owed_verdict(const struct fate *fates, uint32_t n)

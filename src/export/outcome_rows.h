@@ -28,6 +28,12 @@ static inline bool verdict_is_owed(enum verdict verdict)
 /* The rows of <view> that are still owed, in order; *ret_count of them. */
 uint32_t *fates_owed(const struct fate *fates, struct view view, uint32_t *ret_count);
 
+/* Adds what another call of one delivery did: of several that failed, the first that is owed is told of. */
+void outcome_add(struct outcome *out, const struct outcome *one);
+
+/* The fate that is worse for what both are a part of. */
+struct fate fate_worse(struct fate a, struct fate b);
+
 /*
  * Says in <out> what became of <n> rows, one fate each; a reason that is NULL is the outcome's error. When any
  * row is owed, so is the rest, even behind the last row: whoever counts calls sees one that failed. When none is, it

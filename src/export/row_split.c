@@ -35,24 +35,6 @@ static void choose_rows(struct row_split *s, const struct samples *samples, stru
     }
 }
 
-/* Of several calls that failed, the first one that is owed is told of. */
-static void add_outcome(struct outcome *ret, const struct outcome *one)
-{
-    bool is_first = !verdict_is_owed(ret->rest);
-
-    ret->requests += one->requests;
-    ret->bytes += one->bytes;
-    ret->dropped += one->dropped;
-    if (one->retry_after_ms > ret->retry_after_ms) {
-        ret->retry_after_ms = one->retry_after_ms;
-    }
-    if (is_first && (verdict_is_owed(one->rest) || ret->err.code == ERR_NONE)) {
-        ret->rest = one->rest;
-        ret->status = one->status != 0 ? one->status : ret->status;
-        ret->err = one->err.code != ERR_NONE ? one->err : ret->err;
-    }
-}
-
 /* Calls a leaf with its rows, and notes what became of them; gives the fates that hold the reasons. */
 static struct fate *deliver_part(struct part *part, struct view view, struct wait wait,
                                  struct fate *fates, struct outcome *out)
@@ -77,7 +59,7 @@ static void deliver_apart(struct row_split *s, struct view view, struct wait wai
         outcome_init(&s->outcomes[i]);
         if (s->parts[i].index.len > 0) {
             mem_free(deliver_part(&s->parts[i], view, wait, fates, &s->outcomes[i]));
-            add_outcome(ret, &s->outcomes[i]);
+            outcome_add(ret, &s->outcomes[i]);
         }
     }
     outcome_word(ret, fates, view.n, VERDICT_DELIVERED);

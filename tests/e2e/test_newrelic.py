@@ -100,3 +100,39 @@ def test_samples_and_values_that_it_has_not(scene, start_newrelic):
     scene.wait_evaluations("some", 4)
     assert program.sigterm() == 0
     assert server.violations == [] and {row["attributes"]["instance"] for row in server.metrics} == {"a"}
+
+
+def test_a_trace_api_that_is_down_holds_up_nothing_else(start_newrelic, start_telex):
+    server = start_newrelic()
+    real, is_down = server.answer, [True]
+    server.answer = lambda request: Answer(503) if is_down and request.path == "/trace/v1" else real(request)
+    program = start_telex({"receive": {"profiles": True}, "exporters": {"nr": {**server.config(), **FAST_RETRY}}})
+    push(program, [{"function_name": "load", "execution_time_ms": 1}])
+    net.wait_until("a try", lambda: server.requests)
+    push(program, [{"rows": 1}, {"rows": 2}])
+    net.wait_until("the metrics", lambda: len(server.metrics) == 2)
+    assert server.spans == []
+    is_down.clear()
+    net.wait_until("the span", lambda: len(server.spans) == 1)
+    assert len(server.metrics) == 2 and server.violations == []
+
+
+def test_what_one_api_took_is_not_told_it_again(start_newrelic, start_telex):
+    """Events are refused for a while: the metrics of the same profiles arrive, once; then the other way round."""
+    server = start_newrelic()
+    real, down = server.answer, ["/v1/accounts/1234567/events"]
+    server.answer = lambda request: Answer(503) if request.path in down else real(request)
+    program = start(start_telex, server, event_types=EVENT_TYPES)
+    push(program, [{"messages_per_second": 1}, {"messages_per_second": 2}])
+    net.wait_until("the metrics", lambda: len(server.metrics) == 2)
+    net.wait_until("tries", lambda: sum(r.path == down[0] for r in server.requests) >= 3)
+    assert server.events == []
+    down[0] = "/metric/v1"
+    net.wait_until("the events", lambda: len(server.events) == 2)
+    push(program, [{"messages_per_second": 3}])
+    net.wait_until("the event", lambda: len(server.events) == 3)
+    assert len(server.metrics) == 2 and sum(r.path == "/metric/v1" for r in server.requests) >= 2
+    down.clear()
+    net.wait_until("the metric", lambda: len(server.metrics) == 3)
+    assert program.sigterm() == 0
+    assert len(server.events) == 3 and server.violations == []

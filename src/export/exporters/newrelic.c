@@ -404,78 +404,103 @@ static const struct http_exporter http_events = {
 
 /* ---- the sink ---- */
 
+enum { DIRECT, EVENTS, WAYS };
+
 struct newrelic_sink {
     struct sink super;
-    struct sink *direct;
-    struct sink *events;
+    struct sink *ways[WAYS];
     const struct newrelic_config *config;
-    struct batch *told; /* whose events were taken: <is_told> by its rows; or NULL */
-    bool *is_told;
+    struct batch *told;  /* that is being told both ways; or NULL */
+    bool *is_told[WAYS]; /* by its rows */
 };
+
+static void forget(struct newrelic_sink *s)
+{
+    batch_unref(s->told);
+    s->told = NULL;
+    for (size_t i = 0; i < WAYS; i++) {
+        mem_free(s->is_told[i]);
+        s->is_told[i] = NULL;
+    }
+}
 
 static void remember(struct newrelic_sink *s, struct batch *b)
 {
     if (s->told == b) {
         return;
     }
-    batch_unref(s->told);
-    mem_free(s->is_told);
+    forget(s);
     s->told = batch_ref(b);
-    s->is_told = mem_alloc0(batch_rows(b), sizeof(bool));
+    for (size_t i = 0; i < WAYS; i++) {
+        s->is_told[i] = mem_alloc0((size_t)batch_rows(b) + 1, sizeof(bool));
+    }
 }
 
-static bool all_told(const struct newrelic_sink *s, struct view view)
+/* One way's part of a delivery. */
+struct way {
+    uint32_t *index; /* rows of the view that are still to be told */
+    uint32_t *rows;  /* the same in the batch */
+    uint32_t count;
+    struct outcome out;
+};
+
+static void way_open(struct way *way, const bool *is_told, struct view view)
 {
+    *way = (struct way){.index = mem_alloc(((size_t)view.n + 1) * sizeof(uint32_t)),
+                        .rows = mem_alloc(((size_t)view.n + 1) * sizeof(uint32_t))};
+    outcome_init(&way->out);
     for (uint32_t i = 0; i < view.n; i++) {
-        if (!s->is_told[view_row(view, i)]) {
-            return false;
+        if (!is_told[view_row(view, i)]) {
+            way->index[way->count] = i;
+            way->rows[way->count++] = view_row(view, i);
         }
     }
-    return true;
 }
 
-/* Rows whose event is refused are refused, wherever else they arrived. */
-static void add_refused(struct newrelic_sink *s, struct view view, struct outcome *events,
-                        struct outcome *ret)
+static void way_close(struct way *way)
 {
-    struct fate *of_events = outcome_fates(events, view.n);
-    struct fate *of_rest = outcome_fates(ret, view.n);
-
-    for (uint32_t i = 0; i < view.n; i++) {
-        s->is_told[view_row(view, i)] |= of_events[i].verdict == VERDICT_DELIVERED;
-        if (of_events[i].verdict == VERDICT_REJECTED && of_rest[i].verdict == VERDICT_DELIVERED) {
-            outcome_except(ret, i, VERDICT_REJECTED, of_events[i].reason);
-        }
-    }
-    mem_free(of_events);
-    mem_free(of_rest);
+    mem_free(way->index);
+    mem_free(way->rows);
+    outcome_release(&way->out);
 }
 
+/* What became of its rows goes into <fates>, whose reasons are the way's. */
+static void tell(struct sink *sink, struct way *way, struct view view, bool *is_told,
+                 struct wait wait, struct fate *fates)
+{
+    struct view rest = {.batch = view.batch, .rows = way->rows, .n = way->count};
+
+    if (way->count == 0) {
+        return;
+    }
+    sink->ops->deliver(sink, way->count == view.n ? view : rest, wait, &way->out);
+    struct fate *own = outcome_fates(&way->out, way->count);
+    for (uint32_t i = 0; i < way->count; i++) {
+        is_told[way->rows[i]] = own[i].verdict == VERDICT_DELIVERED;
+        fates[way->index[i]] = fate_worse(fates[way->index[i]], own[i]);
+    }
+    mem_free(own);
+}
+
+/* A record has arrived when both ways have it. What one took is not told there again while the other is tried
+ * again. */
 static void deliver_both(struct newrelic_sink *s, struct view view, struct wait wait,
                          struct outcome *ret)
 {
-    AUTO(outcome_release) struct outcome events;
+    struct fate *fates = mem_alloc0((size_t)view.n + 1, sizeof(*fates)); /* delivered */
+    struct way ways[WAYS];
 
-    outcome_init(&events);
     remember(s, view.batch);
-    if (!all_told(s, view)) {
-        s->events->ops->deliver(s->events, view, wait, &events);
-        if (verdict_is_owed(events.rest) && events.settled < view.n) {
-            ret->rest = events.rest;
-            ret->status = events.status;
-            ret->retry_after_ms = events.retry_after_ms;
-            ret->err = events.err;
-            ret->requests = events.requests;
-            ret->bytes = events.bytes;
-            return;
-        }
-    } else {
-        outcome_settle(&events, view.n);
+    for (size_t i = 0; i < WAYS; i++) {
+        way_open(&ways[i], s->is_told[i], view);
+        tell(s->ways[i], &ways[i], view, s->is_told[i], wait, fates);
+        outcome_add(ret, &ways[i].out);
     }
-    s->direct->ops->deliver(s->direct, view, wait, ret);
-    ret->requests += events.requests;
-    ret->bytes += events.bytes;
-    add_refused(s, view, &events, ret);
+    outcome_word(ret, fates, view.n, VERDICT_DELIVERED);
+    for (size_t i = 0; i < WAYS; i++) {
+        way_close(&ways[i]);
+    }
+    mem_free(fates);
 }
 
 static void deliver(struct sink *sink, struct view view, struct wait wait, struct outcome *ret)
@@ -486,7 +511,7 @@ static void deliver(struct sink *sink, struct view view, struct wait wait, struc
     if (kind != RECORD_SAMPLE && event_node(s->config, kind) != NULL) {
         deliver_both(s, view, wait, ret);
     } else {
-        s->direct->ops->deliver(s->direct, view, wait, ret);
+        s->ways[DIRECT]->ops->deliver(s->ways[DIRECT], view, wait, ret);
     }
 }
 
@@ -494,10 +519,10 @@ static void close_sink(struct sink *sink)
 {
     struct newrelic_sink *s = container_of(sink, struct newrelic_sink, super);
 
-    sink_close(s->direct);
-    sink_close(s->events);
-    batch_unref(s->told);
-    mem_free(s->is_told);
+    for (size_t i = 0; i < WAYS; i++) {
+        sink_close(s->ways[i]);
+    }
+    forget(s);
     mem_free(s);
 }
 
@@ -511,8 +536,8 @@ static bool open_sink(const struct exporter_place *place, const void *config,
 
     s->super.ops = &ops;
     s->config = c;
-    if (!measure_http_open(&http, place, config, &c->measures, &s->direct, e) ||
-        !http_sink_open(&http_events, place, config, &s->events, e)) {
+    if (!measure_http_open(&http, place, config, &c->measures, &s->ways[DIRECT], e) ||
+        !http_sink_open(&http_events, place, config, &s->ways[EVENTS], e)) {
         close_sink(&s->super);
         return false;
     }
