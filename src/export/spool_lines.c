@@ -108,7 +108,7 @@ static size_t weight(const struct labels *labels)
 {
     enum { COLUMNS = 4, CELL_BYTES = 80, MORE = 200 };
 
-    return labels_bytes(labels).len + MORE + (labels->count + COLUMNS) * CELL_BYTES;
+    return labels_bytes(labels).len + MORE + ((size_t)labels->count + COLUMNS) * CELL_BYTES;
 }
 
 static void add_sample(struct spool_lines *l, struct record_objects *o, uint32_t i, uint32_t part,

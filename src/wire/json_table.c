@@ -352,7 +352,7 @@ static bool is_seen(const struct json_table *t, const struct json_shape *shape, 
 /* A line that t->flat has. */
 static void look_at_simple(struct json_table *t, struct str line, make_shape *make)
 {
-    int64_t places[JSON_FLAT_MAX];
+    int64_t places[JSON_FLAT_MAX] = {0};
     struct json_gaps gaps;
     struct json_shape *shape = NULL;
 
