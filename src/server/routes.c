@@ -255,6 +255,13 @@ const struct resource server_pushes[] = {
          "`receive.remote_write` is on. 204 when every exporter that the routes chose has it on disk; 400 with the "
          "place of what is wrong, 413 beyond `receive.max_body` or `receive.max_decoded`, 415 for anything else; "
          "503 with `Retry-After` when there is no room or no exporter takes samples. See [receive](receive.md)."},
+    {.route = {.method = "POST", .pattern = "/api/v1/events", .access = HTTP_ACCESS_CLIENT},
+     .help =
+         "Takes CloudEvents (structured, binary, batched) and plain JSON, where `receive.events` is on. 202 when all are "
+         "on disk in Telex's own table, with `Telex-Events-New` and `Telex-Events-Known`; 400 with the event and the "
+         "place of what is wrong; 413, 415; 503 with `Retry-After` when there is no room. See [receive](receive.md#events)."},
+    {.route = {.method = "OPTIONS", .pattern = "/api/v1/events"},
+     .help = "The handshake of the CloudEvents webhook specification: consent to whoever asks."},
     {.route = {.method = "POST", .pattern = "/api/v2/alerts", .access = HTTP_ACCESS_CLIENT},
      .help =
          "Takes the alerts that Prometheus and vmalert post to an Alertmanager, where `receive.alerts` is on. 200 when "
