@@ -384,7 +384,10 @@ def test_it_is_patient_and_keeps_alive(server, table):
         for _ in range(3):
             time.sleep(2)  # the server drops who says nothing for three seconds
             assert events.ask("tend")["result"] == "ok"
+        behind = events.ask("measure")
+        assert behind["behind"] == -1 and abs(behind["head_ns"] / 1e9 - time.time()) < 5
         assert len(events.read(20000 - read, limit=5000)) == 20000 - read
+        assert events.ask("measure")["behind"] == 0
 
 
 def test_forget_drops_what_was_made(server, table):

@@ -2,11 +2,14 @@
 #include "events/sources/postgresql_int.h"
 #include "events/sources/sources.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/number.h"
 
 #include <ctype.h>
 #include <string.h>
+
+enum { UNREAD_BYTES = 1 << 20 }; /* of the log, below which nothing is called behind */
 
 static const char *const alias_connection[] = {"connection_url", "dsn", "url", NULL};
 static const char *const alias_tables[] = {"table", NULL};
@@ -210,30 +213,48 @@ static void add_name(struct buf *out, struct str given, struct str stream)
     }
 }
 
+/* What the slot's row says. */
+static void take_measures(const struct postgresql_source *s, const struct pg_result *r,
+                          struct source_measures *ret)
+{
+    struct str status = pg_value(r, 0, 1);
+    int64_t safe_bytes = -1;
+    int64_t unread_bytes = 0;
+
+    (void)number_parse_i64(pg_value(r, 0, 0), &ret->retained_bytes);
+    (void)number_parse_i64(pg_value(r, 0, 2), &safe_bytes);
+    (void)number_parse_i64(pg_value(r, 0, 3), &unread_bytes);
+    memcpy(ret->state, status.ptr,
+           status.len < sizeof(ret->state) ? status.len : sizeof(ret->state) - 1);
+    bool is_gone = str_eq(status, STR("unreserved")) || str_eq(status, STR("lost"));
+    ret->in_danger = is_gone || (safe_bytes >= 0 && safe_bytes < ret->retained_bytes / 4);
+    /* Nobody knows what of the log that is not read is of our tables. The server says so itself when it has sent all
+     * that is: then nothing is behind, however much others write. */
+    if (s->is_caught_up || (!s->is_inside && unread_bytes < UNREAD_BYTES)) {
+        ret->behind = 0;
+    } else {
+        ret->head_ns = clock_wall_ns(s->env->clock);
+    }
+}
+
 static void measure(struct source *base, struct source_measures *ret, struct wait wait)
 {
     static const char sql[] =
-        "SELECT pg_wal_lsn_diff(l.lsn, restart_lsn)::bigint, wal_status, safe_wal_size "
-        "FROM pg_replication_slots, LATERAL (SELECT CASE WHEN pg_is_in_recovery() THEN "
-        "pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS lsn) l WHERE slot_name = $1";
+        "SELECT pg_wal_lsn_diff(l.lsn, restart_lsn)::bigint, wal_status, safe_wal_size, "
+        "pg_wal_lsn_diff(l.lsn, $2::pg_lsn)::bigint FROM pg_replication_slots, LATERAL (SELECT CASE "
+        "WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS lsn) "
+        "l WHERE slot_name = $1";
     struct postgresql_source *s = postgresql_of(base);
-    const char *slot = buf_text(&s->slot);
+    AUTO(buf_release) struct buf given = BUF_INIT(BUF_SMALL);
     struct pg_result *r = NULL;
     struct err ignored = ERR_INIT;
-    int64_t safe_bytes = -1;
 
     *ret = (struct source_measures){.head_ns = s->head_ns, .behind = -1, .retained_bytes = -1};
-    if (pg_server_ask(&s->server, sql, &slot, 1, wait, &r, &ignored) != SOURCED_OK) {
-        return;
-    }
-    if (pg_rows(r) > 0) {
-        struct str status = pg_value(r, 0, 1);
-        (void)number_parse_i64(pg_value(r, 0, 0), &ret->retained_bytes);
-        (void)number_parse_i64(pg_value(r, 0, 2), &safe_bytes);
-        size_t len = status.len < sizeof(ret->state) ? status.len : sizeof(ret->state) - 1;
-        memcpy(ret->state, status.ptr, len);
-        bool is_gone = str_eq(status, STR("unreserved")) || str_eq(status, STR("lost"));
-        ret->in_danger = is_gone || (safe_bytes >= 0 && safe_bytes < ret->retained_bytes / 4);
+    pgoutput_add_lsn(&given, s->given.lsn);
+    const char *const params[] = {buf_text(&s->slot), buf_text(&given)};
+    if (pg_server_ask(&s->server, sql, params, 2, wait, &r, &ignored) == SOURCED_OK &&
+        pg_rows(r) > 0) {
+        take_measures(s, r, ret);
     }
     pg_result_free(r);
 }

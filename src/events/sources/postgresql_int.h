@@ -67,6 +67,7 @@ struct postgresql_source {
     uint32_t timeline;
     VEC(struct pg_relation *) relations;
     struct pg_relation *last; /* used */
+    bool is_caught_up;        /* the server has sent all that there was */
     bool is_inside;           /* a transaction: BEGIN came, COMMIT did not */
     struct pg_place at;       /* the last change that came, inside of a transaction */
     int64_t commit_ns;
@@ -93,6 +94,9 @@ enum sourced postgresql_next(struct source *s, size_t max, struct changes *ret, 
                              struct err *e);
 void postgresql_ack(struct source *s, struct str position);
 enum sourced postgresql_tend(struct source *s, struct err *e);
+/* What the end of a stream means, or of an attempt to start one, behind <at>. */
+enum sourced postgresql_ended(const struct postgresql_source *s, const struct pg_fault *fault,
+                              struct pg_place at, struct err *e);
 void postgresql_forget_relations(struct postgresql_source *s);
 /* Ends the stream; tells before how far all is safe. */
 void postgresql_hang_up(struct postgresql_source *s);

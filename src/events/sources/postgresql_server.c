@@ -41,6 +41,9 @@ static const struct meaning meanings[] = {
     {"42", SOURCED_REFUSED, NULL},
     {"0A", SOURCED_REFUSED, NULL},
     {"22", SOURCED_REFUSED, NULL},
+    {"25006", SOURCED_REFUSED,
+     "it is a standby: what is to be made there is made on its primary (create the publication, and "
+     "say create_publication: false)"},
     {"55006", SOURCED_AGAIN, NULL},
     {"53400", SOURCED_REFUSED,
      "free a replication slot, or ALTER SYSTEM SET max_replication_slots (and max_wal_senders) to "

@@ -566,7 +566,7 @@ static enum sourced start_stream(struct postgresql_source *s, struct wait wait, 
     buf_add_text(&sql, "')");
     return pg_stream_start(s->stream, buf_text(&sql), wait, &fault, e)
                ? SOURCED_OK
-               : pg_fault_sourced(&fault, e);
+               : postgresql_ended(s, &fault, s->begun, e);
 }
 
 static enum sourced find_all(struct postgresql_source *s, struct wait wait, struct found *f,
@@ -608,6 +608,7 @@ static enum sourced start(struct postgresql_source *s, const struct source_start
         s->acked = (struct pg_place){.lsn = f.confirmed_lsn, .timeline = f.timeline};
         s->told_lsn = f.confirmed_lsn;
         s->written_lsn = s->begun.lsn;
+        s->is_caught_up = false;
         s->told_mono_ns = s->passed_mono_ns = clock_mono_ns(s->env->clock);
     }
     return done;

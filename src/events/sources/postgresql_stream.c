@@ -256,6 +256,7 @@ static enum sourced take_frame(struct batch *b, struct str bytes, struct err *e)
         return SOURCED_REFUSED;
     }
     s->written_lsn = f.end_lsn > s->written_lsn ? f.end_lsn : s->written_lsn;
+    s->is_caught_up = f.kind == PGOUTPUT_KEEPALIVE;
     if (f.kind == PGOUTPUT_DATA) {
         return take_message(b, keep(b, f.body), e);
     }
@@ -267,8 +268,8 @@ static enum sourced take_frame(struct batch *b, struct str bytes, struct err *e)
 
 /* ---- why a stream ends ---- */
 
-static enum sourced say_end(struct postgresql_source *s, const struct pg_fault *fault,
-                            struct err *e)
+enum sourced postgresql_ended(const struct postgresql_source *s, const struct pg_fault *fault,
+                              struct pg_place at, struct err *e)
 {
     static const char *const gone[] = {"55000", "42704", "58P01"};
     bool is_gone = false;
@@ -281,7 +282,7 @@ static enum sourced say_end(struct postgresql_source *s, const struct pg_fault *
     }
     struct err was = *e;
     AUTO(buf_release) struct buf from = BUF_INIT(BUF_SMALL);
-    pg_place_add(&from, s->acked);
+    pg_place_add(&from, at);
     return pg_say(SOURCED_LOST, e,
                   "%.400s: what was committed behind %s is missed, or cannot be decoded any more. "
                   "`telex events reset %.*s` begins anew, with a backfill where that is enabled",
@@ -333,7 +334,7 @@ static enum sourced step(struct batch *b, bool *ret_idle, struct err *e)
     struct pg_fault fault;
 
     if (!pg_stream_next(s->stream, patience(b), &bytes, &fault, e)) {
-        return say_end(s, &fault, e);
+        return postgresql_ended(s, &fault, s->acked, e);
     }
     *ret_idle = bytes.ptr == NULL;
     return *ret_idle ? SOURCED_OK : take_frame(b, bytes, e);
