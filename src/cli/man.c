@@ -227,8 +227,8 @@ void man_print(const struct man_head *head, struct str markdown, struct buf *out
     struct man m = {.out = out};
     struct str line;
 
-    buf_addf(out, ".TH %s %s \"\" \"telex %s\" \"telex\"\n.SH NAME\n", head->name, head->section,
-             head->version);
+    buf_addf(out, ".TH %s %s \"\" \"telex %s\" \"telex\"\n.ad l\n.SH NAME\n", head->name,
+             head->section, head->version);
     add_plain(out, str_of(head->name), true);
     buf_add_text(out, " \\- ");
     add_plain(out, str_of(head->help), false);

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#define HEAD ".TH x 5 \"\" \"telex 1\" \"telex\"\n.SH NAME\nx \\- help\n"
+#define HEAD ".TH x 5 \"\" \"telex 1\" \"telex\"\n.ad l\n.SH NAME\nx \\- help\n"
 
 static const struct {
     const char *markdown;
