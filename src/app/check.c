@@ -412,6 +412,7 @@ void check_together(const struct config *c, const struct rule_set *rules, struct
     check_shared(&k);
     check_unread(&k);
     check_receive(&k);
+    check_payloads(c, rules, problems);
 }
 
 /* ---- the system ---- */

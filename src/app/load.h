@@ -52,6 +52,10 @@ void check_together(const struct config *c, const struct rule_set *rules,
                     struct problems *problems);
 void check_system(const struct config *c, struct problems *problems);
 
+/* Warns of payloads that records of several kinds are put into. */
+void check_payloads(const struct config *c, const struct rule_set *rules,
+                    struct problems *problems);
+
 /* Warns of addresses that a Telex with this config could not listen on now. */
 void check_ports(const struct config *c, struct problems *problems);
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #define PROM "datasource: { url: 'http://127.0.0.1:9' }\nrules: [ r.yaml ]\n"
+#define PROFILES "receive: { profiles: true }\n"
 #define HOOK "exporters: { hook: { type: webhook, url: 'http://127.0.0.1:9' } }\n"
 #define RULE(annotations)                                             \
     "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up == 0\n" \
@@ -23,6 +24,22 @@ static const struct {
     const char *problems;
 } cases[] = {
     {PROM HOOK, RULE("export_datastore: hook"), ""},
+    {PROFILES
+     "exporters:\n  h: { type: http, url: 'http://127.0.0.1:9',\n    payload: { v: '{{ .n }}' } }\n",
+     NULL,
+     "warning: t.yaml:4:5: exporter 'h' gets spans and profiles, each with this payload; where it is made for one kind, a "
+     "route such as { match: 'kind == \"profile\"', to: [ h ] } chooses those\n"
+     "        payload: { v: '{{ .n }}' } }\n"
+     "        ^~~~~~~\n"},
+    {PROFILES
+     "exporters: { h: { type: http, url: 'http://127.0.0.1:9', payload: { v: '{{ .kind }}' } } }\n",
+     NULL, ""},
+    {PROFILES "exporters: { h: { type: http, url: 'http://127.0.0.1:9', payload: '{{ .n }}' } }\n"
+              "routes: [ { match: 'kind == \"profile\"', to: [ h ] } ]\n",
+     NULL, ""},
+    {"receive: { alerts: true }\n"
+     "exporters: { h: { type: http, url: 'http://127.0.0.1:9', payload: '{{ .alert_name }}' } }\n",
+     NULL, ""},
     {PROM HOOK, RULE("export_datastore: webhook"), ""},
     {"rules: [ r.yaml ]\n" HOOK, RULE(""),
      "t.yaml:1:1: there are rules but no datasource to ask; add 'datasource: { url: ... }'\n"
