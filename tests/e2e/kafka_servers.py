@@ -95,6 +95,7 @@ class Broker:
             "transaction.state.log.replication.factor": 1, "transaction.state.log.min.isr": 1,
             "transaction.state.log.num.partitions": 1, "group.initial.rebalance.delay.ms": 0,
             "num.network.threads": 1, "num.io.threads": 2, "log.retention.ms": -1, "log.retention.check.interval.ms": 500,
+            "log.initial.task.delay.ms": 500,
             "broker.session.timeout.ms": 2000, "broker.heartbeat.interval.ms": 300,
         }
 

@@ -22,6 +22,7 @@
 #include "base/trace.h"
 #include "base/yaml.h"
 #include "events/source.h"
+#include "wire/cloudevent.h"
 #include "wire/json.h"
 
 #include <stdio.h>
@@ -98,6 +99,15 @@ static void add_columns(struct probe *p, const struct change *ch)
     json_end_object(&p->json);
 }
 
+static void add_event(struct probe *p, const struct event *event)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+
+    cloudevent_write(event, &text);
+    json_key(&p->json, STR("event"));
+    json_add_raw(&p->json, buf_str(&text));
+}
+
 static void add_change(struct probe *p, const struct change *ch)
 {
     json_begin_object(&p->json);
@@ -112,6 +122,9 @@ static void add_change(struct probe *p, const struct change *ch)
     add(p, "document", ch->document);
     add(p, "fault", ch->fault);
     add_columns(p, ch);
+    if (ch->form == CHANGE_EVENT) {
+        add_event(p, ch->event);
+    }
     json_end_object(&p->json);
 }
 
