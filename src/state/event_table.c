@@ -470,7 +470,8 @@ static bool make_identity(struct event_table *t, struct err *e)
 static bool prepare(struct event_table *t, struct err *e)
 {
     static const char tuning[] =
-        "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 8000; PRAGMA temp_store = MEMORY;";
+        "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 8000; PRAGMA temp_store = MEMORY;"
+        "PRAGMA journal_size_limit = 67108864;"; /* writing marks makes the WAL large for a moment */
     int64_t last = 0;
     bool ok = check_version(t, e) && db_exec(t->db, tuning, e) && db_exec(t->db, schema, e) &&
               make_identity(t, e);

@@ -67,6 +67,24 @@ def test_what_was_in_the_table_before_is_a_backfill(start_webhook, start_telex):
     assert sorted(once(ids(sink))) == ["e10", "e6", "e7", "e8", "e9"]
 
 
+def test_a_table_full_of_what_is_owed_takes_no_more(start_webhook, start_telex):
+    sink = start_webhook()
+    sink.down()
+    program = start_telex({"receive": {"events": True}, "event_table": {"max_rows": 10},
+                           "events": {"mine": stream(sink, {"type": "embedded"})}})
+    for number in range(20):
+        assert post(program, number) == 202
+    net.wait_until("the table to be full", lambda: post(program, 0) == 503)
+    refused = net.post(program.url + "/api/v1/events", b"{}", headers={"Content-Type": "application/json"})
+    assert int(refused.headers["Retry-After"]) > 0 and b"'mine' has still 20 of 20" in refused.body
+    assert program.metrics()["telex_events_table_needed_rows"][()] == 20
+    sink.up()
+    net.wait_until("what was owed", lambda: len(set(ids(sink))) == 20)
+    net.wait_until("room", lambda: post(program, 20) == 202)
+    net.wait_until("the one behind", lambda: "e20" in ids(sink))
+    assert program.metrics()["telex_events_table_removed_total"][("reason=rows",)] >= 10
+
+
 def test_a_file_that_is_rotated(start_webhook, start_telex, tmp_path):
     sink = start_webhook()
     log = tmp_path / "app.log"
