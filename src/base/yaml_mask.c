@@ -17,6 +17,8 @@
 /* How long a piece of a secret in a message is no accident, with a quote at its side and without. */
 enum { QUOTED_MIN = 2, COMMON_MIN = 4, COMPARED_MAX = 4096 };
 
+enum { LARGE_BYTES = 256 * 1024, NEAR_BYTES = 64 * 1024 };
+
 struct mask {
     struct str text;
     struct err *e;
@@ -342,6 +344,12 @@ static void hide_user(struct mask *m, size_t at, size_t end)
     hide(m, at, last);
 }
 
+/* Can nothing that is said up to <end> reach the line that is shown? Values in flows go over lines. */
+static bool is_far_away(const struct mask *m, size_t end)
+{
+    return end < m->line && m->depth == 0 && line_end_of(m, end) < m->line;
+}
+
 static void read_text(struct mask *m, size_t from, size_t end)
 {
     for (size_t at = from; at < end;) {
@@ -460,7 +468,9 @@ static void read_quoted(struct mask *m)
     m->scalar_at = m->at;
     bool expected = m->expects_key;
     m->expects_key = false;
-    read_text(m, m->at + 1, inner);
+    if (!is_far_away(m, inner)) {
+        read_text(m, m->at + 1, inner);
+    }
     m->expects_key = expected;
     m->at = end;
 }
@@ -485,7 +495,9 @@ static void read_block_text(struct mask *m)
     m->expects_key = false;
     while (at < end) {
         size_t line = line_end_of(m, at + 1);
-        read_text(m, at + 1, line);
+        if (line >= m->line) {
+            read_text(m, at + 1, line);
+        }
         at = line;
     }
     m->at = end > at ? end : at;
@@ -504,7 +516,9 @@ static void read_plain(struct mask *m)
     }
     m->scalar = str_slice(m->text, m->at, last - m->at);
     m->scalar_at = m->at;
-    read_text(m, m->at, last);
+    if (!is_far_away(m, last)) {
+        read_text(m, m->at, last);
+    }
     m->at = at > m->at ? at : at + 1;
 }
 
@@ -543,6 +557,14 @@ static void step(struct mask *m)
     }
 }
 
+/* Where to begin: a large file, which is one of rules, is not read from its start for each of its errors. */
+static size_t start_of(const struct mask *m)
+{
+    return m->text.len <= LARGE_BYTES || m->line <= NEAR_BYTES
+               ? 0
+               : line_end_of(m, m->line - NEAR_BYTES);
+}
+
 void yaml_point(const struct yaml_source *source, size_t offset, size_t len, struct err *e)
 {
     struct str text = yaml_source_text(source);
@@ -553,11 +575,12 @@ void yaml_point(const struct yaml_source *source, size_t offset, size_t len, str
     m.to = m.from + (len > 0 ? len : 1);
     m.line = m.from - (e->pos.column - 1);
     m.line_end = line_end_of(&m, m.from);
+    m.at = start_of(&m);
     if (str_starts(source->file, STR("environment variable ")) &&
         trace_key_is_secret(source->file)) {
         hide(&m, 0, text.len);
     }
-    while (m.at < text.len) {
+    while (m.at < text.len && m.at <= (m.to > m.line_end ? m.to : m.line_end)) {
         step(&m);
     }
 }

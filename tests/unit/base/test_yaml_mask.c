@@ -292,12 +292,30 @@ static void secrets_may_hold_any_sign(void **state)
     }
 }
 
+/* A large file is looked at from some way before the line. */
+static void large_files_hide_too(void **state)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+    struct err e = ERR_INIT;
+
+    (void)state;
+    while (text.len < 1 << 20) {
+        buf_add_text(&text, "- { name: x, expr: \"a == 1\", for: 1m }\n");
+    }
+    size_t at = text.len;
+    buf_add_text(&text, "- { password: abc, x: 1 }\n");
+    struct yaml_source source = {STR("rules.yaml"), buf_str(&text)};
+    yaml_point(&source, at + 19, 1, &e);
+    assert_string_equal(e.source, "- { password: ***, x: 1 }");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(secrets_are_hidden_in_place),
         cmocka_unit_test(messages_do_not_quote_secrets),
         cmocka_unit_test(a_variable_named_like_a_secret_is_hidden),
+        cmocka_unit_test(large_files_hide_too),
         cmocka_unit_test(damaged_files_keep_their_secrets),
         cmocka_unit_test(secrets_may_hold_any_sign),
     };
