@@ -413,3 +413,33 @@ def test_a_server_that_is_not_logical(tmp_path):
             assert answer["result"] == "refused" and "ALTER SYSTEM SET wal_level" in answer["error"]
     finally:
         server.stop()
+
+
+def test_a_failover(tmp_path):
+    """The server's own data, promoted as a standby's would be: another timeline, with the slot and all of the log."""
+    server = postgres.Postgres(tmp_path, ("wal_level=logical",))
+    try:
+        server.start()
+        server.psql("CREATE TABLE events (id serial PRIMARY KEY, body text)")
+        with source(server, "events") as events:
+            begun = events.begin()
+            insert(server, "events", "one", "two")
+            first = events.read(2)
+            server.crash()
+            (server.data / "db" / "standby.signal").touch()
+            server.restart()
+            server.psql("SELECT pg_promote()")
+            deadline = time.monotonic() + 30
+            while server.psql("INSERT INTO events (body) VALUES ('three')", check=False).returncode != 0 and time.monotonic() < deadline:
+                time.sleep(0.2)
+            again = events.begin(first[0]["position"], begun["identity"])
+            assert again["position"].endswith("@2") and first[0]["position"].endswith("@1")
+            changes = events.read(2)
+            assert bodies(changes) == ["two", "three"] and changes[0]["id"] == first[1]["id"]
+            assert changes[0]["sequence"] == first[1]["sequence"]
+            # The same place of the old timeline, had the old server gone on there: what it delivered is not in this one's log.
+            events.ask("close")
+            lost = events.start(changes[1]["position"].replace("@2", "@1"), begun["identity"])
+            assert lost["result"] == "lost" and "failed over" in lost["error"], lost
+    finally:
+        server.stop()

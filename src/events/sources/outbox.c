@@ -154,7 +154,7 @@ static enum sourced take_lock(struct outbox_source *s, struct wait wait, struct 
 static enum sourced check_xid(struct outbox_source *s, struct wait wait, struct err *e)
 {
     struct str name = s->config->xid_column;
-    struct str type = STR("");
+    struct str type;
     AUTO(buf_release) struct buf quoted = BUF_INIT(BUF_SMALL);
     const char *params[] = {arena_text(&s->catalog, s->table.quoted),
                             arena_text(&s->catalog, name)};

@@ -620,6 +620,7 @@ enum sourced postgresql_start(struct source *base, const struct source_start *fr
     struct postgresql_source *s = postgresql_of(base);
 
     postgresql_hang_up(s);
+    pg_server_hang_up(&s->server); /* it may be one of a server that is gone */
     postgresql_forget_relations(s);
     arena_reset(&s->catalog);
     enum sourced done = start(s, from, ret, wait, e);
