@@ -30,6 +30,18 @@ const struct source_kind *source_kind_find(struct str name)
     return NULL;
 }
 
+enum sourced source_lost(struct str stream, struct err *e)
+{
+    const struct err said = *e;
+
+    (void)err_set(
+        e, said.code,
+        "%s. `telex events reset %.*s` starts as for the first time, `telex events skip %.*s` "
+        "goes on with what comes now",
+        said.message, STR_FMT(stream), STR_FMT(stream));
+    return SOURCED_LOST;
+}
+
 void source_begun_init(struct source_begun *b)
 {
     buf_init(&b->identity, BUF_SMALL);

@@ -142,6 +142,9 @@ extern const struct source_kind *const source_kinds[];
 /* By its name or an alias; NULL without. */
 const struct source_kind *source_kind_find(struct str name);
 
+/* Adds to the error how a person goes on with <stream>: SOURCED_LOST. */
+enum sourced source_lost(struct str stream, struct err *e);
+
 void source_begun_init(struct source_begun *b);
 void source_begun_release(struct source_begun *b);
 

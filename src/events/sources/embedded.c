@@ -40,7 +40,8 @@ static void put_number(struct buf *out, uint64_t seq)
 /* ---- start ---- */
 
 /* Are the rows behind <seq> still there? */
-static enum sourced check_place(const struct event_bounds *b, uint64_t seq, struct err *e)
+static enum sourced check_place(const struct embedded *m, const struct event_bounds *b,
+                                uint64_t seq, struct err *e)
 {
     if (seq > b->last) {
         (void)err_set(e, ERR_CONFLICT,
@@ -48,7 +49,7 @@ static enum sourced check_place(const struct event_bounds *b, uint64_t seq, stru
                       " of the table, whose last is %" PRIu64
                       ": an older copy of the table was put in its place",
                       seq, b->last);
-        return SOURCED_LOST;
+        return source_lost(str_of(m->stream), e);
     }
     if (b->last > 0 && seq + 1 < b->first) {
         (void)err_set(
@@ -56,7 +57,7 @@ static enum sourced check_place(const struct event_bounds *b, uint64_t seq, stru
             "events %" PRIu64 " to %" PRIu64
             " were removed from the table and not delivered; the first that is left is %" PRIu64,
             seq + 1, b->first - 1, b->first);
-        return SOURCED_LOST;
+        return source_lost(str_of(m->stream), e);
     }
     return SOURCED_OK;
 }
@@ -102,9 +103,9 @@ static enum sourced begin(struct embedded *m, const struct source_start *from,
     if (!number_parse_u64(from->position, &seq)) {
         (void)err_set(e, ERR_CONFLICT, "the position '%.*s' is no number of an event",
                       STR_FMT(from->position));
-        return SOURCED_LOST;
+        return source_lost(str_of(m->stream), e);
     }
-    enum sourced answer = check_place(b, seq, e);
+    enum sourced answer = check_place(m, b, seq, e);
     if (answer != SOURCED_OK) {
         return answer;
     }

@@ -36,6 +36,7 @@ struct file_source {
     struct trace trace;
     const struct clock *clock;
     const struct file_config *config;
+    struct str stream; /* its name, which the config has */
     char *path;
     bool is_stdin;
     struct file_part part; /* the one that is read */
@@ -122,10 +123,9 @@ static enum sourced lose(const struct file_source *f, const struct file_place *p
 {
     (void)err_set(e, ERR_CONFLICT,
                   "the file that was read up to byte %llu is gone: neither %s nor a file beside it "
-                  "whose name begins so is it. What it had behind that is not known; the next "
-                  "lines would be those of %s from its beginning",
-                  (unsigned long long)place->offset, f->path, f->path);
-    return SOURCED_LOST;
+                  "whose name begins so is it. What it had behind that is not known",
+                  (unsigned long long)place->offset, f->path);
+    return source_lost(f->stream, e);
 }
 
 static enum sourced start_again(struct file_source *f, struct str position,
@@ -136,7 +136,7 @@ static enum sourced start_again(struct file_source *f, struct str position,
 
     if (!file_place_parse(position, &place)) {
         (void)err_set(e, ERR_CONFLICT, "the position '%.*s' is none of a file", STR_FMT(position));
-        return SOURCED_LOST;
+        return source_lost(f->stream, e);
     }
     bool is_nowhere = place.inode == 0 && place.offset == 0; /* there was no file yet */
     bool ok = is_nowhere ? file_part_open(f->path, &f->part, &is_there, e)
@@ -504,7 +504,7 @@ static enum sourced file_backfill(struct source *s, const struct source_range *r
     changes_clear(ret);
     if (!file_place_parse(range->end, &end)) {
         (void)err_set(e, ERR_CONFLICT, "'%.*s' is no place in a file", STR_FMT(range->end));
-        return SOURCED_LOST;
+        return source_lost(f->stream, e);
     }
     if (!open_fill(f, range, cursor, &end, e)) {
         return SOURCED_AGAIN;
@@ -570,6 +570,7 @@ static bool file_open(const struct source_place *place, const void *config,
     (void)e;
     f->base.ops = &file_ops;
     f->config = c;
+    f->stream = place->stream;
     f->clock = place->env->clock;
     f->path = mem_dup_text(c->path.ptr, c->path.len);
     f->is_stdin = str_eq(c->path, STR("-"));

@@ -43,6 +43,7 @@ struct sqlite_source {
     struct source base;
     const struct sqlite_config *config;
     const struct clock *clock;
+    struct str stream; /* its name, which the config has */
     char *path;
     struct db *db;
     struct db_query *queries[STATEMENTS]; /* SELECT_USED NULL: no key of the file is remembered */
@@ -177,7 +178,7 @@ static enum sourced lose(const struct sqlite_source *s, int64_t last, struct err
         ": rows were removed or the file was put back, and new rows may have keys that were "
         "passed already. A table with AUTOINCREMENT never gives a key twice",
         STR_FMT(s->config->table), last, s->at);
-    return SOURCED_LOST;
+    return source_lost(s->stream, e);
 }
 
 static enum sourced begin(struct sqlite_source *s, struct str position, struct source_begun *ret,
@@ -195,7 +196,7 @@ static enum sourced begin(struct sqlite_source *s, struct str position, struct s
     }
     if (position.len > 0 && !number_parse_i64(position, &s->at)) {
         (void)err_set(e, ERR_CONFLICT, "the position '%.*s' is no key", STR_FMT(position));
-        return SOURCED_LOST;
+        return source_lost(s->stream, e);
     }
     buf_add_i64(&ret->position, s->at);
     return s->at > last ? lose(s, last, e) : SOURCED_OK;
@@ -454,6 +455,7 @@ static bool sqlite_open(const struct source_place *place, const void *config,
     s->base.ops = &sqlite_ops;
     s->config = c;
     s->clock = place->env->clock;
+    s->stream = place->stream;
     s->path = mem_dup_text(c->path.ptr, c->path.len);
     *ret_source = &s->base;
     return true;
