@@ -265,9 +265,8 @@ static void read_change(const bson_t *change, enum mongo_op op, struct arena *a,
     *ret = (struct mongo_change){.op = op, .document = STR("null")};
     read_place(change, a, &ret->place);
     ret->time_ns = read_time(change, &ret->place);
-    if (has_key && bson_iter_init_find(&id, &key, "_id")) {
-        ret->id = mongo_id_text(&id, a);
-    } else if (has_document && bson_iter_init_find(&id, &document, "_id")) {
+    if ((has_key && bson_iter_init_find(&id, &key, "_id")) ||
+        (has_document && bson_iter_init_find(&id, &document, "_id"))) {
         ret->id = mongo_id_text(&id, a);
     }
     if (has_document || has_key) {

@@ -170,7 +170,7 @@ static bool check_head(struct token_server *s, const struct json_node *head)
 
 static bool check_claims(struct token_server *s, const struct json_node *claims)
 {
-    double now = (double)(clock_wall_ns(clock_system()) / NS_PER_S);
+    double now = (double)clock_wall_ns(clock_system()) / (double)NS_PER_S;
     struct str audience = s->audience != NULL ? str_of(s->audience) : buf_str(&s->token_url);
     double issued = 0;
     double ends = 0;
