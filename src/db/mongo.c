@@ -196,7 +196,7 @@ bool mongo_open(const char *text, struct str database, struct str collection,
     }
     char *AUTO(mem_autofree) database_name = mem_dup_text(database.ptr, database.len);
     char *AUTO(mem_autofree) name = mem_dup_text(collection.ptr, collection.len);
-    struct mongo *m = mem_new(struct mongo);
+    struct mongo *m = BSON_ALIGNED_ALLOC0(struct mongo); /* iterators want 128 bytes */
     m->client = client;
     (void)mongoc_client_set_appname(client, "telex");
     (void)mongoc_client_set_error_api(client, MONGOC_ERROR_API_VERSION_2);
@@ -215,7 +215,7 @@ void mongo_close(struct mongo *m)
     mongoc_collection_destroy(m->collection);
     mongoc_database_destroy(m->database);
     mongoc_client_destroy(m->client);
-    mem_free(m);
+    bson_free(m);
 }
 
 /* ---- who is there ---- */
