@@ -1,4 +1,5 @@
 /* What no file can say alone: rules against exporters, routes against rules, paths against the disk. */
+#include "app/event_store.h"
 #include "app/load.h"
 
 #include "app/unverified.h"
@@ -463,6 +464,20 @@ static void check_state_path(const struct config *c, struct problems *problems)
     }
 }
 
+/* What is taken and delivered by nobody is kept until it is too old. */
+static void check_events(const struct config *c, struct problems *problems)
+{
+    struct err e = ERR_INIT;
+
+    if (c->settings.receive.events && !event_store_has_readers(c)) {
+        (void)config_err(
+            c, STR("receive"), &e,
+            "receive.events is on, but no stream of `events` has the source `embedded`: "
+            "events are kept and go nowhere");
+        problems_warning(problems, &e);
+    }
+}
+
 /* Who writes to files does not start without the folder. */
 static void check_folder(const struct exporter_config *x, struct problems *problems)
 {
@@ -607,6 +622,7 @@ void check_system(const struct config *c, struct problems *problems)
     check_grpc(c, problems);
     check_statsd(c, problems);
     check_state_path(c, problems);
+    check_events(c, problems);
     check_clients(c, problems);
     check_unverified(c->root, problems);
     for (size_t i = 0; i < c->plan.exporter_count; i++) {

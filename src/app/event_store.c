@@ -47,8 +47,7 @@ static struct event_table_options options_of(const struct config *c)
         .max_rows = s->max_rows, .max_bytes = s->max_bytes, .max_age_ns = s->max_age_ns};
 }
 
-/* Do streams read it? */
-static bool has_readers(const struct config *c)
+bool event_store_has_readers(const struct config *c)
 {
     for (size_t i = 0; i < c->streams.count; i++) {
         if (c->streams.items[i].options.enabled && c->streams.items[i].kind == &source_embedded) {
@@ -60,7 +59,7 @@ static bool has_readers(const struct config *c)
 
 bool event_store_is_wanted(const struct config *c)
 {
-    return c->settings.receive.events || has_readers(c);
+    return c->settings.receive.events || event_store_has_readers(c);
 }
 
 bool event_store_open(const struct env *env, const struct config *c, bool is_guest,

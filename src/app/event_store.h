@@ -14,6 +14,9 @@ extern const struct option_table event_store_options; /* of struct event_store_c
 /* Is there something in <c> that needs the table? */
 bool event_store_is_wanted(const struct config *c);
 
+/* Do streams of <c> deliver from it? */
+bool event_store_has_readers(const struct config *c);
+
 /* As a guest, beside a program that may have it open. */
 MUST_USE bool event_store_open(const struct env *env, const struct config *c, bool is_guest,
                                struct event_table **ret_table, struct err *e);

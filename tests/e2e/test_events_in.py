@@ -116,6 +116,15 @@ def test_append_while_it_runs(start_telex):
     assert news(post(program, {"plain": 1}, "application/json", "?source=/me"))[1] == 1
 
 
+def test_check_says_what_goes_nowhere(tmp_path):
+    path = tmp_path / "telex.yaml"
+    stream = "events: { mine: { source: { type: embedded }, metadata: { cluster: c }, sink: { endpoint: 'http://127.0.0.1:9' } } }\n"
+    for more, is_said in (("", True), (stream, False)):
+        path.write_text("receive: { events: true }\n" + more)
+        done = subprocess.run([BINARY, "check", "-c", path], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0 and ("go nowhere" in done.stderr) == is_said
+
+
 def test_append_before_it_ever_ran(tmp_path):
     (tmp_path / "telex.yaml").write_text("state: { path: data }\n")
     lines = "".join(f'{{"n": {i}}}\n' for i in range(5000))
