@@ -76,6 +76,15 @@ def test_off_unless_asked_for(start_telex):
     assert not (program.folder / "data" / "events.db").exists()
 
 
+def test_on_and_off_with_a_reload(start_telex):
+    program = start_telex({})
+    for is_on, status in ((True, 202), (False, 404), (True, 202)):
+        program.write_config({"receive": {"events": is_on}})
+        assert program.reload().status == 200
+        assert post(program, EVENT).status == status
+    assert len(rows(program)) == 1
+
+
 def test_the_handshake_is_answered(start_telex):
     program = start_telex({"receive": {"events": True}})
     answer = net.request("OPTIONS", program.url + "/api/v1/events",
