@@ -2,6 +2,7 @@
 
 import itertools
 import subprocess
+import threading
 import time
 
 import pytest
@@ -138,23 +139,51 @@ def test_a_slot_that_is_gone_or_another(server, table):
         assert future["result"] == "lost" and "log ends at" in future["error"]
 
 
-def test_it_can_be_lost_in_the_middle(server, table):
+@pytest.fixture
+def short_log(server):
+    """A server that keeps next to no log for slots, and writes enough of it to drop what it kept."""
+    server.psql("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
+    server.psql("SELECT pg_reload_conf()")
+
+    def write():
+        for _ in range(3):
+            server.psql("SELECT pg_switch_wal() FROM pg_logical_emit_message(false, 'x', repeat('x', 1000000))")
+        server.psql("CHECKPOINT")
+    yield write
+    server.psql("ALTER SYSTEM RESET max_slot_wal_keep_size")
+    server.psql("SELECT pg_reload_conf()")
+
+
+def test_a_slot_that_is_invalidated_while_nobody_reads(server, table, short_log):
     with source(server, table) as events:
         begun = events.begin()
         insert(server, table, "kept")
         at = events.read(1)[0]["position"]
         events.ask("close")
-        try:
-            server.psql("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
-            server.psql("SELECT pg_reload_conf()")
-            for _ in range(3):
-                server.psql("SELECT pg_switch_wal() FROM pg_logical_emit_message(false, 'x', repeat('x', 1000000))")
-            server.psql("CHECKPOINT")
-            lost = events.start(at, begun["identity"])
-            assert lost["result"] == "lost" and "invalidated" in lost["error"], lost
-        finally:
-            server.psql("ALTER SYSTEM RESET max_slot_wal_keep_size")
-            server.psql("SELECT pg_reload_conf()")
+        short_log()
+        lost = events.start(at, begun["identity"])
+        assert lost["result"] == "lost" and "invalidated" in lost["error"], lost
+        assert events.ask("measure")["in_danger"]
+
+
+def test_a_slot_that_is_invalidated_in_mid_stream(server, table, short_log):
+    with source(server, table) as events:
+        begun = events.begin()
+        server.psql(f"INSERT INTO {table} (body) SELECT repeat('x', 1000) FROM generate_series(1, 20000)")
+        at = events.ask("next", 100, 5000)["changes"][-1]["position"]
+        # The sink is stuck: nothing is read. The server's process cannot end as long as it has something to send, and
+        # a checkpoint waits for it; so the source gives way.
+        writer = threading.Thread(target=short_log)
+        writer.start()
+        deadline = time.monotonic() + 30
+        while (answer := events.ask("tend"))["result"] == "ok" and time.monotonic() < deadline:
+            events.ask("measure")
+            time.sleep(0.5)
+        writer.join(20)
+        assert not writer.is_alive()
+        if answer["result"] == "again":
+            answer = events.start(at, begun["identity"])
+        assert answer["result"] == "lost" and "telex events reset" in answer["error"], answer
 
 
 def test_an_idle_table_holds_no_log(server, table):

@@ -9,7 +9,10 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { UNREAD_BYTES = 1 << 20 }; /* of the log, below which nothing is called behind */
+enum {
+    UNREAD_BYTES = 1 << 20, /* of the log, below which nothing is called behind */
+    UNREAD_MS = 3000,       /* after which a stream counts as one that is not read */
+};
 
 static const char *const alias_connection[] = {"connection_url", "dsn", "url", NULL};
 static const char *const alias_tables[] = {"table", NULL};
@@ -237,6 +240,25 @@ static void take_measures(const struct postgresql_source *s, const struct pg_res
     }
 }
 
+/*
+ * A server that is about to invalidate the slot ends our stream first, and its process cannot end while what it wants
+ * to send finds no room, since nobody reads: the server's checkpoints would wait for it. So a stream that is not read
+ * is given up then. If there is room again before the slot is gone, it is started again.
+ */
+static void give_way(struct postgresql_source *s, const struct source_measures *m)
+{
+    int64_t unread_ns = clock_mono_ns(s->env->clock) - s->read_mono_ns;
+
+    if (s->stream != NULL && str_eq(str_of(m->state), STR("unreserved")) &&
+        unread_ns > UNREAD_MS * NS_PER_MS) {
+        trace_warn(
+            &s->trace,
+            "the server is about to invalidate the slot; the stream is not read, and is ended",
+            T_STR("slot", buf_str(&s->slot)), T_I64("retained_bytes", m->retained_bytes));
+        postgresql_hang_up(s);
+    }
+}
+
 static void measure(struct source *base, struct source_measures *ret, struct wait wait)
 {
     static const char sql[] =
@@ -255,6 +277,7 @@ static void measure(struct source *base, struct source_measures *ret, struct wai
     if (pg_server_ask(&s->server, sql, params, 2, wait, &r, &ignored) == SOURCED_OK &&
         pg_rows(r) > 0) {
         take_measures(s, r, ret);
+        give_way(s, ret);
     }
     pg_result_free(r);
 }

@@ -63,6 +63,7 @@ struct postgresql_source {
     uint64_t told_lsn;     /* what the server knows of it */
     uint64_t written_lsn;  /* how far what came goes */
     int64_t told_mono_ns;
+    int64_t read_mono_ns;
     int64_t passed_mono_ns; /* when a position was given last that no change stands at */
     uint32_t timeline;
     VEC(struct pg_relation *) relations;

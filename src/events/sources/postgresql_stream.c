@@ -373,6 +373,7 @@ enum sourced postgresql_next(struct source *base, size_t max, struct changes *re
     }
     s->batch_number++;
     enum sourced done = run(&b, max, &is_over, e);
+    s->read_mono_ns = clock_mono_ns(s->env->clock);
     if (done == SOURCED_OK) {
         give_position(s, ret, is_over);
     } else {
