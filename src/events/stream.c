@@ -77,9 +77,11 @@ bool event_stream_start(struct event_stream *s, const struct stream_go *go, stru
     window_init(&s->windows[TRACK_BACKFILL]);
     s->is_started = true;
     stream_set_state(s, STREAM_CONNECTS, NULL);
-    bool ok = stream_load(s, e) &&
-              (s->config->options.buffer ? find_target(s, e) : stream_start_workers(s, e)) &&
-              thread_start(&s->reader, "events", stream_read, s, e);
+    bool ok = stream_load(s, e);
+    s->told_mono_ns = 0;
+    stream_tell(s); /* what was told of the run before is no more */
+    ok = ok && (s->config->options.buffer ? find_target(s, e) : stream_start_workers(s, e)) &&
+         thread_start(&s->reader, "events", stream_read, s, e);
     if (!ok) {
         stream_set_state(s, STREAM_REFUSED, e);
         event_stream_stop(s, (struct wait){0, NULL});

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MEASURE_MS = 5000, MEASURE_WAIT_MS = 2000, TELL_MS = 500 };
+enum { MEASURE_MS = 5000, MEASURE_WAIT_MS = 2000, TELL_MS = 200 };
 
 static const char *const state_names[STREAM_STATES] = {
     [STREAM_STOPPED] = "stopped", [STREAM_CONNECTS] = "connecting", [STREAM_RUNS] = "running",

@@ -1,0 +1,305 @@
+/* Whole streams, from a file of lines to exporters: threads, positions, restarts, what a person changes. */
+#include "events/events.h"
+
+#include "base/budget.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "base/rand.h"
+#include "fake/receiver.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { PATIENCE_MS = 20000 };
+
+struct kit {
+    char folder[32];
+    struct env env;
+    struct rng rng;
+    struct arena arena;
+    struct yaml_source source;
+    struct streams_config streams;
+    struct plan_config plan_config;
+    struct plan *plan;
+    struct event_streams *running;
+};
+
+static int setup(void **state)
+{
+    struct kit *k = mem_new(struct kit);
+
+    (void)snprintf(k->folder, sizeof(k->folder), "/tmp/telex-test-XXXXXX");
+    assert_non_null(mkdtemp(k->folder));
+    rng_seed(&k->rng, 1);
+    k->env = (struct env){.clock = clock_system(), .rng = &k->rng, .metrics = metrics_new()};
+    *state = k;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct kit *k = *state;
+    char command[64];
+
+    metrics_free(k->env.metrics);
+    (void)snprintf(command, sizeof(command), "rm -r %s", k->folder);
+    assert_int_equal(system(command), 0);
+    mem_free(k);
+    return 0;
+}
+
+/* Lines <first>.. of the file that the stream reads; of three keys. */
+static void append(struct kit *k, int first, int count)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "%s/in.jsonl", k->folder);
+    FILE *f = fopen(path, "a");
+    assert_non_null(f);
+    for (int i = first; i < first + count; i++) {
+        assert_true(fprintf(f, "{\"n\":%d,\"k\":\"k%d\"}\n", i, i % 3) > 0);
+    }
+    assert_int_equal(fclose(f), 0);
+}
+
+/* Starts the stream `s` over that file with more options, and exporter `out`. */
+static void start(struct kit *k, const char *stream, const char *exporter)
+{
+    const struct option_source environment = {0};
+    const struct yaml_node *documents = NULL;
+    struct err e = ERR_INIT;
+
+    arena_init(&k->arena, ARENA_UNLIMITED);
+    k->source = (struct yaml_source){
+        .file = STR("t"),
+        .text = arena_printf(
+            &k->arena,
+            "exporters: { out: { %s } }\nevents: { s: { source: { type: file, "
+            "path: %s/in.jsonl, start_at: beginning, key_field: k }, metadata: { cluster: c "
+            "}, to: out, %s } }\n",
+            exporter, k->folder, stream)};
+    assert_true(yaml_parse(&k->arena, &k->source, &documents, &e));
+    assert_true(streams_config_parse(yaml_get(documents->first, STR("events")), NULL, &environment,
+                                     &k->arena, &k->streams, &e));
+    const struct plan_sections sections = {
+        .exporters = yaml_get(documents->first, STR("exporters")), .named = k->streams.exporters};
+    assert_true(plan_parse_sections(&sections, &environment, &k->arena, &k->plan_config, &e));
+    k->plan_config.state_path = str_of(k->folder);
+    assert_true(plan_open(&k->env, &k->plan_config, &k->plan, &e));
+    assert_true(event_streams_open(&k->env, k->plan, str_of(k->folder), &k->running, &e));
+    event_streams_run(k->running, NULL, &k->streams);
+}
+
+static void stop(struct kit *k)
+{
+    event_streams_close(k->running);
+    plan_close(k->plan);
+    plan_config_release(&k->plan_config);
+    streams_config_release(&k->streams);
+    arena_release(&k->arena);
+}
+
+static struct stream_status status_of(struct kit *k)
+{
+    struct stream_status status;
+
+    assert_int_equal(event_streams_status(k->running, &status, 1), 1);
+    return status;
+}
+
+static void pause_ms(int64_t ms)
+{
+    (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), ms), NULL});
+}
+
+static void wait_done(struct kit *k, uint64_t done)
+{
+    int64_t until_ns = clock_deadline_ms(clock_system(), PATIENCE_MS);
+
+    while (status_of(k).done != done) {
+        if (clock_mono_ns(clock_system()) >= until_ns) {
+            fail_msg("%llu are done, not %llu: %s", (unsigned long long)status_of(k).done,
+                     (unsigned long long)done, status_of(k).reason);
+        }
+        pause_ms(5);
+    }
+}
+
+static void wait_state(struct kit *k, enum stream_state state)
+{
+    int64_t until_ns = clock_deadline_ms(clock_system(), PATIENCE_MS);
+
+    while (status_of(k).state != state) {
+        assert_true(clock_mono_ns(clock_system()) < until_ns);
+        pause_ms(5);
+    }
+}
+
+/* How often each of <count> numbers stands in the file that `out` writes, and whether each key is in order. */
+static void assert_written(struct kit *k, int count, int times)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+    char path[64];
+    int *seen = mem_alloc0((size_t)count, sizeof(int));
+    int last[3] = {-1, -1, -1};
+    struct err e = ERR_INIT;
+
+    (void)snprintf(path, sizeof(path), "%s/out/out.jsonl", k->folder);
+    assert_true(fs_read_file(fs_system(), str_of(path), 1 << 24, &text, &e));
+    for (const char *at = buf_text(&text); (at = strstr(at, "\"n\":")) != NULL; at += 4) {
+        int n = atoi(at + 4);
+        assert_in_range(n, 0, count - 1);
+        assert_true(times > 1 || n > last[n % 3]);
+        last[n % 3] = n;
+        seen[n]++;
+    }
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(seen[i], times);
+    }
+    mem_free(seen);
+}
+
+#define TO_FILE "type: file, output_directory: %s/out, file_format: jsonl"
+
+static const char *to_file(struct kit *k, char *text, size_t size)
+{
+    (void)snprintf(text, size, TO_FILE, k->folder);
+    return text;
+}
+
+static void test_follows(void **state)
+{
+    struct kit *k = *state;
+    char exporter[128];
+
+    append(k, 0, 3000);
+    start(k, "workers: 4, batch_size: 100", to_file(k, exporter, sizeof(exporter)));
+    wait_done(k, 3000);
+    append(k, 3000, 100);
+    wait_done(k, 3100);
+    assert_true(status_of(k).is_ready);
+    assert_int_equal(status_of(k).in_flight, 0);
+    stop(k);
+    append(k, 3100, 50);
+    start(k, "workers: 4", to_file(k, exporter, sizeof(exporter))); /* goes on where it was */
+    wait_done(k, 3150);
+    assert_int_equal(status_of(k).read, 50);
+    stop(k);
+    assert_written(k, 3150, 1);
+}
+
+static void test_reset_and_rewind(void **state)
+{
+    struct kit *k = *state;
+    struct err e = ERR_INIT;
+    char exporter[128];
+
+    append(k, 0, 20);
+    start(k, "workers: 2", to_file(k, exporter, sizeof(exporter)));
+    wait_done(k, 20);
+    struct stream_status before = status_of(k);
+    assert_true(event_streams_change(k->running, STR("s"), STREAM_RESET, STR(""), false, &e));
+    wait_done(k, 20);
+    assert_true(event_streams_change(k->running, STR("s"), STREAM_REWIND, str_of(before.position),
+                                     false, &e));
+    append(k, 20, 1);
+    wait_done(k, 21);
+    assert_false(event_streams_change(k->running, STR("t"), STREAM_RESET, STR(""), false, &e));
+    stop(k);
+}
+
+static void test_our_log_between(void **state)
+{
+    struct kit *k = *state;
+    char exporter[128];
+
+    append(k, 0, 500);
+    start(k, "buffer: true", to_file(k, exporter, sizeof(exporter)));
+    wait_done(k, 500);
+    struct plan_left left;
+    (void)plan_drain(k->plan, (struct wait){clock_deadline_ms(clock_system(), PATIENCE_MS), NULL},
+                     &left);
+    stop(k);
+    assert_written(k, 500, 1);
+}
+
+static void test_broken_lines(void **state)
+{
+    struct kit *k = *state;
+    char exporter[128];
+    char path[64];
+
+    append(k, 0, 2);
+    (void)snprintf(path, sizeof(path), "%s/in.jsonl", k->folder);
+    FILE *f = fopen(path, "a");
+    assert_true(fputs("{\"n\":\n", f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    append(k, 2, 2);
+    start(k, "workers: 1", to_file(k, exporter, sizeof(exporter)));
+    wait_done(k, 5);
+    assert_int_equal(status_of(k).broken, 1);
+    stop(k);
+    assert_written(k, 4, 1);
+    (void)snprintf(path, sizeof(path), "%s/dead/stream-s", k->folder);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+/* The sink is in trouble while the stream stops: what was not taken comes again, and nothing else. */
+static void test_stops_in_an_outage(void **state)
+{
+    struct kit *k = *state;
+    struct receiver receiver;
+    char exporter[160];
+
+    receiver_start(&receiver);
+    for (int i = 0; i < 8; i++) {
+        receiver_plan(&receiver, i < 2 ? 204 : 503, NULL, NULL);
+    }
+    (void)snprintf(
+        exporter, sizeof(exporter),
+        "type: cloudevents, url: 'http://127.0.0.1:%u/', source: x, mode: structured, retry: { "
+        "initial_delay: 20ms, max_delay: 50ms }",
+        receiver.peer.port);
+    append(k, 0, 4);
+    start(k, "workers: 1", exporter);
+    assert_true(receiver_wait(&receiver, 4));
+    stop(k);
+    unsigned before = receiver_count(&receiver);
+    start(k, "workers: 1", exporter);
+    wait_done(k, 4);
+    stop(k);
+    assert_in_range(receiver_count(&receiver), before + 2, before + 12);
+    receiver_stop(&receiver);
+}
+
+static void test_ends(void **state)
+{
+    struct kit *k = *state;
+    char exporter[128];
+
+    append(k, 0, 3);
+    start(k, "match: 'n > 0', workers: 1", to_file(k, exporter, sizeof(exporter)));
+    wait_done(k, 3);
+    assert_int_equal(status_of(k).filtered, 1);
+    wait_state(k, STREAM_RUNS);
+    stop(k);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_follows),      CASE(test_reset_and_rewind),   CASE(test_our_log_between),
+        CASE(test_broken_lines), CASE(test_stops_in_an_outage), CASE(test_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
