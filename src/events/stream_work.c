@@ -69,7 +69,7 @@ static void run_worker(void *arg)
 static bool start_worker(struct event_stream *s, unsigned lane, struct err *e)
 {
     struct worker *w = &s->workers[lane];
-    char name[16];
+    char name[24];
 
     (void)snprintf(name, sizeof(name), "event-%u", lane);
     *w = (struct worker){.stream = s, .lane = lane};

@@ -13,7 +13,7 @@
 
 struct kit {
     char folder[32];
-    char path[64];
+    char path[192];
     struct stream_positions *positions;
     struct arena arena;
 };
@@ -43,7 +43,7 @@ static int teardown(void **state)
 {
     static const char *const ends[] = {"", "-wal", "-shm"};
     struct kit *k = *state;
-    char name[80];
+    char name[208];
 
     stream_positions_close(k->positions);
     arena_release(&k->arena);
