@@ -405,6 +405,24 @@ def test_a_publication_that_has_other_tables(server, table):
         assert answer["result"] == "refused" and "SET (publish" in answer["error"]
 
 
+def test_a_publication_is_older_than_its_slot(server, table):
+    server.psql(f"SELECT pg_create_logical_replication_slot('telex_{table}', 'pgoutput')")
+    with source(server, table) as events:
+        answer = events.start()
+        assert answer["result"] == "refused" and "pg_drop_replication_slot" in answer["error"]
+        server.psql(f"SELECT pg_drop_replication_slot('telex_{table}')")
+        begun = events.begin()
+        insert(server, table, "one")
+        at = events.read(1)[0]["position"]
+        insert(server, table, "two")
+        server.psql(f"DROP PUBLICATION telex_{table}")
+        events.ask("close")
+        deadline = time.monotonic() + 10
+        while (answer := events.start(at, begun["identity"]))["result"] == "again" and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert answer["result"] == "lost" and "was dropped" in answer["error"]
+
+
 def test_it_is_patient_and_keeps_alive(server, table):
     with source(server, table) as events:
         events.begin()

@@ -255,6 +255,12 @@ static enum sourced ensure_publication(struct postgresql_source *s, const struct
         done = check_publication(s, r, wait, e);
     } else if (is_first && !f->has_slot) {
         done = make_publication(s, f, wait, e);
+    } else if (is_first) {
+        done = pg_say(
+            SOURCED_REFUSED, e,
+            "slot %s is there and publication %s is not, and one that is made now cannot decode "
+            "what the slot keeps: SELECT pg_drop_replication_slot('%s'); then both are made anew",
+            buf_text(&s->slot), name, buf_text(&s->slot));
     } else {
         done =
             pg_say(SOURCED_LOST, e,
