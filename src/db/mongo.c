@@ -180,6 +180,16 @@ bool mongo_parse(const char *text, struct arena *a, struct str *ret_database, st
     return true;
 }
 
+/* As change streams do: what a new primary may take back is not read. */
+static void read_what_stays(mongoc_collection_t *collection)
+{
+    mongoc_read_concern_t *concern = mongoc_read_concern_new();
+
+    (void)mongoc_read_concern_set_level(concern, MONGOC_READ_CONCERN_LEVEL_MAJORITY);
+    mongoc_collection_set_read_concern(collection, concern);
+    mongoc_read_concern_destroy(concern);
+}
+
 bool mongo_open(const char *text, struct str database, struct str collection,
                 struct mongo **ret_mongo, struct err *e)
 {
@@ -202,6 +212,7 @@ bool mongo_open(const char *text, struct str database, struct str collection,
     (void)mongoc_client_set_error_api(client, MONGOC_ERROR_API_VERSION_2);
     m->database = mongoc_client_get_database(client, database_name);
     m->collection = mongoc_client_get_collection(client, database_name, name);
+    read_what_stays(m->collection);
     *ret_mongo = m;
     return true;
 }
