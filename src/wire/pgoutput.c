@@ -129,14 +129,15 @@ static void add_u64(struct buf *out, uint64_t value)
     buf_add(out, bytes, sizeof(bytes));
 }
 
-void pgoutput_add_status(uint64_t written_lsn, uint64_t safe_lsn, int64_t wall_ns, struct buf *out)
+void pgoutput_add_status(uint64_t written_lsn, uint64_t safe_lsn, int64_t wall_ns, bool wants_reply,
+                         struct buf *out)
 {
     buf_add_byte(out, 'r');
     add_u64(out, written_lsn);
     add_u64(out, safe_lsn);
     add_u64(out, safe_lsn);
     add_u64(out, (uint64_t)((wall_ns - EPOCH_NS) / NS_PER_US));
-    buf_add_byte(out, '\0');
+    buf_add_byte(out, wants_reply ? '\1' : '\0');
 }
 
 /* ---- messages ---- */

@@ -37,8 +37,10 @@ struct pgoutput_frame {
 
 MUST_USE bool pgoutput_read_frame(struct str bytes, struct pgoutput_frame *ret, struct err *e);
 
-/* Appends a standby status update: how far what came is written, and how far it is safe. */
-void pgoutput_add_status(uint64_t written_lsn, uint64_t safe_lsn, int64_t wall_ns, struct buf *out);
+/* Appends a standby status update: how far what came is written, and how far it is safe; and whether the server is to
+ * answer at once. */
+void pgoutput_add_status(uint64_t written_lsn, uint64_t safe_lsn, int64_t wall_ns, bool wants_reply,
+                         struct buf *out);
 
 /* ---- messages ---- */
 

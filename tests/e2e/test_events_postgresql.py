@@ -1,6 +1,8 @@
 """The source `postgresql` against a real server: what was committed comes, in the order of the commits, and again after a crash."""
 
 import itertools
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -435,6 +437,25 @@ def test_it_is_patient_and_keeps_alive(server, table):
         assert behind["behind"] == -1 and abs(behind["head_ns"] / 1e9 - time.time()) < 5
         assert len(events.read(20000 - read, limit=5000)) == 20000 - read
         assert events.ask("measure")["behind"] == 0
+
+
+def test_a_server_that_is_silent(server, table):
+    with source(server, table, silence_timeout="3s") as events:
+        begun = events.begin()
+        began = time.monotonic()
+        while time.monotonic() - began < 6:  # quiet, and not silent: it answers
+            assert events.ask("next", 10, 500)["result"] == "ok"
+        pid = int(server.psql("SELECT active_pid FROM pg_replication_slots WHERE slot_name = "
+                              f"'telex_{table}'").stdout)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            while (answer := events.ask("next", 10, 500))["result"] == "ok" and time.monotonic() - began < 20:
+                pass
+            assert answer["result"] == "again" and "said nothing" in answer["error"]
+            assert events.start(begun["position"], begun["identity"])["result"] == "again"
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_forget_drops_what_was_made(server, table):

@@ -97,6 +97,17 @@ static const struct option options[] = {
      .max = 3600,
      .unit = "s",
      .help = "How long connecting may take."},
+    {.name = "silence_timeout",
+     .type = OPTION_DURATION,
+     .flags = OPTION_ADVANCED,
+     .offset = offsetof(struct postgresql_config, silence_timeout_ns),
+     .fallback = "2m",
+     .min = 1,
+     .max = 3600,
+     .unit = "s",
+     .help =
+         "A server that says nothing for so long, though it is asked, is gone: the stream is started "
+         "again."},
 };
 
 static const struct option_table option_table = {

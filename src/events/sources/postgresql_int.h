@@ -32,6 +32,7 @@ struct postgresql_config {
     struct str time_column;
     struct str where;
     int64_t connect_timeout_ns;
+    int64_t silence_timeout_ns;
 };
 
 /* A table as the stream describes it. */
@@ -63,7 +64,9 @@ struct postgresql_source {
     uint64_t told_lsn;     /* what the server knows of it */
     uint64_t written_lsn;  /* how far what came goes */
     int64_t told_mono_ns;
-    int64_t read_mono_ns;
+    int64_t read_mono_ns;   /* when it was last read */
+    int64_t heard_mono_ns;  /* when something came last, or nobody read */
+    bool has_heard;         /* something came since that was looked at */
     int64_t passed_mono_ns; /* when a position was given last that no change stands at */
     uint32_t timeline;
     VEC(struct pg_relation *) relations;

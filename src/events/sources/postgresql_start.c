@@ -615,7 +615,8 @@ static enum sourced start(struct postgresql_source *s, const struct source_start
         s->told_lsn = f.confirmed_lsn;
         s->written_lsn = s->begun.lsn;
         s->is_caught_up = false;
-        s->told_mono_ns = s->passed_mono_ns = s->read_mono_ns = clock_mono_ns(s->env->clock);
+        s->told_mono_ns = s->passed_mono_ns = s->read_mono_ns = s->heard_mono_ns =
+            clock_mono_ns(s->env->clock);
     }
     return done;
 }

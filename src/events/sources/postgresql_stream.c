@@ -34,17 +34,36 @@ static enum sourced tell(struct postgresql_source *s, struct err *e)
     AUTO(buf_release) struct buf status = BUF_INIT(BUF_SMALL);
     struct pg_fault fault;
 
-    pgoutput_add_status(s->written_lsn, s->acked.lsn, clock_wall_ns(s->env->clock), &status);
+    pgoutput_add_status(
+        s->written_lsn, s->acked.lsn, clock_wall_ns(s->env->clock),
+        ms_since(s, s->heard_mono_ns) * NS_PER_MS >= s->config->silence_timeout_ns / 4, &status);
     s->told_lsn = s->acked.lsn;
     s->told_mono_ns = clock_mono_ns(s->env->clock);
     return pg_stream_send(s->stream, buf_str(&status), &fault, e) ? SOURCED_OK
                                                                   : pg_fault_sourced(&fault, e);
 }
 
+/* A server whose machine is gone says nothing, and TCP does not notice for long: it was asked to answer. */
+static enum sourced check_alive(struct postgresql_source *s, struct err *e)
+{
+    if (s->has_heard) {
+        s->heard_mono_ns = clock_mono_ns(s->env->clock);
+        s->has_heard = false;
+    }
+    int64_t silent_ns = clock_mono_ns(s->env->clock) - s->heard_mono_ns;
+    return silent_ns < s->config->silence_timeout_ns
+               ? SOURCED_OK
+               : pg_say(SOURCED_AGAIN, e, "the server has said nothing for %lld s",
+                        (long long)(silent_ns / NS_PER_S));
+}
+
 static enum sourced tell_if_due(struct postgresql_source *s, struct err *e)
 {
     int64_t ms = ms_since(s, s->told_mono_ns);
-    bool is_due = ms >= KEEP_ALIVE_MS || (ms >= TELL_MS && s->acked.lsn > s->told_lsn);
+    int64_t keep_alive_ms = s->config->silence_timeout_ns / NS_PER_MS / 4;
+
+    keep_alive_ms = keep_alive_ms < KEEP_ALIVE_MS ? keep_alive_ms : KEEP_ALIVE_MS;
+    bool is_due = ms >= keep_alive_ms || (ms >= TELL_MS && s->acked.lsn > s->told_lsn);
 
     return is_due ? tell(s, e) : SOURCED_OK;
 }
@@ -337,6 +356,7 @@ static enum sourced step(struct batch *b, bool *ret_idle, struct err *e)
         return postgresql_ended(s, &fault, s->acked, e);
     }
     *ret_idle = bytes.ptr == NULL;
+    s->has_heard = s->has_heard || !*ret_idle;
     return *ret_idle ? SOURCED_OK : take_frame(b, bytes, e);
 }
 
@@ -353,7 +373,8 @@ static enum sourced run(struct batch *b, size_t max, bool *ret_over, struct err 
          done == SOURCED_OK && !*ret_over && c->list.len < max && c->bytes < BATCH_BYTES_MAX; i++) {
         done = step(b, &is_idle, e);
         if (done == SOURCED_OK && (is_idle || i % STEPS == 0)) {
-            done = tell_if_due(s, e);
+            done = check_alive(s, e);
+            done = done == SOURCED_OK ? tell_if_due(s, e) : done;
             *ret_over = (is_idle && c->list.len > 0) || wait_is_over(b->wait, s->env->clock) ||
                         (c->list.len == 0 && is_passing(s));
         }
@@ -372,6 +393,9 @@ enum sourced postgresql_next(struct source *base, size_t max, struct changes *re
         return pg_say(SOURCED_AGAIN, e, "it is not started");
     }
     s->batch_number++;
+    if (ms_since(s, s->read_mono_ns) >= KEEP_ALIVE_MS) {
+        s->has_heard = true; /* nobody listened */
+    }
     enum sourced done = run(&b, max, &is_over, e);
     s->read_mono_ns = clock_mono_ns(s->env->clock);
     if (done == SOURCED_OK) {

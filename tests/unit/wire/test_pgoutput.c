@@ -276,8 +276,12 @@ static void test_status(void **state)
                      "0000000001584710"
                      "00000000000f4240"
                      "00");
-    pgoutput_add_status(0x1584740, 0x1584710, INT64_C(946684801) * NS_PER_S, &got);
+    pgoutput_add_status(0x1584740, 0x1584710, INT64_C(946684801) * NS_PER_S, false, &got);
     assert_true(str_eq(buf_str(&got), buf_str(&wanted)));
+    buf_clear(&got);
+    pgoutput_add_status(0x1584740, 0x1584710, INT64_C(946684801) * NS_PER_S, true, &got);
+    assert_int_equal(got.len, wanted.len);
+    assert_int_equal(got.ptr[got.len - 1], 1);
 }
 
 static void test_lsn(void **state)
