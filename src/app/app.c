@@ -106,7 +106,7 @@ static void app_free(struct app *a)
     scheduler_free(a->scheduler);
     self_metrics_free(a->self_metrics);
     rule_watch_free(a->rule_watch);
-    app_streams_close(a, (struct wait){0, NULL});
+    (void)app_streams_close(a, (struct wait){0, NULL});
     plan_close(a->plan);
     history_close(a->history);
     alert_states_free(a->received);
@@ -217,13 +217,20 @@ static void stop_evaluating(struct app *a, struct wait wait)
 }
 
 /* The last line: what destinations do not have is named, whatever became of it. */
-static void say_stopped(struct app *a, const struct plan_left *left)
+static void say_stopped(struct app *a, const struct plan_left *left, uint64_t in_flight)
 {
     struct str state = a->now.config->settings.state.path;
     bool is_lost = left->alerts + left->dead_letters + left->dropped > 0;
 
+    if (in_flight > 0) {
+        trace_info(&a->trace, "change streams had events in flight; their sources give them again",
+                   T_U64("events", in_flight));
+    }
     if (left->frames == 0 && !is_lost) {
-        trace_info(&a->trace, "stopped; everything was delivered", T_STR("state", state));
+        trace_info(&a->trace,
+                   in_flight > 0 ? "stopped; all that was ours was delivered"
+                                 : "stopped; everything was delivered",
+                   T_STR("state", state));
         return;
     }
     trace_at(&a->trace, is_lost ? TRACE_WARN : TRACE_INFO,
@@ -245,9 +252,9 @@ bool app_stop(struct app *a)
     refuse_askers(a);
     stop_evaluating(a, wait);
     state_save_last(a, a->graph.engine);
-    app_streams_close(a, wait_limit_ms(wait, a->env->clock, STOP_STREAMS_MS));
+    uint64_t in_flight = app_streams_close(a, wait_limit_ms(wait, a->env->clock, STOP_STREAMS_MS));
     bool on_disk = plan_drain(a->plan, wait, &left);
-    say_stopped(a, &left);
+    say_stopped(a, &left, in_flight);
     plan_set_levels(a->plan, NULL);
     app_free(a);
     return on_disk;

@@ -59,19 +59,23 @@ void app_streams_rest(struct app *a)
     struct event_streams *streams = app_event_streams(a);
 
     if (streams != NULL) {
-        event_streams_rest(streams, (struct wait){clock_deadline_ms(a->env->clock, REST_MS), NULL});
+        (void)event_streams_rest(streams,
+                                 (struct wait){clock_deadline_ms(a->env->clock, REST_MS), NULL});
     }
 }
 
-void app_streams_close(struct app *a, struct wait wait)
+uint64_t app_streams_close(struct app *a, struct wait wait)
 {
+    uint64_t in_flight = 0;
+
     lock_take(&a->lock);
     struct event_streams *streams = TAKE(a->streams);
     struct event_table *table = TAKE(a->event_table);
     lock_give(&a->lock);
     if (streams != NULL) {
-        event_streams_rest(streams, wait);
+        in_flight = event_streams_rest(streams, wait);
     }
     event_streams_close(streams);
     event_table_close(table);
+    return in_flight;
 }

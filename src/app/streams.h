@@ -9,6 +9,8 @@
 #include "base/err.h"
 #include "base/thread.h"
 
+#include <stdint.h>
+
 struct app;
 
 /* Opens what the config that runs needs, and starts its streams; at the start, and behind a change of the plan, before
@@ -16,7 +18,7 @@ struct app;
 void app_streams_run(struct app *a);
 void app_streams_rest(struct app *a);
 
-/* Ends them: what is under way may end until <wait> is over. */
-void app_streams_close(struct app *a, struct wait wait);
+/* Ends them: what is under way may end until <wait> is over. Gives how many events were read and are not delivered. */
+uint64_t app_streams_close(struct app *a, struct wait wait);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * Invariants
- *   1. Streams are there between run and rest; whoever looks at or changes one holds the lock, and so sees them all or none.
+ *   1. Streams are started, stopped and changed under <changing>; the list is exchanged under <lock> too, which nobody holds
+ *      while a stream stops.
  *   2. A position is changed only while its stream is stopped.
  */
 #include "events/events.h"
@@ -15,9 +16,10 @@ struct event_streams {
     struct stream_world world;
     struct buf state_path;
     struct trace trace;
+    struct lock changing; /* taken before <lock> */
     struct lock lock;
-    struct event_stream *items[STREAMS_MAX] GUARDED_BY(lock);
-    const struct stream_config *configs[STREAMS_MAX] GUARDED_BY(lock);
+    struct event_stream *items[STREAMS_MAX];
+    const struct stream_config *configs[STREAMS_MAX];
     size_t count GUARDED_BY(lock);
 };
 
@@ -27,6 +29,7 @@ bool event_streams_open(const struct env *env, struct plan *plan, struct str sta
     AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
     struct event_streams *s = mem_new(struct event_streams);
 
+    lock_init(&s->changing);
     lock_init(&s->lock);
     buf_init(&s->state_path, BUF_SMALL);
     buf_add_str(&s->state_path, state_path);
@@ -55,7 +58,7 @@ static void start(struct event_streams *s, struct event_stream *stream,
     }
 }
 
-static void run_one(struct event_streams *s, const struct stream_config *config) REQUIRES(&s->lock)
+static void run_one(struct event_streams *s, const struct stream_config *config)
 {
     struct event_stream *stream = NULL;
     struct err e = ERR_INIT;
@@ -68,33 +71,49 @@ static void run_one(struct event_streams *s, const struct stream_config *config)
                     T_ERR(&e));
         return;
     }
+    lock_take(&s->lock);
     s->items[s->count] = stream;
     s->configs[s->count++] = config;
+    lock_give(&s->lock);
     start(s, stream, config);
 }
 
 void event_streams_run(struct event_streams *s, struct event_table *table,
                        const struct streams_config *config)
 {
-    lock_take(&s->lock);
+    lock_take(&s->changing);
     s->world.table = table;
     for (size_t i = 0; i < config->count; i++) {
         run_one(s, &config->items[i]);
     }
-    lock_give(&s->lock);
+    lock_give(&s->changing);
 }
 
-void event_streams_rest(struct event_streams *s, struct wait wait)
+static size_t count_of(struct event_streams *s)
 {
     lock_take(&s->lock);
-    for (size_t i = 0; i < s->count; i++) {
-        event_stream_stop(s->items[i], wait);
+    size_t count = s->count;
+    lock_give(&s->lock);
+    return count;
+}
+
+uint64_t event_streams_rest(struct event_streams *s, struct wait wait)
+{
+    uint64_t in_flight = 0;
+
+    lock_take(&s->changing);
+    size_t count = count_of(s);
+    for (size_t i = 0; i < count; i++) {
+        in_flight += event_stream_stop(s->items[i], wait);
     }
-    for (size_t i = 0; i < s->count; i++) {
+    lock_take(&s->lock);
+    s->count = 0;
+    for (size_t i = 0; i < count; i++) {
         event_stream_close(s->items[i]);
     }
-    s->count = 0;
     lock_give(&s->lock);
+    lock_give(&s->changing);
+    return in_flight;
 }
 
 void event_streams_close(struct event_streams *s)
@@ -102,10 +121,12 @@ void event_streams_close(struct event_streams *s)
     if (s == NULL) {
         return;
     }
-    event_streams_rest(s, (struct wait){clock_deadline_ms(s->world.env->clock, STOP_MS), NULL});
+    (void)event_streams_rest(s,
+                             (struct wait){clock_deadline_ms(s->world.env->clock, STOP_MS), NULL});
     stream_positions_close(s->world.positions);
     buf_release(&s->state_path);
     lock_release(&s->lock);
+    lock_release(&s->changing);
     mem_free(s);
 }
 
@@ -152,7 +173,7 @@ static bool write_place(struct event_streams *s, struct str name, enum stream_ch
 }
 
 static bool change_one(struct event_streams *s, size_t i, enum stream_change change,
-                       struct str position, bool drops_source, struct err *e) REQUIRES(&s->lock)
+                       struct str position, bool drops_source, struct err *e)
 {
     struct event_stream *stream = s->items[i];
     struct str name = s->configs[i]->name;
@@ -160,7 +181,8 @@ static bool change_one(struct event_streams *s, size_t i, enum stream_change cha
     struct stream_status status;
 
     event_stream_get_status(stream, &status);
-    event_stream_stop(stream, (struct wait){clock_deadline_ms(s->world.env->clock, STOP_MS), NULL});
+    (void)event_stream_stop(stream,
+                            (struct wait){clock_deadline_ms(s->world.env->clock, STOP_MS), NULL});
     const struct wait wait = {clock_deadline_ms(s->world.env->clock, FORGET_MS), NULL};
     bool ok = !drops_source || event_stream_forget_source(stream, wait, e);
     if (change == STREAM_SKIP && status.state == STREAM_HALTED) {
@@ -182,13 +204,14 @@ bool event_streams_change(struct event_streams *s, struct str name, enum stream_
     bool found = false;
     bool ok = false;
 
-    lock_take(&s->lock);
-    for (size_t i = 0; !found && i < s->count; i++) {
+    lock_take(&s->changing);
+    size_t count = count_of(s);
+    for (size_t i = 0; !found && i < count; i++) {
         found = str_eq(s->configs[i]->name, name);
         if (found) {
             ok = change_one(s, i, change, position, drops_source, e);
         }
     }
-    lock_give(&s->lock);
+    lock_give(&s->changing);
     return found ? ok : err_set(e, ERR_CONFLICT, "no stream '%.*s' runs", STR_FMT(name));
 }

@@ -23,8 +23,9 @@ MUST_USE bool event_streams_open(const struct env *env, struct plan *plan, struc
 void event_streams_run(struct event_streams *s, struct event_table *table,
                        const struct streams_config *config);
 
-/* Stops all: calls that are under way may end until <wait> is over. The config may go then, and the plan change. */
-void event_streams_rest(struct event_streams *s, struct wait wait);
+/* Stops all: calls that are under way may end until <wait> is over. The config may go then, and the plan change. Gives how
+ * many changes were read and are not done: their sources give them again. */
+uint64_t event_streams_rest(struct event_streams *s, struct wait wait);
 
 void event_streams_close(struct event_streams *s); /* NULL is fine */
 

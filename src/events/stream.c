@@ -84,7 +84,7 @@ bool event_stream_start(struct event_stream *s, const struct stream_go *go, stru
          thread_start(&s->reader, "events", stream_read, s, e);
     if (!ok) {
         stream_set_state(s, STREAM_REFUSED, e);
-        event_stream_stop(s, (struct wait){0, NULL});
+        (void)event_stream_stop(s, (struct wait){0, NULL});
         stream_set_state(s, STREAM_REFUSED, e);
     }
     return ok;
@@ -107,10 +107,10 @@ static void keep_last(struct event_stream *s)
     }
 }
 
-void event_stream_stop(struct event_stream *s, struct wait wait)
+uint64_t event_stream_stop(struct event_stream *s, struct wait wait)
 {
     if (!s->is_started) {
-        return;
+        return 0;
     }
     cancel_fire(s->stop);
     thread_join(&s->reader);
@@ -119,12 +119,15 @@ void event_stream_stop(struct event_stream *s, struct wait wait)
     keep_last(s);
     source_close(s->source);
     s->source = NULL;
+    uint64_t in_flight = window_size(&s->windows[TRACK_LIVE]).changes +
+                         window_size(&s->windows[TRACK_BACKFILL]).changes;
     window_release(&s->windows[TRACK_LIVE]);
     window_release(&s->windows[TRACK_BACKFILL]);
     cancel_free(s->stop);
     s->stop = NULL;
     s->is_started = false;
     stream_set_state(s, STREAM_STOPPED, NULL);
+    return in_flight;
 }
 
 bool event_stream_forget_source(struct event_stream *s, struct wait wait, struct err *e)
@@ -147,7 +150,7 @@ void event_stream_close(struct event_stream *s)
     if (s == NULL) {
         return;
     }
-    event_stream_stop(s, (struct wait){clock_deadline_ms(s->env->clock, LAST_MS), NULL});
+    (void)event_stream_stop(s, (struct wait){clock_deadline_ms(s->env->clock, LAST_MS), NULL});
     transform_free(s->transform);
     dead_letters_free(s->dead);
     drops_release(&s->drops);

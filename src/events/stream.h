@@ -85,8 +85,9 @@ MUST_USE bool event_stream_open(const struct stream_world *world,
 
 MUST_USE bool event_stream_start(struct event_stream *s, const struct stream_go *go, struct err *e);
 
-/* Reads no more, lets calls to the sink that are under way end until <wait> is over, keeps the position. */
-void event_stream_stop(struct event_stream *s, struct wait wait);
+/* Reads no more, lets calls to the sink that are under way end until <wait> is over, keeps the position. Gives how many
+ * changes were read and are not done. */
+uint64_t event_stream_stop(struct event_stream *s, struct wait wait);
 
 void event_stream_get_status(struct event_stream *s, struct stream_status *ret);
 
