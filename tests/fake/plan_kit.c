@@ -41,6 +41,11 @@ static int remove_one(const char *path, const struct stat *status, int type, str
     return remove(path);
 }
 
+void plan_kit_remove(const char *folder)
+{
+    (void)nftw(folder, remove_one, FOLDERS_OPEN, FTW_DEPTH | FTW_PHYS);
+}
+
 void plan_kit_stop(struct plan_kit *k)
 {
     plan_kit_close(k);
@@ -51,7 +56,7 @@ void plan_kit_stop(struct plan_kit *k)
         condition_free(k->routes[i].match);
     }
     metrics_free(k->metrics);
-    (void)nftw(k->folder, remove_one, FOLDERS_OPEN, FTW_DEPTH | FTW_PHYS);
+    plan_kit_remove(k->folder);
 }
 
 void plan_kit_output(struct plan_kit *k, const char *name, const struct exporter_kind *kind,

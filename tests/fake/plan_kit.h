@@ -35,6 +35,9 @@ struct plan_kit {
 void plan_kit_start(struct plan_kit *k);
 void plan_kit_stop(struct plan_kit *k);
 
+/* Removes a folder with all that is in it. */
+void plan_kit_remove(const char *folder);
+
 /* Adds an output called <name> that delivers to destination <i> of the kit, and a target of the same
  * name and number. */
 void plan_kit_output(struct plan_kit *k, const char *name, const struct exporter_kind *kind,

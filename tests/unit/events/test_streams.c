@@ -5,7 +5,9 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/number.h"
 #include "base/rand.h"
+#include "fake/plan_kit.h"
 #include "fake/receiver.h"
 
 #include <fcntl.h>
@@ -47,11 +49,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct kit *k = *state;
-    char command[64];
 
     metrics_free(k->env.metrics);
-    (void)snprintf(command, sizeof(command), "rm -r %s", k->folder);
-    assert_int_equal(system(command), 0);
+    plan_kit_remove(k->folder);
     mem_free(k);
     return 0;
 }
@@ -149,13 +149,14 @@ static void assert_written(struct kit *k, int count, int times)
     AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
     char path[64];
     int *seen = mem_alloc0((size_t)count, sizeof(int));
-    int last[3] = {-1, -1, -1};
+    int64_t last[3] = {-1, -1, -1};
     struct err e = ERR_INIT;
 
     (void)snprintf(path, sizeof(path), "%s/out/out.jsonl", k->folder);
     assert_true(fs_read_file(fs_system(), str_of(path), 1 << 24, &text, &e));
     for (const char *at = buf_text(&text); (at = strstr(at, "\"n\":")) != NULL; at += 4) {
-        int n = atoi(at + 4);
+        int64_t n = -1;
+        assert_true(number_parse_i64(str_make(at + 4, strcspn(at + 4, ",}")), &n));
         assert_in_range(n, 0, count - 1);
         assert_true(times > 1 || n > last[n % 3]);
         last[n % 3] = n;
