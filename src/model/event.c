@@ -30,9 +30,31 @@ static bool is_noncharacter(const unsigned char *p, size_t left)
     return left >= 4 && p[0] >= 0xF0 && (p[1] & 0x0F) == 0x0F && p[2] == 0xBF && p[3] >= 0xBE;
 }
 
+/* Eight bytes at a time: what has none above 0x7E and none below 0x20 holds nothing that is forbidden. */
+static bool is_printable_ascii(struct str text)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t tops = ones * 0x80;
+    uint64_t block = ones * ' '; /* the last is filled up with spaces */
+    uint64_t found = 0;
+
+    for (size_t i = 0; i < text.len; i += sizeof(block)) {
+        size_t left = text.len - i;
+        memcpy(&block, text.ptr + i, left < sizeof(block) ? left : sizeof(block));
+        /* Below the top bits nothing carries: 0x7F reaches it by 1, what is less than 0x20 falls short by 0x60. */
+        uint64_t low = block & ~tops;
+        found |= block | (low + ones) | ~(low + ones * 0x60);
+    }
+    return (found & tops) == 0;
+}
+
 bool event_text_is_valid(struct str text)
 {
     const unsigned char *p = (const unsigned char *)text.ptr;
+
+    if (is_printable_ascii(text)) {
+        return true;
+    }
 
     for (size_t i = 0; i < text.len; i++) {
         bool is_c1 = i + 1 < text.len && p[i] == 0xC2 && p[i + 1] >= 0x80 && p[i + 1] <= 0x9F;
