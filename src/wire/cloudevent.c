@@ -3,6 +3,7 @@
 
 #include "base/base64.h"
 #include "base/number.h"
+#include "base/timetext.h"
 #include "wire/cloudevent_int.h"
 #include "wire/json.h"
 
@@ -10,84 +11,89 @@
 
 /* ---- writing ---- */
 
-static void add_member(struct json_writer *w, const char *name, struct str value)
+/* A member behind the first; <key> is as it stands in JSON, with its comma. */
+static void add_member(struct buf *out, struct str key, struct str value)
 {
     if (value.len > 0) {
-        json_key(w, str_of(name));
-        json_add_str(w, value);
+        buf_add_str(out, key);
+        json_print_str(out, value);
     }
 }
 
-static void add_extension(struct json_writer *w, const struct event_extension *x)
+/* Its name needs no escapes. */
+static void add_extension(struct buf *out, const struct event_extension *x)
 {
-    json_key(w, x->name);
+    buf_add_text(out, ",\"");
+    buf_add_str(out, x->name);
+    buf_add_text(out, "\":");
     if (x->type == EVENT_INTEGER) {
-        json_add_i64(w, x->integer);
+        buf_add_i64(out, x->integer);
     } else if (x->type == EVENT_FLAG) {
-        json_add_bool(w, x->integer != 0);
+        buf_add_text(out, x->integer != 0 ? "true" : "false");
     } else {
-        json_add_str(w, x->text);
+        json_print_str(out, x->text);
     }
 }
 
 /* Line ends stand between the tokens of JSON, never in them: an event stays on its line. */
-static void add_json_line(struct json_writer *w, struct str json)
+static void add_json_line(struct buf *out, struct str json)
 {
-    size_t before = w->out->len;
+    static const char ends[] = {'\n', '\r'};
+    size_t before = out->len;
 
-    json_add_raw(w, json);
-    for (size_t i = before; i < w->out->len; i++) {
-        if (w->out->ptr[i] == '\n' || w->out->ptr[i] == '\r') {
-            w->out->ptr[i] = ' ';
+    buf_add_str(out, json);
+    for (size_t i = 0; i < sizeof(ends) && out->len > before; i++) {
+        char *end = out->ptr + out->len;
+        char *at = memchr(out->ptr + before, ends[i], out->len - before);
+        while (at != NULL) {
+            *at = ' ';
+            at = memchr(at, ends[i], (size_t)(end - at));
         }
     }
 }
 
-static void add_base64(struct json_writer *w, struct str bytes)
+static void add_base64(struct buf *out, struct str bytes)
 {
     AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
 
     base64_encode(bytes, &text);
-    json_add_str(w, buf_str(&text));
+    json_print_str(out, buf_str(&text));
 }
 
-static void add_data(struct json_writer *w, const struct event *ev)
+static void add_data(struct buf *out, const struct event *ev)
 {
     if (ev->form == EVENT_NO_DATA) {
         return;
     }
-    json_key(w, ev->form == EVENT_DATA_BYTES ? STR("data_base64") : STR("data"));
+    buf_add_text(out, ev->form == EVENT_DATA_BYTES ? ",\"data_base64\":" : ",\"data\":");
     if (ev->form == EVENT_DATA_JSON) {
-        add_json_line(w, ev->data);
+        add_json_line(out, ev->data);
     } else if (ev->form == EVENT_DATA_TEXT) {
-        json_add_str(w, ev->data);
+        json_print_str(out, ev->data);
     } else {
-        add_base64(w, ev->data);
+        add_base64(out, ev->data);
     }
 }
 
 void cloudevent_write(const struct event *ev, struct buf *out)
 {
-    struct json_writer w;
-
-    json_write_init(&w, out);
-    json_begin_object(&w);
-    add_member(&w, "specversion", STR("1.0"));
-    add_member(&w, "id", ev->id);
-    add_member(&w, "source", ev->source);
-    add_member(&w, "type", ev->type);
+    buf_add_str(out, STR("{\"specversion\":\"1.0\""));
+    add_member(out, STR(",\"id\":"), ev->id);
+    add_member(out, STR(",\"source\":"), ev->source);
+    add_member(out, STR(",\"type\":"), ev->type);
     if (ev->has_time) {
-        json_key(&w, STR("time"));
-        json_add_time(&w, ev->time_ns);
+        buf_add_str(out, STR(",\"time\":\""));
+        buf_add_rfc3339(out, ev->time_ns);
+        buf_add_byte(out, '"');
     }
-    add_member(&w, "subject", ev->subject);
-    add_member(&w, "datacontenttype", ev->content_type);
-    add_member(&w, "dataschema", ev->schema);
+    add_member(out, STR(",\"subject\":"), ev->subject);
+    add_member(out, STR(",\"datacontenttype\":"), ev->content_type);
+    add_member(out, STR(",\"dataschema\":"), ev->schema);
     for (size_t i = 0; i < ev->extension_count; i++) {
-        add_extension(&w, &ev->extensions[i]);
+        add_extension(out, &ev->extensions[i]);
     }
-    add_data(&w, ev);
-    json_end_object(&w);
+    add_data(out, ev);
+    buf_add_byte(out, '}');
 }
 
 /* ---- reading ---- */
