@@ -7,6 +7,7 @@
 #include "wire/json.h"
 
 #include <stdio.h>
+#include <string.h>
 
 void file_lines_init(struct file_lines *l, const struct line_fields *fields)
 {
@@ -112,16 +113,56 @@ static bool look_at(struct str line, const struct line_fields *f, struct arena *
     return json_read_end(&r);
 }
 
-struct str file_lines_place(const struct file_lines *l, uint64_t behind, struct arena *a)
+/* ---- places and ids: made of each line, so without printf ---- */
+
+enum { DIGITS_MAX = 20, HEX_MAX = 16, PLACE_MAX = 3 * DIGITS_MAX + 2 };
+
+static char *put_number(char *at, uint64_t value)
 {
-    return arena_printf(a, "%llu:%llu:%llu", (unsigned long long)l->tag,
-                        (unsigned long long)l->inode, (unsigned long long)behind);
+    char digits[DIGITS_MAX];
+    size_t len = 0;
+
+    do {
+        digits[DIGITS_MAX - ++len] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    memcpy(at, digits + DIGITS_MAX - len, len);
+    return at + len;
 }
 
+static char *put_hex(char *at, uint64_t value, int width)
+{
+    for (int i = width - 1; i >= 0; i--) {
+        at[i] = "0123456789abcdef"[value & 15];
+        value >>= 4;
+    }
+    return at + width;
+}
+
+/* TAG:INODE:OFFSET */
+struct str file_lines_place(const struct file_lines *l, uint64_t behind, struct arena *a)
+{
+    char text[PLACE_MAX];
+    char *at = put_number(text, l->tag);
+
+    *at++ = ':';
+    at = put_number(at, l->inode);
+    *at++ = ':';
+    at = put_number(at, behind);
+    return arena_dup(a, str_make(text, (size_t)(at - text)));
+}
+
+/* TAG-OFFSET-HASH, the tag and the hash in hexadecimal. */
 static struct str line_id(const struct file_lines *l, uint64_t at, struct str line, struct arena *a)
 {
-    return arena_printf(a, "%016llx-%llu-%08x", (unsigned long long)l->tag, (unsigned long long)at,
-                        (unsigned)str_hash(line, 0));
+    char text[PLACE_MAX];
+    char *end = put_hex(text, l->tag, HEX_MAX);
+
+    *end++ = '-';
+    end = put_number(end, at);
+    *end++ = '-';
+    end = put_hex(end, str_hash(line, 0) & UINT32_MAX, HEX_MAX / 2);
+    return arena_dup(a, str_make(text, (size_t)(end - text)));
 }
 
 static void set_broken(struct change *ch, const struct file_lines *l, uint64_t at,
