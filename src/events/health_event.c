@@ -5,7 +5,6 @@
 #include "base/timetext.h"
 #include "wire/json.h"
 
-#include <ctype.h>
 #include <string.h>
 
 /* ---- names ---- */
@@ -25,35 +24,37 @@ enum health_field {
 };
 
 struct field_name {
-    const char *folded; /* in small letters, without underscores */
-    const char *name;
+    struct str folded; /* in small letters, without underscores */
+    struct str name;
     enum health_field field;
 };
 
+enum { FOLDED_MAX = 32 }; /* longer than any */
+
 static const struct field_name names[] = {
-    {"version", "version", FIELD_PLAIN},
-    {"agent", "agent", FIELD_PLAIN},
-    {"componentclass", "componentClass", FIELD_PLAIN},
-    {"checkname", "checkName", FIELD_CHECK},
-    {"nodename", "nodeName", FIELD_NODE},
-    {"message", "message", FIELD_PLAIN},
-    {"isfatal", "isFatal", FIELD_FLAG},
-    {"ishealthy", "isHealthy", FIELD_FLAG},
-    {"recommendedaction", "recommendedAction", FIELD_ACTION},
-    {"customrecommendedaction", "customRecommendedAction", FIELD_PLAIN},
-    {"processingstrategy", "processingStrategy", FIELD_PLAIN},
-    {"errorcode", "errorCode", FIELD_CODES},
-    {"entitiesimpacted", "entitiesImpacted", FIELD_ENTITIES},
-    {"generatedtimestamp", "generatedTimestamp", FIELD_TIME},
-    {"quarantineoverrides", "quarantineOverrides", FIELD_PLAIN},
-    {"drainoverrides", "drainOverrides", FIELD_PLAIN},
-    {"healthevent", "healthEvent", FIELD_WHOLE},
-    {"traceparent", "traceparent", FIELD_TRACE},
+    {STR_INIT("version"), STR_INIT("version"), FIELD_PLAIN},
+    {STR_INIT("agent"), STR_INIT("agent"), FIELD_PLAIN},
+    {STR_INIT("componentclass"), STR_INIT("componentClass"), FIELD_PLAIN},
+    {STR_INIT("checkname"), STR_INIT("checkName"), FIELD_CHECK},
+    {STR_INIT("nodename"), STR_INIT("nodeName"), FIELD_NODE},
+    {STR_INIT("message"), STR_INIT("message"), FIELD_PLAIN},
+    {STR_INIT("isfatal"), STR_INIT("isFatal"), FIELD_FLAG},
+    {STR_INIT("ishealthy"), STR_INIT("isHealthy"), FIELD_FLAG},
+    {STR_INIT("recommendedaction"), STR_INIT("recommendedAction"), FIELD_ACTION},
+    {STR_INIT("customrecommendedaction"), STR_INIT("customRecommendedAction"), FIELD_PLAIN},
+    {STR_INIT("processingstrategy"), STR_INIT("processingStrategy"), FIELD_PLAIN},
+    {STR_INIT("errorcode"), STR_INIT("errorCode"), FIELD_CODES},
+    {STR_INIT("entitiesimpacted"), STR_INIT("entitiesImpacted"), FIELD_ENTITIES},
+    {STR_INIT("generatedtimestamp"), STR_INIT("generatedTimestamp"), FIELD_TIME},
+    {STR_INIT("quarantineoverrides"), STR_INIT("quarantineOverrides"), FIELD_PLAIN},
+    {STR_INIT("drainoverrides"), STR_INIT("drainOverrides"), FIELD_PLAIN},
+    {STR_INIT("healthevent"), STR_INIT("healthEvent"), FIELD_WHOLE},
+    {STR_INIT("traceparent"), STR_INIT("traceparent"), FIELD_TRACE},
 };
 
 static const struct field_name entity_names[] = {
-    {"entitytype", "entityType", FIELD_PLAIN},
-    {"entityvalue", "entityValue", FIELD_PLAIN},
+    {STR_INIT("entitytype"), STR_INIT("entityType"), FIELD_PLAIN},
+    {STR_INIT("entityvalue"), STR_INIT("entityValue"), FIELD_PLAIN},
 };
 
 /* The actions of NVSentinel's HealthEvent.RecommendedAction. */
@@ -66,26 +67,33 @@ static const struct {
     {"REPLACE_VM", 25},   {"RUN_DCGMEUD", 26},    {"UNKNOWN", 99},
 };
 
-/* Does <name> read as <folded> without underscores, in whatever case? */
-static bool folds_to(struct str name, const char *folded)
+/* In small letters and without underscores, as far as there is room: what has none left is known to nobody. */
+static struct str fold(struct str name, char *room)
 {
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.ptr[i] == '_') {
-            continue;
-        }
-        if (tolower((unsigned char)name.ptr[i]) != *folded) {
-            return false;
-        }
-        folded++;
+    size_t len = 0;
+
+    for (size_t i = 0; i < name.len && len < FOLDED_MAX; i++) {
+        char c = name.ptr[i];
+        room[len] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+        len += c != '_';
     }
-    return *folded == '\0';
+    return str_make(room, len);
 }
 
+/* Most names are spelt as they leave. */
 static const struct field_name *find_name(const struct field_name *table, size_t count,
                                           struct str name)
 {
+    char room[FOLDED_MAX];
+
     for (size_t i = 0; i < count; i++) {
-        if (folds_to(name, table[i].folded)) {
+        if (str_eq(name, table[i].name)) {
+            return &table[i];
+        }
+    }
+    struct str folded = fold(name, room);
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(folded, table[i].folded)) {
             return &table[i];
         }
     }
@@ -282,7 +290,7 @@ static void write_entity(struct json_writer *w, const struct json_node *entity)
     json_begin_object(w);
     for (const struct json_node *n = entity->first; n != NULL; n = n->next) {
         const struct field_name *known = find_name(entity_names, ARRAY_LEN(entity_names), n->key);
-        json_key(w, known != NULL ? str_of(known->name) : n->key);
+        json_key(w, known != NULL ? known->name : n->key);
         json_add_node(w, n);
     }
     json_end_object(w);
@@ -321,7 +329,7 @@ static void write_member(struct json_writer *w, const struct member *m, struct a
 {
     enum health_field field = m->known != NULL ? m->known->field : FIELD_OTHER;
 
-    json_key(w, m->known != NULL ? str_of(m->known->name) : m->name);
+    json_key(w, m->known != NULL ? m->known->name : m->name);
     if (field == FIELD_TIME) {
         write_time(w, m->json, a, facts);
     } else if (field == FIELD_ACTION) {
