@@ -414,6 +414,7 @@ void check_together(const struct config *c, const struct rule_set *rules, struct
     check_unread(&k);
     check_receive(&k);
     check_payloads(c, rules, problems);
+    check_streams(c, problems);
 }
 
 /* ---- the system ---- */

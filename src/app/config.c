@@ -454,7 +454,7 @@ static bool check_stream(const struct config *c, const struct stream_config *s, 
                STR_FMT(s->exporter));
 }
 
-static void check_streams(struct reader *r)
+static void check_targets_of_streams(struct reader *r)
 {
     const struct streams_config *streams = &r->config->streams;
 
@@ -492,7 +492,7 @@ static void read_plan_sections(struct reader *r)
     }
     if (r->problems->errors == before) {
         warn_of_strangers(r);
-        check_streams(r);
+        check_targets_of_streams(r);
     }
     r->config->plan.state_path = s->state.path;
 }

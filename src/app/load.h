@@ -56,6 +56,12 @@ void check_system(const struct config *c, struct problems *problems);
 void check_payloads(const struct config *c, const struct rule_set *rules,
                     struct problems *problems);
 
+/* Warns of streams that could have each row once and do not. */
+void check_streams(const struct config *c, struct problems *problems);
+
+/* Adds a line to <out> when the config has NVSentinel's section: what it delivers is not "exactly once". */
+void check_add_stream_note(const struct config *c, struct str file, struct buf *out);
+
 /* Warns of addresses that a Telex with this config could not listen on now. */
 void check_ports(const struct config *c, struct problems *problems);
 

@@ -69,6 +69,7 @@ static void summarize(const struct place *place, const struct loaded *l,
              cli_plural(l->rules->group_count), l->rules->rule_count,
              cli_plural(l->rules->rule_count));
     add_overrides(l->config, &out);
+    check_add_stream_note(l->config, place_shown(place, str_of(place->config)), &out);
     if (problems->warnings > 0) {
         buf_addf(&out, "%zu warning%s\n", problems->warnings, cli_plural(problems->warnings));
     }

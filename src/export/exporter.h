@@ -38,6 +38,7 @@ enum exporter_caps {
     EXPORTER_TELLS = 16, /* tells people, and is no place for data */
     EXPORTER_SHOWS = 32, /* its leaf looks at a dry run in its place; those over HTTP all do */
     EXPORTER_STALE = 4,  /* takes staleness markers; the leaves of others pass over them */
+    EXPORTER_ONCE = 128, /* what it writes and our place in a log are one transaction */
     EXPORTER_SPANS_APART = 64, /* spans have an address of their own: they are owed by themselves */
 };
 

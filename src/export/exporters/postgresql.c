@@ -294,7 +294,7 @@ const struct exporter_kind exporter_postgresql = {
                "connection_string: postgresql://telex@localhost/monitoring\n"
                "table_name: profiling_metrics\n"
                "column_mapping: { timestamp: recorded_at, messages_per_second: throughput }\n",
-    .caps = EXPORTER_SHOWS,
+    .caps = EXPORTER_SHOWS | EXPORTER_ONCE,
     .takes = TAKES(RECORD_SAMPLE) | TAKES(RECORD_ALERT) | TAKES(RECORD_PROFILE) |
              TAKES(RECORD_SPAN) | TAKES(RECORD_EVENT),
     .options = &option_table,

@@ -589,7 +589,7 @@ static void add_own_place(const void *config, struct str name, struct buf *out)
 
 const struct exporter_kind exporter_sqlite = {
     .name = "sqlite",
-    .caps = EXPORTER_SHOWS,
+    .caps = EXPORTER_SHOWS | EXPORTER_ONCE,
     .help = "Rows of tables in a SQLite file, each of them once.",
     .example = "type: sqlite\npath: out/metrics.db\ntable_name: profiling_metrics\n"
                "column_mapping: { timestamp: recorded_at, messages_per_second: throughput }\n",
