@@ -6,9 +6,11 @@ import subprocess
 import time
 
 import pytest
+import yaml
 
 import kafka_servers
 import net
+import telex
 from source_tap import Tap
 
 
@@ -230,3 +232,12 @@ def test_login(broker, producer, tmp_path):
     assert "mistaken" not in bad.log and "mistaken" not in bad.last["error"]
     good = Tap(tmp_path, {**section(broker, "locked", sasl_password="right", **login), "brokers": [broker.login]})
     assert good.run("start", "", "")[0]["result"] == "ok"
+
+
+def test_the_example(broker, producer, start_telex, start_webhook):
+    hook = start_webhook()
+    text = (telex.ROOT / "examples" / "events-kafka.yaml").read_text()
+    broker.create("health-events")
+    start_telex(yaml.safe_load(text.replace("127.0.0.1:9092", broker.plain).replace("http://127.0.0.1:8080", hook.url)))
+    net.wait_until("the stream to have begun", lambda: (put(producer, "health-events", [1]), hook.accepted())[1], every=0.5)
+    assert "health-events" in json.dumps(hook.accepted()[0])
