@@ -24,12 +24,13 @@ import backends  # noqa: E402
 import combinators  # noqa: E402
 import databases  # noqa: E402
 import disks  # noqa: E402
+import event_run  # noqa: E402
 import kills  # noqa: E402
 import quotas  # noqa: E402
 import shim  # noqa: E402
 
 CASES = {**kills.CASES, **disks.CASES, **backends.CASES, **combinators.CASES, **quotas.CASES,
-         **databases.CASES}
+         **databases.CASES, **event_run.CASES}
 RESULTS = shim.BUILD / "fault"
 SHOWN = 20
 

@@ -1,0 +1,147 @@
+#!/usr/bin/python3
+"""faulty_sink.py PORT FOLDER SEED [guarded]: a sink of CloudEvents of its own process, in moods of trouble, made to be killed.
+
+What it takes is a line of FOLDER/taken.jsonl and synced before it answers. `guarded` asks for a token that has not ended
+(`MILLISECONDS.NUMBER`). While FOLDER/calm is there, all is well but poison, which is refused for good.
+"""
+
+import json
+import os
+import pathlib
+import random
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
+
+from event_sink import EventSink  # noqa: E402
+from fakes import Answer  # noqa: E402
+
+MOOD_SECONDS = 0.2, 1.2
+POISON = "poison"
+
+
+def well(rng, take):
+    return take()
+
+
+def storm(rng, take):
+    return Answer(rng.choice((500, 502, 503, 504, 408, 425)))
+
+
+def patchy(rng, take):
+    return storm(rng, take) if rng.random() < 0.3 else take()
+
+
+def retry_after(rng, take):
+    return Answer(rng.choice((429, 503)), headers={"Retry-After": "1"})
+
+
+def cuts(rng, take):
+    return Answer(drop=True)
+
+
+def takes_and_cuts(rng, take):
+    """What was taken is not told: all of it comes again."""
+    answer = take()
+    return Answer(drop=True) if rng.random() < 0.3 else answer
+
+
+def takes_and_hangs(rng, take):
+    answer = take()
+    answer.delay = 1.5 if rng.random() < 0.2 else 0
+    return answer
+
+
+def slow(rng, take):
+    answer = take()
+    answer.delay = rng.random() * 0.3
+    return answer
+
+
+def large(rng, take):
+    """Takes no batch of more than a few."""
+    return take(at_most=3)
+
+
+MOODS = (storm, patchy, retry_after, cuts, takes_and_cuts, takes_and_hangs, slow, large)
+
+
+def is_poison(event):
+    data = event["data"]
+    return isinstance(data, dict) and data.get("record", data).get("body") == POISON
+
+
+def taken(folder):
+    """The events that were taken, in order; what a kill tore was never answered for."""
+    path = folder / "taken.jsonl"
+    text = path.read_bytes() if path.exists() else b""
+    return [event for line in text[:text.rfind(b"\n") + 1].splitlines() for event in json.loads(line)]
+
+
+class FaultySink(EventSink):
+    def __init__(self, port, folder, seed, guarded):
+        super().__init__(port)
+        self.folder, self.guarded = folder, guarded
+        self.rng = random.Random(seed)
+        self.mood, self.mood_ends = well, 0.0
+        (folder / "answers").touch()
+        path = folder / "taken.jsonl"
+        whole = path.read_bytes() if path.exists() else b""
+        self.log = open(path, "r+b" if path.exists() else "wb")
+        self.log.truncate(whole.rfind(b"\n") + 1)
+        self.log.seek(0, os.SEEK_END)
+        self.counts = open(folder / "answers", "a")
+
+    def receive(self, request):
+        with self.lock:
+            answer = self._receive(request)
+            self._count("drop" if answer.drop else answer.status)
+            return answer
+
+    def _count(self, what):
+        self.counts.write(f"{what}\n")
+        self.counts.flush()
+
+    def _receive(self, request):
+        if self.guarded and not self._is_let_in(request):
+            return Answer(401)
+        if time.monotonic() > self.mood_ends:
+            self.mood = self.rng.choice(MOODS) if self.rng.random() < 0.55 else well
+            self.mood_ends = time.monotonic() + self.rng.uniform(*MOOD_SECONDS)
+        calm = (self.folder / "calm").exists()
+        return (well if calm else self.mood)(self.rng, lambda at_most=10**6: self._judge(request, at_most))
+
+    @staticmethod
+    def _is_let_in(request):
+        end = (request.headers.get("Authorization") or "").removeprefix("Bearer ").partition(".")[0]
+        return end.isdigit() and int(end) > time.time() * 1000
+
+    def _judge(self, request, at_most):
+        try:
+            events = self._events(request)
+            for event in events:
+                self._check(event)
+        except (ValueError, KeyError, TypeError) as problem:
+            (self.folder / "violations").open("a").write(f"{type(problem).__name__}: {problem}\n")
+            return Answer(400)
+        if len(events) > at_most:
+            return Answer(413)
+        if any(map(is_poison, events)):
+            return Answer(self.rng.choice((400, 422)))
+        self.log.write(json.dumps(events).encode() + b"\n")
+        self.log.flush()
+        os.fdatasync(self.log.fileno())
+        return Answer(204)
+
+
+def main():
+    port, folder, seed = int(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3])
+    FaultySink(port, folder, seed, "guarded" in sys.argv[4:]).start()
+    while True:
+        time.sleep(60)
+
+
+if __name__ == "__main__":
+    main()
