@@ -133,7 +133,7 @@ def database_history(folder, options, server, source, seconds, mode):
 def database_end(station, server, writers, running, interrupted):
     station.calm()
     owed = event_writers.committed(server)
-    station.wait_for(owed, 240)
+    station.wait_for(owed)
     problems = station.again_after_a_clean_stop()
     station.places.stop()
     # The order is the stream's own; what was begun before it ran may have come by the backfill.
@@ -144,17 +144,17 @@ def database_end(station, server, writers, running, interrupted):
 
 
 def events_postgresql(folder, options):
-    """A stream by logical replication, its backfill, tokens that end: kills of Telex, the server and the sink."""
-    return database_run(folder, options, "postgresql", 600 if options.long else 7)
+    """Logical replication, with a backfill and tokens that end: kills of Telex, the server and the sink lose no committed row."""
+    return database_run(folder, options, "postgresql", 600 if options.long else 5)
 
 
 def events_outbox(folder, options):
-    """The same by asking for rows, one event in a request."""
+    """An outbox, one event in a request: kills of Telex, the server and the sink lose no committed row."""
     return database_run(folder, options, "outbox", 180 if options.long else 5, mode="structured")
 
 
 def events_outbox_delete(folder, options):
-    """The same with rows that are deleted when they are delivered: none is deleted before, none stays."""
+    """An outbox whose rows are deleted when they are delivered: none is deleted before, none stays."""
     if postgres.programs() is None:
         return [], {"skipped": "PostgreSQL is not installed"}
     server = new_server(folder)
@@ -168,7 +168,7 @@ def events_outbox_delete(folder, options):
 
 
 def events_cheated(folder, options):
-    """Read by the id alone, which these writers do not commit in order: rows must be missing, or the runs cannot say no."""
+    """An outbox read by the id alone, in which order these writers do not commit: rows must be missing, or the runs cannot say no."""
     if postgres.programs() is None:
         return [], {"skipped": "PostgreSQL is not installed"}
     server = new_server(folder)
@@ -207,7 +207,7 @@ def events_embedded(folder, options):
             writers.stop()
         station.calm()
         owed, unsure = writers.owed_and_unsure()
-        station.wait_for(owed, 120)
+        station.wait_for(owed)
         problems = station.again_after_a_clean_stop()
         station.places.stop()
         found, figures = station.judge(owed, unsure, writers.txns, row_of_posted)
@@ -279,7 +279,7 @@ def lose_and_reset(station, server, lose):
     """The texts of what went wrong."""
     station.wait_state("running")
     event_writers.old_rows(server, 100)
-    station.wait_for(event_writers.committed(server), 60)
+    station.wait_for(event_writers.committed(server))
     if lose is drop_slot_in_use:
         lose(server)
         event_writers.old_rows(server, 50)
@@ -305,7 +305,7 @@ def lose_and_reset(station, server, lose):
     if done.returncode != 0:
         return [*problems, f"reset: {done.stderr}"]
     net.wait_until("the stream to run again", lambda: station.status()["state"] == "running", 60)
-    station.wait_for(event_writers.committed(server), 60)
+    station.wait_for(event_writers.committed(server))
     return problems
 
 

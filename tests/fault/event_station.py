@@ -18,7 +18,8 @@ from process import Process
 NAME, TOKEN = "run", "adm"
 SINK = pathlib.Path(faulty_sink.__file__)
 FAST = {"initialBackoff": "50ms", "maxBackoff": "300ms", "maxRetries": 1000000}
-STATES_SEEN = 0.2
+LOOK_EVERY = 0.2
+DRAIN_MAX = 1200.0
 
 
 class Tokens(Fake):
@@ -51,7 +52,7 @@ class Places:
         return self
 
     def _run(self):
-        while not self.ends.wait(STATES_SEEN):
+        while not self.ends.wait(LOOK_EVERY):
             self.look()
 
     def look(self):
@@ -80,7 +81,7 @@ class EventStation:
         self.sink_folder.mkdir(parents=True)
         self.sink_port, self.guarded = net.free_port(), guarded
         self.tokens = Tokens(rng, life).start()
-        self.sink = None
+        self.sink, self._taken = None, faulty_sink.Taken(self.sink_folder)
         self.counts = {"kills of telex": 0, "kills of the sink": 0, "kills of the server": 0, "clean stops": 0, "cut connections": 0}
         stream = {"source": source, "metadata": {"cluster": "c"}, "failureHandling": FAST, "workers": 4, **options,
                   "sink": {"endpoint": f"http://{net.HOST}:{self.sink_port}/", "timeout": "1s", **options.get("sink", {})}}
@@ -116,7 +117,8 @@ class EventStation:
         (self.sink_folder / "calm").touch()
 
     def taken(self):
-        return faulty_sink.taken(self.sink_folder)
+        """All events that the sink took; the list grows with the next call."""
+        return self._taken.read()
 
     def answers(self):
         found = {}
@@ -163,14 +165,19 @@ class EventStation:
 
     # -- the end
 
-    def wait_for(self, owed, deadline):
-        """Waits until all is delivered or dead and nothing more is in flight; what is missing then is for the oracle to say."""
-        wanted, ends = {number for number, row in owed.items() if not row.poison}, time.monotonic() + deadline
-        while time.monotonic() < ends:
-            if wanted <= {event["id"] for event in self.taken()}:
-                now = self.status()
-                if now["in_flight"] == 0 and now["backfill"]["phase"] != "running":
-                    return
+    def wait_for(self, owed, patience=60.0):
+        """Waits until all is delivered or dead and nothing more is in flight, or nothing came for `patience` seconds; what is
+        missing then is for the oracle to say."""
+        wanted, seen, begun = {number for number, row in owed.items() if not row.poison}, 0, time.monotonic()
+        quiet_since = begun
+        while time.monotonic() - quiet_since < patience and time.monotonic() - begun < DRAIN_MAX:
+            taken = self.taken()
+            wanted.difference_update(event["id"] for event in taken[seen:])
+            if len(taken) > seen:
+                seen, quiet_since = len(taken), time.monotonic()
+            now = self.status()
+            if not wanted and now["in_flight"] == 0 and now["backfill"]["phase"] != "running":
+                return
             time.sleep(0.3)
 
     def again_after_a_clean_stop(self):

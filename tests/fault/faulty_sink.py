@@ -73,11 +73,22 @@ def is_poison(event):
     return isinstance(data, dict) and data.get("record", data).get("body") == POISON
 
 
-def taken(folder):
-    """The events that were taken, in order; what a kill tore was never answered for."""
-    path = folder / "taken.jsonl"
-    text = path.read_bytes() if path.exists() else b""
-    return [event for line in text[:text.rfind(b"\n") + 1].splitlines() for event in json.loads(line)]
+class Taken:
+    """The events that were taken, in order, read on from where we were; what a kill tore was never answered for."""
+
+    def __init__(self, folder):
+        self.path, self.offset, self.events = folder / "taken.jsonl", 0, []
+
+    def read(self):
+        if self.path.exists():
+            with open(self.path, "rb") as log:
+                log.seek(self.offset)
+                text = log.read()
+            whole = text[:text.rfind(b"\n") + 1]
+            self.offset += len(whole)
+            for line in whole.splitlines():
+                self.events += json.loads(line)
+        return self.events
 
 
 class FaultySink(EventSink):
