@@ -111,7 +111,7 @@ def database_run(folder, options, kind, seconds, mode="batched", **more):
 
 
 def database_history(folder, options, server, source, seconds, mode):
-    old, rate = (12000, 40) if options.long else (300, 60)
+    old, rate = (20 * seconds, 40) if options.long else (300, 60)
     event_writers.old_rows(server, old)
     backfill = {"enabled": True, "batchSize": 50, "rateLimit": rate}
     writers = event_writers.Transactions(server, options.seed, 0.06, 3000 if options.long else 500).start()
@@ -138,8 +138,11 @@ def database_end(station, server, writers, running, interrupted):
     station.places.stop()
     # The order is the stream's own; what was begun before it ran may have come by the backfill.
     txns = {number: txn for number, txn in writers.txns.items() if txn.begun > running}
+    judged = len(txns.keys() & {row.txn for row in owed.values()})
+    if judged < 20:
+        problems.append(f"only {judged} transactions are in the order that was judged: nothing was tried")
     found, figures = station.judge(owed, {}, txns, row_of, LIVE_ONLY)
-    return problems + found, {**figures, "transactions": len(writers.txns), "rolled back": writers.rolled_back,
+    return problems + found, {**figures, "transactions in order": judged, "transactions": len(writers.txns), "rolled back": writers.rolled_back,
                               "large": writers.large, "backfill interrupted": interrupted}
 
 
