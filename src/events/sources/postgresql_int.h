@@ -76,6 +76,7 @@ struct postgresql_source {
     struct pg_place at;       /* the last change that came, inside of a transaction */
     int64_t commit_ns;
     int64_t head_ns;
+    bool is_busy; /* the last batch had many changes */
     uint64_t batch_number;
     struct arena scratch;
 };

@@ -15,6 +15,8 @@
 enum {
     BATCH_BYTES_MAX = 8 << 20,
     REST_MS = 20,
+    BUSY_CHANGES = 64,    /* behind a batch of so many more are soon to come */
+    GATHER_MS = 10,       /* which are waited for so long */
     TELL_MS = 1000,       /* at most so often, while something goes on */
     KEEP_ALIVE_MS = 5000, /* at least */
     PASS_MS = 10000, /* after which a place without a change is given, however little it is ahead */
@@ -105,6 +107,7 @@ struct batch {
     struct postgresql_source *s;
     struct changes *changes;
     struct wait wait;
+    int64_t until_ns; /* more of it is waited for; monotonic, 0: it has no change yet */
 };
 
 static enum change_op op_of(enum pgoutput_kind kind)
@@ -334,15 +337,25 @@ static void give_position(struct postgresql_source *s, struct changes *ret, bool
     }
 }
 
-/* How long to wait for the next message: not at all when there is something to give, unless it is of a transaction,
- * the rest of which is on its way. */
+/* How long to wait for the next message. When there is something to give, only for the rest of its transaction, which is
+ * on its way, or while much comes: the server sends in small pieces, and a request of few events costs as much as one
+ * of many. */
 static struct wait patience(const struct batch *b)
 {
-    if (b->changes->list.len > 0) {
-        return b->s->is_inside ? wait_limit_ms(b->wait, b->s->env->clock, REST_MS)
-                               : (struct wait){0, NULL};
+    if (b->changes->list.len == 0) {
+        return wait_limit_ms(b->wait, b->s->env->clock, TELL_MS);
     }
-    return wait_limit_ms(b->wait, b->s->env->clock, TELL_MS);
+    return b->s->is_inside ? wait_limit_ms(b->wait, b->s->env->clock, REST_MS)
+                           : (struct wait){b->until_ns, b->wait.cancel};
+}
+
+static void set_until(struct batch *b)
+{
+    const struct clock *clock = b->s->env->clock;
+
+    if (b->until_ns == 0 && b->changes->list.len > 0) {
+        b->until_ns = b->s->is_busy ? clock_deadline_ms(clock, GATHER_MS) : clock_mono_ns(clock);
+    }
 }
 
 /* One message; *ret_idle: there was none. */
@@ -372,6 +385,7 @@ static enum sourced run(struct batch *b, size_t max, bool *ret_over, struct err 
     for (size_t i = 1;
          done == SOURCED_OK && !*ret_over && c->list.len < max && c->bytes < BATCH_BYTES_MAX; i++) {
         done = step(b, &is_idle, e);
+        set_until(b);
         if (done == SOURCED_OK && (is_idle || i % STEPS == 0)) {
             done = check_alive(s, e);
             done = done == SOURCED_OK ? tell_if_due(s, e) : done;
@@ -397,6 +411,7 @@ enum sourced postgresql_next(struct source *base, size_t max, struct changes *re
         s->has_heard = true; /* nobody listened */
     }
     enum sourced done = run(&b, max, &is_over, e);
+    s->is_busy = ret->list.len >= BUSY_CHANGES;
     s->read_mono_ns = clock_mono_ns(s->env->clock);
     if (done == SOURCED_OK) {
         give_position(s, ret, is_over);
