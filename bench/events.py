@@ -207,6 +207,7 @@ def measure_peer(server, slot, end, events):
                     "--endpos", end, "-o", "proto_version=1", "-o", "publication_names=bench"], check=True, stdin=subprocess.DEVNULL)
     wall, after = time.monotonic() - began, os.times()
     client = after.children_user + after.children_system - clock.children_user - clock.children_system
+    time.sleep(0.3)  # until the server has counted its process that ended
     figure = Figure("pg_recvlogical", events, wall, client, server_cpu(server) - before)
     drop_slot(server, slot)
     return figure
@@ -351,7 +352,8 @@ def main():
                 beside = peer if figure.name.startswith("postgresql") else None
                 rows.append(figure.row(beside))
                 print(rows[-1], flush=True)
-    print(f"\n{HEADING}\n" + "\n".join(rows) + f"\nload average {os.getloadavg()[0]:.1f}, a fixed loop {process.loop_ms():.1f} ms")
+    table = f"\n{HEADING}\n" + "\n".join(rows) + "\n" if rows else ""
+    print(f"{table}load average {os.getloadavg()[0]:.1f}, a fixed loop {process.loop_ms():.1f} ms")
     return 0
 
 

@@ -68,8 +68,14 @@ bool event_text_is_valid(struct str text)
 /* What RFC 3986 has no place for; what is beyond ASCII is let through, as others do. */
 static bool is_uri_reference(struct str text)
 {
+    static const bool is_foreign[0x80] = {
+        ['\0'] = true, [' '] = true, ['<'] = true, ['>'] = true,  ['"'] = true, ['{'] = true,
+        ['}'] = true,  ['|'] = true, ['^'] = true, ['\\'] = true, ['`'] = true,
+    };
+
     for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == ' ' || strchr("<>\"{}|\\^`", text.ptr[i]) != NULL) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c < sizeof(is_foreign) && is_foreign[c]) {
             return false;
         }
     }
