@@ -24,8 +24,10 @@ static const char plain_type[] = "dev.telex.change";
 struct transform {
     const struct transform_options *options;
     const struct condition *match;
-    struct arena arena;  /* of what is the same for all */
-    struct str metadata; /* JSON */
+    struct arena arena;      /* of what is the same for all */
+    struct str metadata;     /* JSON */
+    struct str health_front; /* what stands before the record in the data */
+    struct str plain_front;
     struct str health_source;
     struct str plain_source;
     const struct option_map *metadata_map;
@@ -129,6 +131,14 @@ static bool check_document(struct str document, struct arena *a, struct err *e)
     return json_skip(&r) && json_read_end(&r);
 }
 
+/* What t->text has: that is written over only where something is rendered. */
+static struct str keep_text(const struct transform *t, struct arena *a)
+{
+    bool is_rendered = t->data != NULL || t->subject != NULL;
+
+    return is_rendered ? arena_dup(a, buf_str(&t->text)) : buf_str(&t->text);
+}
+
 /* The record of anything else, as it is. */
 static bool find_plain(struct transform *t, const struct change *ch, struct arena *a,
                        struct draft *d, struct err *e)
@@ -145,7 +155,7 @@ static bool find_plain(struct transform *t, const struct change *ch, struct aren
     } else if (ch->form == CHANGE_ROW) {
         buf_clear(&t->text);
         transform_print_row(ch, &t->text);
-        d->record = arena_dup(a, buf_str(&t->text));
+        d->record = keep_text(t, a);
     } else if (ch->form == CHANGE_DOCUMENT) {
         d->record = ch->document;
         return check_document(ch->document, a, e);
@@ -163,7 +173,7 @@ static bool find_record(struct transform *t, const struct change *ch, struct are
     }
     enum health_result result = find_health(t, ch, a, d, e);
     if (result == HEALTH_EVENT) {
-        d->record = arena_dup(a, buf_str(&t->text));
+        d->record = keep_text(t, a);
         return true;
     }
     return result == HEALTH_NONE && find_plain(t, ch, a, d, e);
@@ -172,13 +182,6 @@ static bool find_record(struct transform *t, const struct change *ch, struct are
 /* ---- data ---- */
 
 static const char *const op_names[] = {"insert", "update", "delete"};
-
-static struct str record_name(const struct transform *t, const struct draft *d)
-{
-    struct str usual = d->is_health ? STR("healthEvent") : STR("record");
-
-    return t->options->name.len > 0 ? t->options->name : usual;
-}
 
 /* What templates of the config look at. */
 static struct str template_object(struct transform *t, const struct change *ch,
@@ -216,19 +219,16 @@ static bool render(struct transform *t, struct payload_writer *w, const struct c
     return true;
 }
 
-static struct str wrap(struct transform *t, const struct draft *d, struct arena *a)
+static struct str wrap(const struct transform *t, const struct draft *d, struct arena *a)
 {
-    struct json_writer w;
+    struct str front = d->is_health ? t->health_front : t->plain_front;
+    size_t len = front.len + d->record.len + 1;
+    char *text = arena_alloc_aligned(a, len, 1);
 
-    buf_clear(&t->text);
-    json_write_init(&w, &t->text);
-    json_begin_object(&w);
-    json_key(&w, STR("metadata"));
-    json_add_raw(&w, t->metadata);
-    json_key(&w, record_name(t, d));
-    json_add_raw(&w, d->record);
-    json_end_object(&w);
-    return arena_dup(a, buf_str(&t->text));
+    memcpy(text, front.ptr, front.len);
+    memcpy(text + front.len, d->record.ptr, d->record.len);
+    text[len - 1] = '}';
+    return str_make(text, len);
 }
 
 /* ---- attributes ---- */
@@ -525,6 +525,20 @@ static struct str metadata_json(const struct option_map *map, struct arena *a)
     return arena_dup(a, buf_str(&text));
 }
 
+/* {"metadata":{..},"NAME": */
+static struct str front_of(const struct transform *t, struct str usual, struct arena *a)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+    struct json_writer w;
+
+    json_write_init(&w, &text);
+    json_begin_object(&w);
+    json_key(&w, STR("metadata"));
+    json_add_raw(&w, t->metadata);
+    json_key(&w, t->options->name.len > 0 ? t->options->name : usual);
+    return arena_dup(a, buf_str(&text));
+}
+
 static struct str metadata_of(const struct option_map *map, struct str name)
 {
     for (size_t i = 0; i < map->count; i++) {
@@ -602,6 +616,8 @@ bool transform_new(const struct transform_config *config, struct transform **ret
     buf_init(&t->text, BUF_UNLIMITED);
     buf_init(&t->object, BUF_UNLIMITED);
     t->metadata = metadata_json(config->metadata, &t->arena);
+    t->health_front = front_of(t, STR("healthEvent"), &t->arena);
+    t->plain_front = front_of(t, STR("record"), &t->arena);
     t->health_source = source_of("nvsentinel", config, STR("healthevents"), &t->arena);
     t->plain_source = source_of("telex", config, config->stream, &t->arena);
     bool ok =
