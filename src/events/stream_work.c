@@ -114,9 +114,9 @@ static void add_work(struct worker *w, struct work *work)
     lock_give(&w->lock);
 }
 
-static unsigned lane_of(const struct event_stream *s, const struct event *ev)
+static uint16_t lane_of(const struct event_stream *s, const struct event *ev)
 {
-    return (unsigned)(str_hash(event_key(ev), 0) % s->worker_count);
+    return (uint16_t)(str_hash(event_key(ev), 0) % s->worker_count);
 }
 
 void stream_share_out(struct event_stream *s, struct intake *in, enum track track)
@@ -125,9 +125,11 @@ void stream_share_out(struct event_stream *s, struct intake *in, enum track trac
     uint32_t counts[STREAM_WORKERS_MAX] = {0};
     const struct events *events = in->events != NULL ? batch_own_events(in->events) : NULL;
     uint32_t n = events != NULL ? events->count : 0;
+    uint16_t *AUTO(mem_autofree) lanes = mem_alloc(((size_t)n + 1) * sizeof(*lanes));
 
     for (uint32_t i = 0; i < n; i++) {
-        counts[lane_of(s, &events->rows[i])]++;
+        lanes[i] = lane_of(s, &events->rows[i]);
+        counts[lanes[i]]++;
     }
     for (unsigned w = 0; w < s->worker_count; w++) {
         if (counts[w] > 0) {
@@ -136,7 +138,7 @@ void stream_share_out(struct event_stream *s, struct intake *in, enum track trac
         }
     }
     for (uint32_t i = 0; i < n; i++) {
-        struct work *to = work[lane_of(s, &events->rows[i])];
+        struct work *to = work[lanes[i]];
         to->rows[to->n++] = i;
     }
     for (unsigned w = 0; w < s->worker_count; w++) {
