@@ -454,13 +454,31 @@ static bool check_stream(const struct config *c, const struct stream_config *s, 
                STR_FMT(s->exporter));
 }
 
+/* Without a log of ours an exporter is one stream's. */
+static bool check_alone(const struct streams_config *streams, size_t index, struct err *e)
+{
+    const struct stream_config *s = &streams->items[index];
+
+    for (size_t i = 0; i < index; i++) {
+        const struct stream_config *other = &streams->items[i];
+        if (!s->options.buffer && !other->options.buffer && str_eq(s->exporter, other->exporter)) {
+            return yaml_key_err(
+                s->node, e, ERR_CONFIG,
+                "exporter '%.*s' is stream '%.*s''s; with `buffer: true` several streams can have one, or "
+                "give each a 'sink' of its own",
+                STR_FMT(s->exporter), STR_FMT(other->name));
+        }
+    }
+    return true;
+}
+
 static void check_targets_of_streams(struct reader *r)
 {
     const struct streams_config *streams = &r->config->streams;
 
     for (size_t i = 0; i < streams->count; i++) {
         struct err e = ERR_INIT;
-        if (!check_stream(r->config, &streams->items[i], &e)) {
+        if (!check_stream(r->config, &streams->items[i], &e) || !check_alone(streams, i, &e)) {
             problems_error(r->problems, &e);
         }
     }

@@ -80,6 +80,8 @@ struct source_ops {
                          struct err *e);
     /* All up to <position> is safe: the datastore may forget it. Does not wait; may do it later. */
     void (*ack)(struct source *s, struct str position);
+    /* The same of a backfill: all up to <cursor> is safe; <is_done>: there is none any more. NULL: nobody wants to know. */
+    void (*ack_backfill)(struct source *s, struct str cursor, bool is_done);
     /* While nothing may be read: keepalives, what ack() left to do. At most five seconds apart. NULL: nothing. */
     enum sourced (*tend)(struct source *s, struct err *e);
     /*

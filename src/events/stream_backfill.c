@@ -6,7 +6,8 @@ enum {
     ROOM_MS = 20,
     LEFT_EVERY_MS = 10 * 1000,
     LEFT_WAIT_MS = 2000,
-    READ_MS = 30 * 1000
+    READ_MS = 4 * 1000,
+    AGAIN_MS = 5 * 1000
 };
 
 /* Fills the bucket for the time that went by; it holds what one batch or one second needs. */
@@ -90,8 +91,22 @@ static enum sourced read_some(struct event_stream *s, size_t max, struct err *e)
         buf_add_str(&s->pace.cursor, behind);
     }
     s->pace.tokens -= (double)n;
-    s->pace.is_read = is_done;
-    (void)stream_take_in(s, in, TRACK_BACKFILL);
+    s->pace.is_read = stream_take_in(s, in, TRACK_BACKFILL) && is_done;
+    return SOURCED_OK;
+}
+
+static bool is_resting(const struct event_stream *s)
+{
+    return clock_mono_ns(s->env->clock) < s->pace.rests_until_ns;
+}
+
+/* A backfill that cannot be read now does not hold up the stream: if the source is gone, that will say so. */
+static enum sourced rest(struct event_stream *s, struct err *e)
+{
+    trace_warn(&s->trace, "the backfill cannot be read now, trying again",
+               T_STR("stream", s->config->name), T_ERR(e));
+    s->pace.rests_until_ns = clock_deadline_ms(s->env->clock, AGAIN_MS);
+    *e = ERR_INIT;
     return SOURCED_OK;
 }
 
@@ -110,10 +125,11 @@ enum sourced stream_backfill(struct event_stream *s, int64_t *ret_wait_ms, struc
         return SOURCED_OK;
     }
     ask_left(s);
-    size_t max = allowed(s, ret_wait_ms);
+    size_t max = is_resting(s) ? 0 : allowed(s, ret_wait_ms);
     if (max == 0) {
         return SOURCED_OK;
     }
     *ret_wait_ms = 0;
-    return read_some(s, max, e);
+    enum sourced result = read_some(s, max, e);
+    return result == SOURCED_AGAIN ? rest(s, e) : result;
 }

@@ -40,6 +40,14 @@ static bool check_failure_keys(const struct yaml_node *node, struct err *e)
     if (node != NULL && node->kind != YAML_MAPPING) {
         return yaml_err(node, e, ERR_CONFIG, "expected options, such as 'maxRetries: 17'");
     }
+    for (size_t i = 0; i < ARRAY_LEN(failure_keys); i++) {
+        const struct yaml_node *again = yaml_get(node, str_of(failure_keys[i].alias));
+        if (again != NULL && strcmp(failure_keys[i].alias, failure_keys[i].name) != 0 &&
+            yaml_get(node, str_of(failure_keys[i].name)) != NULL) {
+            return yaml_key_err(again, e, ERR_CONFIG, "'%s' is said already, as '%s'",
+                                failure_keys[i].alias, failure_keys[i].name);
+        }
+    }
     for (const struct yaml_node *n = node != NULL ? node->first : NULL; n != NULL; n = n->next) {
         bool is_known = false;
         for (size_t i = 0; i < ARRAY_LEN(failure_keys); i++) {

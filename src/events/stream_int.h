@@ -55,15 +55,17 @@ struct kept {
     bool is_changed;
     bool is_acked;
     int64_t written_mono_ns;
+    int64_t moved_mono_ns; /* when something was done last */
 };
 
 /* The token bucket of a backfill, and where it reads. */
 struct pace {
     double tokens;
     int64_t filled_mono_ns;
-    struct buf cursor; /* behind what was read */
-    bool is_read;      /* there is no more to be read */
-    int64_t left;      /* -1: not known */
+    struct buf cursor;      /* behind what was read */
+    bool is_read;           /* there is no more to be read, and the last of it is in the window */
+    int64_t rests_until_ns; /* monotonic; it could not be read */
+    int64_t left;           /* -1: not known */
     int64_t left_asked_ns;
     int64_t began_ns; /* monotonic, and how many were done then */
     uint64_t began_at;

@@ -77,6 +77,7 @@ bool stream_begin(struct event_stream *s, const struct source_begun *begun, stru
 {
     const struct stream_backfill *b = &s->config->options.backfill;
     struct kept *k = &s->kept;
+    enum backfill_phase before = k->place.backfill;
     int64_t now_ns = clock_wall_ns(s->env->clock);
     bool fills = b->enabled && begun->oldest.len > 0 && s->source->ops->backfill != NULL &&
                  k->place.backfill != BACKFILL_DONE;
@@ -88,7 +89,15 @@ bool stream_begin(struct event_stream *s, const struct source_begun *begun, stru
     k->place.backfill = fills ? BACKFILL_RUNS : BACKFILL_DONE;
     k->place.backfill_from_ns = b->max_age_ns > 0 ? now_ns - b->max_age_ns : 0;
     k->place.first_ns = now_ns;
-    return write_place(s, e);
+    if (write_place(s, e)) {
+        return true;
+    }
+    s->is_taken = e->code == ERR_CONFLICT;
+    k->place.backfill =
+        before; /* nothing is read from a place that is not durable: it begins again */
+    buf_clear(&k->position);
+    buf_clear(&s->read_position);
+    return false;
 }
 
 /* Takes over the floors that moved. */
@@ -101,12 +110,14 @@ static void look_at_floors(struct event_stream *s)
         metric_add(s->metrics[METRIC_DONE], k->done_before + done - k->place.done);
         k->place.done = k->done_before + done;
         k->is_changed = true;
+        k->moved_mono_ns = clock_mono_ns(s->env->clock);
     }
     if (window_take_floor(&s->windows[TRACK_BACKFILL], &k->cursor, &done)) {
         metric_add(s->metrics[METRIC_BACKFILLED],
                    k->backfilled_before + done - k->place.backfilled);
         k->place.backfilled = k->backfilled_before + done;
         k->is_changed = true;
+        k->moved_mono_ns = clock_mono_ns(s->env->clock);
     }
     if (k->place.backfill == BACKFILL_RUNS && s->pace.is_read &&
         window_size(&s->windows[TRACK_BACKFILL]).changes == 0) {
@@ -140,6 +151,10 @@ bool stream_keep(struct event_stream *s, bool now, struct err *e)
     }
     if (!k->is_changed && !k->is_acked && s->source != NULL) {
         s->source->ops->ack(s->source, buf_str(&k->position));
+        if (s->source->ops->ack_backfill != NULL) {
+            s->source->ops->ack_backfill(s->source, buf_str(&k->cursor),
+                                         k->place.backfill == BACKFILL_DONE);
+        }
         k->is_acked = true;
     }
     return true;

@@ -78,6 +78,11 @@ static enum sourced begin(struct event_stream *s, const struct source_begun *beg
     if (s->kept.position.len == 0) {
         return stream_begin(s, begun, e) ? SOURCED_OK : SOURCED_AGAIN;
     }
+    if (s->kept.identity.len == 0) {
+        buf_add_str(&s->kept.identity, buf_str(&begun->identity));
+        s->kept.is_changed = true;
+    }
+    s->kept.is_acked = false; /* the source may not know it any more */
     return SOURCED_OK;
 }
 

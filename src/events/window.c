@@ -9,12 +9,16 @@
 
 #include "base/mem.h"
 
+/* What a change costs beside its texts. */
+enum { CHANGE_OVERHEAD = sizeof(struct change) + sizeof(struct event) };
+
 struct intake *intake_new(void)
 {
     struct intake *in = mem_new(struct intake);
 
     atomic_init(&in->refs, 1);
     changes_init(&in->changes);
+    buf_init(&in->end, BUF_UNLIMITED);
     return in;
 }
 
@@ -31,6 +35,7 @@ void intake_unref(struct intake *in)
     }
     batch_unref(in->events);
     changes_release(&in->changes);
+    buf_release(&in->end);
     mem_free(in->change_of_row);
     mem_free(in->is_done);
     mem_free(in);
@@ -96,6 +101,16 @@ static void pass_all(struct window *w) REQUIRES(&w->lock)
     cond_broadcast(&w->changed);
 }
 
+/* Nothing but a position came: it is that behind the last intake now. */
+static void move_end(struct intake *last, struct str position)
+{
+    if (position.len > 0) {
+        buf_clear(&last->end);
+        buf_add_str(&last->end, position);
+        last->changes.position = buf_str(&last->end);
+    }
+}
+
 void window_push(struct window *w, struct intake *in)
 {
     size_t open = 0;
@@ -103,7 +118,13 @@ void window_push(struct window *w, struct intake *in)
     for (size_t i = 0; i < in->changes.list.len; i++) {
         open += !in->is_done[i];
     }
+    in->changes.bytes += in->changes.list.len * CHANGE_OVERHEAD;
     lock_take(&w->lock);
+    if (in->changes.list.len == 0 && w->last != NULL) {
+        move_end(w->last, in->changes.position);
+        lock_give(&w->lock);
+        return;
+    }
     in->open = open;
     in->next = NULL;
     *(w->last != NULL ? &w->last->next : &w->first) = intake_ref(in);

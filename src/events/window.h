@@ -28,6 +28,7 @@ struct intake {
     bool *is_done;           /* by change; the window's */
     size_t open;             /* not done yet; the window's */
     size_t floor;            /* changes of the done beginning; the window's */
+    struct buf end;          /* the position behind it, when one came later; the window's */
     struct intake *next;     /* the window's */
 };
 

@@ -9,6 +9,8 @@
 #include "base/thread.h"
 #include "db/sqlite.h"
 
+enum { VERSION = 1 };
+
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS streams (name TEXT PRIMARY KEY, turn INTEGER NOT NULL DEFAULT 0,"
     " identity TEXT NOT NULL DEFAULT '', position TEXT NOT NULL DEFAULT '',"
@@ -52,11 +54,31 @@ const char *backfill_phase_name(enum backfill_phase phase)
     return names[phase];
 }
 
+/* A file of a later version is not touched. */
+static bool check_version(struct db *db, struct err *e)
+{
+    struct db_query *q = NULL;
+    bool is_there = false;
+
+    if (!db_prepare(db, "PRAGMA user_version", &q, e)) {
+        return false;
+    }
+    bool ok = db_step(q, &is_there, e);
+    int64_t version = ok && is_there ? db_i64(q, 0) : 0;
+    db_query_free(q);
+    return ok &&
+           (version <= VERSION ||
+            err_set(e, ERR_CONFIG,
+                    "the file is of a later Telex (version %lld, this one knows %d): run that one",
+                    (long long)version, VERSION));
+}
+
 bool stream_positions_open(struct str path, struct stream_positions **ret_positions, struct err *e)
 {
     struct stream_positions *p = mem_new(struct stream_positions);
     char *text = mem_dup_text(path.ptr, path.len);
-    bool ok = db_open(text, DB_SYNC_FULL, &p->db, e) && db_exec(p->db, schema, e);
+    bool ok = db_open(text, DB_SYNC_FULL, &p->db, e) && check_version(p->db, e) &&
+              db_exec(p->db, schema, e);
 
     mem_free(text);
     lock_init(&p->lock);

@@ -72,8 +72,8 @@ static enum sourced begin_at(struct embedded *m, uint64_t seq, uint64_t need, st
         need = before;
     }
     m->at = seq;
-    m->acked = seq;
-    m->filled = UINT64_MAX;
+    m->acked = 0; /* who keeps positions says how far it is safe */
+    m->filled = 0;
     return event_table_need(m->table, str_of(m->stream), need, wait, e) ? SOURCED_OK
                                                                         : SOURCED_AGAIN;
 }
@@ -254,12 +254,22 @@ static enum sourced embedded_backfill(struct source *s, const struct source_rang
         return SOURCED_AGAIN;
     }
     t.end = r.end;
-    m->filled = r.behind;
     enum sourced answer = read_behind(m, r.behind, max, &t, e);
     *ret_done = answer == SOURCED_OK && (t.last >= r.end || t.last == r.behind);
-    m->filled = *ret_done ? UINT64_MAX : m->filled;
-    tell_done(m);
     return answer;
+}
+
+static void embedded_ack_backfill(struct source *s, struct str cursor, bool is_done)
+{
+    struct embedded *m = embedded_of(s);
+    uint64_t seq = 0;
+
+    if (is_done) {
+        m->filled = UINT64_MAX;
+    } else if (number_parse_u64(cursor, &seq) && seq > m->filled) {
+        m->filled = seq;
+    }
+    tell_done(m);
 }
 
 static int64_t embedded_left(struct source *s, const struct source_range *range, struct str cursor,
@@ -314,6 +324,7 @@ static const struct source_ops embedded_ops = {
     .start = embedded_start,
     .next = embedded_next,
     .ack = embedded_ack,
+    .ack_backfill = embedded_ack_backfill,
     .backfill = embedded_backfill,
     .backfill_left = embedded_left,
     .measure = embedded_measure,

@@ -105,6 +105,13 @@ bool outbox_check(const void *config, const struct yaml_node *node, struct err *
     AUTO(buf_release) struct buf text = BUF_INIT(SECRET_MAX);
     struct err why = ERR_INIT;
 
+    if (c->from == OUTBOX_NOW && c->on_ack == OUTBOX_DELETE) {
+        const struct yaml_node *from = yaml_get(node, STR("from"));
+        return yaml_err(
+            from != NULL ? from : node, e, ERR_CONFIG,
+            "`on_ack: delete` removes all rows up to the last one that was delivered, and with `from: now` those "
+            "before the start would go undelivered; expected `from: beginning`");
+    }
     secret_reveal(c->connection_string, &text);
     if (pg_parse(buf_text(&text), ignore_setting, NULL, &why)) {
         return true;
