@@ -246,7 +246,10 @@ static bool exchange(struct app *a, struct loaded *l, struct err *e)
     app_streams_rest(a);
     bool ok = exchange_paused(a, l, e);
     plan_set_levels(a->plan, &a->graph.levels);
-    app_streams_run(a);
+    struct err streams = ERR_INIT;
+    if (!app_streams_run(a, &streams)) {
+        trace_error(&a->trace, "change streams do not run", T_ERR(&streams));
+    }
     if (ok) {
         rule_sources_run(a->options.input.sources);
         graph_schedule(a);

@@ -41,17 +41,20 @@ static bool open_streams(struct app *a, struct err *e)
     return true;
 }
 
-void app_streams_run(struct app *a)
+bool app_streams_run(struct app *a, struct err *e)
 {
-    struct err e = ERR_INIT;
+    bool ok = open_table(a, e) && open_streams(a, e);
 
-    if (!open_table(a, &e) || !open_streams(a, &e)) {
-        trace_error(&a->trace, "change streams do not run", T_ERR(&e));
-        return;
-    }
-    if (app_event_streams(a) != NULL) {
+    if (ok && app_event_streams(a) != NULL) {
         event_streams_run(app_event_streams(a), app_event_table(a), &a->now.config->streams);
     }
+    lock_take(&a->lock);
+    buf_clear(&a->streams_problem);
+    if (!ok) {
+        err_print_line(e, &a->streams_problem);
+    }
+    lock_give(&a->lock);
+    return ok;
 }
 
 void app_streams_rest(struct app *a)

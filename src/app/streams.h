@@ -14,8 +14,8 @@
 struct app;
 
 /* Opens what the config that runs needs, and starts its streams; at the start, and behind a change of the plan, before
- * which they rest. What cannot be opened is told of in the log. */
-void app_streams_run(struct app *a);
+ * which they rest. False: none of them runs. */
+MUST_USE bool app_streams_run(struct app *a, struct err *e);
 void app_streams_rest(struct app *a);
 
 /* Ends them: what is under way may end until <wait> is over. Gives how many events were read and are not delivered. */

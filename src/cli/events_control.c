@@ -96,7 +96,12 @@ static void show_stream(const struct json_node *s)
     show_text("saved", json_get_str(s, STR("position_saved")));
     show_number("done", number_of(s, "done"));
     show_number("in flight", number_of(s, "in_flight"));
-    show_number("broken", number_of(s, "broken"));
+    if (number_of(s, "filtered") > 0) {
+        show_number("filtered", number_of(s, "filtered"));
+    }
+    if (number_of(s, "broken") > 0) {
+        show_number("broken", number_of(s, "broken"));
+    }
     printf("  %-12s %.3f s", "behind", number_of(s, "lag_seconds"));
     if (number_of(s, "lag_events") >= 0) {
         printf(", %.0f changes", number_of(s, "lag_events"));
@@ -106,7 +111,14 @@ static void show_stream(const struct json_node *s)
     show_backfill(json_get(s, STR("backfill")));
     printf("  %-12s %.*s, %.*s\n", "sink", STR_FMT(json_get_str(sink, STR("exporter"))),
            STR_FMT(json_get_str(sink, STR("state"))));
-    show_text("", json_get_str(sink, STR("last_error")));
+    bool is_well = str_eq(json_get_str(sink, STR("state")), STR("ok")) ||
+                   str_eq(json_get_str(sink, STR("state")), STR("idle"));
+    show_text("", is_well ? STR("") : json_get_str(sink, STR("last_error")));
+    if (number_of(sink, "refused") > 0) {
+        printf("  %-12s %.0f refused events: `telex queue` on dead/%.*s in the state folder\n",
+               "dead letters", number_of(sink, "refused"),
+               STR_FMT(json_get_str(sink, STR("exporter"))));
+    }
 }
 
 /* False when one of them is not ready. */

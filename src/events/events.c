@@ -10,6 +10,8 @@
 #include "base/trace.h"
 #include "state/stream_positions.h"
 
+#include <string.h>
+
 enum { STOP_MS = 10 * 1000, FORGET_MS = 20 * 1000 };
 
 struct event_streams {
@@ -21,6 +23,7 @@ struct event_streams {
     struct event_stream *items[STREAMS_MAX];
     const struct stream_config *configs[STREAMS_MAX];
     size_t count GUARDED_BY(lock);
+    bool is_changing GUARDED_BY(lock); /* by a person */
 };
 
 bool event_streams_open(const struct env *env, struct plan *plan, struct str state_path,
@@ -104,6 +107,9 @@ uint64_t event_streams_rest(struct event_streams *s, struct wait wait)
     lock_take(&s->changing);
     size_t count = count_of(s);
     for (size_t i = 0; i < count; i++) {
+        event_stream_ask_stop(s->items[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
         in_flight += event_stream_stop(s->items[i], wait);
     }
     lock_take(&s->lock);
@@ -172,30 +178,86 @@ static bool write_place(struct event_streams *s, struct str name, enum stream_ch
     return stream_positions_write(s->world.positions, name, turn, &place, e);
 }
 
+/* What a skip is to do: give up a place, or pass one change or event; false when there is nothing to skip. */
+static bool plan_skip(const struct stream_status *status, struct stream_go *ret_go, bool *ret_moves,
+                      struct err *e)
+{
+    bool sink_halts = status->sink.state != NULL && strcmp(status->sink.state, "halted") == 0;
+
+    *ret_moves = status->state == STREAM_LOST;
+    ret_go->bury_first = status->state == STREAM_HALTED;
+    ret_go->bury_refused = status->state == STREAM_RUNS && sink_halts;
+    return *ret_moves || ret_go->bury_first || ret_go->bury_refused ||
+           err_set(
+               e, ERR_CONFIG,
+               "there is nothing to skip: stream '%.*s' is %s. `reset` starts it as for the first time",
+               STR_FMT(status->name), stream_state_name(status->state));
+}
+
+static void say_change(struct event_streams *s, const struct stream_status *before,
+                       enum stream_change change, struct str position)
+{
+    static const char *const names[] = {
+        [STREAM_RESET] = "reset", [STREAM_SKIP] = "skip", [STREAM_REWIND] = "rewind"};
+
+    trace_warn(&s->trace, "somebody changes a stream", T_STR("stream", before->name),
+               T_TEXT("change", names[change]), T_TEXT("state", stream_state_name(before->state)),
+               T_TEXT("position_before", before->position), T_STR("position", position),
+               T_U64("in_flight", before->in_flight));
+}
+
+/* Of a rewind the source is asked first whether it can go on there: nothing is changed when not. */
+static bool change_stopped(struct event_streams *s, size_t i, enum stream_change change,
+                           struct str position, bool drops_source, bool moves, struct err *e)
+{
+    struct event_stream *stream = s->items[i];
+    const struct wait wait = {clock_deadline_ms(s->world.env->clock, FORGET_MS), NULL};
+
+    if (change == STREAM_REWIND && !event_stream_try(stream, position, wait, e)) {
+        return err_wrap(e, "the stream stays where it was");
+    }
+    if (drops_source && !event_stream_forget_source(stream, wait, e)) {
+        return false;
+    }
+    return !moves || write_place(s, s->configs[i]->name, change, position, e);
+}
+
 static bool change_one(struct event_streams *s, size_t i, enum stream_change change,
                        struct str position, bool drops_source, struct err *e)
 {
     struct event_stream *stream = s->items[i];
-    struct str name = s->configs[i]->name;
     struct stream_go go = {0};
     struct stream_status status;
+    struct err later = ERR_INIT;
+    bool moves = true;
 
     event_stream_get_status(stream, &status);
+    if (change == STREAM_SKIP && !plan_skip(&status, &go, &moves, e)) {
+        return false;
+    }
+    say_change(s, &status, change, position);
     (void)event_stream_stop(stream,
                             (struct wait){clock_deadline_ms(s->world.env->clock, STOP_MS), NULL});
-    const struct wait wait = {clock_deadline_ms(s->world.env->clock, FORGET_MS), NULL};
-    bool ok = !drops_source || event_stream_forget_source(stream, wait, e);
-    if (change == STREAM_SKIP && status.state == STREAM_HALTED) {
-        go.bury_first = true;
-    } else {
-        ok = ok && write_place(s, name, change, position, e);
+    bool ok = change_stopped(s, i, change, position, drops_source, moves, e);
+    if (event_stream_start(stream, &go, &later)) {
+        return ok;
     }
-    struct err later = ERR_INIT;
-    if (!event_stream_start(stream, &go, &later)) {
-        trace_error(&s->trace, "a stream does not start again", T_STR("stream", name),
-                    T_ERR(&later));
+    trace_error(&s->trace, "a stream does not start again", T_STR("stream", status.name),
+                T_ERR(&later));
+    if (ok) {
+        *e = later;
     }
-    return ok;
+    return false;
+}
+
+/* One person at a time; another does not wait. */
+static bool begin_change(struct event_streams *s, struct err *e)
+{
+    lock_take(&s->lock);
+    bool is_free = !s->is_changing;
+    s->is_changing = true;
+    lock_give(&s->lock);
+    return is_free || err_set(e, ERR_FULL, "another stream is being changed; try again");
 }
 
 bool event_streams_change(struct event_streams *s, struct str name, enum stream_change change,
@@ -204,6 +266,9 @@ bool event_streams_change(struct event_streams *s, struct str name, enum stream_
     bool found = false;
     bool ok = false;
 
+    if (!begin_change(s, e)) {
+        return false;
+    }
     lock_take(&s->changing);
     size_t count = count_of(s);
     for (size_t i = 0; !found && i < count; i++) {
@@ -213,5 +278,8 @@ bool event_streams_change(struct event_streams *s, struct str name, enum stream_
         }
     }
     lock_give(&s->changing);
+    lock_take(&s->lock);
+    s->is_changing = false;
+    lock_give(&s->lock);
     return found ? ok : err_set(e, ERR_CONFLICT, "no stream '%.*s' runs", STR_FMT(name));
 }

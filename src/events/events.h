@@ -40,7 +40,7 @@ enum stream_change {
 
 /*
  * Changes where stream <name> is; it is stopped meanwhile. With <drops_source> a reset has the source take back what it made in the
- * datastore (a slot). ERR_CONFLICT when there is no such stream.
+ * datastore (a slot). ERR_CONFLICT when there is no such stream, ERR_FULL while another is changed, ERR_CONFIG when there is nothing to skip. A rewind to where the source cannot go on changes nothing.
  */
 MUST_USE bool event_streams_change(struct event_streams *s, struct str name,
                                    enum stream_change change, struct str position,

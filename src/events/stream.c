@@ -77,17 +77,32 @@ bool event_stream_start(struct event_stream *s, const struct stream_go *go, stru
     window_init(&s->windows[TRACK_BACKFILL]);
     s->is_started = true;
     stream_set_state(s, STREAM_CONNECTS, NULL);
-    bool ok = stream_load(s, e);
+    s->kept.turn = 0;
+    struct err why = ERR_INIT;
+    s->is_prepared = stream_prepare(s, &why);
+    if (!s->is_prepared) {
+        stream_set_state(s, STREAM_REFUSED, &why); /* the reader tries again */
+    }
+    if (thread_start(&s->reader, "events", stream_read, s, e)) {
+        return true;
+    }
+    (void)event_stream_stop(s, (struct wait){0, NULL});
+    stream_set_state(s, STREAM_REFUSED, e);
+    return false;
+}
+
+bool stream_prepare(struct event_stream *s, struct err *e)
+{
+    if (!stream_load(s, e)) {
+        return false;
+    }
     s->told_mono_ns = 0;
     stream_tell(s); /* what was told of the run before is no more */
-    ok = ok && (s->config->options.buffer ? find_target(s, e) : stream_start_workers(s, e)) &&
-         thread_start(&s->reader, "events", stream_read, s, e);
-    if (!ok) {
-        stream_set_state(s, STREAM_REFUSED, e);
-        (void)event_stream_stop(s, (struct wait){0, NULL});
-        stream_set_state(s, STREAM_REFUSED, e);
+    if (s->config->options.buffer ? find_target(s, e) : stream_start_workers(s, e)) {
+        return true;
     }
-    return ok;
+    stream_end_workers(s, (struct wait){0, NULL});
+    return false;
 }
 
 /* What was done last is kept, and the source is told while it is still there. */
@@ -104,6 +119,13 @@ static void keep_last(struct event_stream *s)
     }
     if (s->source != NULL && s->source->ops->tend != NULL) {
         (void)s->source->ops->tend(s->source, &e);
+    }
+}
+
+void event_stream_ask_stop(struct event_stream *s)
+{
+    if (s->is_started) {
+        cancel_fire(s->stop);
     }
 }
 
@@ -130,14 +152,43 @@ uint64_t event_stream_stop(struct event_stream *s, struct wait wait)
     return in_flight;
 }
 
-bool event_stream_forget_source(struct event_stream *s, struct wait wait, struct err *e)
+static bool open_source(struct event_stream *s, struct source **ret_source, struct err *e)
 {
-    const struct source_place place = {
-        .env = s->env, .stream = s->config->name, .data_folder = STR(""), .table = s->world.table};
-    struct source *source = NULL;
+    AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
 
     INVARIANT(!s->is_started);
-    if (!s->config->kind->open(&place, s->config->source, &source, e)) {
+    buf_addf(&folder, "%.*s/streams/%.*s", STR_FMT(s->world.state_path), STR_FMT(s->config->name));
+    const struct source_place place = {.env = s->env,
+                                       .stream = s->config->name,
+                                       .data_folder = buf_str(&folder),
+                                       .table = s->world.table};
+
+    return s->config->kind->open(&place, s->config->source, ret_source, e);
+}
+
+bool event_stream_try(struct event_stream *s, struct str position, struct wait wait, struct err *e)
+{
+    const struct source_start from = {position, buf_str(&s->kept.identity)};
+    struct source *source = NULL;
+    struct source_begun begun;
+
+    if (!open_source(s, &source, e)) {
+        return false;
+    }
+    source_begun_init(&begun);
+    bool ok = source->ops->start(source, &from, &begun, wait, e) == SOURCED_OK &&
+              (from.identity.len == 0 || str_eq(from.identity, buf_str(&begun.identity)) ||
+               err_set(e, ERR_CONFLICT, "this is another source than the one before"));
+    source_begun_release(&begun);
+    source_close(source);
+    return ok;
+}
+
+bool event_stream_forget_source(struct event_stream *s, struct wait wait, struct err *e)
+{
+    struct source *source = NULL;
+
+    if (!open_source(s, &source, e)) {
         return false;
     }
     bool ok = source->ops->forget == NULL || source->ops->forget(source, wait, e);

@@ -59,6 +59,7 @@ struct stream_status {
     uint64_t broken;
     uint64_t in_flight;
     uint64_t in_flight_bytes;
+    int64_t stalled_ns; /* since when nothing was done though there is something to do; 0: not so */
     int64_t lag_ns;     /* between the newest change that is known and the newest that is done */
     int64_t lag_events; /* -1: not known */
     int64_t retained_bytes;
@@ -76,6 +77,7 @@ struct stream_status {
 struct stream_go {
     bool
         bury_first; /* the first change that cannot be read becomes a dead letter, whatever the policy */
+    bool bury_refused; /* and so the first event that the sink refuses */
 };
 
 /* Opens its parts; nothing runs and nobody is asked. */
@@ -85,11 +87,18 @@ MUST_USE bool event_stream_open(const struct stream_world *world,
 
 MUST_USE bool event_stream_start(struct event_stream *s, const struct stream_go *go, struct err *e);
 
+/* Begins what event_stream_stop() waits for. */
+void event_stream_ask_stop(struct event_stream *s);
+
 /* Reads no more, lets calls to the sink that are under way end until <wait> is over, keeps the position. Gives how many
  * changes were read and are not done. */
 uint64_t event_stream_stop(struct event_stream *s, struct wait wait);
 
 void event_stream_get_status(struct event_stream *s, struct stream_status *ret);
+
+/* Could the source go on behind <position>? Asks it, while the stream is stopped. */
+MUST_USE bool event_stream_try(struct event_stream *s, struct str position, struct wait wait,
+                               struct err *e);
 
 /* Has the source take back what it made in the datastore, while the stream is stopped. */
 MUST_USE bool event_stream_forget_source(struct event_stream *s, struct wait wait, struct err *e);

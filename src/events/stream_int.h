@@ -55,6 +55,7 @@ struct kept {
     bool is_changed;
     bool is_acked;
     int64_t written_mono_ns;
+    int64_t idle_mono_ns;  /* when there was nothing to do last */
     int64_t moved_mono_ns; /* when something was done last */
 };
 
@@ -105,6 +106,7 @@ struct event_stream {
     struct cancel *stop;
     struct thread reader;
     bool is_started;
+    bool is_prepared; /* set before the reader begins, then the reader's */
 
     /* the reader's */
     struct source *source; /* NULL between two starts */
@@ -127,6 +129,11 @@ struct event_stream {
     struct stream_status told GUARDED_BY(lock);
     struct source_measures measures GUARDED_BY(lock);
 };
+
+/* ---- stream.c ---- */
+
+/* Takes the stream's turn and opens the way to the sink; on failure nothing is open. */
+MUST_USE bool stream_prepare(struct event_stream *s, struct err *e);
 
 /* ---- stream_read.c ---- */
 

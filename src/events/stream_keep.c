@@ -139,6 +139,10 @@ bool stream_keep(struct event_stream *s, bool now, struct err *e)
     struct err why = ERR_INIT;
 
     look_at_floors(s);
+    if (!k->is_changed && window_size(&s->windows[TRACK_LIVE]).changes == 0 &&
+        window_size(&s->windows[TRACK_BACKFILL]).changes == 0) {
+        k->idle_mono_ns = clock_mono_ns(s->env->clock);
+    }
     if (k->is_changed && (now || is_time(s)) && !write_place(s, &why)) {
         if (why.code == ERR_CONFLICT) {
             s->is_taken = true;

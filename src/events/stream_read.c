@@ -14,6 +14,7 @@ enum {
     BUSY_MS = 50,
     IDLE_MS = 1000,
     TEND_MS = 2000,
+    PREPARE_AGAIN_MS = 5000,
     BACKOFF_MS = 500,
     BACKOFF_MAX_MS = 30 * 1000,
 };
@@ -254,6 +255,13 @@ void stream_read(void *arg)
 {
     struct event_stream *s = arg;
 
+    while (!s->is_prepared && wait_sleep(wait_ms(s, PREPARE_AGAIN_MS))) {
+        struct err e = ERR_INIT;
+        s->is_prepared = stream_prepare(s, &e);
+        if (!s->is_prepared) {
+            stream_set_state(s, STREAM_REFUSED, &e);
+        }
+    }
     while (!is_stopping(s)) {
         run_once(s);
     }

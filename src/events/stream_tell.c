@@ -153,6 +153,16 @@ static int64_t eta_s(const struct event_stream *s)
                : -1;
 }
 
+/* How long nothing was done though there is something to do. */
+static int64_t stalled_ns(const struct event_stream *s, const struct stream_status *t)
+{
+    int64_t now_ns = clock_mono_ns(s->env->clock);
+    int64_t since_ns =
+        s->kept.moved_mono_ns > s->kept.idle_mono_ns ? s->kept.moved_mono_ns : s->kept.idle_mono_ns;
+
+    return since_ns != 0 && (t->in_flight > 0 || s->kept.is_changed) ? now_ns - since_ns : 0;
+}
+
 /* What only the reader knows. */
 static void tell_reader(struct event_stream *s, struct stream_status *t) REQUIRES(&s->lock)
 {
@@ -167,6 +177,7 @@ static void tell_reader(struct event_stream *s, struct stream_status *t) REQUIRE
     t->in_flight = live.changes + back.changes;
     t->in_flight_bytes = live.bytes + back.bytes;
     t->lag_ns = lag_ns(s, &s->measures);
+    t->stalled_ns = stalled_ns(s, t);
     t->lag_events = s->measures.behind < 0 ? -1 : s->measures.behind + (int64_t)live.changes;
     t->retained_bytes = s->measures.retained_bytes;
     t->in_danger = s->measures.in_danger;
@@ -215,7 +226,8 @@ void stream_tell(struct event_stream *s)
 static void judge(const struct event_stream *s, struct stream_status *t)
 {
     int64_t max_lag_ns = s->config->options.max_lag_ns;
-    bool is_late = max_lag_ns > 0 && t->lag_ns > max_lag_ns;
+    bool is_stalled = max_lag_ns > 0 && t->stalled_ns > max_lag_ns;
+    bool is_late = is_stalled || (max_lag_ns > 0 && t->lag_ns > max_lag_ns);
     bool sink_halts = t->sink.state != NULL && strcmp(t->sink.state, "halted") == 0;
 
     t->is_ready = (t->state == STREAM_RUNS || t->state == STREAM_ENDED) && !is_late &&
@@ -228,7 +240,8 @@ static void judge(const struct event_stream *s, struct stream_status *t)
                        t->sink.last_error);
     } else if (is_late) {
         (void)snprintf(t->reason, sizeof(t->reason), "%lld s behind, max_lag is %lld s%s%.300s",
-                       (long long)(t->lag_ns / NS_PER_S), (long long)(max_lag_ns / NS_PER_S),
+                       (long long)((is_stalled ? t->stalled_ns : t->lag_ns) / NS_PER_S),
+                       (long long)(max_lag_ns / NS_PER_S),
                        t->sink.last_error[0] != '\0' ? "; the sink's last error: " : "",
                        t->sink.last_error);
     } else if (t->in_danger) {

@@ -95,6 +95,9 @@ bool stream_start_workers(struct event_stream *s, struct err *e)
     if (!direct_open(s->world.plan, s->config->exporter, count, &s->direct, e)) {
         return false;
     }
+    if (s->go.bury_refused) {
+        direct_bury_next(s->direct);
+    }
     for (unsigned i = 0; i < count; i++) {
         if (!start_worker(s, i, e)) {
             return false;

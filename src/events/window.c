@@ -9,9 +9,6 @@
 
 #include "base/mem.h"
 
-/* What a change costs beside its texts. */
-enum { CHANGE_OVERHEAD = sizeof(struct change) + sizeof(struct event) };
-
 struct intake *intake_new(void)
 {
     struct intake *in = mem_new(struct intake);
@@ -118,7 +115,7 @@ void window_push(struct window *w, struct intake *in)
     for (size_t i = 0; i < in->changes.list.len; i++) {
         open += !in->is_done[i];
     }
-    in->changes.bytes += in->changes.list.len * CHANGE_OVERHEAD;
+    in->changes.bytes += in->changes.list.len * WINDOW_CHANGE_BYTES;
     lock_take(&w->lock);
     if (in->changes.list.len == 0 && w->last != NULL) {
         move_end(w->last, in->changes.position);

@@ -19,6 +19,9 @@
 
 #include <stdatomic.h>
 
+/* What a change costs beside its texts. */
+enum { WINDOW_CHANGE_BYTES = sizeof(struct change) + sizeof(struct event) };
+
 struct intake {
     _Atomic uint32_t refs;
     struct changes changes;

@@ -64,14 +64,28 @@ static void halt_at(struct fate *fate, struct outcome *out)
     }
 }
 
+/* Has a person said that this one is to be passed? */
+static bool buries_next(const struct delivery *d)
+{
+    return d->bury_next != NULL && atomic_exchange(d->bury_next, false);
+}
+
 /* Refused rows that are to be no dead letters: they hold up all behind them, or are dropped. */
 static void apply_policy(struct delivery *d, struct fate *fates, uint32_t n, struct outcome *out)
 {
     int policy = d->config->dead.on_refused;
     uint32_t dropped = 0;
 
+    if (out->refused && out->settled < n && buries_next(d)) {
+        fates[out->settled] = (struct fate){VERDICT_REJECTED, out->err.message};
+        out->rest = VERDICT_RETRY;
+        return;
+    }
     for (uint32_t i = 0; policy != REFUSED_KEEP && i < n; i++) {
         if (fates[i].verdict != VERDICT_REJECTED) {
+            continue;
+        }
+        if (policy == REFUSED_HALT && buries_next(d)) {
             continue;
         }
         if (policy == REFUSED_HALT) {
@@ -456,6 +470,7 @@ bool delivery_open(const struct delivery_setup *setup, struct delivery **ret_del
     struct delivery *d = mem_new(struct delivery);
 
     d->place = setup->place;
+    d->bury_next = setup->bury_next;
     d->place.halts = setup->config->dead.on_refused == REFUSED_HALT;
     d->config = setup->config;
     d->env = d->place.env;

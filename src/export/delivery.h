@@ -25,6 +25,8 @@
 #include "export/gate.h"
 #include "export/stage.h"
 
+#include <stdatomic.h>
+
 enum fallback_mode { FALLBACK_HOLD, FALLBACK_DIVERT, FALLBACK_COPY };
 
 /* What the config says about one consumer's way out. */
@@ -65,6 +67,8 @@ struct delivery_setup {
     struct dead_letters *dead;
     struct drops *drops;
     const struct delivery_waits *waits;
+    _Atomic bool *
+        bury_next; /* set: a row that is refused becomes a dead letter once though on_refused is `halt`; or NULL */
 };
 
 /* Opens the sinks; talks to nobody. */

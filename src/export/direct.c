@@ -19,6 +19,7 @@ struct direct {
     struct output *output;
     struct cancel *cancel;
     struct cancel *rest;
+    _Atomic bool bury_next;
     unsigned lane_count;
     struct direct_lane lanes[DIRECT_LANES_MAX];
 };
@@ -77,6 +78,7 @@ static bool open_lane(struct direct *d, unsigned lane, struct err *e)
         .dead = d->output->dead,
         .drops = &d->output->drops,
         .waits = &d->lanes[lane].waits,
+        .bury_next = &d->bury_next,
     };
     return delivery_open(&setup, &d->lanes[lane].delivery, e);
 }
@@ -89,6 +91,11 @@ uint32_t direct_run(struct direct *d, unsigned lane, struct view view, int64_t s
 bool direct_bury(struct direct *d, unsigned lane, struct str bytes, const struct err *why)
 {
     return delivery_bury_raw(d->lanes[lane].delivery, bytes, why);
+}
+
+void direct_bury_next(struct direct *d)
+{
+    atomic_store(&d->bury_next, true);
 }
 
 void direct_rest(struct direct *d)

@@ -25,6 +25,9 @@ struct direct;
 MUST_USE bool direct_open(struct plan *p, struct str name, unsigned lanes,
                           struct direct **ret_direct, struct err *e);
 
+/* The next row that is refused becomes a dead letter though the exporter's on_refused is `halt`: somebody decided so. */
+void direct_bury_next(struct direct *d);
+
 /*
  * Takes <view> to its end: every row that is not counted in what it gives is delivered, a dead letter on disk,
  * or dropped as the config wants it, and counted. Rows are owed only when the direct is resting or cancelled:

@@ -477,7 +477,8 @@ static bool deliver_next(struct http_sink *s, struct view view, struct progress 
     }
     at->part = at->row == first ? req.part : 0;
     widen(at, at->row - first);
-    verdict = verdict == VERDICT_REJECTED && s->halts ? VERDICT_HALT : verdict;
+    ret->refused = verdict == VERDICT_REJECTED && s->halts;
+    verdict = ret->refused ? VERDICT_HALT : verdict;
     return settle(ret, verdict, first, at->row);
 }
 

@@ -56,6 +56,8 @@ struct outcome {
         left_out; /* settled rows that a stage kept back for good (relabel, sample), counted there */
     struct exceptions except;
     bool
+        refused; /* HALT is for the row at <settled>, which the destination refuses, and those behind it */
+    bool
         held_back; /* nobody was asked (a rate limit), or only its turn is over: RETRY that spends neither tries nor age */
     int64_t retry_after_ms; /* a floor for the next try; 0: none said */
     int status;             /* the protocol's own code (HTTP status), 0: none */

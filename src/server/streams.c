@@ -171,6 +171,18 @@ static bool find_verb(struct http_exchange *x, enum stream_change *ret)
            false;
 }
 
+/* No such stream, a change that makes no sense now, or one that could not be made. */
+static void refuse_change(struct http_exchange *x, const struct err *e)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+    bool is_unknown = e->code == ERR_CONFLICT && e->context[0] == '\0' &&
+                      str_starts(str_of(e->message), STR("no stream "));
+
+    err_print_line(e, &text);
+    (void)http_exchange_error(x, is_unknown ? 404 : 409, is_unknown ? "not_found" : "conflict",
+                              "%s", buf_text(&text));
+}
+
 static void change(struct http_exchange *x)
 {
     struct app *app = server_app(x);
@@ -188,6 +200,10 @@ static void change(struct http_exchange *x)
         (void)http_exchange_error(x, 400, "bad_data", "rewind needs a position");
         return;
     }
+    if (what != STREAM_RESET && str_eq(drop, STR("true"))) {
+        (void)http_exchange_error(x, 400, "bad_data", "drop_source goes with reset alone");
+        return;
+    }
     struct event_streams *streams = app_event_streams(app);
     if (streams == NULL) {
         not_found(x, http_exchange_param(x, 0));
@@ -195,7 +211,7 @@ static void change(struct http_exchange *x)
                                     str_eq(drop, STR("true")), &e)) {
         one(x);
     } else {
-        (void)http_exchange_error(x, e.code == ERR_CONFLICT ? 404 : 500, "failed", "%s", e.message);
+        refuse_change(x, &e);
     }
 }
 
@@ -206,6 +222,8 @@ bool server_streams_ready(struct http_exchange *x, struct app *app, struct buf *
     struct stream_status *all = NULL;
     bool is_ready = true;
 
+    app_streams_problem(app, out);
+    is_ready = out->len == 0;
     (void)app_view_begin(app);
     size_t count = find_all(x, app, &all);
     for (size_t i = 0; i < count; i++) {

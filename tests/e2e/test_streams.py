@@ -57,11 +57,15 @@ def wait_done(program, count):
     net.wait_until(f"{count} changes to be done", lambda: status(program)["done"] == count, 30)
 
 
-def restart_with(program, config):
+def restart_with(program, config, is_ready=True):
     """The same program with another config, and an admin token for who changes streams."""
     program.sigterm()
     program.write_config({"server": server_section(program.port, "adm"), **config})
-    program.start().wait_ready()
+    program.start()
+    if is_ready:
+        program.wait_ready()
+    else:
+        net.wait_until("an answer", lambda: program.get("/api/v1/streams", timeout=2).status == 200)
 
 
 def command(program, *words):
@@ -174,9 +178,15 @@ def test_halt_waits_for_a_person(start_telex, start_sink):
     assert sink.ids() == ["0", "1", "2"]
     assert program.get("/-/ready").status == 503 and "the sink refuses" in program.get("/-/ready").text
     assert program.get("/-/healthy").status == 200
-    sink.refuse = lambda event: None
-    program.reload()
-    net.wait_until("the rest", lambda: sink.ids() == ["0", "1", "2", "3", "4", "5"], 60)
+    restart_with(program, stream(sink, failureHandling={**FAST, "policy": "halt"}, workers=1), is_ready=False)
+    net.wait_until("the stream to halt again", lambda: status(program)["sink"]["state"] == "halted")
+    assert sink.ids() == ["0", "1", "2"]
+    done = command(program, "skip", "health")
+    assert done.returncode == 0, done.stderr
+    net.wait_until("the rest", lambda: sink.ids() == ["0", "1", "2", "4", "5"], 60)
+    wait_done(program, 6)
+    assert any((program.folder / "data" / "dead" / "events-health").iterdir())
+    assert command(program, "skip", "health").returncode == 1, "there is nothing to skip"
     net.wait_until("readiness", lambda: program.get("/-/ready").status == 200)
 
 
@@ -193,6 +203,18 @@ def test_what_is_no_health_event_can_halt_too(start_telex, start_sink):
     assert done.returncode == 0, done.stderr
     net.wait_until("the rest", lambda: sink.ids() == ["0", "1"])
     assert any((program.folder / "data" / "dead" / "stream-health").iterdir())
+
+
+def test_a_halt_in_the_last_batch_of_a_backfill(start_telex, start_sink):
+    sink = start_sink()
+    program = start_telex({"receive": {"events": True}})
+    give(program, [health(0), {"specversion": "1.0", "id": "x", "source": "/s", "type": "t", "data": {"a": 1}}, health(1)])
+    restart_with(program, stream(sink, failureHandling={**FAST, "policy": "halt"}, event={"shape": "health"},
+                                 backfill={"enabled": True}), is_ready=False)
+    net.wait_until("the stream to halt", lambda: status(program)["state"] == "halted")
+    net.wait_until("its phase", lambda: status(program)["backfill"]["phase"] == "running")
+    assert command(program, "skip", "health").returncode == 0
+    net.wait_until("the rest", lambda: sink.ids() == ["0", "1"])
 
 
 def test_filter_and_metadata(start_telex, start_sink):
@@ -214,9 +236,13 @@ def test_backfill_reset_and_rewind(start_telex, start_sink):
     net.wait_until("its end", lambda: status(program)["backfill"] == {**status(program)["backfill"], "phase": "done", "done": 100})
     give(program, [health(100)])
     net.wait_until("what is new", lambda: "100" in sink.ids())
+    wait_done(program, 1)
     position = status(program)["position"]
     assert command(program, "reset", "health").returncode == 0
     net.wait_until("all of it again", lambda: sink.copies >= 100, 30)
+    assert command(program, "rewind", "health", "garbage").returncode == 1
+    net.wait_until("the stream to run on", lambda: status(program)["state"] == "running")
+    assert status(program)["position"] == position
     assert command(program, "rewind", "health", position).returncode == 0
     assert command(program, "reset", "nobody").returncode == 1
     assert len(sink.ids()) == 101

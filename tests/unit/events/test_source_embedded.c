@@ -138,8 +138,14 @@ static void what_is_not_acknowledged_stays(void **state)
     backfill(&k, &range, "2", 1, false);
     k.source->ops->ack(k.source, STR("7"));
     assert_true(event_table_needs(k.table, STR("stream"), &seq));
+    assert_int_equal(seq, 0); /* what was read is not yet safe */
+    k.source->ops->ack_backfill(k.source, STR("2"), false);
+    assert_true(event_table_needs(k.table, STR("stream"), &seq));
     assert_int_equal(seq, 2); /* the backfill's */
     backfill(&k, &range, "4", 5, true);
+    assert_true(event_table_needs(k.table, STR("stream"), &seq));
+    assert_int_equal(seq, 2);
+    k.source->ops->ack_backfill(k.source, STR("5"), true);
     assert_true(event_table_needs(k.table, STR("stream"), &seq));
     assert_int_equal(seq, 7);
     assert_true(k.source->ops->forget(k.source, soon(), &k.err));

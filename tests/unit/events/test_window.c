@@ -55,7 +55,7 @@ static void test_floor(void **state)
     window_push(&w, a);
     window_push(&w, b);
     assert_int_equal(window_size(&w).changes, 5);
-    assert_int_equal(window_size(&w).bytes, 50);
+    assert_int_equal(window_size(&w).bytes, 50 + 5 * WINDOW_CHANGE_BYTES);
     done_row(&w, a, 1);
     assert_floor(&w, NULL, 0);
     done_row(&w, b, 1);
@@ -90,6 +90,7 @@ static void test_nothing_to_do(void **state)
     empty->changes.position = STR("9");
     window_push(&w, empty);
     assert_floor(&w, NULL, 0); /* not before what stands in front of it */
+    assert_int_equal(window_size(&w).changes, 1);
     done_row(&w, a, 1);
     assert_floor(&w, "9", 2);
     intake_unref(a);
@@ -138,14 +139,15 @@ static void test_room(void **state)
     struct window w;
     struct intake *a = intake_of(1, 3);
     const struct wait now = {0, NULL};
+    const size_t bytes = 30 + 3 * WINDOW_CHANGE_BYTES;
 
     (void)state;
     window_init(&w);
     assert_true(window_wait_room(&w, (struct window_size){1, 1}, now));
     window_push(&w, a);
-    assert_false(window_wait_room(&w, (struct window_size){3, 1000}, now));
-    assert_false(window_wait_room(&w, (struct window_size){4, 30}, now));
-    assert_true(window_wait_room(&w, (struct window_size){4, 31}, now));
+    assert_false(window_wait_room(&w, (struct window_size){3, 100000}, now));
+    assert_false(window_wait_room(&w, (struct window_size){4, bytes}, now));
+    assert_true(window_wait_room(&w, (struct window_size){4, bytes + 1}, now));
     window_done(&w, a, NULL, 3);
     assert_true(window_wait_room(&w, (struct window_size){1, 1}, now));
     intake_unref(a);
