@@ -454,6 +454,11 @@ static bool check_stream(const struct config *c, const struct stream_config *s, 
                STR_FMT(s->exporter));
 }
 
+static bool is_past_log(const struct stream_config *s)
+{
+    return s->options.enabled && !s->options.buffer;
+}
+
 /* Without a log of ours an exporter is one stream's. */
 static bool check_alone(const struct streams_config *streams, size_t index, struct err *e)
 {
@@ -461,7 +466,7 @@ static bool check_alone(const struct streams_config *streams, size_t index, stru
 
     for (size_t i = 0; i < index; i++) {
         const struct stream_config *other = &streams->items[i];
-        if (!s->options.buffer && !other->options.buffer && str_eq(s->exporter, other->exporter)) {
+        if (is_past_log(s) && is_past_log(other) && str_eq(s->exporter, other->exporter)) {
             return yaml_key_err(
                 s->node, e, ERR_CONFIG,
                 "exporter '%.*s' is stream '%.*s''s; with `buffer: true` several streams can have one, or "

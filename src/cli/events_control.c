@@ -176,7 +176,8 @@ static bool ask(struct peer *p, const struct question *q, bool *ret_ready, struc
     struct http_response res;
 
     add_path(q, &path);
-    bool ok = (q->verb != NULL ? peer_post : peer_get)(p, buf_str(&path), &body, &res, e) &&
+    bool ok = (q->verb != NULL ? peer_post(p, buf_str(&path), &body, &res, e)
+                               : peer_get(p, buf_str(&path), &body, &res, e)) &&
               (res.status == 200 || peer_refused(p, &res, e)) &&
               json_parse(buf_str(&body), &p->arena, &root, e);
     if (ok && q->values->as_json) {

@@ -246,7 +246,7 @@ static bool find_kind(struct stream_config *s, struct err *e)
     const char *names[32] = {NULL};
     size_t count = 0;
 
-    for (; source_kinds[count] != NULL && count < ARRAY_LEN(names); count++) {
+    for (; count < ARRAY_LEN(names) && source_kinds[count] != NULL; count++) {
         names[count] = source_kinds[count]->name;
     }
     if (s->options.source == NULL) {

@@ -142,6 +142,7 @@ void stream_share_out(struct event_stream *s, struct intake *in, enum track trac
     }
     for (uint32_t i = 0; i < n; i++) {
         struct work *to = work[lanes[i]];
+        INVARIANT(to != NULL); /* it was counted */
         to->rows[to->n++] = i;
     }
     for (unsigned w = 0; w < s->worker_count; w++) {

@@ -140,10 +140,12 @@ static bool turn_one_away(struct grpc_server *s)
 {
     lock_take(&s->lock);
     bool had_spare = s->spare_fd >= 0;
+    struct sockaddr_storage from;
+    socklen_t len = sizeof(from);
     int fd = -1;
     if (had_spare) {
         (void)close(s->spare_fd);
-        fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        fd = accept4(s->listen_fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
     }
     bool is_over = fd < 0 && errno == EAGAIN;
     if (fd >= 0) {

@@ -229,7 +229,7 @@ static enum sourced find_first(struct pg_pages *s, const struct source_range *ra
 static enum sourced enter_table(struct pg_pages *s, const struct source_range *range,
                                 struct wait wait, struct cursor *c, struct err *e)
 {
-    struct str end[PG_IDS_MAX];
+    struct str end[PG_IDS_MAX] = {{0}};
 
     while (c->table < s->table_count && !find_bound(&s->tables[c->table], range->end, end)) {
         c->table++;
@@ -372,7 +372,7 @@ static enum sourced read_page(struct pg_pages *s, const struct source_range *ran
                               struct cursor *c, size_t max, struct wait wait,
                               struct pg_result **ret, struct err *e)
 {
-    struct str end[PG_IDS_MAX];
+    struct str end[PG_IDS_MAX] = {{0}};
     struct str columns = STR("");
     AUTO(pg_question_release) struct pg_question q;
 
@@ -479,7 +479,7 @@ int64_t pg_pages_left(struct pg_pages *s, const struct source_range *range, stru
 {
     struct err ignored = ERR_INIT;
     struct cursor c;
-    struct str end[PG_IDS_MAX];
+    struct str end[PG_IDS_MAX] = {{0}};
     int64_t left = 0;
 
     arena_reset(s->scratch);
