@@ -108,7 +108,7 @@ def exporters(outputs, page_port):
             {"source_labels": ["__name__"], "regex": "queue", "action": "drop"}]},
         "some": store("some"),
         "rw2": {"type": "remote_write", "url": outputs["rw2"].url, "version": 2, **FAST_RETRY},
-        "page": {"type": "prometheus", "mode": "pull", "metrics_port": page_port},
+        "page": {"type": "prometheus", "mode": "pull", "metrics_port": page_port, "stale_after": "1h"},  # a run takes long
     }
 
 
