@@ -552,7 +552,7 @@ static struct str metadata_of(const struct option_map *map, struct str name)
 static bool may_stand_in_path(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           memchr("-._~", c, 4) != NULL;
+           str_find_byte(STR("-._~"), c) < 4;
 }
 
 static void add_path_part(struct buf *out, struct str text)
