@@ -89,6 +89,9 @@ int cli_write(const struct buf *out);
 /* Says what is wrong with the command line; CLI_USAGE. */
 int cli_usage_error(const struct cli_command *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* The run of a command that is a table of subcommands, each called "NAME SUB": runs the one that argv names. */
+int cli_run_subcommand(const struct cli_command *command, int argc, char **argv);
+
 /* "s" behind a word of which there are <count>, unless there is one. */
 const char *cli_plural(uint64_t count);
 
