@@ -48,7 +48,7 @@ static const struct option options[] = {
      .offset = offsetof(struct postgresql_config, create_publication),
      .fallback = "true",
      .help = "Make it when it is not there, for exactly the tables and operations, and drop it on "
-             "`telex events reset`."},
+             "`telex events reset --drop-source`."},
     {.name = "slot",
      .type = OPTION_TEXT,
      .offset = offsetof(struct postgresql_config, slot),
@@ -58,7 +58,7 @@ static const struct option options[] = {
      .offset = offsetof(struct postgresql_config, create_slot),
      .fallback = "true",
      .help =
-         "Make it at the first start when it is not there, and drop it on `telex events reset`. "
+         "Make it at the first start when it is not there, and drop it on `telex events reset --drop-source`. "
          "It is never dropped when the program ends."},
     {.name = "failover",
      .type = OPTION_BOOL,
