@@ -164,15 +164,32 @@ void ring_walk_end(struct ring_walk *w)
 
 /* ---- for who looks ---- */
 
+static uint64_t used_of(const struct ring_shard *shard)
+{
+    uint64_t head = atomic_load(&shard->head); /* first: it never passes the tail */
+
+    return atomic_load(&shard->tail) - head;
+}
+
 uint64_t ring_used(const struct ring *r)
 {
     uint64_t used = 0;
 
     for (size_t i = 0; i < RING_SHARDS; i++) {
-        uint64_t head = atomic_load(&r->shards[i].head); /* first: it never passes the tail */
-        used += atomic_load(&r->shards[i].tail) - head;
+        used += used_of(&r->shards[i]);
     }
     return used;
+}
+
+double ring_usage(const struct ring *r)
+{
+    uint64_t fullest = 0;
+
+    for (size_t i = 0; i < RING_SHARDS; i++) {
+        uint64_t used = used_of(&r->shards[i]);
+        fullest = used > fullest ? used : fullest;
+    }
+    return (double)fullest / (double)r->shard_bytes;
 }
 
 bool ring_is_empty(const struct ring *r)

@@ -75,6 +75,10 @@ void ring_walk_end(struct ring_walk *w);
 /* Has every place that was taken been given back? */
 bool ring_is_empty(const struct ring *r);
 uint64_t ring_used(const struct ring *r);
+
+/* How full the fullest shard is, 0 to 1: a thread is refused when its own shard is full. */
+double ring_usage(const struct ring *r);
+
 uint64_t ring_taken(const struct ring *r);
 
 #endif

@@ -99,15 +99,10 @@ int telex_last_result(struct telex_hub *hub, const char *exporter, struct telex_
     return with_status(hub, exporter, fill_result, ret_result);
 }
 
-static double ring_usage(const struct telex_hub *hub)
-{
-    return 100.0 * (double)ring_used(&hub->ring) / (double)(hub->ring.shard_bytes * RING_SHARDS);
-}
-
 static void fill_buffer(struct telex_hub *hub, const struct output_status *s, void *ret)
 {
     struct telex_buffer_stats *stats = ret;
-    double ring = ring_usage(hub);
+    double ring = 100.0 * ring_usage(&hub->ring);
 
     *stats = (struct telex_buffer_stats){
         .struct_size = stats->struct_size,
