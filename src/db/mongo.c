@@ -139,80 +139,90 @@ static void be_quiet(mongoc_log_level_t level, const char *domain, const char *m
     (void)arg;
 }
 
-static void put_default(mongoc_uri_t *uri, const char *name, int32_t ms)
+static void put_default(const struct mongo_lib *lib, mongoc_uri_t *uri, const char *name,
+                        int32_t ms)
 {
-    if (!mongoc_uri_has_option(uri, name)) {
-        (void)mongoc_uri_set_option_as_int32(uri, name, ms);
+    if (!lib->uri_has_option(uri, name)) {
+        (void)lib->uri_set_option_as_int32(uri, name, ms);
     }
 }
 
-/* NULL, with what is wrong in words that hold nothing of it. */
-static mongoc_uri_t *read_uri(const char *text, struct err *e)
+/* Fails with what is wrong in words that hold nothing of <text>. */
+static bool read_uri(const char *text, struct mongo_lib *ret_lib, mongoc_uri_t **ret_uri,
+                     struct err *e)
 {
+    struct mongo_lib lib;
     bson_error_t error = {0};
 
-    mongoc_init();
-    mongoc_log_set_handler(be_quiet, NULL); /* what it has to say comes as errors too */
-    mongoc_uri_t *uri = mongoc_uri_new_with_error(text, &error);
+    if (!mongo_lib_load(&lib, e)) {
+        return false;
+    }
+    lib.init();
+    lib.log_set_handler(be_quiet, NULL); /* what it has to say comes as errors too */
+    mongoc_uri_t *uri = lib.uri_new_with_error(text, &error);
     if (uri == NULL) {
-        (void)err_set(
+        return err_set(
             e, ERR_CONFIG,
             "this is no connection string of MongoDB, mongodb://user:password@host/database; "
             "in passwords, ':', '/', '?', '#', '@' and '%%' are written %%3A, %%2F and so on");
-        return NULL;
     }
-    put_default(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, MONGO_TIMEOUT_MS);
-    put_default(uri, MONGOC_URI_CONNECTTIMEOUTMS, MONGO_TIMEOUT_MS / 2);
-    put_default(uri, MONGOC_URI_SOCKETTIMEOUTMS, MONGO_TIMEOUT_MS);
-    return uri;
+    put_default(&lib, uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, MONGO_TIMEOUT_MS);
+    put_default(&lib, uri, MONGOC_URI_CONNECTTIMEOUTMS, MONGO_TIMEOUT_MS / 2);
+    put_default(&lib, uri, MONGOC_URI_SOCKETTIMEOUTMS, MONGO_TIMEOUT_MS);
+    *ret_lib = lib;
+    *ret_uri = uri;
+    return true;
 }
 
 bool mongo_parse(const char *text, struct arena *a, struct str *ret_database, struct err *e)
 {
-    mongoc_uri_t *uri = read_uri(text, e);
+    mongoc_uri_t *uri = NULL;
+    struct mongo_lib lib;
 
-    if (uri == NULL) {
+    if (!read_uri(text, &lib, &uri, e)) {
         return false;
     }
-    const char *database = mongoc_uri_get_database(uri);
+    const char *database = lib.uri_get_database(uri);
     *ret_database = database != NULL ? arena_dup(a, str_of(database)) : STR("");
-    mongoc_uri_destroy(uri);
+    lib.uri_destroy(uri);
     return true;
 }
 
 /* As change streams do: what a new primary may take back is not read. */
-static void read_what_stays(mongoc_collection_t *collection)
+static void read_what_stays(struct mongo *m)
 {
-    mongoc_read_concern_t *concern = mongoc_read_concern_new();
+    mongoc_read_concern_t *concern = m->lib.read_concern_new();
 
-    (void)mongoc_read_concern_set_level(concern, MONGOC_READ_CONCERN_LEVEL_MAJORITY);
-    mongoc_collection_set_read_concern(collection, concern);
-    mongoc_read_concern_destroy(concern);
+    (void)m->lib.read_concern_set_level(concern, MONGOC_READ_CONCERN_LEVEL_MAJORITY);
+    m->lib.collection_set_read_concern(m->collection, concern);
+    m->lib.read_concern_destroy(concern);
 }
 
 bool mongo_open(const char *text, struct str database, struct str collection,
                 struct mongo **ret_mongo, struct err *e)
 {
-    mongoc_uri_t *uri = read_uri(text, e);
+    mongoc_uri_t *uri = NULL;
+    struct mongo_lib lib;
     bson_error_t error = {0};
 
-    if (uri == NULL) {
+    if (!read_uri(text, &lib, &uri, e)) {
         return false;
     }
-    mongoc_client_t *client = mongoc_client_new_from_uri_with_error(uri, &error);
-    mongoc_uri_destroy(uri);
+    mongoc_client_t *client = lib.client_new_from_uri_with_error(uri, &error);
+    lib.uri_destroy(uri);
     if (client == NULL) {
         return err_set(e, ERR_CONFIG, "%s", error.message);
     }
     char *AUTO(mem_autofree) database_name = mem_dup_text(database.ptr, database.len);
     char *AUTO(mem_autofree) name = mem_dup_text(collection.ptr, collection.len);
     struct mongo *m = BSON_ALIGNED_ALLOC0(struct mongo); /* iterators want 128 bytes */
+    m->lib = lib;
     m->client = client;
-    (void)mongoc_client_set_appname(client, "telex");
-    (void)mongoc_client_set_error_api(client, MONGOC_ERROR_API_VERSION_2);
-    m->database = mongoc_client_get_database(client, database_name);
-    m->collection = mongoc_client_get_collection(client, database_name, name);
-    read_what_stays(m->collection);
+    (void)m->lib.client_set_appname(client, "telex");
+    (void)m->lib.client_set_error_api(client, MONGOC_ERROR_API_VERSION_2);
+    m->database = m->lib.client_get_database(client, database_name);
+    m->collection = m->lib.client_get_collection(client, database_name, name);
+    read_what_stays(m);
     *ret_mongo = m;
     return true;
 }
@@ -223,9 +233,9 @@ void mongo_close(struct mongo *m)
         return;
     }
     mongo_unwatch(m);
-    mongoc_collection_destroy(m->collection);
-    mongoc_database_destroy(m->database);
-    mongoc_client_destroy(m->client);
+    m->lib.collection_destroy(m->collection);
+    m->lib.database_destroy(m->database);
+    m->lib.client_destroy(m->client);
     bson_free(m);
 }
 
@@ -236,7 +246,7 @@ static bool ask(struct mongo *m, const char *command, bson_t *reply, bson_error_
     bson_t text = BSON_INITIALIZER;
 
     (void)BSON_APPEND_INT32(&text, command, 1);
-    bool fine = mongoc_client_command_simple(m->client, "admin", &text, NULL, reply, error);
+    bool fine = m->lib.client_command_simple(m->client, "admin", &text, NULL, reply, error);
     bson_destroy(&text);
     return fine;
 }

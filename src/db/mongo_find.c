@@ -114,14 +114,14 @@ enum mongo_answer mongo_find(struct mongo *m, const struct mongo_query *q, struc
     add_filter(q, &filter);
     add_options(q, &options);
     mongoc_cursor_t *cursor =
-        mongoc_collection_find_with_opts(m->collection, &filter, &options, NULL);
-    while (goes_on && mongoc_cursor_next(cursor, &b)) {
+        m->lib.collection_find_with_opts(m->collection, &filter, &options, NULL);
+    while (goes_on && m->lib.cursor_next(cursor, &b)) {
         struct mongo_document d;
         read_document(b, a, &d);
         goes_on = visit(arg, &d);
     }
-    bool failed = goes_on && mongoc_cursor_error(cursor, &error);
-    mongoc_cursor_destroy(cursor);
+    bool failed = goes_on && m->lib.cursor_error(cursor, &error);
+    m->lib.cursor_destroy(cursor);
     bson_destroy(&filter);
     bson_destroy(&options);
     return failed ? mongo_judge(&error, "the collection", e) : MONGO_OK;
@@ -134,7 +134,7 @@ int64_t mongo_count(struct mongo *m, const struct mongo_query *q)
 
     add_filter(q, &filter);
     int64_t count =
-        mongoc_collection_count_documents(m->collection, &filter, NULL, NULL, NULL, &ignored);
+        m->lib.collection_count_documents(m->collection, &filter, NULL, NULL, NULL, &ignored);
     bson_destroy(&filter);
     return count;
 }

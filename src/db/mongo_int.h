@@ -8,9 +8,10 @@
 
 #include "db/mongo.h"
 
-#include <mongoc/mongoc.h>
+#include "db/mongo_lib.h"
 
 struct mongo {
+    struct mongo_lib lib;
     mongoc_client_t *client;
     mongoc_database_t *database;
     mongoc_collection_t *collection;

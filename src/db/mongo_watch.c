@@ -63,7 +63,7 @@ static bson_t *make_command(struct mongo *m, const struct mongo_watch *watch, st
 
     if (add_stream(watch, &options, e)) {
         add_wanted(watch, &wanted);
-        command = BCON_NEW("aggregate", BCON_UTF8(mongoc_collection_get_name(m->collection)),
+        command = BCON_NEW("aggregate", BCON_UTF8(m->lib.collection_get_name(m->collection)),
                            "pipeline", "[", "{", "$changeStream", BCON_DOCUMENT(&options), "}", "{",
                            "$match", "{", "operationType", "{", "$in", BCON_ARRAY(&wanted), "}",
                            "}", "}", "]", "cursor", "{", "}");
@@ -135,9 +135,9 @@ static enum mongo_answer run(struct mongo *m, const bson_t *command, const char 
     bson_error_t error = {0};
     bson_t answer;
 
-    bool fine = mongoc_client_command_simple_with_server_id(
-        m->client, mongoc_database_get_name(m->database), command,
-        mongoc_client_get_read_prefs(m->client), m->server, &answer, &error);
+    bool fine = m->lib.client_command_simple_with_server_id(
+        m->client, m->lib.database_get_name(m->database), command,
+        m->lib.client_get_read_prefs(m->client), m->server, &answer, &error);
     bson_t *reply = fine ? bson_copy(&answer) : NULL;
     bson_destroy(&answer);
     if (!fine) {
@@ -156,10 +156,10 @@ void mongo_unwatch(struct mongo *m)
 
     if (m->cursor != 0) {
         bson_t *command =
-            BCON_NEW("killCursors", BCON_UTF8(mongoc_collection_get_name(m->collection)), "cursors",
+            BCON_NEW("killCursors", BCON_UTF8(m->lib.collection_get_name(m->collection)), "cursors",
                      "[", BCON_INT64(m->cursor), "]");
-        (void)mongoc_client_command_simple_with_server_id(m->client,
-                                                          mongoc_database_get_name(m->database),
+        (void)m->lib.client_command_simple_with_server_id(m->client,
+                                                          m->lib.database_get_name(m->database),
                                                           command, NULL, m->server, NULL, &ignored);
         bson_destroy(command);
     }
@@ -174,13 +174,13 @@ enum mongo_answer mongo_watch(struct mongo *m, const struct mongo_watch *watch, 
     bson_error_t error = {0};
 
     mongo_unwatch(m);
-    mongoc_server_description_t *server = mongoc_client_select_server(
-        m->client, false, mongoc_client_get_read_prefs(m->client), &error);
+    mongoc_server_description_t *server = m->lib.client_select_server(
+        m->client, false, m->lib.client_get_read_prefs(m->client), &error);
     if (server == NULL) {
         return mongo_judge(&error, "MongoDB", e);
     }
-    m->server = mongoc_server_description_id(server);
-    mongoc_server_description_destroy(server);
+    m->server = m->lib.server_description_id(server);
+    m->lib.server_description_destroy(server);
     bson_t *command = make_command(m, watch, e);
     if (command == NULL) {
         return MONGO_GONE;
@@ -197,7 +197,7 @@ static enum mongo_answer fetch_more(struct mongo *m, struct err *e)
         return MONGO_AWAY;
     }
     bson_t *command = BCON_NEW("getMore", BCON_INT64(m->cursor), "collection",
-                               BCON_UTF8(mongoc_collection_get_name(m->collection)), "maxTimeMS",
+                               BCON_UTF8(m->lib.collection_get_name(m->collection)), "maxTimeMS",
                                BCON_INT64(MONGO_AWAIT_MS));
     enum mongo_answer answer = run(m, command, "nextBatch", e);
     bson_destroy(command);

@@ -1,10 +1,13 @@
 /* What errors of MongoDB mean, and values as text. */
 #include "db/mongo_int.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -90,9 +93,28 @@ static void test_connection_strings(void **state)
     assert_null(strstr(e.message, "gehe"));
 }
 
+/* Also where an earlier process of our pid left some: the library does not come up in a temper about them. */
+static void test_no_counters_are_left(void **state)
+{
+    struct arena AUTO(arena_release) a = {0};
+    struct str database = STR("");
+    struct err e = ERR_INIT;
+    char name[32];
+
+    (void)state;
+    arena_init(&a, ARENA_UNLIMITED);
+    (void)snprintf(name, sizeof(name), "/mongoc-%u", (unsigned)getpid());
+    int left = shm_open(name, O_CREAT | O_RDWR, 0600);
+    assert_true(left >= 0);
+    (void)close(left);
+    assert_true(mongo_parse("mongodb://h/", &a, &database, &e));
+    assert_int_equal(shm_open(name, O_RDONLY, 0), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_counters_are_left), /* the first to load it */
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_connection_strings),
