@@ -10,6 +10,7 @@ import time
 
 import event_oracle as oracle
 import faulty_sink
+import faulty_tls
 import net
 import telex
 from fakes import Answer, Fake, json_answer
@@ -22,12 +23,16 @@ LOOK_EVERY = 0.2
 DRAIN_MAX = 1200.0
 
 
-class Tokens(Fake):
-    """Tokens that live for `life` seconds, whatever was said; one request in ten fails."""
+class Tokens(faulty_tls.OverTls, Fake):
+    """Tokens that live for `life` seconds, whatever was said; one request and one handshake in ten fail."""
 
-    def __init__(self, rng, life):
+    def __init__(self, rng, life, certificates):
         super().__init__()
+        self.use_certificates(certificates)
         self.rng, self.life, self.given = rng, life, 0
+
+    def welcome(self):
+        return faulty_tls.cut_handshake if self.rng.random() < 0.1 else faulty_tls.welcome
 
     def answer(self, request):
         del self.requests[:]
@@ -80,13 +85,15 @@ class EventStation:
         self.sink_folder = folder / "sink"
         self.sink_folder.mkdir(parents=True)
         self.sink_port, self.guarded = net.free_port(), guarded
-        self.tokens = Tokens(rng, life).start()
+        self.certificates = faulty_tls.make_certificates(folder / "tls")
+        self.tokens = Tokens(rng, life, self.certificates).start()
         self.sink, self._taken = None, faulty_sink.Taken(self.sink_folder)
         self.counts = {"kills of telex": 0, "kills of the sink": 0, "kills of the server": 0, "clean stops": 0, "cut connections": 0}
         stream = {"source": source, "metadata": {"cluster": "c"}, "failureHandling": FAST, "workers": 4, **options,
-                  "sink": {"endpoint": f"http://{net.HOST}:{self.sink_port}/", "timeout": "1s", **options.get("sink", {})}}
+                  "sink": {"endpoint": f"https://{net.HOST}:{self.sink_port}/", "timeout": "1s", "tls": self.tls(),
+                           **options.get("sink", {})}}
         if guarded:
-            stream["oidc"] = {"tokenUrl": self.tokens.url + "/token", "clientId": "me", "client_secret": "s"}
+            stream["oidc"] = {"tokenUrl": self.tokens.url + "/token", "clientId": "me", "client_secret": "s", "tls": self.tls()}
         self.program = telex.Telex(folder / "telex", {})
         self.program.write_config({"server": telex.server_section(self.program.port, TOKEN), "receive": {"events": True},
                                    "events": {NAME: stream}, "shutdown_timeout": "5s"})
@@ -103,8 +110,11 @@ class EventStation:
 
     # -- the sink
 
+    def tls(self):
+        return {"ca_file": str(self.certificates / "ca.pem")}
+
     def start_sink(self):
-        words = [sys.executable, "-B", SINK, self.sink_port, self.sink_folder, self.rng.randrange(10**6)]
+        words = [sys.executable, "-B", SINK, self.sink_port, self.sink_folder, self.rng.randrange(10**6), self.certificates]
         self.sink = Process("sink", [*words, *["guarded"] * self.guarded], self.folder).start()
 
     def kill_sink(self):
@@ -203,8 +213,9 @@ class EventStation:
                     + oracle.contents(known, taken, row_of) + oracle.forward(self.places.seen, oracle.parse_place)
                     + self.violations())
         answers = self.answers()
+        below = sum(answers.pop(how, 0) for how in faulty_sink.BELOW_HTTP)
         counts = {name: count for name, count in self.counts.items() if count}
         return problems, {**counts, "rows owed": len(owed), "requests": sum(answers.values()), "not 2xx": sum(
-            count for status, count in answers.items() if status != "204"), "tokens": self.tokens.given,
+            count for status, count in answers.items() if status != "204"), "connections in trouble": below, "tokens": self.tokens.given,
             "refused tokens": answers.get("401", 0), "events taken": len(taken), "copies": oracle.count_copies(taken),
             "dead letters": len(dead), "positions seen": len(self.places.seen)}
