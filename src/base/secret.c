@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -249,6 +250,17 @@ bool secret_equals(struct secret *s, struct str candidate)
     }
     lock_give(&s->lock);
     return differs == 0;
+}
+
+bool secret_is_same(struct secret *a, struct secret *b)
+{
+    if (a == b || a == NULL || b == NULL) {
+        return a == b;
+    }
+    if (a->path != NULL || b->path != NULL) {
+        return a->path != NULL && b->path != NULL && strcmp(a->path, b->path) == 0;
+    }
+    return secret_equals(a, str_make(b->bytes, b->len)); /* a text never changes */
 }
 
 bool secret_starts(struct secret *s, struct str prefix)

@@ -36,6 +36,9 @@ void secret_reread(struct secret *s);
 /* Is it empty? NULL counts as empty. */
 bool secret_is_empty(struct secret *s);
 
+/* Do both say the same now and whenever they change: one file, or texts that are equal? NULL is like NULL only. */
+bool secret_is_same(struct secret *a, struct secret *b);
+
 /* Compares in constant time. */
 bool secret_equals(struct secret *s, struct str candidate);
 

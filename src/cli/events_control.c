@@ -81,10 +81,44 @@ static void show_backfill(const struct json_node *b)
     }
 }
 
+/* "200: 17, 503: 2" */
+static void show_attempts(const struct json_node *attempts)
+{
+    const char *between = "";
+
+    if (attempts == NULL || attempts->count == 0) {
+        return;
+    }
+    printf("  %-12s ", "attempts");
+    for (const struct json_node *n = attempts->first; n != NULL; n = n->next) {
+        double count = 0;
+        printf("%s%.*s: %.0f", between, STR_FMT(n->key), json_node_double(n, &count) ? count : 0);
+        between = ", ";
+    }
+    printf("\n");
+}
+
+static void show_sink(const struct json_node *sink)
+{
+    printf("  %-12s %.*s, %.*s\n", "sink", STR_FMT(json_get_str(sink, STR("exporter"))),
+           STR_FMT(json_get_str(sink, STR("state"))));
+    bool is_well = str_eq(json_get_str(sink, STR("state")), STR("ok")) ||
+                   str_eq(json_get_str(sink, STR("state")), STR("idle"));
+    show_text("", is_well ? STR("") : json_get_str(sink, STR("last_error")));
+    show_attempts(json_get(sink, STR("attempts")));
+    if (number_of(sink, "token_age_seconds") >= 0) {
+        printf("  %-12s %.0f s old\n", "token", number_of(sink, "token_age_seconds"));
+    }
+    if (number_of(sink, "refused") > 0) {
+        printf("  %-12s %.0f refused events: `telex queue` on dead/%.*s in the state folder\n",
+               "dead letters", number_of(sink, "refused"),
+               STR_FMT(json_get_str(sink, STR("exporter"))));
+    }
+}
+
 static void show_stream(const struct json_node *s)
 {
     const struct json_node *source = json_get(s, STR("source"));
-    const struct json_node *sink = json_get(s, STR("sink"));
 
     printf("%.*s: %.*s%s\n", STR_FMT(json_get_str(s, STR("name"))),
            STR_FMT(json_get_str(s, STR("state"))),
@@ -109,16 +143,7 @@ static void show_stream(const struct json_node *s)
     printf("\n");
     show_number("retained", number_of(source, "retained_bytes"));
     show_backfill(json_get(s, STR("backfill")));
-    printf("  %-12s %.*s, %.*s\n", "sink", STR_FMT(json_get_str(sink, STR("exporter"))),
-           STR_FMT(json_get_str(sink, STR("state"))));
-    bool is_well = str_eq(json_get_str(sink, STR("state")), STR("ok")) ||
-                   str_eq(json_get_str(sink, STR("state")), STR("idle"));
-    show_text("", is_well ? STR("") : json_get_str(sink, STR("last_error")));
-    if (number_of(sink, "refused") > 0) {
-        printf("  %-12s %.0f refused events: `telex queue` on dead/%.*s in the state folder\n",
-               "dead letters", number_of(sink, "refused"),
-               STR_FMT(json_get_str(sink, STR("exporter"))));
-    }
+    show_sink(json_get(s, STR("sink")));
 }
 
 /* False when one of them is not ready. */

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/thread.h"
 #include "events/stream_config.h"
+#include "export/attempts.h"
 #include "export/plan.h"
 
 struct event_table;
@@ -71,6 +72,8 @@ struct stream_status {
     int64_t backfill_eta_s; /* -1: not known */
     uint64_t restarts;      /* of the source */
     struct output_status sink;
+    struct attempt_counts attempts; /* of requests to the sink, since it was opened */
+    int64_t token_age_ns;           /* -1: there is none */
 };
 
 /* How to start. */

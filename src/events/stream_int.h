@@ -11,6 +11,7 @@
 #include "base/trace.h"
 #include "events/stream.h"
 #include "events/window.h"
+#include "export/attempts.h"
 #include "export/dead_letters.h"
 #include "export/direct.h"
 #include "export/drops.h"
@@ -96,6 +97,8 @@ struct event_stream {
     const struct stream_config *config;
     struct trace trace;
     struct metric *metrics[STREAM_METRICS];
+    struct metric *attempts[ATTEMPT_KINDS]; /* NULL: none of that kind yet */
+    uint64_t attempted[ATTEMPT_KINDS];      /* as the sink said last */
     struct transform *transform;
     struct exporter_dead_letters dead_quota;
     struct drops drops;

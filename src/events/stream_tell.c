@@ -60,8 +60,37 @@ void stream_open_metrics(struct event_stream *s)
     }
 }
 
+static const struct metric_desc attempts_desc = {
+    .name = "telex_stream_attempts_total",
+    .help = "Requests to the sink, by status, or by why there was no answer.",
+    .type = METRIC_COUNTER,
+    .labels = {"stream", "status"},
+};
+
+/* Adds what came since it was asked last; a plan that changed begins at 0. */
+static void count_attempts(struct event_stream *s)
+{
+    struct attempt_counts now;
+
+    plan_attempts(s->world.plan, s->config->exporter, &now);
+    for (size_t i = 0; i < ATTEMPT_KINDS; i++) {
+        uint64_t more = now.of[i] >= s->attempted[i] ? now.of[i] - s->attempted[i] : now.of[i];
+        s->attempted[i] = now.of[i];
+        if (more > 0 && s->attempts[i] == NULL) {
+            s->attempts[i] = metrics_get2(s->env->metrics, &attempts_desc, s->config->name,
+                                          str_of(attempt_kind_name(i)));
+        }
+        if (more > 0) {
+            metric_add(s->attempts[i], more);
+        }
+    }
+}
+
 void stream_drop_metrics(struct event_stream *s)
 {
+    for (size_t i = 0; i < ATTEMPT_KINDS; i++) {
+        metric_drop(s->attempts[i]);
+    }
     for (size_t i = 0; i < STREAM_METRICS; i++) {
         metric_drop(s->metrics[i]);
     }
@@ -217,6 +246,7 @@ void stream_tell(struct event_stream *s)
     told = s->told;
     lock_give(&s->lock);
     set_gauges(s, &told);
+    count_attempts(s);
     event_stream_get_status(s, &told);
     metric_set(s->metrics[METRIC_READY], told.is_ready);
 }
@@ -265,5 +295,9 @@ void event_stream_get_status(struct event_stream *s, struct stream_status *ret)
     ret->sink = (struct output_status){
         .is_healthy = true, .name = s->config->exporter, .kind = "", .state = "idle"};
     (void)plan_output_status(s->world.plan, s->config->exporter, &ret->sink);
+    plan_attempts(s->world.plan, s->config->exporter, &ret->attempts);
+    ret->token_age_ns = ret->attempts.token_issued_ns != 0
+                            ? clock_mono_ns(s->env->clock) - ret->attempts.token_issued_ns
+                            : -1;
     judge(s, ret);
 }

@@ -71,6 +71,8 @@ static bool open_lane(struct direct *d, unsigned lane, struct err *e)
                   .shares = d->lane_count,
                   .taps = p->taps,
                   .gates = d->graph->gates,
+                  .attempts = d->output->attempts,
+                  .tokens = d->graph->tokens,
                   .meters = p->meters,
                   .pages = p->pages,
                   .ends = p->ends},

@@ -27,6 +27,8 @@ struct taps;
 struct call_meters;
 struct dry_run;
 struct gates;
+struct attempts;
+struct oauth2_pool;
 struct pages;
 
 #define TAKES(kind) (1U << (kind))
@@ -66,6 +68,8 @@ struct exporter_place {
     struct taps *taps;   /* who looks at what is sent (tap.h); or NULL */
     struct gates *gates; /* of the parallel multis of the config (gate.h); or NULL: no limits */
     struct call_meters *meters; /* what calls came to, by name (call_meter.h); or NULL */
+    struct attempts *attempts;  /* what requests came to (attempts.h); or NULL */
+    struct oauth2_pool *tokens; /* shared by sinks of equal settings; NULL: each has its own */
     struct pages *pages;        /* what is served (pages.h); or NULL: nothing is */
     bool halts;        /* nothing behind a row that is refused is to be delivered before it */
     bool is_apart;     /* one of several that this consumer calls: its figures have the name

@@ -1,8 +1,10 @@
 #include "export/plan_int.h"
 
 #include "base/mem.h"
+#include "export/attempts.h"
 #include "export/routing.h"
 #include "log/log.h"
+#include "net/oauth2_pool.h"
 
 /* Which log a kind of record goes through. */
 static const unsigned log_of_kind[RECORD_KINDS] = {
@@ -46,7 +48,7 @@ unsigned output_way(const struct output *o, enum record_kind kind)
     return is_apart ? (unsigned)WAY_SPANS : log_of_kind[kind];
 }
 
-static bool open_consumer(struct plan *p, struct gates *gates, struct output *o, unsigned way,
+static bool open_consumer(struct plan *p, struct graph *g, struct output *o, unsigned way,
                           struct err *e)
 {
     AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
@@ -57,7 +59,9 @@ static bool open_consumer(struct plan *p, struct gates *gates, struct output *o,
                   .data_folder = path_below(p, "exporters", o->config->name, &folder),
                   .shares = shares_of(o->config),
                   .taps = p->taps,
-                  .gates = gates,
+                  .gates = g->gates,
+                  .attempts = o->attempts,
+                  .tokens = g->tokens,
                   .meters = p->meters,
                   .pages = p->pages,
                   .ends = p->ends},
@@ -74,14 +78,14 @@ static bool open_consumer(struct plan *p, struct gates *gates, struct output *o,
 }
 
 /* Where there is no room for another consumer, or for its name, spans go with the rest. */
-static bool open_spans(struct plan *p, struct gates *gates, struct output *o, struct err *e)
+static bool open_spans(struct plan *p, struct graph *g, struct output *o, struct err *e)
 {
     AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
     struct err ignored = ERR_INIT;
 
     buf_addf(&name, "%.*s" SPANS_SUFFIX, STR_FMT(o->config->name));
     return !log_consumer_add(p->logs[PLAN_BULK], buf_str(&name), &o->bits[WAY_SPANS], &ignored) ||
-           open_consumer(p, gates, o, WAY_SPANS, e);
+           open_consumer(p, g, o, WAY_SPANS, e);
 }
 
 static bool goes_apart(const struct output_config *config)
@@ -102,7 +106,7 @@ static bool wants_alert(void *arg, const struct level_alert *a)
     return (routing_of_alert(o->plan, &info, &alert) & bit) != 0;
 }
 
-static bool open_output(struct plan *p, struct gates *gates, struct output *o, struct err *e)
+static bool open_output(struct plan *p, struct graph *g, struct output *o, struct err *e)
 {
     AUTO(buf_release) struct buf folder = BUF_INIT(BUF_SMALL);
     struct exporter_place place = {.env = p->env, .name = o->config->name, .meters = p->meters};
@@ -112,6 +116,7 @@ static bool open_output(struct plan *p, struct gates *gates, struct output *o, s
         const struct level_filter filter = {wants_alert, o};
         return level_set_open(o->config->kind, &place, o->config->config, &filter, &o->level, e);
     }
+    o->attempts = attempts_new();
     drops_init(&o->drops, p->env, o->config->name);
     o->dead =
         dead_letters_new(p->env, path_below(p, "dead", o->config->name, &folder), o->config->name,
@@ -119,7 +124,7 @@ static bool open_output(struct plan *p, struct gates *gates, struct output *o, s
     for (unsigned log = 0; log < PLAN_LOGS; log++) {
         if (uses_log(o->config->takes, log) &&
             (!log_consumer_add(p->logs[log], o->config->name, &o->bits[log], e) ||
-             !open_consumer(p, gates, o, log, e))) {
+             !open_consumer(p, g, o, log, e))) {
             return false;
         }
     }
@@ -130,7 +135,7 @@ static bool open_output(struct plan *p, struct gates *gates, struct output *o, s
 static bool open_all_spans(struct plan *p, struct graph *g, struct err *e)
 {
     for (size_t i = 0; i < g->config.output_count; i++) {
-        if (goes_apart(g->outputs[i].config) && !open_spans(p, g->gates, &g->outputs[i], e)) {
+        if (goes_apart(g->outputs[i].config) && !open_spans(p, g, &g->outputs[i], e)) {
             return false;
         }
     }
@@ -144,11 +149,12 @@ bool graph_open(struct plan *p, const struct plan_config *config, struct graph *
 
     g->config = *config;
     g->gates = gates_new();
+    g->tokens = oauth2_pool_new(p->env);
     for (size_t i = 0; i < config->output_count; i++) {
         g->outputs[i].config = &config->outputs[i];
         g->outputs[i].plan = &g->config;
         lock_init(&g->outputs[i].sharing);
-        if (!open_output(p, g->gates, &g->outputs[i], e)) {
+        if (!open_output(p, g, &g->outputs[i], e)) {
             graph_free(g);
             return false;
         }
@@ -260,6 +266,7 @@ void graph_free(struct graph *g)
             consumer_close(o->consumers[way]);
         }
         level_set_close(o->level);
+        attempts_free(o->attempts);
         dead_letters_free(o->dead);
         drops_release(&o->drops);
         if (o->plan != NULL) {
@@ -267,6 +274,7 @@ void graph_free(struct graph *g)
         }
     }
     gates_free(g->gates);
+    oauth2_pool_free(g->tokens);
     mem_free(g);
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/env.h"
 #include "base/mem.h"
+#include "export/attempts.h"
 #include "export/debug.h"
 #include "export/dry_run.h"
 #include "export/exporter_options.h"
@@ -34,6 +35,7 @@ struct http_sink {
     const struct env *env;
     const struct option_ints *retry_on;
     struct http_client *client;
+    struct attempts *attempts; /* or NULL */
     const struct dry_run *dry; /* or NULL */
     struct str name;
     bool halts; /* at a row that is refused */
@@ -316,6 +318,9 @@ static enum verdict send_one(struct http_sink *s, const struct sent_rows *sent,
     if (s->dry != NULL) {
         http_response_release(&res);
         return VERDICT_DELIVERED;
+    }
+    if (s->attempts != NULL) {
+        attempts_note(s->attempts, &res, http_client_token_issued_ns(s->client));
     }
     began_ns = debug_now_ns(&s->debug);
     enum verdict verdict = answered ? judge_answer(s, sent, req, &res, out) : failure_verdict(&res);
@@ -624,7 +629,8 @@ bool http_sink_open(const struct http_exporter *exporter, const struct exporter_
 {
     struct http_client *client = NULL;
 
-    if (!http_client_new(place->env, client_config(exporter, config), &client, e)) {
+    if (!http_client_new_sharing(place->env, client_config(exporter, config), place->tokens,
+                                 &client, e)) {
         return err_wrap(e, "exporter %.*s", STR_FMT(place->name));
     }
     struct http_sink *s = mem_new(struct http_sink);
@@ -632,6 +638,7 @@ bool http_sink_open(const struct http_exporter *exporter, const struct exporter_
     s->exporter = exporter;
     s->config = config;
     s->env = place->env;
+    s->attempts = place->attempts;
     s->dry = place->dry;
     s->name = place->name;
     s->halts = place->halts;

@@ -314,6 +314,10 @@ size_t plan_status(struct plan *p, struct output_status *ret, size_t max);
 /* The same of the output of this name alone; false when there is none. */
 bool plan_output_status(struct plan *p, struct str name, struct output_status *ret);
 
+/* What requests of target <name> came to, since the plan changed last; nothing where there is none. */
+struct attempt_counts;
+void plan_attempts(struct plan *p, struct str name, struct attempt_counts *ret);
+
 /* The bit of target <name>, for give.only, as long as the plan does not change; false when there is none. */
 bool plan_target_bit(struct plan *p, struct str name, uint64_t *ret_bit);
 

@@ -1,4 +1,5 @@
 /* What people want of a running plan: to see how outputs are doing, and to hold or hurry them. */
+#include "export/attempts.h"
 #include "export/ends.h"
 #include "export/plan_int.h"
 
@@ -71,6 +72,24 @@ bool plan_output_status(struct plan *p, struct str name, struct output_status *r
     }
     plan_release_graph(p, g);
     return found;
+}
+
+void plan_attempts(struct plan *p, struct str name, struct attempt_counts *ret)
+{
+    struct graph *g = plan_use_graph(p);
+
+    *ret = (struct attempt_counts){0};
+    for (size_t i = 0; i < g->config.target_count; i++) {
+        uint64_t rest =
+            str_eq(g->config.targets[i].name, name) ? g->config.targets[i].expansion->outputs : 0;
+        for (; rest != 0; rest &= rest - 1) {
+            const struct output *o = &g->outputs[__builtin_ctzll(rest)];
+            if (o->attempts != NULL) {
+                attempts_add_to(o->attempts, ret);
+            }
+        }
+    }
+    plan_release_graph(p, g);
 }
 
 bool plan_target_bit(struct plan *p, struct str name, uint64_t *ret_bit)

@@ -35,6 +35,7 @@ struct output {
     struct dead_letters *dead;
     struct drops drops;
     struct level_set *level;
+    struct attempts *attempts; /* of all ways to it */
     struct lock sharing;
     struct direct *direct GUARDED_BY(sharing); /* who delivers to it past the log, or NULL */
 };
@@ -44,6 +45,7 @@ struct graph {
     _Atomic uint32_t users;
     struct plan_config config;
     struct gates *gates;
+    struct oauth2_pool *tokens;
     struct output outputs[PLAN_OUTPUTS_MAX];
 };
 

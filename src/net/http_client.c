@@ -17,6 +17,7 @@
 #include "base/secret.h"
 #include "base/trace.h"
 #include "net/http_client_int.h"
+#include "net/oauth2_pool.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -174,19 +175,43 @@ static void tell_unverified(struct http_client *c)
     }
 }
 
+static bool open_tokens(struct http_client *c, struct err *e)
+{
+    bool ok = !http_oauth2_is_set(&c->config->oauth2) ||
+              (c->tokens != NULL ? oauth2_pool_get(c->tokens, c->config, &c->oauth2, e)
+                                 : oauth2_new(c->env, c->config, &c->oauth2, e));
+
+    return ok || err_wrap(e, "oauth2");
+}
+
+static void close_tokens(struct http_client *c)
+{
+    if (c->tokens != NULL) {
+        oauth2_pool_put(c->tokens, c->oauth2);
+    } else {
+        oauth2_free(c->oauth2);
+    }
+}
+
 bool http_client_new(const struct env *env, const struct http_client_config *config,
                      struct http_client **ret_client, struct err *e)
+{
+    return http_client_new_sharing(env, config, NULL, ret_client, e);
+}
+
+bool http_client_new_sharing(const struct env *env, const struct http_client_config *config,
+                             struct oauth2_pool *tokens, struct http_client **ret_client,
+                             struct err *e)
 {
     struct http_client *AUTO(http_client_autofree) c = mem_new(struct http_client);
 
     c->env = env;
     c->config = config;
+    c->tokens = tokens;
     lock_init(&c->lock);
-    if (!check_config(c, e) || !http_credentials_init(&c->credentials, config, e)) {
+    if (!check_config(c, e) || !http_credentials_init(&c->credentials, config, e) ||
+        !open_tokens(c, e)) {
         return false;
-    }
-    if (http_oauth2_is_set(&config->oauth2) && !oauth2_new(env, config, &c->oauth2, e)) {
-        return err_wrap(e, "oauth2");
     }
     tell_unverified(c);
     *ret_client = TAKE(c);
@@ -210,7 +235,7 @@ void http_client_free(struct http_client *c)
         metric_shift(c->unverified, -1);
         metric_drop(c->unverified);
     }
-    oauth2_free(c->oauth2);
+    close_tokens(c);
     http_credentials_release(&c->credentials);
     mem_free(c);
 }
@@ -284,5 +309,12 @@ bool http_client_call(struct http_client *c, const struct http_request *req, str
         return true;
     }
     oauth2_refused(c->oauth2, generation);
-    return call_with_token(c, req, wait, &generation, ret, e);
+    bool answered = call_with_token(c, req, wait, &generation, ret, e);
+    ret->token_refused = true;
+    return answered;
+}
+
+int64_t http_client_token_issued_ns(struct http_client *c)
+{
+    return c->oauth2 != NULL ? oauth2_issued_ns(c->oauth2) : 0;
 }

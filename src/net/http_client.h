@@ -28,6 +28,7 @@
 
 struct env;
 struct budget;
+struct oauth2_pool;
 struct secret;
 
 enum {
@@ -154,8 +155,9 @@ enum http_failure {
 
 struct http_response {
     enum http_failure failure;
-    bool request_sent; /* bytes of the request left: without an answer its fate is unknown */
-    int status;        /* 0 without an answer */
+    bool request_sent;  /* bytes of the request left: without an answer its fate is unknown */
+    int status;         /* 0 without an answer */
+    bool token_refused; /* the first answer was 401, and this is the one to a fresh token */
     uint32_t new_connections;
     struct buf *body;   /* the caller's; its max is a cap of its own */
     struct buf headers; /* of the final answer, raw */
@@ -189,8 +191,17 @@ struct http_client;
  */
 MUST_USE bool http_client_new(const struct env *env, const struct http_client_config *config,
                               struct http_client **ret_client, struct err *e);
+
+/* The same with tokens that are shared with other clients (oauth2_pool.h); NULL: they are its own. */
+MUST_USE bool http_client_new_sharing(const struct env *env,
+                                      const struct http_client_config *config,
+                                      struct oauth2_pool *tokens, struct http_client **ret_client,
+                                      struct err *e);
 void http_client_free(struct http_client *c);
 DEFINE_AUTOFREE(http_client)
+
+/* When its OAuth2 token was issued, on the monotonic clock; 0 without one. */
+int64_t http_client_token_issued_ns(struct http_client *c);
 
 /*
  * Sends <req> and waits for the whole answer. true: there is one, whatever its status. false: there

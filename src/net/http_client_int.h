@@ -77,8 +77,9 @@ struct http_client {
     const struct http_client_config *config;
     struct url url; /* of config->url */
     struct http_credentials credentials;
-    struct oauth2 *oauth2;     /* or NULL */
-    struct metric *unverified; /* or NULL */
+    struct oauth2 *oauth2;      /* or NULL */
+    struct oauth2_pool *tokens; /* whose it is; NULL: ours */
+    struct metric *unverified;  /* or NULL */
     struct lock lock;
     struct http_pair *newest GUARDED_BY(&lock);
     struct http_pair *oldest GUARDED_BY(&lock);

@@ -223,6 +223,14 @@ bool oauth2_token(struct oauth2 *o, struct wait wait, struct buf *out, uint64_t 
     return fine;
 }
 
+int64_t oauth2_issued_ns(struct oauth2 *o)
+{
+    lock_take(&o->lock);
+    int64_t issued_ns = o->token.len > 0 ? o->issued_at_ns : 0;
+    lock_give(&o->lock);
+    return issued_ns;
+}
+
 void oauth2_refused(struct oauth2 *o, uint64_t generation)
 {
     lock_take(&o->lock);

@@ -40,6 +40,9 @@ DEFINE_AUTOFREE(oauth2)
 MUST_USE bool oauth2_token(struct oauth2 *o, struct wait wait, struct buf *out,
                            uint64_t *ret_generation, enum http_failure *ret_failure, struct err *e);
 
+/* When the token in use was issued, on the monotonic clock; 0 without one. */
+int64_t oauth2_issued_ns(struct oauth2 *o);
+
 /* A server answered 401 to the token of <generation>: it is forgotten, if it is still the current
  * one. */
 void oauth2_refused(struct oauth2 *o, uint64_t generation);

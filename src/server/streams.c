@@ -7,6 +7,27 @@ enum { ANSWER_MAX = 4 * 1024 * 1024 };
 
 /* ---- one stream ---- */
 
+static void print_attempts(struct json_writer *w, const struct attempt_counts *a)
+{
+    json_key(w, STR("attempts"));
+    json_begin_object(w);
+    for (size_t i = 0; i < ATTEMPT_KINDS; i++) {
+        if (a->of[i] > 0) {
+            reply_u64(w, attempt_kind_name(i), a->of[i]);
+        }
+    }
+    json_end_object(w);
+}
+
+static void reply_age(struct json_writer *w, const char *name, int64_t age_ns)
+{
+    if (age_ns < 0) {
+        reply_text(w, name, NULL);
+    } else {
+        reply_double(w, name, (double)age_ns / (double)NS_PER_S);
+    }
+}
+
 static void print_sink(struct json_writer *w, const struct stream_status *s)
 {
     const struct output_status *o = &s->sink;
@@ -19,6 +40,8 @@ static void print_sink(struct json_writer *w, const struct stream_status *s)
     reply_u64(w, "delivered", o->delivered_rows);
     reply_u64(w, "refused", o->rejected_rows);
     reply_u64(w, "retries", o->retries);
+    print_attempts(w, &s->attempts);
+    reply_age(w, "token_age_seconds", s->token_age_ns);
     reply_time(w, "last_success", o->last_success_ns);
     reply_text(w, "last_error", o->last_error[0] != '\0' ? o->last_error : NULL);
     json_end_object(w);

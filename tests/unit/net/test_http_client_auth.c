@@ -6,6 +6,7 @@
 #include "fake/clock.h"
 #include "fake/http_kit.h"
 #include "fake/http_peer.h"
+#include "net/oauth2_pool.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -448,6 +449,7 @@ static void test_oauth2_refused(void **state)
 
 struct caller {
     struct fixture *f;
+    struct http_client *client; /* NULL: the kit's */
     struct thread thread;
     bool fine;
 };
@@ -461,7 +463,8 @@ static void call_api(void *arg)
     struct err e = ERR_INIT;
 
     http_response_init(&r, NULL);
-    c->fine = http_client_call(c->f->kit.client, &request, wait, &r, &e) && r.status == 200;
+    struct http_client *client = c->client != NULL ? c->client : c->f->kit.client;
+    c->fine = http_client_call(client, &request, wait, &r, &e) && r.status == 200;
 }
 
 static void call_together(struct fixture *f, struct caller *callers, size_t count)
@@ -498,6 +501,71 @@ static void test_oauth2_single_flight(void **state)
         assert_false(callers[i].fine);
     }
     assert_in_range(f->token_requests, 2, 4);
+}
+
+/* Lanes have clients of their own, and one token. */
+static void test_oauth2_shared(void **state)
+{
+    struct fixture *f = *state;
+    struct oauth2_pool *pool = oauth2_pool_new(&f->kit.env);
+    struct http_client *clients[10];
+    struct http_client_config other;
+    struct caller callers[ARRAY_LEN(clients)];
+    struct err e = ERR_INIT;
+
+    use_oauth2(f);
+    f->token_pause_ms = 100;
+    other = f->kit.config; /* of another exporter, with the same settings */
+    for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+        assert_true(http_client_new_sharing(&f->kit.env, i % 2 == 0 ? &f->kit.config : &other, pool,
+                                            &clients[i], &e));
+    }
+    for (unsigned round = 1; round <= 3; round++) {
+        f->good_tokens = round; /* the token before is refused to all at once */
+        for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+            callers[i] = (struct caller){.f = f, .client = clients[i]};
+            assert_true(thread_start(&callers[i].thread, "caller", call_api, &callers[i], &e));
+        }
+        for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+            thread_join(&callers[i].thread);
+            assert_true(callers[i].fine);
+        }
+        assert_int_equal(f->token_requests, round);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+        http_client_free(clients[i]);
+    }
+    oauth2_pool_free(pool);
+}
+
+/* Settings that differ in anything have tokens of their own. */
+static void test_oauth2_not_shared(void **state)
+{
+    struct fixture *f = *state;
+    struct oauth2_pool *pool = oauth2_pool_new(&f->kit.env);
+    struct http_client_config configs[5];
+    struct oauth2 *sources[ARRAY_LEN(configs)];
+    struct err e = ERR_INIT;
+
+    use_oauth2(f);
+    for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
+        configs[i] = f->kit.config;
+    }
+    configs[1].oauth2.client_id = STR("id:2");
+    configs[2].oauth2.scopes.count = 1;
+    configs[3].oauth2.client_secret = secret_from_text(STR("another"));
+    configs[4].proxy_url = STR("http://127.0.0.1:1");
+    for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
+        assert_true(oauth2_pool_get(pool, &configs[i], &sources[i], &e));
+        for (size_t j = 0; j < i; j++) {
+            assert_ptr_not_equal(sources[i], sources[j]);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
+        oauth2_pool_put(pool, sources[i]);
+    }
+    oauth2_pool_free(pool);
+    secret_free(configs[3].oauth2.client_secret);
 }
 
 /* Who asked and gave up takes nobody with it. */
@@ -549,6 +617,8 @@ int main(void)
         CASE(test_oauth2_failed_renewal),
         CASE(test_oauth2_refused),
         CASE(test_oauth2_single_flight),
+        CASE(test_oauth2_shared),
+        CASE(test_oauth2_not_shared),
         CASE(test_oauth2_abandoned_request),
     };
 
