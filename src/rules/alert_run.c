@@ -158,7 +158,7 @@ static struct alert_status credited(const struct rule_run *run, const struct ale
     struct alert_status s = item->status;
     int64_t *const began[] = {s.state == ALERT_PENDING ? &s.active_at_ns : NULL, &s.keep_since_ns};
 
-    for (size_t i = 0; i < ARRAY_LEN(began); i++) {
+    for (size_t i = 0; !item->is_credited && i < ARRAY_LEN(began); i++) {
         if (began[i] != NULL && *began[i] != 0) {
             int64_t then_ns = *began[i] + run->shift_ns;
             *began[i] = then_ns < slot_ns ? then_ns : slot_ns;
@@ -226,30 +226,58 @@ static void step_all(struct alert_evaluation *ae)
     lock_give(&run->lock);
 }
 
-/* Gives the edges of one sort; from then on the run owes them to its alerts. */
-static bool give_edges(struct alert_evaluation *ae, enum edges_told told, struct err *e)
+/* Edges of one sort on their way out. */
+struct giving {
+    struct rule_run *run;
+    const struct pending_edge *next; /* the first that is not given */
+    enum edges_told told;
+};
+
+/* From then on the run owes them to its alerts. */
+static bool give_batch(void *arg, struct batch *b, struct err *e)
 {
-    struct rule_run *run = ae->ev->run;
+    struct giving *g = arg;
+    struct rule_run *run = g->run;
     const struct engine_output *output = &run->engine->output;
-    size_t count = ae->edges[told].len;
+    uint32_t count = batch_rows(b);
     uint64_t seq = 0;
 
-    if (count == 0) {
-        return true;
+    if (!output->edges(output->arg, run->rule, b, g->told, &seq, e)) {
+        return false;
     }
-    struct batch *b = edges_build(ae->ev, ae->edges[told].items, count, told);
-    bool ok = output->edges(output->arg, run->rule, b, told, &seq, e);
-    batch_unref(b);
-    if (!ok) {
-        ae->ev->refused = true;
-        return err_wrap(e, "keeping %zu changes of alert state", count);
-    }
-    for (size_t i = 0; i < count; i++) {
-        vec_push(&run->owed, ae->edges[told].items[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        vec_push(&run->owed, *g->next++);
     }
     run->owed_seq = seq;
-    metric_add(run->engine->fired, told == EDGES_FIRED ? count : 0);
+    metric_add(run->engine->fired, g->told == EDGES_FIRED ? count : 0);
     return true;
+}
+
+static bool give_edges(struct alert_evaluation *ae, enum edges_told told, struct err *e)
+{
+    struct pending_edge *edges = ae->edges[told].items;
+    size_t count = ae->edges[told].len;
+    struct giving g = {ae->ev->run, edges, told};
+
+    if (count == 0 ||
+        edges_build(ae->ev, edges, count, told, (struct edges_sink){give_batch, &g}, e)) {
+        return true;
+    }
+    ae->ev->refused = true;
+    return err_wrap(e, "keeping %zu changes of alert state", count - (size_t)(g.next - edges));
+}
+
+/* What was given is the alerts' state. */
+static void take_owed(struct rule_run *run)
+{
+    lock_take(&run->lock);
+    for (size_t i = 0; i < run->owed.len; i++) {
+        struct alert_item *item = item_at(&run->table, run->owed.items[i].item);
+        item->status = run->owed.items[i].next;
+        item->is_credited = run->shift_ns != 0;
+    }
+    lock_give(&run->lock);
+    vec_clear(&run->owed);
 }
 
 /* Makes what was given the alerts' state once it is durable. */
@@ -266,15 +294,18 @@ static bool settle_edges(struct evaluation *ev, struct wait wait, struct err *e)
         return err_wrap(e, "waiting for %zu changes of alert state to be kept", run->owed.len);
     }
     debug_changes(run);
-    lock_take(&run->lock);
-    for (size_t i = 0; i < run->owed.len; i++) {
-        item_at(&run->table, run->owed.items[i].item)->status = run->owed.items[i].next;
-    }
-    lock_give(&run->lock);
     metric_add(en->edges, run->owed.len);
-    vec_clear(&run->owed);
+    take_owed(run);
     engine_commit_end(run, run->owed_seq);
     return true;
+}
+
+static void all_are_credited(struct rule_run *run)
+{
+    run->shift_ns = 0;
+    for (uint32_t i = 0; i < run->table.count; i++) {
+        item_at(&run->table, i)->is_credited = false;
+    }
 }
 
 /* Gives all edges, waits until they are durable, and makes them visible. What the query left of its
@@ -291,8 +322,8 @@ static bool commit_edges(struct alert_evaluation *ae, struct err *e)
     for (int told = 0; ok && told < EDGES_TOLD_COUNT; told++) {
         ok = give_edges(ae, (enum edges_told)told, e);
     }
-    if (ok) {
-        ev->run->shift_ns = 0;
+    if (ok && ev->run->shift_ns != 0) {
+        all_are_credited(ev->run);
     }
     if (ev->run->owed.len == 0) {
         engine_commit_end(ev->run, 0);
@@ -338,16 +369,18 @@ uint8_t alert_written_state(const struct alert_status *s)
     return written[s->state];
 }
 
-static void add_item_series(struct sample_set *set, struct alert_item *item)
+/* What the item's series are under that status, and the ends of those that it had. */
+static void add_item_series(struct sample_set *set, const struct alert_item *item,
+                            const struct alert_status *status)
 {
-    uint8_t state = alert_written_state(&item->status);
+    uint8_t state = alert_written_state(status);
     const struct labels *labels = item->head.labels;
 
     if (item->written != ALERT_READY && item->written != state) {
         add_alerts(set, labels, item->written, number_stale_nan());
     }
     if (state != ALERT_READY) {
-        int64_t since_s = item->status.active_at_ns / NS_PER_S;
+        int64_t since_s = status->active_at_ns / NS_PER_S;
         add_alerts(set, labels, state, 1);
         sample_set_add(set, alert_series(set->ev, labels, "ALERTS_FOR_STATE", NULL),
                        (double)since_s);
@@ -364,7 +397,7 @@ static bool write_series(struct evaluation *ev, struct err *e)
 
     for (uint32_t i = 0; i < table->count; i++) {
         if (series_at(table, i)->labels != NULL) {
-            add_item_series(&set, item_at(table, i));
+            add_item_series(&set, item_at(table, i), &item_at(table, i)->status);
         }
     }
     bool ok = sample_set_give(&set, true, false, e);
@@ -429,68 +462,62 @@ bool alert_evaluate(struct evaluation *ev, struct err *e)
     return ok;
 }
 
-/* Level outputs are told as long as of any alert, also of what ended shortly before its rule went. */
-static void leave_resolved(struct evaluation *ev)
-{
-    struct rule_run *run = ev->run;
-    VEC(struct pending_edge) edges = {0};
+/* ---- the rule goes ---- */
 
-    for (uint32_t i = 0; i < run->table.count; i++) {
-        const struct alert_item *item = item_at(&run->table, i);
-        if (item->head.labels != NULL && item->status.state == ALERT_RESOLVED &&
-            item->status.fired_at_ns != 0) {
-            struct pending_edge edge = {.item = i, .next = item->status};
-            vec_push(&edges, edge);
-        }
-    }
-    if (edges.len > 0) {
-        struct batch *b = edges_build(ev, edges.items, edges.len, EDGES_ENDED);
-        departed_keep(run, b);
-        batch_unref(b);
-    }
-    vec_release(&edges);
+/* Level outputs are told as long as of any alert, also of what ended shortly before its rule went. */
+static bool ended_before(const struct alert_item *item)
+{
+    return item->status.state == ALERT_RESOLVED && item->status.fired_at_ns != 0;
 }
 
 /* Whoever was told that they fire is told that they do not any more: nobody else would say so. */
-static void tell_ended(struct evaluation *ev)
+static bool ends_now(const struct alert_item *item)
+{
+    return alert_written_state(&item->status) == ALERT_ALERTING;
+}
+
+static void build_ends(struct evaluation *ev, bool (*wanted)(const struct alert_item *item),
+                       struct edges_sink sink)
 {
     struct rule_run *run = ev->run;
-    const struct engine_output *output = &run->engine->output;
     VEC(struct pending_edge) edges = {0};
-    uint64_t seq = 0;
-    struct err e = ERR_INIT;
+    struct err ignored = ERR_INIT;
 
     for (uint32_t i = 0; i < run->table.count; i++) {
         const struct alert_item *item = item_at(&run->table, i);
-        if (item->head.labels != NULL && alert_written_state(&item->status) == ALERT_ALERTING) {
-            struct pending_edge edge = {.item = i, .next = item->status};
+        if (item->head.labels == NULL || !wanted(item)) {
+            continue;
+        }
+        struct pending_edge edge = {.item = i, .next = item->status};
+        if (edge.next.state != ALERT_RESOLVED) {
             edge.next.state = ALERT_RESOLVED;
             edge.next.resolved_at_ns = ev->slot_ns;
-            vec_push(&edges, edge);
         }
+        vec_push(&edges, edge);
     }
-    if (edges.len > 0) {
-        struct batch *b = edges_build(ev, edges.items, edges.len, EDGES_ENDED);
-        departed_keep(run, b);
-        if (!output->edges(output->arg, run->rule, b, EDGES_ENDED, &seq, &e)) {
-            trace_warn(&run->engine->trace,
-                       "nobody is told that the alerts of a removed rule are resolved",
-                       T_STR("rule", run->rule->name), T_ERR(&e));
-        }
-        batch_unref(b);
-    }
+    (void)edges_build(ev, edges.items, edges.len, EDGES_ENDED, sink, &ignored); /* takes all */
     vec_release(&edges);
 }
 
-void alert_retire(struct rule_run *run, struct sample_set *set)
+static bool keep_departed(void *arg, struct batch *b, struct err *e)
 {
-    leave_resolved(set->ev);
-    tell_ended(set->ev);
+    (void)e;
+    departed_keep(arg, b);
+    return true;
+}
+
+void alert_retire(struct rule_run *run, struct sample_set *set, struct edges_sink ends)
+{
+    static const struct alert_status over = {0};
+
+    take_owed(run); /* it is in the ledger in front of what is said now, or neither is */
+    build_ends(set->ev, ended_before, (struct edges_sink){keep_departed, run});
+    build_ends(set->ev, ends_now, ends);
     for (uint32_t i = 0; i < run->table.count; i++) {
         struct alert_item *item = item_at(&run->table, i);
         if (item->head.labels != NULL) {
-            item->status = (struct alert_status){0};
-            add_item_series(set, item);
+            add_item_series(set, item, &over);
+            item->written = ALERT_READY;
         }
     }
 }

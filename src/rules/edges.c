@@ -23,6 +23,9 @@ enum {
     EXPORT_ROWS_BATCH_MAX = 100000, /* attached in one evaluation */
 };
 
+/* A batch ends where it has either: far below what a log takes, so that no storm is too large to be told. */
+enum { BATCH_ALERTS = 16384, BATCH_BYTES = 8 << 20, ALERT_BYTES = 96, EXPORT_BYTES = 24 };
+
 /* One answer of export_query. */
 struct export_answer_set {
     struct str expr;
@@ -32,7 +35,7 @@ struct export_answer_set {
 
 struct edge_builder {
     struct evaluation *ev;
-    struct arena *arena; /* the batch's */
+    struct arena *arena; /* of the batch under way */
     struct template_world world;
     struct map answers; /* by expr, of struct export_answer_set */
     size_t kept;        /* rows in them */
@@ -301,21 +304,55 @@ static struct alert make_alert(struct edge_builder *eb, const struct pending_edg
     return alert;
 }
 
-struct batch *edges_build(struct evaluation *ev, const struct pending_edge *edges, size_t count,
-                          enum edges_told told)
+/* What the alert takes in the ledger, about. */
+static size_t size_of(const struct alert *a)
 {
-    struct batch_info info = rule_batch_info(ev->run, RECORD_ALERT, ev->slot_ns);
+    size_t size = ALERT_BYTES + a->labels->len;
+
+    for (size_t i = 0; i < a->annotation_count; i++) {
+        size += a->annotations[i].name.len + a->annotations[i].value.len;
+    }
+    for (size_t i = 0; i < a->export_count; i++) {
+        size += EXPORT_BYTES + a->exports[i].labels->len;
+    }
+    return size;
+}
+
+/* The first of them, at least one. */
+static struct batch *build_some(struct edge_builder *eb, const struct pending_edge *edges,
+                                size_t count, enum edges_told told)
+{
+    struct batch_info info = rule_batch_info(eb->ev->run, RECORD_ALERT, eb->ev->slot_ns);
     struct batch *b = batch_new(&codec_edges, &info);
-    struct edge_builder eb = {.ev = ev, .arena = batch_arena(b), .world = evaluation_world(ev)};
+    uint32_t most = count < BATCH_ALERTS ? (uint32_t)count : BATCH_ALERTS;
+    uint32_t taken = 0;
+    size_t size = 0;
+
+    eb->arena = batch_arena(b);
+    struct alert *rows = arena_array(eb->arena, struct alert, most);
+    while (taken < most && size < BATCH_BYTES) {
+        rows[taken] = make_alert(eb, &edges[taken], told);
+        size += size_of(&rows[taken++]);
+    }
+    batch_set_alerts(b, (struct alerts){rows, taken});
+    return b;
+}
+
+bool edges_build(struct evaluation *ev, const struct pending_edge *edges, size_t count,
+                 enum edges_told told, struct edges_sink sink, struct err *e)
+{
+    struct edge_builder eb = {.ev = ev, .world = evaluation_world(ev)};
+    bool ok = true;
 
     map_init(&eb.answers, 0);
-    struct alert *rows = arena_array(eb.arena, struct alert, count);
-    for (size_t i = 0; i < count; i++) {
-        rows[i] = make_alert(&eb, &edges[i], told);
+    for (size_t at = 0; ok && at < count;) {
+        struct batch *b = build_some(&eb, edges + at, count - at, told);
+        at += batch_rows(b);
+        ok = sink.take(sink.arg, b, e);
+        batch_unref(b);
     }
     tell_cut(&eb);
     vec_release(&eb.agreeing);
     release_answers(&eb);
-    batch_set_alerts(b, (struct alerts){rows, (uint32_t)count});
-    return b;
+    return ok;
 }

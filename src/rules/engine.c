@@ -290,6 +290,7 @@ void rule_run_take(struct rule_run *run, const struct rule *rule)
     lock_give(&run->lock);
     run->rule = rule;
     run->kept = true;
+    farewell_drop(run);
     rule_run_name(run, rule->name, rule->group->name);
 }
 
@@ -298,7 +299,7 @@ static struct rule_run *adopt(struct engine *en, const struct rule *rule)
 {
     struct rule_run *run = map_get(&en->runs, rule->id);
 
-    if (run != NULL && run->kind != rule->kind) {
+    if (run != NULL && (run->kind != rule->kind || farewell_has_begun(run))) {
         (void)map_del(&en->runs, rule->id);
         rule_run_free(run);
         run = NULL;
@@ -314,17 +315,26 @@ static struct rule_run *adopt(struct engine *en, const struct rule *rule)
     return run;
 }
 
-/* The run ends its series and goes. */
 static void forget(struct engine *en, struct rule_run *run)
 {
-    rule_run_retire(run, clock_wall_ns(en->env->clock));
     (void)map_del(&en->runs, run->id);
     rule_run_free(run);
     en->forgotten++;
 }
 
+/* The run says goodbye, and goes when that is durable. */
+static void retire(struct engine *en, struct rule_run *run, struct rule_set *set)
+{
+    if (run->farewell == NULL) {
+        farewell_begin(run, set);
+    }
+    if (farewell_is_said(run)) {
+        forget(en, run);
+    }
+}
+
 /* Runs whose rule the new set does not have. Orphans wait for engine_forget_orphans(). */
-static void retire_others(struct engine *en)
+static void retire_others(struct engine *en, struct rule_set *old_set)
 {
     uint32_t at = 0;
     void *value = NULL;
@@ -335,17 +345,41 @@ static void retire_others(struct engine *en)
         run->kept = false;
         run->is_new = false;
         if (goes) {
-            forget(en, run);
+            retire(en, run, old_set);
         }
     }
 }
 
-void engine_forget_orphans(struct engine *en)
+/* Lets those go whose goodbyes are durable now. */
+static void forget_leaving(struct engine *en)
 {
-    uint64_t before = en->forgotten;
+    VEC(struct rule_run *) gone = {0};
     uint32_t at = 0;
     void *value = NULL;
 
+    while (en->leaving > gone.len && map_next(&en->runs, &at, NULL, &value)) {
+        struct rule_run *run = value;
+        if (run->farewell != NULL && farewell_is_said(run)) {
+            vec_push(&gone, run);
+        }
+    }
+    if (gone.len > 0) {
+        begin_replacing(en);
+        for (size_t i = 0; i < gone.len; i++) {
+            forget(en, gone.items[i]);
+        }
+        end_replacing(en);
+    }
+    vec_release(&gone);
+}
+
+void engine_forget_orphans(struct engine *en)
+{
+    uint64_t orphans = 0;
+    uint32_t at = 0;
+    void *value = NULL;
+
+    forget_leaving(en);
     if (en->orphans_due_ns == 0 || clock_mono_ns(en->env->clock) < en->orphans_due_ns) {
         return;
     }
@@ -353,13 +387,14 @@ void engine_forget_orphans(struct engine *en)
     begin_replacing(en);
     while (map_next(&en->runs, &at, NULL, &value)) {
         if (((struct rule_run *)value)->rule == NULL) {
-            forget(en, value);
+            retire(en, value, NULL);
+            orphans++;
         }
     }
     end_replacing(en);
-    if (en->forgotten > before) {
+    if (orphans > 0) {
         trace_warn(&en->trace, "alerts were forgotten: their rules did not come back",
-                   T_U64("rules", en->forgotten - before));
+                   T_U64("rules", orphans));
     }
 }
 
@@ -422,7 +457,7 @@ bool engine_set_rules(struct engine *en, struct rule_set *set, struct err *e)
     en->set = rule_set_ref(set);
     en->groups = groups;
     en->group_count = set->group_count;
-    retire_others(en);
+    retire_others(en, old_set);
     settle_homes(groups, set->group_count);
     end_replacing(en);
     groups_free(old_groups, old_count);

@@ -133,8 +133,8 @@ void group_count_missed(struct group_run *g, uint64_t slots);
 
 /*
  * Forgets the alerts that were restored for rules that the set still lacks after keep_resolved_ns:
- * by then it was no slip in a rule file. Their series end. Call now and then, on the thread that sets
- * rules.
+ * by then it was no slip in a rule file. Their series end. Rules that engine_set_rules() replaced go too once the ends
+ * of their alerts are durable. Call now and then, on the thread that sets rules.
  */
 void engine_forget_orphans(struct engine *en);
 

@@ -27,7 +27,8 @@ struct alert_item {
     struct series_item head;
     struct labels *series; /* as the datasource gave it, where annotations need it; else NULL */
     struct alert_status status;
-    uint8_t written; /* enum alert_state whose ALERTS series was written last; READY: none */
+    uint8_t written;  /* enum alert_state whose ALERTS series was written last; READY: none */
+    bool is_credited; /* with the run's shift_ns, for which others of the run still wait */
 };
 
 /* How the last evaluation of a rule went; for the API. */
@@ -71,11 +72,12 @@ struct rule_run {
     bool was_hurried GUARDED_BY(lock);        /* somebody waits for that */
     VEC(struct pending_edge) owed; /* given, not known to be durable; for alerting rules */
     uint64_t owed_seq;
-    uint64_t commit_floor;  /* is_committing: their frames come after this one; likewise */
-    int64_t shift_ns;       /* time that nobody watched, which alerts are still to be credited */
-    int64_t loaded_ns;      /* wall clock: it was made for its rule */
-    struct remote *remote;  /* what another engine left of its alerts; or NULL */
-    struct given_mark mark; /* what its last evaluation gave */
+    uint64_t commit_floor;     /* is_committing: their frames come after this one; likewise */
+    int64_t shift_ns;          /* time that nobody watched, which alerts are still to be credited */
+    int64_t loaded_ns;         /* wall clock: it was made for its rule */
+    struct farewell *farewell; /* its rule went; or NULL */
+    struct remote *remote;     /* what another engine left of its alerts; or NULL */
+    struct given_mark mark;    /* what its last evaluation gave */
     const struct rule_batch *batch; /* has the answer of this evaluation; or NULL */
     size_t part;                    /* in it */
     int64_t alone_until_ns;         /* monotonic: it is not asked for with others */
@@ -125,10 +127,11 @@ struct engine {
     struct error_texts error_texts;
     int64_t started_ns;     /* wall clock: an alert that was active before was restored */
     int64_t orphans_due_ns; /* monotonic: when those without a rule go; 0: there are none */
-    uint64_t forgotten;     /* runs that went with their rule; main thread */
-    uint64_t moved;         /* runs that went over to another rule id; main thread */
-    uint64_t last_seq; /* newest ledger frame whose states are set; older ones may not be yet */
-    struct lock lock;  /* the three below, last_seq, and the runs' commit_floor */
+    size_t leaving; /* runs whose rule went and whose alerts' ends are not durable; main thread */
+    uint64_t forgotten; /* runs that went with their rule; main thread */
+    uint64_t moved;     /* runs that went over to another rule id; main thread */
+    uint64_t last_seq;  /* newest ledger frame whose states are set; older ones may not be yet */
+    struct lock lock;   /* the three below, last_seq, and the runs' commit_floor */
     struct cond unviewed;
     uint32_t viewers GUARDED_BY(lock); /* threads that look at groups and runs */
     bool replacing GUARDED_BY(lock);
@@ -293,9 +296,29 @@ MUST_USE bool alert_evaluate(struct evaluation *ev, struct err *e);
 /* The state under which ALERTS is written: SUPPRESSING is firing; READY means no series. */
 uint8_t alert_written_state(const struct alert_status *s);
 
-/* Stale markers for all that a removed recording or alerting rule wrote. */
-void rule_run_retire(struct rule_run *run, int64_t now_ns);
-void alert_retire(struct rule_run *run, struct sample_set *set);
+/* ---- rules that go ---- */
+
+/* Takes edges in batches. */
+struct edges_sink {
+    bool (*take)(void *arg, struct batch *b, struct err *e);
+    void *arg;
+};
+
+/* The run's rule goes: its series end, and the ends of its alerts are ready to be told. <set> is what the rule lies in;
+ * NULL for an orphan. */
+void farewell_begin(struct rule_run *run, struct rule_set *set);
+
+/* Tells what is not told yet. True once all of it is durable, so that the run can go. */
+bool farewell_is_said(struct rule_run *run);
+
+/* Has any of it been told? Then the run's alerts are over, whatever becomes of its rule. */
+bool farewell_has_begun(const struct rule_run *run);
+
+/* The rule is back, or the run is gone. */
+void farewell_drop(struct rule_run *run);
+
+/* Stale markers for all that the rule wrote; for alerts also their ends. */
+void alert_retire(struct rule_run *run, struct sample_set *set, struct edges_sink ends);
 void record_retire(struct rule_run *run, struct sample_set *set);
 
 /* ---- commits: from before edges are given until their states are set ---- */
@@ -355,9 +378,10 @@ void slots_settle(struct group_run *g, int64_t before_ns);
 
 /* ---- edges ---- */
 
-/* A batch of edges, annotations and export_query's answers included for told ones. */
-struct batch *edges_build(struct evaluation *ev, const struct pending_edge *edges, size_t count,
-                          enum edges_told told);
+/* Gives the edges in order, in batches of some MiB, annotations and export_query's answers included for told ones;
+ * ends with the first batch that is not taken. */
+bool edges_build(struct evaluation *ev, const struct pending_edge *edges, size_t count,
+                 enum edges_told told, struct edges_sink sink, struct err *e);
 
 /* What every batch of the rule says about itself. */
 struct batch_info rule_batch_info(const struct rule_run *run, enum record_kind kind,

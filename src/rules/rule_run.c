@@ -50,6 +50,7 @@ void rule_run_free(struct rule_run *run)
     }
     series_table_release(&run->table);
     vec_release(&run->owed);
+    farewell_drop(run);
     run->home = NULL; /* it may be gone already */
     budget_hold(run, 0);
     record_memory_release(&run->memory);
@@ -73,38 +74,6 @@ struct alert_item *alert_item_for(struct rule_run *run, struct labels *labels)
         labels_unref(labels);
     }
     return (struct alert_item *)(void *)series_at(&run->table, id);
-}
-
-/* Stands in for the rule of an orphan: what is known of it. */
-static void name_orphan(struct rule_run *run, struct rule *ret, const struct rule_group *no_group)
-{
-    *ret = (struct rule){.group = no_group, .kind = run->kind, .id = run->id, .name = run->name};
-    run->rule = ret;
-}
-
-void rule_run_retire(struct rule_run *run, int64_t now_ns)
-{
-    struct evaluation ev;
-    struct sample_set set = {.ev = &ev};
-    const struct rule_group no_group = {0};
-    struct rule unknown;
-    struct err e = ERR_INIT;
-
-    if (run->rule == NULL) {
-        name_orphan(run, &unknown, &no_group);
-    }
-    evaluation_begin(&ev, run, now_ns, (struct wait){0, NULL}); /* a full log holds nobody up */
-    if (run->kind == RULE_ALERT) {
-        alert_retire(run, &set);
-    } else {
-        record_retire(run, &set);
-    }
-    if (!sample_set_give(&set, run->kind == RULE_ALERT, false, &e)) {
-        trace_warn(&run->engine->trace, "a removed rule's series stay until they age out",
-                   T_STR("rule", run->rule->name), T_ERR(&e));
-    }
-    sample_set_release(&set);
-    evaluation_end(&ev);
 }
 
 struct alert_item alert_item_copy(const struct alert_item *item)

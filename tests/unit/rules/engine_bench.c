@@ -109,7 +109,8 @@ static bool give_edges(void *arg, const struct rule *rule, struct batch *b, enum
     const struct alerts *alerts = NULL;
 
     (void)rule;
-    if (g->refuses_edges != ERR_NONE) {
+    if (g->refuses_edges != ERR_NONE && g->takes_before-- == 0) {
+        g->takes_before = 0;
         return err_set(e, g->refuses_edges, "no space left on device");
     }
     assert_true(batch_alerts(b, &alerts, e));

@@ -61,7 +61,8 @@ struct given {
         void *arg); /* called once: edges are durable, their giver does not know yet */
     void *meanwhile_arg;
     enum err_code refuses_edges;
-    bool stalls; /* edges are taken, and durable once this is over */
+    unsigned takes_before; /* it refuses: so many batches */
+    bool stalls;           /* edges are taken, and durable once this is over */
     bool refuses_samples;
     struct batch *kept[64]; /* edges in order, for replay */
     uint64_t kept_seq[64];

@@ -1,0 +1,168 @@
+/* Rules that go while their alerts fire: the ends are told, and kept until they are. */
+#include "engine_bench.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char fires[] = "groups:\n- name: g\n  rules:\n  - alert: High\n    expr: x\n"
+                            "    annotations: {summary: 'at {{ $value }}'}\n";
+static const char others[] = "groups:\n- name: g\n  rules:\n  - record: r\n    expr: z\n";
+static const char end_of_high[] = "told {alertname=\"High\", i=\"a\"} alerting>resolved 90 at 90\n";
+
+static void set_rules(struct bench *b, const char *text)
+{
+    struct rule_set *set = parse_rules(text);
+    struct err e = ERR_INIT;
+
+    assert_true(engine_set_rules(b->engine, set, &e));
+    rule_set_unref(set);
+}
+
+/* With one alert that fires. */
+static void start(struct bench *b)
+{
+    bench_start(b, fires);
+    answer_one(b, "{\"i\":\"a\"}", 90);
+    evaluate(b, 1);
+    buf_clear(&b->given.edges);
+}
+
+static void without_room_it_is_tried_again(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    start(&b);
+    b.given.refuses_edges = ERR_FULL;
+    set_rules(&b, others);
+    engine_forget_orphans(b.engine);
+    assert_int_equal(engine_forgotten(b.engine), 0);
+    expect_given(&b.given.edges, "");
+    b.given.refuses_edges = ERR_NONE;
+    engine_forget_orphans(b.engine);
+    expect_given(&b.given.edges, end_of_high);
+    assert_int_equal(engine_forgotten(b.engine), 1);
+    engine_forget_orphans(b.engine);
+    expect_given(&b.given.edges, "");
+    bench_stop(&b);
+}
+
+/* Also over further reloads. */
+static void the_next_reload_tries_again_too(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    start(&b);
+    b.given.refuses_edges = ERR_FULL;
+    set_rules(&b, others);
+    b.given.refuses_edges = ERR_NONE;
+    set_rules(&b, others);
+    expect_given(&b.given.edges, end_of_high);
+    assert_int_equal(engine_forgotten(b.engine), 1);
+    bench_stop(&b);
+}
+
+/* A snapshot in between has the alert still: after a crash somebody knows that it is to be ended. */
+static void a_snapshot_has_it_until_its_end_is_durable(void **state)
+{
+    char path[] = "/tmp/telex-test-XXXXXX";
+    int fd = mkstemp(path);
+    uint64_t seq = 0;
+    struct err e = ERR_INIT;
+    struct bench b;
+
+    (void)state;
+    assert_true(fd >= 0);
+    (void)close(fd);
+    start(&b);
+    b.given.stalls = true;
+    set_rules(&b, others);
+    expect_given(&b.given.edges, end_of_high);
+    engine_forget_orphans(b.engine);
+    assert_int_equal(engine_forgotten(b.engine), 0);
+    assert_true(engine_save_snapshot(b.engine, str_of(path), &seq, &e));
+    engine_free(b.engine);
+    rule_set_unref(b.set);
+    b.keep_resolved_ns = 0;
+    b.given.stalls = false;
+    bench_engine(&b, others);
+    assert_true(engine_restore_snapshot(b.engine, str_of(path), &seq, &e));
+    engine_forget_orphans(b.engine);
+    expect_given(&b.given.edges, "told {alertname=\"High\", i=\"a\"} alerting>resolved 90\n");
+    bench_stop(&b);
+    (void)unlink(path);
+}
+
+static void a_rule_that_comes_back_in_time_goes_on(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    start(&b);
+    b.given.refuses_edges = ERR_FULL;
+    set_rules(&b, others);
+    b.given.refuses_edges = ERR_NONE;
+    buf_clear(&b.given.samples);
+    set_rules(&b, fires);
+    evaluate(&b, 2);
+    expect_given(&b.given.edges, "");
+    expect_given(&b.given.samples, "ALERTS{alertname=\"High\", alertstate=\"firing\", i=\"a\"} 1\n"
+                                   "ALERTS_FOR_STATE{alertname=\"High\", i=\"a\"} 1700000010\n");
+    engine_forget_orphans(b.engine);
+    expect_given(&b.given.edges, "");
+    bench_stop(&b);
+}
+
+/* Others heard that it ended, so it begins anew. */
+static void a_rule_that_comes_back_late_begins_anew(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    start(&b);
+    b.given.stalls = true;
+    set_rules(&b, others);
+    b.given.stalls = false;
+    expect_given(&b.given.edges, end_of_high);
+    set_rules(&b, fires);
+    evaluate(&b, 2);
+    expect_given(&b.given.edges, "told {alertname=\"High\", i=\"a\"} ready>alerting 90 at 90\n");
+    bench_stop(&b);
+}
+
+/* What fired is on its way to the disk when its rule goes: it ends too. */
+static void what_is_on_its_way_ends_too(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_start(&b, fires);
+    answer_one(&b, "{\"i\":\"a\"}", 90);
+    b.given.stalls = true;
+    evaluate(&b, 1);
+    buf_clear(&b.given.edges);
+    set_rules(&b, others);
+    b.given.stalls = false;
+    engine_forget_orphans(b.engine);
+    expect_given(&b.given.edges, end_of_high);
+    assert_int_equal(engine_forgotten(b.engine), 1);
+    bench_stop(&b);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_room_it_is_tried_again),
+        cmocka_unit_test(the_next_reload_tries_again_too),
+        cmocka_unit_test(a_snapshot_has_it_until_its_end_is_durable),
+        cmocka_unit_test(a_rule_that_comes_back_in_time_goes_on),
+        cmocka_unit_test(a_rule_that_comes_back_late_begins_anew),
+        cmocka_unit_test(what_is_on_its_way_ends_too),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
