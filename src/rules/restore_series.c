@@ -38,32 +38,49 @@ static void add_record(struct fs_replace *file, struct str head, struct str payl
     fs_replace_add(file, payload);
 }
 
-static bool save_body(const struct rule_run *run, size_t i, struct fs_replace *file, struct err *e)
+struct saved {
+    VEC(struct batch *) bodies;
+};
+
+/* As they are now: a disk that is slow to take them holds up no evaluation, and no page that shows the rule. */
+static void copy_bodies(struct rule_run *run, struct saved *ret)
+{
+    const struct batch_info info = {.kind = RECORD_SAMPLE, .rule = run->name, .group = run->group};
+    struct record_memory *m = &run->memory;
+
+    lock_take(&run->lock);
+    for (size_t i = 0; i < m->bodies.len; i++) {
+        vec_push(&ret->bodies, batch_from_bytes(&codec_rw1, m->bodies.items[i], true, &info,
+                                                record_memory_body_rows(m, i)));
+    }
+    lock_give(&run->lock);
+}
+
+static bool save_body(const struct rule_run *run, struct batch *b, struct fs_replace *file,
+                      struct err *e)
 {
     AUTO(buf_release) struct buf head = BUF_INIT(BUF_SMALL);
-    const struct batch_info info = {.kind = RECORD_SAMPLE, .rule = run->name, .group = run->group};
-    uint32_t rows = record_memory_body_rows(&run->memory, i);
-    struct batch *b = batch_from_bytes(&codec_rw1, run->memory.bodies.items[i], true, &info, rows);
     struct str payload;
 
     buf_add_str(&head, run->id);
-    bool ok = batch_to_frame(b, &head, &payload, e);
-    if (ok) {
-        add_record(file, buf_str(&head), payload, rows);
+    if (!batch_to_frame(b, &head, &payload, e)) {
+        return false;
     }
-    batch_unref(b);
-    return ok;
+    add_record(file, buf_str(&head), payload, batch_rows(b));
+    return true;
 }
 
 static bool save_run(struct rule_run *run, struct fs_replace *file, struct err *e)
 {
+    struct saved saved = {0};
     bool ok = run->id.len == ID_DIGITS;
 
-    lock_take(&run->lock);
-    for (size_t i = 0; ok && i < run->memory.bodies.len; i++) {
-        ok = save_body(run, i, file, e);
+    copy_bodies(run, &saved);
+    for (size_t i = 0; i < saved.bodies.len; i++) {
+        ok = ok && save_body(run, saved.bodies.items[i], file, e);
+        batch_unref(saved.bodies.items[i]);
     }
-    lock_give(&run->lock);
+    vec_release(&saved.bodies);
     return ok;
 }
 
