@@ -624,6 +624,7 @@ void check_system(const struct config *c, struct problems *problems)
     check_statsd(c, problems);
     check_state_path(c, problems);
     check_events(c, problems);
+    check_left(c, problems);
     check_clients(c, problems);
     check_unverified(c->root, problems);
     for (size_t i = 0; i < c->plan.exporter_count; i++) {

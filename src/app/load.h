@@ -59,6 +59,9 @@ void check_payloads(const struct config *c, const struct rule_set *rules,
 /* Warns of streams that could have each row once and do not. */
 void check_streams(const struct config *c, struct problems *problems);
 
+/* Warns of streams that nothing runs and that still hold something: a slot, events. */
+void check_left(const struct config *c, struct problems *problems);
+
 /* Adds a line to <out> when the config has NVSentinel's section: what it delivers is not "exactly once". */
 void check_add_stream_note(const struct config *c, struct str file, struct buf *out);
 

@@ -5,6 +5,8 @@
 #include "events/events.h"
 #include "state/event_table.h"
 
+#include <unistd.h>
+
 enum { REST_MS = 10 * 1000 };
 
 static bool open_table(struct app *a, struct err *e)
@@ -24,12 +26,21 @@ static bool open_table(struct app *a, struct err *e)
     return true;
 }
 
+/* Were there ever streams? Something may be left of them. */
+static bool has_positions(const struct config *c)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+
+    buf_addf(&path, "%.*s/streams.db", STR_FMT(c->settings.state.path));
+    return access(buf_text(&path), F_OK) == 0;
+}
+
 static bool open_streams(struct app *a, struct err *e)
 {
     const struct config *c = a->now.config;
     struct event_streams *streams = NULL;
 
-    if (app_event_streams(a) != NULL || c->streams.count == 0) {
+    if (app_event_streams(a) != NULL || (c->streams.count == 0 && !has_positions(c))) {
         return true;
     }
     if (!event_streams_open(a->env, a->plan, c->settings.state.path, &streams, e)) {

@@ -221,6 +221,11 @@ void secret_reveal(struct secret *s, struct buf *out)
     lock_give(&s->lock);
 }
 
+struct str secret_path(const struct secret *s)
+{
+    return s != NULL && s->path != NULL ? str_of(s->path) : STR("");
+}
+
 bool secret_is_empty(struct secret *s)
 {
     if (s == NULL) {

@@ -33,6 +33,9 @@ void secret_reveal(struct secret *s, struct buf *out);
  * bytes if that fails; nothing happens to a secret that is no file's, or NULL. */
 void secret_reread(struct secret *s);
 
+/* The file that it is read from; empty when it is no file's. Lives as long as the secret. */
+struct str secret_path(const struct secret *s);
+
 /* Is it empty? NULL counts as empty. */
 bool secret_is_empty(struct secret *s);
 

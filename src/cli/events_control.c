@@ -1,16 +1,19 @@
 /* telex events status, reset, skip, rewind: the API of the running program, on the command line. */
 #include "cli/events.h"
+#include "cli/events_offline.h"
+#include "cli/events_show.h"
 #include "cli/peer.h"
 #include "net/url.h"
-#include "wire/json.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct control_values {
     const char *config;
     const char *url;
     bool as_json;
     bool drops_source;
+    bool keeps_source;
 };
 
 #define COMMON_ROWS                                                                         \
@@ -37,134 +40,12 @@ static const struct cli_option reset_options[] = {
     {.name = "drop-source",
      .offset = offsetof(struct control_values, drops_source),
      .help =
-         "Have the source take back what the stream made in the datastore, such as a replication slot."},
+         "Have the source take back what the stream made in the datastore, such as a replication slot. So it is without "
+         "this option when the stream does not run."},
+    {.name = "keep-source",
+     .offset = offsetof(struct control_values, keeps_source),
+     .help = "Leave there what it made, though the stream is off or no more in the config."},
 };
-
-/* ---- showing ---- */
-
-static double number_of(const struct json_node *node, const char *name)
-{
-    double value = -1;
-    const struct json_node *n = json_get(node, str_of(name));
-
-    return n != NULL && json_node_double(n, &value) ? value : -1;
-}
-
-static void show_number(const char *label, double value)
-{
-    if (value >= 0) {
-        printf("  %-12s %.0f\n", label, value);
-    }
-}
-
-static void show_text(const char *label, struct str text)
-{
-    if (text.len > 0) {
-        printf("  %-12s %.*s\n", label, STR_FMT(text));
-    }
-}
-
-static void show_backfill(const struct json_node *b)
-{
-    double left = number_of(b, "left");
-    double eta = number_of(b, "eta_seconds");
-
-    if (str_eq(json_get_str(b, STR("phase")), STR("running"))) {
-        printf("  %-12s %.0f done", "backfill", number_of(b, "done"));
-        if (left >= 0) {
-            printf(", %.0f left", left);
-        }
-        if (eta >= 0) {
-            printf(", some %.0f s more", eta);
-        }
-        printf("\n");
-    }
-}
-
-/* "200: 17, 503: 2" */
-static void show_attempts(const struct json_node *attempts)
-{
-    const char *between = "";
-
-    if (attempts == NULL || attempts->count == 0) {
-        return;
-    }
-    printf("  %-12s ", "attempts");
-    for (const struct json_node *n = attempts->first; n != NULL; n = n->next) {
-        double count = 0;
-        printf("%s%.*s: %.0f", between, STR_FMT(n->key), json_node_double(n, &count) ? count : 0);
-        between = ", ";
-    }
-    printf("\n");
-}
-
-static void show_sink(const struct json_node *sink)
-{
-    printf("  %-12s %.*s, %.*s\n", "sink", STR_FMT(json_get_str(sink, STR("exporter"))),
-           STR_FMT(json_get_str(sink, STR("state"))));
-    bool is_well = str_eq(json_get_str(sink, STR("state")), STR("ok")) ||
-                   str_eq(json_get_str(sink, STR("state")), STR("idle"));
-    show_text("", is_well ? STR("") : json_get_str(sink, STR("last_error")));
-    show_attempts(json_get(sink, STR("attempts")));
-    if (number_of(sink, "token_age_seconds") >= 0) {
-        printf("  %-12s %.0f s old\n", "token", number_of(sink, "token_age_seconds"));
-    }
-    if (number_of(sink, "refused") > 0) {
-        printf("  %-12s %.0f refused events: `telex queue` on dead/%.*s in the state folder\n",
-               "dead letters", number_of(sink, "refused"),
-               STR_FMT(json_get_str(sink, STR("exporter"))));
-    }
-}
-
-static void show_stream(const struct json_node *s)
-{
-    const struct json_node *source = json_get(s, STR("source"));
-
-    printf("%.*s: %.*s%s\n", STR_FMT(json_get_str(s, STR("name"))),
-           STR_FMT(json_get_str(s, STR("state"))),
-           json_get(s, STR("ready"))->kind == JSON_TRUE ? "" : ", not ready");
-    show_text("reason", json_get_str(s, STR("reason")));
-    show_text("source", json_get_str(source, STR("kind")));
-    show_text("identity", json_get_str(source, STR("identity")));
-    show_text("position", json_get_str(s, STR("position")));
-    show_text("saved", json_get_str(s, STR("position_saved")));
-    show_number("done", number_of(s, "done"));
-    show_number("in flight", number_of(s, "in_flight"));
-    if (number_of(s, "filtered") > 0) {
-        show_number("filtered", number_of(s, "filtered"));
-    }
-    if (number_of(s, "broken") > 0) {
-        show_number("broken", number_of(s, "broken"));
-    }
-    printf("  %-12s %.3f s", "behind", number_of(s, "lag_seconds"));
-    if (number_of(s, "lag_events") >= 0) {
-        printf(", %.0f changes", number_of(s, "lag_events"));
-    }
-    printf("\n");
-    show_number("retained", number_of(source, "retained_bytes"));
-    show_backfill(json_get(s, STR("backfill")));
-    show_sink(json_get(s, STR("sink")));
-}
-
-/* False when one of them is not ready. */
-static bool show_all(const struct json_node *data)
-{
-    const struct json_node *list = json_get(data, STR("streams"));
-    const struct json_node *first = list != NULL ? list->first : data;
-    bool all_ready = true;
-
-    if (list != NULL && list->count == 0) {
-        printf("no stream runs\n");
-    }
-    for (const struct json_node *s = first; s != NULL; s = list != NULL ? s->next : NULL) {
-        const struct json_node *ready = json_get(s, STR("ready"));
-        if (ready != NULL) {
-            show_stream(s);
-            all_ready = all_ready && ready->kind == JSON_TRUE;
-        }
-    }
-    return all_ready;
-}
 
 /* ---- asking ---- */
 
@@ -188,12 +69,13 @@ static void add_path(const struct question *q, struct buf *out)
     if (q->position != NULL) {
         buf_add_text(out, "?position=");
         url_add_escaped(out, str_of(q->position), URL_QUERY);
-    } else if (q->values->drops_source) {
-        buf_add_text(out, "?drop_source=true");
+    } else if (q->values->drops_source || q->values->keeps_source) {
+        buf_addf(out, "?drop_source=%s", q->values->drops_source ? "true" : "false");
     }
 }
 
-static bool ask(struct peer *p, const struct question *q, bool *ret_ready, struct err *e)
+static bool ask(struct peer *p, const struct question *q, bool *ret_ready, bool *ret_absent,
+                struct err *e)
 {
     AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
     AUTO(buf_release) struct buf body = BUF_INIT(PEER_ANSWER_MAX);
@@ -207,10 +89,38 @@ static bool ask(struct peer *p, const struct question *q, bool *ret_ready, struc
               json_parse(buf_str(&body), &p->arena, &root, e);
     if (ok && q->values->as_json) {
         printf("%.*s\n", STR_FMT(str_trim(buf_str(&body))));
-    } else if (ok) {
-        *ret_ready = show_all(json_get(root, STR("data")));
     }
+    if (ok) {
+        *ret_ready = events_show(json_get(root, STR("data")), q->values->as_json);
+    }
+    *ret_absent = res.status == 0 && res.failure == HTTP_FAILURE_CONNECT;
     http_response_release(&res);
+    return ok;
+}
+
+/* Nobody runs: what can be done without is done on the state folder. */
+static bool do_without(struct peer *p, const struct question *q, bool *ret_ready, struct err *e)
+{
+    struct err why = ERR_INIT;
+
+    if (q->values->url != NULL || !events_offline_is_apt(p->config)) {
+        return false;
+    }
+    if (q->verb == NULL && !q->values->as_json) {
+        *ret_ready = false;
+        *e = ERR_INIT;
+        return events_offline_show(p, q->stream, e);
+    }
+    if (q->verb == NULL || strcmp(q->verb, "reset") != 0) {
+        return false;
+    }
+    const enum stream_source_fate fate = q->values->drops_source   ? STREAM_SOURCE_DROPPED
+                                         : q->values->keeps_source ? STREAM_SOURCE_KEPT
+                                                                   : STREAM_SOURCE_AS_USUAL;
+    bool ok = events_offline_reset(p, str_of(q->stream), fate, &why);
+    if (!ok) {
+        *e = why;
+    }
     return ok;
 }
 
@@ -220,7 +130,11 @@ static int answer(const struct question *q)
     struct err e = ERR_INIT;
     struct peer p;
     bool is_ready = true;
-    bool ok = peer_open(&p, &access, &e) && ask(&p, q, &is_ready, &e);
+    bool is_absent = false;
+    bool ok = peer_open(&p, &access, &e) && ask(&p, q, &is_ready, &is_absent, &e);
+    if (!ok && is_absent) {
+        ok = do_without(&p, q, &is_ready, &e);
+    }
     int status = !ok ? cli_fail(&p.place, &e) : is_ready || q->verb != NULL ? CLI_OK : CLI_FAILED;
 
     peer_release(&p);
@@ -254,6 +168,9 @@ static int change(const struct cli_command *command, int argc, char **argv)
     if (!cli_parse(command, argc, argv, &values, &first, &status)) {
         return status;
     }
+    if (values.drops_source && values.keeps_source) {
+        return cli_usage_error(command, "--drop-source and --keep-source exclude each other");
+    }
     if (argc - first != expected) {
         return cli_usage_error(command, expected == 2 ? "a stream and a position are needed"
                                                       : "a stream is needed");
@@ -267,8 +184,10 @@ const struct cli_command command_events_status = {
     .usage = "[OPTION...] [STREAM]",
     .help = "say how streams are",
     .details =
-        "State, position, how far behind, backfill, source and sink of one stream or all. Ends with status 1 when one "
-        "is not ready.",
+        "A line for each stream: state, how far behind, changes done, sink, what is wrong. Of one that is named: position, "
+        "backfill, source and sink as well. Ends with status 1 when one is lost, halted, refused or else not ready, or "
+        "when Telex does not run: then it is shown where its streams stopped. A stream that is off or in no config and of "
+        "which something is left is shown, and is no failure.",
     .options = status_options,
     .option_count = ARRAY_LEN(status_options),
     .run = look,
@@ -280,7 +199,9 @@ const struct cli_command command_events_reset = {
     .help = "start a stream as for the first time",
     .details =
         "Forgets where the stream is: it begins anew, with its backfill if the config wants one. Events that the "
-        "backfill delivers again have the ids that they had.",
+        "backfill delivers again have the ids that they had. A stream that is off, or no more in the config, is forgotten "
+        "altogether: its position, what it needs of the event table, its replication slot and publication. That works "
+        "while Telex does not run, too.",
     .options = reset_options,
     .option_count = ARRAY_LEN(reset_options),
     .run = change,

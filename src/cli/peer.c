@@ -93,7 +93,7 @@ static struct str answer_text(struct peer *p, struct str body)
     if (json_parse(body, &p->arena, &root, &ignored)) {
         text = json_get_str(root, STR("error"));
     }
-    return str_slice(str_trim(text.len > 0 ? text : body), 0, 200);
+    return str_slice(str_trim(text.len > 0 ? text : body), 0, text.len > 0 ? 1000 : 200);
 }
 
 bool peer_refused(struct peer *p, const struct http_response *res, struct err *e)

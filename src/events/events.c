@@ -3,28 +3,17 @@
  *   1. Streams are started, stopped and changed under <changing>; the list is exchanged under <lock> too, which nobody holds
  *      while a stream stops.
  *   2. A position is changed only while its stream is stopped.
+ *   3. An item without a stream is one that does not run: it is off, in no config, or could not be opened.
  */
 #include "events/events.h"
 
 #include "base/mem.h"
-#include "base/trace.h"
-#include "state/stream_positions.h"
+#include "events/events_int.h"
+#include "events/events_left.h"
 
-#include <string.h>
+#include <stdio.h>
 
-enum { STOP_MS = 10 * 1000, FORGET_MS = 20 * 1000 };
-
-struct event_streams {
-    struct stream_world world;
-    struct buf state_path;
-    struct trace trace;
-    struct lock changing; /* taken before <lock> */
-    struct lock lock;
-    struct event_stream *items[STREAMS_MAX];
-    const struct stream_config *configs[STREAMS_MAX];
-    size_t count GUARDED_BY(lock);
-    bool is_changing GUARDED_BY(lock); /* by a person */
-};
+enum { STOP_MS = 10 * 1000 };
 
 bool event_streams_open(const struct env *env, struct plan *plan, struct str state_path,
                         struct event_streams **ret_streams, struct err *e)
@@ -48,6 +37,53 @@ bool event_streams_open(const struct env *env, struct plan *plan, struct str sta
     return true;
 }
 
+/* ---- items ---- */
+
+static struct stream_item *add_item(struct event_streams *s, struct str name)
+{
+    struct stream_item *item = mem_new(struct stream_item);
+
+    item->name = str_make(mem_dup_text(name.ptr, name.len), name.len);
+    buf_init(&item->reason, BUF_UNLIMITED);
+    arena_init(&item->arena, ARENA_UNLIMITED);
+    vec_push(&s->items, item);
+    return item;
+}
+
+static void free_item(struct stream_item *item)
+{
+    event_stream_close(item->stream);
+    metric_drop(item->unconfigured);
+    buf_release(&item->reason);
+    arena_release(&item->arena);
+    mem_free(item->name.ptr);
+    mem_free(item);
+}
+
+struct stream_item *event_streams_find(struct event_streams *s, struct str name)
+{
+    for (size_t i = 0; i < s->items.len; i++) {
+        if (str_eq(s->items.items[i]->name, name)) {
+            return s->items.items[i];
+        }
+    }
+    return NULL;
+}
+
+void event_streams_remove(struct event_streams *s, struct stream_item *item)
+{
+    lock_take(&s->lock);
+    size_t i = 0;
+    while (s->items.items[i] != item) {
+        i++;
+    }
+    for (s->items.len--; i < s->items.len; i++) {
+        s->items.items[i] = s->items.items[i + 1];
+    }
+    lock_give(&s->lock);
+    free_item(item);
+}
+
 /* ---- running ---- */
 
 static void start(struct event_streams *s, struct event_stream *stream,
@@ -65,20 +101,79 @@ static void run_one(struct event_streams *s, const struct stream_config *config)
 {
     struct event_stream *stream = NULL;
     struct err e = ERR_INIT;
+    bool is_open = event_stream_open(&s->world, config, &stream, &e);
 
-    if (!config->options.enabled) {
-        return;
+    lock_take(&s->lock);
+    struct stream_item *item = add_item(s, config->name);
+    item->config = config;
+    item->kind = config->kind;
+    item->state = STREAM_REFUSED;
+    item->stream = stream;
+    if (!is_open) {
+        err_print_line(&e, &item->reason);
     }
-    if (!event_stream_open(&s->world, config, &stream, &e)) {
+    lock_give(&s->lock);
+    if (is_open) {
+        start(s, stream, config);
+    } else {
         trace_error(&s->trace, "a stream cannot be opened", T_STR("stream", config->name),
                     T_ERR(&e));
+    }
+}
+
+/* ---- what is left of others ---- */
+
+static void take_row(struct stream_item *item, const struct stream_row *row)
+{
+    item->kind = stream_left_kind(row);
+    item->place = row->place;
+    item->place.identity = arena_dup(&item->arena, row->place.identity);
+    item->place.position = arena_dup(&item->arena, row->place.position);
+    stream_left_say(row, item->config != NULL, &item->reason);
+}
+
+static void add_left(struct event_streams *s, const struct stream_row *row,
+                     const struct stream_config *config)
+{
+    static const struct metric_desc desc = {
+        .name = "telex_stream_unconfigured",
+        .help = "1: something is kept of a stream that no config has, such as a replication slot.",
+        .type = METRIC_GAUGE,
+        .labels = {"stream"}};
+
+    lock_take(&s->lock);
+    struct stream_item *item = add_item(s, row->name);
+    item->config = config;
+    item->state = config != NULL ? STREAM_DISABLED : STREAM_UNCONFIGURED;
+    take_row(item, row);
+    lock_give(&s->lock);
+    if (config == NULL) {
+        item->unconfigured = metrics_get1(s->world.env->metrics, &desc, item->name);
+        metric_set(item->unconfigured, 1);
+    }
+    trace_warn(&s->trace, "something is left of a stream that does not run",
+               T_STR("stream", item->name), T_TEXT("state", stream_state_name(item->state)),
+               T_STR("what", buf_str(&item->reason)));
+}
+
+static void look_for_left(struct event_streams *s, const struct streams_config *config)
+{
+    AUTO(arena_release) struct arena a;
+    const struct stream_config *off = NULL;
+    struct stream_row *rows = NULL;
+    struct err e = ERR_INIT;
+    size_t count = 0;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    if (!stream_positions_list(s->world.positions, &a, &rows, &count, &e)) {
+        trace_error(&s->trace, "what is left of other streams cannot be read", T_ERR(&e));
         return;
     }
-    lock_take(&s->lock);
-    s->items[s->count] = stream;
-    s->configs[s->count++] = config;
-    lock_give(&s->lock);
-    start(s, stream, config);
+    for (size_t i = 0; i < count; i++) {
+        if (stream_is_left(config, &rows[i], &off)) {
+            add_left(s, &rows[i], off);
+        }
+    }
 }
 
 void event_streams_run(struct event_streams *s, struct event_table *table,
@@ -87,17 +182,12 @@ void event_streams_run(struct event_streams *s, struct event_table *table,
     lock_take(&s->changing);
     s->world.table = table;
     for (size_t i = 0; i < config->count; i++) {
-        run_one(s, &config->items[i]);
+        if (config->items[i].options.enabled) {
+            run_one(s, &config->items[i]);
+        }
     }
+    look_for_left(s, config);
     lock_give(&s->changing);
-}
-
-static size_t count_of(struct event_streams *s)
-{
-    lock_take(&s->lock);
-    size_t count = s->count;
-    lock_give(&s->lock);
-    return count;
 }
 
 uint64_t event_streams_rest(struct event_streams *s, struct wait wait)
@@ -105,18 +195,17 @@ uint64_t event_streams_rest(struct event_streams *s, struct wait wait)
     uint64_t in_flight = 0;
 
     lock_take(&s->changing);
-    size_t count = count_of(s);
-    for (size_t i = 0; i < count; i++) {
-        event_stream_ask_stop(s->items[i]);
+    for (size_t i = 0; i < s->items.len; i++) {
+        event_stream_ask_stop(s->items.items[i]->stream);
     }
-    for (size_t i = 0; i < count; i++) {
-        in_flight += event_stream_stop(s->items[i], wait);
+    for (size_t i = 0; i < s->items.len; i++) {
+        in_flight += event_stream_stop(s->items.items[i]->stream, wait);
     }
     lock_take(&s->lock);
-    s->count = 0;
-    for (size_t i = 0; i < count; i++) {
-        event_stream_close(s->items[i]);
+    for (size_t i = 0; i < s->items.len; i++) {
+        free_item(s->items.items[i]);
     }
+    vec_clear(&s->items);
     lock_give(&s->lock);
     lock_give(&s->changing);
     return in_flight;
@@ -131,6 +220,7 @@ void event_streams_close(struct event_streams *s)
                              (struct wait){clock_deadline_ms(s->world.env->clock, STOP_MS), NULL});
     stream_positions_close(s->world.positions);
     buf_release(&s->state_path);
+    vec_release(&s->items);
     lock_release(&s->lock);
     lock_release(&s->changing);
     mem_free(s);
@@ -138,148 +228,44 @@ void event_streams_close(struct event_streams *s)
 
 /* ---- looking ---- */
 
-size_t event_streams_status(struct event_streams *s, struct stream_status *ret, size_t max)
+static void tell_resting(const struct stream_item *item, struct arena *a, struct stream_status *ret)
+{
+    *ret = (struct stream_status){
+        .kind = item->kind != NULL ? item->kind->name : NULL,
+        .exporter = item->config != NULL ? item->config->exporter : STR(""),
+        .state = item->state,
+        .is_ready = item->state != STREAM_REFUSED,
+        .identity = arena_dup(a, item->place.identity),
+        .position = arena_dup(a, item->place.position),
+        .first_ns = item->place.first_ns,
+        .saved_ns = item->place.updated_ns,
+        .done = item->place.done,
+        .lag_ns = -1,
+        .lag_events = -1,
+        .retained_bytes = -1,
+        .backfill = backfill_phase_name(item->place.backfill),
+        .backfilled = item->place.backfilled,
+        .backfill_left = -1,
+        .backfill_eta_s = -1,
+        .sink = {.is_healthy = true, .kind = "", .state = "idle"},
+    };
+    (void)snprintf(ret->reason, sizeof(ret->reason), "%.*s", STR_FMT(buf_str(&item->reason)));
+}
+
+size_t event_streams_status(struct event_streams *s, struct arena *a, struct stream_status **ret)
 {
     lock_take(&s->lock);
-    size_t count = s->count < max ? s->count : max;
+    size_t count = s->items.len;
+    *ret = arena_array(a, struct stream_status, count);
     for (size_t i = 0; i < count; i++) {
-        event_stream_get_status(s->items[i], &ret[i]);
+        const struct stream_item *item = s->items.items[i];
+        if (item->stream != NULL) {
+            event_stream_get_status(item->stream, a, &(*ret)[i]);
+        } else {
+            tell_resting(item, a, &(*ret)[i]);
+        }
+        (*ret)[i].name = arena_dup(a, item->name);
     }
     lock_give(&s->lock);
     return count;
-}
-
-/* ---- changing ---- */
-
-/* What is known of the stream, with another place. */
-static bool write_place(struct event_streams *s, struct str name, enum stream_change change,
-                        struct str position, struct err *e)
-{
-    AUTO(arena_release) struct arena a;
-    struct stream_place place = {0};
-    int64_t turn = 0;
-
-    arena_init(&a, ARENA_UNLIMITED);
-    if (change == STREAM_RESET) {
-        return stream_positions_forget(s->world.positions, name, e);
-    }
-    if (!stream_positions_take(s->world.positions, name, &a, &place, &turn, e)) {
-        return false;
-    }
-    if (change == STREAM_SKIP) {
-        place.identity = STR("");
-        place.position = STR("");
-        place.oldest = STR("");
-        place.cursor = STR("");
-        place.backfill = BACKFILL_DONE;
-    } else {
-        place.position = position;
-    }
-    return stream_positions_write(s->world.positions, name, turn, &place, e);
-}
-
-/* What a skip is to do: give up a place, or pass one change or event; false when there is nothing to skip. */
-static bool plan_skip(const struct stream_status *status, struct stream_go *ret_go, bool *ret_moves,
-                      struct err *e)
-{
-    bool sink_halts = status->sink.state != NULL && strcmp(status->sink.state, "halted") == 0;
-
-    *ret_moves = status->state == STREAM_LOST;
-    ret_go->bury_first = status->state == STREAM_HALTED;
-    ret_go->bury_refused = status->state == STREAM_RUNS && sink_halts;
-    return *ret_moves || ret_go->bury_first || ret_go->bury_refused ||
-           err_set(
-               e, ERR_CONFIG,
-               "there is nothing to skip: stream '%.*s' is %s. `reset` starts it as for the first time",
-               STR_FMT(status->name), stream_state_name(status->state));
-}
-
-static void say_change(struct event_streams *s, const struct stream_status *before,
-                       enum stream_change change, struct str position)
-{
-    static const char *const names[] = {
-        [STREAM_RESET] = "reset", [STREAM_SKIP] = "skip", [STREAM_REWIND] = "rewind"};
-
-    trace_warn(&s->trace, "somebody changes a stream", T_STR("stream", before->name),
-               T_TEXT("change", names[change]), T_TEXT("state", stream_state_name(before->state)),
-               T_TEXT("position_before", before->position), T_STR("position", position),
-               T_U64("in_flight", before->in_flight));
-}
-
-/* Of a rewind the source is asked first whether it can go on there: nothing is changed when not. */
-static bool change_stopped(struct event_streams *s, size_t i, enum stream_change change,
-                           struct str position, bool drops_source, bool moves, struct err *e)
-{
-    struct event_stream *stream = s->items[i];
-    const struct wait wait = {clock_deadline_ms(s->world.env->clock, FORGET_MS), NULL};
-
-    if (change == STREAM_REWIND && !event_stream_try(stream, position, wait, e)) {
-        return err_wrap(e, "the stream stays where it was");
-    }
-    if (drops_source && !event_stream_forget_source(stream, wait, e)) {
-        return false;
-    }
-    return !moves || write_place(s, s->configs[i]->name, change, position, e);
-}
-
-static bool change_one(struct event_streams *s, size_t i, enum stream_change change,
-                       struct str position, bool drops_source, struct err *e)
-{
-    struct event_stream *stream = s->items[i];
-    struct stream_go go = {0};
-    struct stream_status status;
-    struct err later = ERR_INIT;
-    bool moves = true;
-
-    event_stream_get_status(stream, &status);
-    if (change == STREAM_SKIP && !plan_skip(&status, &go, &moves, e)) {
-        return false;
-    }
-    say_change(s, &status, change, position);
-    (void)event_stream_stop(stream,
-                            (struct wait){clock_deadline_ms(s->world.env->clock, STOP_MS), NULL});
-    bool ok = change_stopped(s, i, change, position, drops_source, moves, e);
-    if (event_stream_start(stream, &go, &later)) {
-        return ok;
-    }
-    trace_error(&s->trace, "a stream does not start again", T_STR("stream", status.name),
-                T_ERR(&later));
-    if (ok) {
-        *e = later;
-    }
-    return false;
-}
-
-/* One person at a time; another does not wait. */
-static bool begin_change(struct event_streams *s, struct err *e)
-{
-    lock_take(&s->lock);
-    bool is_free = !s->is_changing;
-    s->is_changing = true;
-    lock_give(&s->lock);
-    return is_free || err_set(e, ERR_FULL, "another stream is being changed; try again");
-}
-
-bool event_streams_change(struct event_streams *s, struct str name, enum stream_change change,
-                          struct str position, bool drops_source, struct err *e)
-{
-    bool found = false;
-    bool ok = false;
-
-    if (!begin_change(s, e)) {
-        return false;
-    }
-    lock_take(&s->changing);
-    size_t count = count_of(s);
-    for (size_t i = 0; !found && i < count; i++) {
-        found = str_eq(s->configs[i]->name, name);
-        if (found) {
-            ok = change_one(s, i, change, position, drops_source, e);
-        }
-    }
-    lock_give(&s->changing);
-    lock_take(&s->lock);
-    s->is_changing = false;
-    lock_give(&s->lock);
-    return found ? ok : err_set(e, ERR_CONFLICT, "no stream '%.*s' runs", STR_FMT(name));
 }

@@ -29,8 +29,9 @@ uint64_t event_streams_rest(struct event_streams *s, struct wait wait);
 
 void event_streams_close(struct event_streams *s); /* NULL is fine */
 
-/* In the config's order; those that are not enabled are left out. */
-size_t event_streams_status(struct event_streams *s, struct stream_status *ret, size_t max);
+/* Those that run in the config's order, then those of which something is left, though they are off or in no config. In the
+ * arena, but for texts of the config. */
+size_t event_streams_status(struct event_streams *s, struct arena *a, struct stream_status **ret);
 
 enum stream_change {
     STREAM_RESET, /* as for the first time, with a backfill if the config wants one */
@@ -38,12 +39,26 @@ enum stream_change {
     STREAM_REWIND, /* goes on behind a position that is given */
 };
 
+/* What becomes of what the source made in the datastore (a slot), with a reset. */
+enum stream_source_fate {
+    STREAM_SOURCE_AS_USUAL, /* kept when the stream runs, else dropped */
+    STREAM_SOURCE_KEPT,
+    STREAM_SOURCE_DROPPED,
+};
+
+struct stream_order {
+    struct str name;
+    enum stream_change change;
+    struct str position; /* of a rewind */
+    enum stream_source_fate source;
+};
+
 /*
- * Changes where stream <name> is; it is stopped meanwhile. With <drops_source> a reset has the source take back what it made in the
- * datastore (a slot). ERR_CONFLICT when there is no such stream, ERR_FULL while another is changed, ERR_CONFIG when there is nothing to skip. A rewind to where the source cannot go on changes nothing.
+ * Changes where a stream is; it is stopped meanwhile. A reset of one that does not run forgets it. ERR_CONFLICT when there is no such
+ * stream, ERR_FULL while another is changed, ERR_CONFIG when there is nothing to skip. A rewind to where the source cannot
+ * go on changes nothing.
  */
-MUST_USE bool event_streams_change(struct event_streams *s, struct str name,
-                                   enum stream_change change, struct str position,
-                                   bool drops_source, struct err *e);
+MUST_USE bool event_streams_change(struct event_streams *s, const struct stream_order *order,
+                                   struct err *e);
 
 #endif

@@ -125,6 +125,12 @@ struct source_common {
         .help = "The kind."                                                                  \
     }
 
+/* What stays in a datastore when nobody has the stream's config any more. Neither holds a secret. */
+struct source_leavings {
+    struct buf access;  /* a section with which forget() is called then; empty: nothing is made */
+    struct buf by_hand; /* what it is and how a person removes it */
+};
+
 struct source_kind {
     const char *name;
     const char *const *aliases; /* NULL-terminated, or NULL */
@@ -133,6 +139,11 @@ struct source_kind {
     const struct option_table *options;
     /* Checks what the table cannot say, points errors at <node>; NULL: nothing. */
     bool (*check)(const void *config, const struct yaml_node *node, struct err *e);
+    /* What a stream of this name leaves. NULL: nothing, or nothing outside of our state folder. */
+    void (*leave)(const void *config, struct str stream, struct source_leavings *ret);
+    /* Names what only one stream can have (a slot of a server) as text that is equal when it is the same; nothing:
+     * it shares all. NULL: never any. */
+    void (*claim)(const void *config, struct str stream, struct buf *out);
     /* Does not talk to the datastore. */
     bool (*open)(const struct source_place *place, const void *config, struct source **ret_source,
                  struct err *e);

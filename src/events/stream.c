@@ -40,7 +40,9 @@ bool event_stream_open(const struct stream_world *world, const struct stream_con
     s->world = *world;
     s->env = world->env;
     s->config = config;
+    s->told.lag_ns = -1;
     s->told.lag_events = -1;
+    s->told.retained_bytes = -1;
     s->told.backfill = backfill_phase_name(BACKFILL_NOT_BEGUN);
     s->measures = (struct source_measures){.behind = -1, .retained_bytes = -1};
     trace_init(&s->trace, s->env->trace, "events", TRACE_INFO);
@@ -49,6 +51,8 @@ bool event_stream_open(const struct stream_world *world, const struct stream_con
     kept_init(&s->kept);
     buf_init(&s->pace.cursor, BUF_UNLIMITED);
     buf_init(&s->read_position, BUF_UNLIMITED);
+    buf_init(&s->told_position, BUF_UNLIMITED);
+    buf_init(&s->told_identity, BUF_UNLIMITED);
     stream_open_metrics(s);
     s->dead = new_dead_letters(s);
     if (!make_transform(s, e)) {
@@ -124,14 +128,14 @@ static void keep_last(struct event_stream *s)
 
 void event_stream_ask_stop(struct event_stream *s)
 {
-    if (s->is_started) {
+    if (s != NULL && s->is_started) {
         cancel_fire(s->stop);
     }
 }
 
 uint64_t event_stream_stop(struct event_stream *s, struct wait wait)
 {
-    if (!s->is_started) {
+    if (s == NULL || !s->is_started) {
         return 0;
     }
     cancel_fire(s->stop);
@@ -209,6 +213,8 @@ void event_stream_close(struct event_stream *s)
     kept_release(&s->kept);
     buf_release(&s->pace.cursor);
     buf_release(&s->read_position);
+    buf_release(&s->told_position);
+    buf_release(&s->told_identity);
     cond_release(&s->ended);
     lock_release(&s->lock);
     mem_free(s);

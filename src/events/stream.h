@@ -33,15 +33,19 @@ enum stream_state {
     STREAM_STOPPED,
     STREAM_CONNECTS,
     STREAM_RUNS,
-    STREAM_WAITS,   /* the source is in trouble that may pass */
-    STREAM_REFUSED, /* the source wants something changed */
-    STREAM_LOST,    /* what the position stands for is gone: a person must decide */
-    STREAM_HALTED,  /* a change that cannot be read, or a sink that refuses, holds all up */
-    STREAM_ENDED,   /* the source has no more */
+    STREAM_WAITS,        /* the source is in trouble that may pass */
+    STREAM_REFUSED,      /* the source wants something changed */
+    STREAM_LOST,         /* what the position stands for is gone: a person must decide */
+    STREAM_HALTED,       /* a change that cannot be read, or a sink that refuses, holds all up */
+    STREAM_ENDED,        /* the source has no more */
+    STREAM_DISABLED,     /* it is off in the config, and something is kept of it */
+    STREAM_UNCONFIGURED, /* no config has it, and something is kept of it */
     STREAM_STATES
 };
 
 const char *stream_state_name(enum stream_state state);
+
+enum { STREAM_SHOWN_MAX = 256 * 1024 }; /* bytes of a position that is shown */
 
 struct stream_status {
     struct str name;
@@ -49,9 +53,9 @@ struct stream_status {
     struct str exporter;
     enum stream_state state;
     bool is_ready;
-    char reason[512]; /* why it is not, or what is wrong; empty: nothing */
-    char position[512];
-    char identity[256];
+    char reason[1024];   /* why it is not, or what is wrong; empty: nothing */
+    struct str position; /* whole, or empty beyond STREAM_SHOWN_MAX */
+    struct str identity;
     int64_t first_ns; /* wall; when it first started; 0: never */
     int64_t saved_ns; /* wall; when the position was written last */
     uint64_t read;    /* changes, since the program started */
@@ -61,7 +65,8 @@ struct stream_status {
     uint64_t in_flight;
     uint64_t in_flight_bytes;
     int64_t stalled_ns; /* since when nothing was done though there is something to do; 0: not so */
-    int64_t lag_ns;     /* between the newest change that is known and the newest that is done */
+    int64_t
+        lag_ns; /* between the newest change that is known and the newest that is done; -1: not known yet */
     int64_t lag_events; /* -1: not known */
     int64_t retained_bytes;
     char source_state[64];
@@ -91,13 +96,14 @@ MUST_USE bool event_stream_open(const struct stream_world *world,
 MUST_USE bool event_stream_start(struct event_stream *s, const struct stream_go *go, struct err *e);
 
 /* Begins what event_stream_stop() waits for. */
-void event_stream_ask_stop(struct event_stream *s);
+void event_stream_ask_stop(struct event_stream *s); /* NULL is fine */
 
 /* Reads no more, lets calls to the sink that are under way end until <wait> is over, keeps the position. Gives how many
- * changes were read and are not done. */
+ * changes were read and are not done. NULL is fine. */
 uint64_t event_stream_stop(struct event_stream *s, struct wait wait);
 
-void event_stream_get_status(struct event_stream *s, struct stream_status *ret);
+/* Position and identity are in the arena; NULL: they are left out. */
+void event_stream_get_status(struct event_stream *s, struct arena *a, struct stream_status *ret);
 
 /* Could the source go on behind <position>? Asks it, while the stream is stopped. */
 MUST_USE bool event_stream_try(struct event_stream *s, struct str position, struct wait wait,

@@ -127,9 +127,11 @@ struct event_stream {
     struct worker workers[STREAM_WORKERS_MAX];
 
     struct lock lock;
-    struct cond ended;                 /* a worker did */
-    unsigned running GUARDED_BY(lock); /* workers */
-    struct stream_status told GUARDED_BY(lock);
+    struct cond ended;                          /* a worker did */
+    unsigned running GUARDED_BY(lock);          /* workers */
+    struct stream_status told GUARDED_BY(lock); /* but for its texts: */
+    struct buf told_position GUARDED_BY(lock);
+    struct buf told_identity GUARDED_BY(lock);
     struct source_measures measures GUARDED_BY(lock);
 };
 

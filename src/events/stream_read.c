@@ -8,6 +8,7 @@
 #include "events/stream_int.h"
 
 #include "base/mem.h"
+#include "events/events_left.h"
 
 enum {
     START_MS = 60 * 1000,
@@ -75,6 +76,9 @@ static enum sourced begin(struct event_stream *s, const struct source_begun *beg
 {
     if (!check_identity(s, buf_str(&begun->identity), e)) {
         return SOURCED_LOST;
+    }
+    if (!stream_left_note(s->world.positions, s->config, e)) {
+        return SOURCED_AGAIN;
     }
     if (s->kept.position.len == 0) {
         return stream_begin(s, begun, e) ? SOURCED_OK : SOURCED_AGAIN;

@@ -7,9 +7,11 @@
 enum { MEASURE_MS = 5000, MEASURE_WAIT_MS = 2000, TELL_MS = 200 };
 
 static const char *const state_names[STREAM_STATES] = {
-    [STREAM_STOPPED] = "stopped", [STREAM_CONNECTS] = "connecting", [STREAM_RUNS] = "running",
-    [STREAM_WAITS] = "waiting",   [STREAM_REFUSED] = "refused",     [STREAM_LOST] = "lost",
-    [STREAM_HALTED] = "halted",   [STREAM_ENDED] = "ended",
+    [STREAM_STOPPED] = "stopped",   [STREAM_CONNECTS] = "connecting",
+    [STREAM_RUNS] = "running",      [STREAM_WAITS] = "waiting",
+    [STREAM_REFUSED] = "refused",   [STREAM_LOST] = "lost",
+    [STREAM_HALTED] = "halted",     [STREAM_ENDED] = "ended",
+    [STREAM_DISABLED] = "disabled", [STREAM_UNCONFIGURED] = "unconfigured",
 };
 
 const char *stream_state_name(enum stream_state state)
@@ -165,10 +167,13 @@ static void measure(struct event_stream *s)
     }
 }
 
-/* A position is shown as far as there is room. */
-static void copy_text(char *to, size_t size, struct str from)
+/* A part of a position would be none. */
+static void show_text(struct buf *to, struct str from)
 {
-    (void)snprintf(to, size, "%.*s", (int)(from.len < size ? from.len : size - 1), from.ptr);
+    buf_clear(to);
+    if (from.len <= STREAM_SHOWN_MAX) {
+        buf_add_str(to, from);
+    }
 }
 
 static int64_t eta_s(const struct event_stream *s)
@@ -198,8 +203,8 @@ static void tell_reader(struct event_stream *s, struct stream_status *t) REQUIRE
     struct window_size live = window_size(&s->windows[TRACK_LIVE]);
     struct window_size back = window_size(&s->windows[TRACK_BACKFILL]);
 
-    copy_text(t->position, sizeof(t->position), buf_str(&s->kept.position));
-    copy_text(t->identity, sizeof(t->identity), buf_str(&s->kept.identity));
+    show_text(&s->told_position, buf_str(&s->kept.position));
+    show_text(&s->told_identity, buf_str(&s->kept.identity));
     t->first_ns = s->kept.place.first_ns;
     t->saved_ns = s->kept.place.updated_ns;
     t->done = s->kept.place.done;
@@ -247,7 +252,7 @@ void stream_tell(struct event_stream *s)
     lock_give(&s->lock);
     set_gauges(s, &told);
     count_attempts(s);
-    event_stream_get_status(s, &told);
+    event_stream_get_status(s, NULL, &told);
     metric_set(s->metrics[METRIC_READY], told.is_ready);
 }
 
@@ -280,10 +285,14 @@ static void judge(const struct event_stream *s, struct stream_status *t)
     }
 }
 
-void event_stream_get_status(struct event_stream *s, struct stream_status *ret)
+void event_stream_get_status(struct event_stream *s, struct arena *a, struct stream_status *ret)
 {
     lock_take(&s->lock);
     *ret = s->told;
+    if (a != NULL) {
+        ret->position = arena_dup(a, buf_str(&s->told_position));
+        ret->identity = arena_dup(a, buf_str(&s->told_identity));
+    }
     lock_give(&s->lock);
     ret->name = s->config->name;
     ret->kind = s->config->kind->name;

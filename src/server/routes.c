@@ -105,7 +105,8 @@ const struct resource server_resources[] = {
     {.route = {.method = "GET", .pattern = "/api/v1/streams", .handler = &resource_streams},
      .help =
          "Change streams: `state` (`connecting`, `running`, `waiting` for a source in trouble, `refused` by it, `lost` when what the "
-         "position stands for is gone, `halted`, `ended`), whether it is `ready` and the `reason` why not, the `position` and "
+         "position stands for is gone, `halted`, `ended`; `disabled` and `unconfigured` are streams that are off or in no config and "
+         "still hold something), whether it is `ready` and the `reason` why not, the `position` and "
          "when it was saved, how far behind it is (`lag_seconds`, `lag_events`), what was `read`, `done`, `filtered` and "
          "`broken`, what is `in_flight`, and how `backfill`, `source` and `sink` are."},
     {.route = {.method = "GET", .pattern = "/api/v1/streams/{name}", .handler = &resource_stream},
@@ -117,10 +118,12 @@ const struct resource server_resources[] = {
      .help =
          "`reset`: the stream starts as for the first time, with its backfill; `skip`: what is missing is given up, and it "
          "goes on with what comes now, or, when a change halts it, behind that, which becomes a dead letter; `rewind`: it "
-         "goes on behind a `position`. Answers with the stream as it is then. See [events](events.md).",
+         "goes on behind a `position`. Answers with the stream as it is then. A stream that is `disabled` or `unconfigured` can "
+         "be `reset`: it is forgotten. See [events](events.md).",
      .params =
          "- `position`: of `rewind`, in the source's words, as `position` shows them\n"
-         "- `drop_source=true`: of `reset`, have the source take back what it made, such as a replication slot\n"},
+         "- `drop_source`: of `reset`, should the source take back what it made, such as a replication slot? `false` unless "
+         "said, `true` for a stream that does not run\n"},
     {.route = {.method = "GET", .pattern = "/api/v1/rules/{id}/why", .handler = &resource_why},
      .help =
          "Why a rule fires or does not: its last evaluation in words, each alert with what it waits for, and the "

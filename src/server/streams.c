@@ -63,12 +63,21 @@ static void print_source(struct json_writer *w, const struct stream_status *s)
     json_key(w, STR("source"));
     json_begin_object(w);
     reply_text(w, "kind", s->kind);
-    reply_text(w, "identity", s->identity);
+    reply_str(w, "identity", s->identity);
     reply_text(w, "state", s->source_state[0] != '\0' ? s->source_state : NULL);
     reply_known(w, "retained_bytes", s->retained_bytes);
     reply_bool(w, "in_danger", s->in_danger);
     reply_u64(w, "restarts", s->restarts);
     json_end_object(w);
+}
+
+static void print_lag(struct json_writer *w, const struct stream_status *s)
+{
+    if (s->lag_ns >= 0) {
+        reply_double(w, "lag_seconds", (double)s->lag_ns / (double)NS_PER_S);
+    } else {
+        reply_text(w, "lag_seconds", NULL);
+    }
 }
 
 static void print_stream(struct json_writer *w, const struct stream_status *s)
@@ -78,10 +87,10 @@ static void print_stream(struct json_writer *w, const struct stream_status *s)
     reply_text(w, "state", stream_state_name(s->state));
     reply_bool(w, "ready", s->is_ready);
     reply_text(w, "reason", s->reason[0] != '\0' ? s->reason : NULL);
-    reply_text(w, "position", s->position);
+    reply_str(w, "position", s->position);
     reply_time(w, "position_saved", s->saved_ns);
     reply_time(w, "first_started", s->first_ns);
-    reply_double(w, "lag_seconds", (double)s->lag_ns / (double)NS_PER_S);
+    print_lag(w, s);
     reply_known(w, "lag_events", s->lag_events);
     reply_u64(w, "read", s->read);
     reply_u64(w, "done", s->done);
@@ -101,13 +110,13 @@ static void finish(struct http_exchange *x, struct buf *out, struct json_writer 
     server_answer(x, 200, "application/json", out);
 }
 
-/* All that run; in the exchange's arena. */
+/* In the exchange's arena. */
 static size_t find_all(struct http_exchange *x, struct app *app, struct stream_status **ret)
 {
     struct event_streams *streams = app_event_streams(app);
 
-    *ret = arena_array(http_exchange_arena(x), struct stream_status, STREAMS_MAX);
-    return streams != NULL ? event_streams_status(streams, *ret, STREAMS_MAX) : 0;
+    *ret = NULL;
+    return streams != NULL ? event_streams_status(streams, http_exchange_arena(x), ret) : 0;
 }
 
 static void list(struct http_exchange *x)
@@ -141,18 +150,14 @@ static void not_found(struct http_exchange *x, struct str name)
                               STR_FMT(str_slice(name, 0, 64)));
 }
 
-static void one(struct http_exchange *x)
+/* False: there is none of this name. */
+static bool answer_one(struct http_exchange *x, struct app *app, struct str name)
 {
     struct buf out = BUF_INIT(ANSWER_MAX);
-    struct str name = http_exchange_param(x, 0);
-    struct app *app = server_app(x);
     struct stream_status *all = NULL;
     struct json_writer w;
     bool found = false;
 
-    if (app == NULL) {
-        return;
-    }
     (void)app_view_begin(app);
     size_t count = find_all(x, app, &all);
     reply_begin(&w, &out);
@@ -167,7 +172,16 @@ static void one(struct http_exchange *x)
         finish(x, &out, &w);
     } else {
         buf_release(&out);
-        not_found(x, name);
+    }
+    return found;
+}
+
+static void one(struct http_exchange *x)
+{
+    struct app *app = server_app(x);
+
+    if (app != NULL && !answer_one(x, app, http_exchange_param(x, 0))) {
+        not_found(x, http_exchange_param(x, 0));
     }
 }
 
@@ -206,33 +220,62 @@ static void refuse_change(struct http_exchange *x, const struct err *e)
                               "%s", buf_text(&text));
 }
 
+/* One of which only something was left is gone. */
+static void changed(struct http_exchange *x, struct app *app, struct str name)
+{
+    struct buf out = BUF_INIT(ANSWER_MAX);
+    struct json_writer w;
+
+    if (answer_one(x, app, name)) {
+        return;
+    }
+    reply_begin(&w, &out);
+    json_begin_object(&w);
+    reply_str(&w, "name", name);
+    reply_text(&w, "state", "forgotten");
+    reply_bool(&w, "ready", true);
+    json_end_object(&w);
+    finish(x, &out, &w);
+}
+
+/* `drop_source`: without, what is usual. */
+static bool read_fate(struct http_exchange *x, struct stream_order *order)
+{
+    struct str drop = STR("");
+
+    if (!http_exchange_query_value(x, STR("drop_source"), &drop)) {
+        return true;
+    }
+    order->source = str_eq(drop, STR("true")) ? STREAM_SOURCE_DROPPED : STREAM_SOURCE_KEPT;
+    if (order->change != STREAM_RESET && order->source == STREAM_SOURCE_DROPPED) {
+        (void)http_exchange_error(x, 400, "bad_data", "drop_source goes with reset alone");
+        return false;
+    }
+    return true;
+}
+
 static void change(struct http_exchange *x)
 {
     struct app *app = server_app(x);
-    enum stream_change what = STREAM_RESET;
-    struct str position = STR("");
-    struct str drop = STR("");
+    struct stream_order order = {.name = http_exchange_param(x, 0)};
     struct err e = ERR_INIT;
 
-    if (app == NULL || !find_verb(x, &what)) {
+    if (app == NULL || !find_verb(x, &order.change)) {
         return;
     }
-    (void)http_exchange_query_value(x, STR("position"), &position);
-    (void)http_exchange_query_value(x, STR("drop_source"), &drop);
-    if (what == STREAM_REWIND && position.len == 0) {
+    (void)http_exchange_query_value(x, STR("position"), &order.position);
+    if (order.change == STREAM_REWIND && order.position.len == 0) {
         (void)http_exchange_error(x, 400, "bad_data", "rewind needs a position");
         return;
     }
-    if (what != STREAM_RESET && str_eq(drop, STR("true"))) {
-        (void)http_exchange_error(x, 400, "bad_data", "drop_source goes with reset alone");
+    if (!read_fate(x, &order)) {
         return;
     }
     struct event_streams *streams = app_event_streams(app);
     if (streams == NULL) {
-        not_found(x, http_exchange_param(x, 0));
-    } else if (event_streams_change(streams, http_exchange_param(x, 0), what, position,
-                                    str_eq(drop, STR("true")), &e)) {
-        one(x);
+        not_found(x, order.name);
+    } else if (event_streams_change(streams, &order, &e)) {
+        changed(x, app, order.name);
     } else {
         refuse_change(x, &e);
     }

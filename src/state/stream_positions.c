@@ -7,7 +7,10 @@
 
 #include "base/mem.h"
 #include "base/thread.h"
+#include "base/vec.h"
 #include "db/sqlite.h"
+
+#include <unistd.h>
 
 enum { VERSION = 1 };
 
@@ -18,6 +21,8 @@ static const char schema[] =
     " cursor TEXT NOT NULL DEFAULT '', backfill_from_ns INTEGER NOT NULL DEFAULT 0,"
     " backfilled INTEGER NOT NULL DEFAULT 0, done INTEGER NOT NULL DEFAULT 0,"
     " first_ns INTEGER NOT NULL DEFAULT 0, updated_ns INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS origins (name TEXT PRIMARY KEY, kind TEXT NOT NULL,"
+    " access TEXT NOT NULL, remains TEXT NOT NULL) WITHOUT ROWID;"
     "PRAGMA user_version = 1;";
 
 static const char take_turn[] = "INSERT INTO streams (name, turn) VALUES (?1, 1)"
@@ -33,13 +38,38 @@ static const char forget_place[] =
     "UPDATE streams SET turn = turn + 1, identity = '', position = '', backfill = 0, oldest = '',"
     " cursor = '', backfill_from_ns = 0, backfilled = 0, done = 0, first_ns = 0, updated_ns = 0"
     " WHERE name = ?1";
+static const char set_origin[] =
+    "INSERT INTO origins (name, kind, access, remains) VALUES (?1, ?2, ?3, ?4)"
+    " ON CONFLICT DO UPDATE SET kind = ?2, access = ?3, remains = ?4"
+    " WHERE kind <> ?2 OR access <> ?3 OR remains <> ?4";
+static const char drop_origin[] = "DELETE FROM origins WHERE name = ?1";
 
-enum statement { TAKE_TURN, SELECT_PLACE, UPDATE_PLACE, FORGET_PLACE, STATEMENTS };
+#define PLACES                                                                                 \
+    "SELECT turn, identity, position, backfill, oldest, cursor, backfill_from_ns, backfilled," \
+    " done, first_ns, updated_ns, name"
+#define KEPT " position <> '' OR identity <> ''"
+static const char list_all[] =
+    PLACES ", coalesce(kind, ''), coalesce(access, ''), coalesce(remains, '')"
+           " FROM streams LEFT JOIN origins USING (name) WHERE" KEPT
+           " OR origins.name IS NOT NULL ORDER BY name";
+static const char list_places[] = /* of a file that no later Telex has opened */
+    PLACES ", '', '', '' FROM streams WHERE" KEPT " ORDER BY name";
 
-static const char *const statements[] = {[TAKE_TURN] = take_turn,
-                                         [SELECT_PLACE] = select_place,
-                                         [UPDATE_PLACE] = update_place,
-                                         [FORGET_PLACE] = forget_place};
+enum statement {
+    TAKE_TURN,
+    SELECT_PLACE,
+    UPDATE_PLACE,
+    FORGET_PLACE,
+    SET_ORIGIN,
+    DROP_ORIGIN,
+    LIST_ALL,
+    STATEMENTS
+};
+
+static const char *const statements[] = {
+    [TAKE_TURN] = take_turn,       [SELECT_PLACE] = select_place, [UPDATE_PLACE] = update_place,
+    [FORGET_PLACE] = forget_place, [SET_ORIGIN] = set_origin,     [DROP_ORIGIN] = drop_origin,
+    [LIST_ALL] = list_all};
 
 struct stream_positions {
     struct lock lock;
@@ -207,4 +237,84 @@ bool stream_positions_forget(struct stream_positions *p, struct str stream, stru
     bool ok = run_named(p, FORGET_PLACE, stream, e);
     lock_give(&p->lock);
     return ok || err_wrap(e, "the position of stream '%.*s'", STR_FMT(stream));
+}
+
+/* ---- what a stream has elsewhere ---- */
+
+bool stream_positions_set_origin(struct stream_positions *p, struct str stream,
+                                 const struct stream_origin *origin, struct err *e)
+{
+    struct db_query *q = p->queries[SET_ORIGIN];
+
+    lock_take(&p->lock);
+    db_bind_str(q, 2, origin->kind);
+    db_bind_str(q, 3, origin->access);
+    db_bind_str(q, 4, origin->remains);
+    bool ok = run_named(p, SET_ORIGIN, stream, e);
+    lock_give(&p->lock);
+    return ok || err_wrap(e, "what stream '%.*s' has elsewhere", STR_FMT(stream));
+}
+
+bool stream_positions_drop_origin(struct stream_positions *p, struct str stream, struct err *e)
+{
+    lock_take(&p->lock);
+    bool ok = run_named(p, DROP_ORIGIN, stream, e);
+    lock_give(&p->lock);
+    return ok || err_wrap(e, "what stream '%.*s' has elsewhere", STR_FMT(stream));
+}
+
+static bool read_rows(struct db_query *q, struct arena *a, struct stream_row **ret_rows,
+                      size_t *ret_count, struct err *e)
+{
+    VEC(struct stream_row) rows = {0};
+    bool is_there = false;
+    bool ok = true;
+
+    while ((ok = db_step(q, &is_there, e)) && is_there) {
+        vec_push(&rows, ((struct stream_row){.name = arena_dup(a, db_str(q, 11)),
+                                             .place = place_of_row(q, a),
+                                             .origin = {.kind = arena_dup(a, db_str(q, 12)),
+                                                        .access = arena_dup(a, db_str(q, 13)),
+                                                        .remains = arena_dup(a, db_str(q, 14))}}));
+    }
+    db_reset(q);
+    if (ok) {
+        *ret_rows = arena_array(a, struct stream_row, rows.len);
+        *ret_count = rows.len;
+        for (size_t i = 0; i < rows.len; i++) {
+            (*ret_rows)[i] = rows.items[i];
+        }
+    }
+    vec_release(&rows);
+    return ok;
+}
+
+bool stream_positions_list(struct stream_positions *p, struct arena *a,
+                           struct stream_row **ret_rows, size_t *ret_count, struct err *e)
+{
+    lock_take(&p->lock);
+    bool ok = read_rows(p->queries[LIST_ALL], a, ret_rows, ret_count, e);
+    lock_give(&p->lock);
+    return ok || err_wrap(e, "positions of change streams");
+}
+
+bool stream_positions_peek(struct str path, struct arena *a, struct stream_row **ret_rows,
+                           size_t *ret_count, struct err *e)
+{
+    AUTO(mem_autofree) char *text = mem_dup_text(path.ptr, path.len);
+    struct db_query *q = NULL;
+    struct db *db = NULL;
+    struct err ignored = ERR_INIT;
+
+    if (access(text, F_OK) != 0) {
+        *ret_rows = NULL;
+        *ret_count = 0;
+        return true;
+    }
+    bool ok = db_open_reader(text, &db, e) && check_version(db, e) &&
+              (db_prepare(db, list_all, &q, &ignored) || db_prepare(db, list_places, &q, e)) &&
+              read_rows(q, a, ret_rows, ret_count, e);
+    db_query_free(q);
+    db_close(db);
+    return ok || err_wrap(e, "positions of change streams, %.*s", STR_FMT(path));
 }

@@ -3,7 +3,8 @@
  *
  * A row per stream: whose changes it reads (identity), where it goes on (position), and how far its backfill
  * is. Positions are words of the source; nobody here compares them. What keeps a row from going back is its
- * turn: who starts a stream takes the next one, and a write of an earlier turn is refused.
+ * turn: who starts a stream takes the next one, and a write of an earlier turn is refused. Beside it stands what a stream
+ * has elsewhere (a replication slot), for when it is no more in the config.
  *
  * Ownership: owns its database; texts that are read live in the caller's arena. Threads: any; calls wait for
  * each other and for the disk. Limits: SQLite's.
@@ -61,5 +62,35 @@ MUST_USE bool stream_positions_write(struct stream_positions *p, struct str stre
 
 /* Forgets where it is: it starts as for the first time. */
 MUST_USE bool stream_positions_forget(struct stream_positions *p, struct str stream, struct err *e);
+
+/* ---- what a stream has elsewhere ---- */
+
+/* For when nobody has its config any more. No secrets. */
+struct stream_origin {
+    struct str kind; /* of the source; empty: not known */
+    struct str
+        access; /* a source section with which the source can take back what it made; empty: none */
+    struct str remains; /* what that is, and how a person removes it; empty: nothing */
+};
+
+/* Durable when true; nothing is written when it is known already. */
+MUST_USE bool stream_positions_set_origin(struct stream_positions *p, struct str stream,
+                                          const struct stream_origin *origin, struct err *e);
+MUST_USE bool stream_positions_drop_origin(struct stream_positions *p, struct str stream,
+                                           struct err *e);
+
+struct stream_row {
+    struct str name;
+    struct stream_place place;
+    struct stream_origin origin;
+};
+
+/* All of which something is kept, by name; in the arena. */
+MUST_USE bool stream_positions_list(struct stream_positions *p, struct arena *a,
+                                    struct stream_row **ret_rows, size_t *ret_count, struct err *e);
+
+/* The same of a file that is perhaps in use, without writing; none when there is no such file. */
+MUST_USE bool stream_positions_peek(struct str path, struct arena *a, struct stream_row **ret_rows,
+                                    size_t *ret_count, struct err *e);
 
 #endif

@@ -213,8 +213,7 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
 
 /* ---- life ---- */
 
-/* "telex_" and the stream's name, as far as a name can have it. */
-static void add_name(struct buf *out, struct str given, struct str stream)
+void postgresql_add_name(struct buf *out, struct str given, struct str stream)
 {
     if (given.len > 0) {
         buf_add_str(out, given);
@@ -401,8 +400,8 @@ static bool open_source(const struct source_place *place, const void *config,
     pg_server_init(&s->server, place, s->config->connection_string, s->config->connect_timeout_ns);
     buf_init(&s->slot, BUF_SMALL);
     buf_init(&s->publication, BUF_SMALL);
-    add_name(&s->slot, s->config->slot, place->stream);
-    add_name(&s->publication, s->config->publication, place->stream);
+    postgresql_add_name(&s->slot, s->config->slot, place->stream);
+    postgresql_add_name(&s->publication, s->config->publication, place->stream);
     s->operations = read_operations(&s->config->operations);
     arena_init(&s->catalog, ARENA_UNLIMITED);
     arena_init(&s->scratch, ARENA_UNLIMITED);
@@ -420,5 +419,7 @@ const struct source_kind source_postgresql = {
                "table: health_events\n",
     .options = &option_table,
     .check = check,
+    .leave = postgresql_leave,
+    .claim = postgresql_claim,
     .open = open_source,
 };

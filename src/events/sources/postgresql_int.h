@@ -92,6 +92,9 @@ enum sourced postgresql_start(struct source *s, const struct source_start *from,
 enum sourced postgresql_find_tables(struct postgresql_source *s, struct wait wait, struct err *e);
 
 /* postgresql.c */
+
+/* The name that is given, or "telex_" and the stream's as far as a name can have it. */
+void postgresql_add_name(struct buf *out, struct str given, struct str stream);
 struct pg_pages postgresql_pages(struct postgresql_source *s);
 
 /* postgresql_stream.c */
@@ -105,6 +108,10 @@ enum sourced postgresql_ended(const struct postgresql_source *s, const struct pg
 void postgresql_forget_relations(struct postgresql_source *s);
 /* Ends the stream; tells before how far all is safe. */
 void postgresql_hang_up(struct postgresql_source *s);
+
+/* postgresql_leave.c: of struct source_kind */
+void postgresql_leave(const void *config, struct str stream, struct source_leavings *ret);
+void postgresql_claim(const void *config, struct str stream, struct buf *out);
 
 /* postgresql_relation.c: what a RELATION message says; it takes the place of what was said before. */
 enum sourced postgresql_relation(struct postgresql_source *s, const struct pgoutput_message *m,

@@ -3,6 +3,7 @@
 #include "base/number.h"
 #include "db/postgres_stream.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void pg_server_init(struct pg_server *s, const struct source_place *place,
@@ -179,6 +180,11 @@ void pg_add_quoted(struct buf *out, struct str name)
     add_doubling(out, name, '"');
 }
 
+void pg_add_quoted_text(struct buf *out, struct str text)
+{
+    add_doubling(out, text, '\'');
+}
+
 /* A backslash is one in any standard_conforming_strings only in this form. */
 void pg_add_literal(struct buf *out, struct str text)
 {
@@ -324,4 +330,45 @@ bool pg_list_next(struct str *rest, struct str *ret_item)
     *ret_item = str_slice(*rest, colon + 1, (size_t)len);
     *rest = str_slice(*rest, colon + (size_t)len + 2, rest->len);
     return true;
+}
+
+/* ---- where it is ---- */
+
+struct place {
+    char host[256];
+    char port[32];
+    char database[128];
+};
+
+static void take_place(void *arg, const char *name, const char *value)
+{
+    struct place *p = arg;
+
+    if (strcmp(name, "hostaddr") == 0 || (strcmp(name, "host") == 0 && p->host[0] == '\0')) {
+        (void)snprintf(p->host, sizeof(p->host), "%s", value);
+    } else if (strcmp(name, "port") == 0) {
+        (void)snprintf(p->port, sizeof(p->port), "%s", value);
+    } else if (strcmp(name, "dbname") == 0) {
+        (void)snprintf(p->database, sizeof(p->database), "%s", value);
+    }
+}
+
+void pg_add_place(struct buf *out, struct secret *connection_string)
+{
+    static const char *const here[] = {"127.0.0.1", "::1", ""};
+    AUTO(buf_release) struct buf text = BUF_INIT(SECRET_MAX);
+    struct place p = {.host = ""};
+    struct err ignored = ERR_INIT;
+
+    secret_reveal(connection_string, &text);
+    if (!pg_parse(buf_text(&text), take_place, &p, &ignored)) {
+        buf_add_text(out, "a server whose connection string cannot be read");
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(here); i++) {
+        if (strcmp(p.host, here[i]) == 0) {
+            (void)snprintf(p.host, sizeof(p.host), "localhost");
+        }
+    }
+    buf_addf(out, "%s:%s/%s", p.host, p.port[0] != '\0' ? p.port : "5432", p.database);
 }

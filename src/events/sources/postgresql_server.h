@@ -54,6 +54,9 @@ enum sourced pg_fault_sourced(const struct pg_fault *fault, struct err *e);
 /* SOURCED_REFUSED, LOST or AGAIN with a message of ours. */
 enum sourced pg_say(enum sourced what, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* "db.example.com:5432/nvsentinel": where a connection string leads, with one spelling for this machine. */
+void pg_add_place(struct buf *out, struct secret *connection_string);
+
 /* A result's value as C text, in the arena. */
 const char *pg_text(struct arena *a, const struct pg_result *r, size_t row, size_t column);
 
@@ -73,6 +76,7 @@ struct pg_table {
 
 void pg_add_quoted(struct buf *out, struct str name); /* an identifier */
 void pg_add_literal(struct buf *out, struct str text);
+void pg_add_quoted_text(struct buf *out, struct str text); /* the same for people; no backslashes */
 
 /* The table that a config names, with its primary key or the columns that the config names instead. */
 enum sourced pg_table_describe(struct pg_server *s, struct str name, const struct option_list *ids,

@@ -109,10 +109,10 @@ static void stop(struct kit *k)
 
 static struct stream_status status_of(struct kit *k)
 {
-    struct stream_status status;
+    struct stream_status *status = NULL;
 
-    assert_int_equal(event_streams_status(k->running, &status, 1), 1);
-    return status;
+    assert_int_equal(event_streams_status(k->running, &k->arena, &status), 1);
+    return *status;
 }
 
 static void pause_ms(int64_t ms)
@@ -207,13 +207,13 @@ static void test_reset_and_rewind(void **state)
     start(k, "workers: 2", to_file(k, exporter, sizeof(exporter)));
     wait_done(k, 20);
     struct stream_status before = status_of(k);
-    assert_true(event_streams_change(k->running, STR("s"), STREAM_RESET, STR(""), false, &e));
+    assert_true(event_streams_change(k->running, &(struct stream_order){.name = STR("s")}, &e));
     wait_done(k, 20);
-    assert_true(event_streams_change(k->running, STR("s"), STREAM_REWIND, str_of(before.position),
-                                     false, &e));
+    const struct stream_order rewind = {STR("s"), STREAM_REWIND, before.position, 0};
+    assert_true(event_streams_change(k->running, &rewind, &e));
     append(k, 20, 1);
     wait_done(k, 21);
-    assert_false(event_streams_change(k->running, STR("t"), STREAM_RESET, STR(""), false, &e));
+    assert_false(event_streams_change(k->running, &(struct stream_order){.name = STR("t")}, &e));
     stop(k);
 }
 

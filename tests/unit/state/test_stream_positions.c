@@ -121,11 +121,55 @@ static void test_turns(void **state)
     assert_false(stream_positions_write(k->positions, STR("nobody"), 1, &somewhere, &e));
 }
 
+static void assert_row(const struct stream_row *row, const char *name, const char *kind,
+                       const char *remains)
+{
+    assert_true(str_eq(row->name, str_of(name)));
+    assert_true(str_eq(row->origin.kind, str_of(kind)));
+    assert_true(str_eq(row->origin.remains, str_of(remains)));
+}
+
+/* What is kept of streams, with what they have elsewhere; also while another has the file open. */
+static void test_list(void **state)
+{
+    const struct stream_origin origin = {STR("postgresql"), STR("{}"), STR("a slot")};
+    const struct stream_origin other = {STR("postgresql"), STR("{}"), STR("another")};
+    struct kit *k = *state;
+    struct stream_place place = {0};
+    struct stream_row *rows = NULL;
+    struct err e = ERR_INIT;
+    size_t count = 9;
+    int64_t turn = 0;
+
+    assert_true(stream_positions_list(k->positions, &k->arena, &rows, &count, &e));
+    assert_int_equal(count, 0);
+    assert_true(stream_positions_take(k->positions, STR("b"), &k->arena, &place, &turn, &e));
+    assert_true(stream_positions_write(k->positions, STR("b"), turn, &somewhere, &e));
+    assert_true(stream_positions_take(k->positions, STR("c"), &k->arena, &place, &turn, &e));
+    assert_true(stream_positions_take(k->positions, STR("a"), &k->arena, &place, &turn, &e));
+    assert_true(stream_positions_set_origin(k->positions, STR("a"), &origin, &e));
+    assert_true(stream_positions_set_origin(k->positions, STR("a"), &other, &e));
+    assert_true(stream_positions_list(k->positions, &k->arena, &rows, &count, &e));
+    assert_int_equal(count, 2); /* of c there is nothing */
+    assert_row(&rows[0], "a", "postgresql", "another");
+    assert_row(&rows[1], "b", "", "");
+    assert_same(&rows[1].place, &somewhere);
+    assert_true(stream_positions_peek(str_of(k->path), &k->arena, &rows, &count, &e));
+    assert_int_equal(count, 2);
+    assert_row(&rows[0], "a", "postgresql", "another");
+    assert_true(stream_positions_drop_origin(k->positions, STR("a"), &e));
+    assert_true(stream_positions_forget(k->positions, STR("b"), &e));
+    assert_true(stream_positions_list(k->positions, &k->arena, &rows, &count, &e));
+    assert_int_equal(count, 0);
+    assert_true(stream_positions_peek(STR("/nowhere/streams.db"), &k->arena, &rows, &count, &e));
+    assert_int_equal(count, 0);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {CASE(test_kept), CASE(test_turns)};
+    const struct CMUnitTest tests[] = {CASE(test_kept), CASE(test_turns), CASE(test_list)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

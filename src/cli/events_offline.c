@@ -1,0 +1,114 @@
+#include "cli/events_offline.h"
+
+#include "app/config.h"
+#include "base/clock.h"
+#include "base/timetext.h"
+#include "cli/queue.h"
+#include "events/events_left.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { FORGET_MS = 30 * 1000 };
+
+bool events_offline_is_apt(const struct config *config)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+
+    buf_addf(&path, "%.*s/ledger", STR_FMT(config->settings.state.path));
+    return queue_used_by(str_of(buf_text(&path))) == 0;
+}
+
+static void add_positions_path(const struct config *c, struct buf *out)
+{
+    buf_addf(out, "%.*s/streams.db", STR_FMT(c->settings.state.path));
+}
+
+/* ---- showing ---- */
+
+static void show_row(const struct config *c, const struct stream_row *row)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+    const struct stream_config *config = NULL;
+    bool is_left = stream_is_left(&c->streams, row, &config);
+
+    printf("%.*s: %s\n", STR_FMT(row->name),
+           !is_left         ? "stopped"
+           : config != NULL ? "disabled"
+                            : "unconfigured");
+    if (is_left) {
+        stream_left_say(row, config != NULL, &text);
+        printf("  %-12s %s\n", "reason", buf_text(&text));
+    }
+    printf("  %-12s %.*s\n", "identity", STR_FMT(row->place.identity));
+    printf("  %-12s %.*s\n", "position", STR_FMT(row->place.position));
+    if (row->place.updated_ns != 0) {
+        buf_clear(&text);
+        buf_add_rfc3339(&text, row->place.updated_ns);
+        printf("  %-12s %s\n", "saved", buf_text(&text));
+    }
+    printf("  %-12s %llu\n", "done", (unsigned long long)row->place.done);
+    printf("  %-12s %s\n", "backfill", backfill_phase_name(row->place.backfill));
+}
+
+bool events_offline_show(struct peer *p, const char *name, struct err *e)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    struct stream_row *rows = NULL;
+    size_t count = 0;
+    bool found = name == NULL;
+
+    add_positions_path(p->config, &path);
+    if (!stream_positions_peek(buf_str(&path), &p->arena, &rows, &count, e)) {
+        return false;
+    }
+    printf("Telex does not run (nothing answers at %.*s). Its streams stopped here:\n",
+           STR_FMT(p->http.url));
+    for (size_t i = 0; i < count; i++) {
+        if (name == NULL || str_eq(rows[i].name, str_of(name))) {
+            show_row(p->config, &rows[i]);
+            found = true;
+        }
+    }
+    return found || err_set(e, ERR_CONFIG, "no stream '%s' ever ran", name);
+}
+
+/* ---- resetting ---- */
+
+static bool reset(struct peer *p, struct stream_positions *positions, struct str name,
+                  enum stream_source_fate fate, struct err *e)
+{
+    const struct stream_config *config = streams_config_find(&p->config->streams, name);
+    const struct stream_world world = {
+        .env = &p->env, .positions = positions, .state_path = p->config->settings.state.path};
+    const struct wait wait = {clock_deadline_ms(p->env.clock, FORGET_MS), NULL};
+    bool goes_on = config != NULL && config->options.enabled;
+
+    if (goes_on && fate != STREAM_SOURCE_DROPPED) {
+        return stream_positions_forget(positions, name, e);
+    }
+    return stream_left_forget(&world, name, config, fate != STREAM_SOURCE_KEPT, wait, e);
+}
+
+bool events_offline_reset(struct peer *p, struct str name, enum stream_source_fate fate,
+                          struct err *e)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    struct stream_positions *positions = NULL;
+
+    add_positions_path(p->config, &path);
+    if (access(buf_text(&path), F_OK) != 0) {
+        return err_set(e, ERR_CONFIG, "no stream ever ran with the state folder %.*s",
+                       STR_FMT(p->config->settings.state.path));
+    }
+    if (!stream_positions_open(buf_str(&path), &positions, e)) {
+        return false;
+    }
+    bool ok = reset(p, positions, name, fate, e);
+    stream_positions_close(positions);
+    if (ok) {
+        printf("%.*s: forgotten (Telex does not run; its state folder was changed)\n",
+               STR_FMT(name));
+    }
+    return ok;
+}

@@ -1,0 +1,241 @@
+/* What `telex events status` prints: a line for each stream, or all of one. */
+#include "cli/events_show.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { REASON_MAX = 100 };
+
+static double number_of(const struct json_node *node, const char *name)
+{
+    double value = -1;
+    const struct json_node *n = json_get(node, str_of(name));
+
+    return n != NULL && json_node_double(n, &value) ? value : -1;
+}
+
+static bool is_true(const struct json_node *node, const char *name)
+{
+    const struct json_node *n = json_get(node, str_of(name));
+
+    return n != NULL && n->kind == JSON_TRUE;
+}
+
+static bool is_state(const struct json_node *s, const char *state)
+{
+    return str_eq(json_get_str(s, STR("state")), str_of(state));
+}
+
+/* One that is off, or in no config. */
+static bool is_left(const struct json_node *s)
+{
+    return is_state(s, "disabled") || is_state(s, "unconfigured");
+}
+
+/* ---- a line for each ---- */
+
+static void add_behind(const struct json_node *s, struct buf *out)
+{
+    double seconds = number_of(s, "lag_seconds");
+    double changes = number_of(s, "lag_events");
+
+    if (is_left(s)) {
+        buf_add_byte(out, '-');
+        return;
+    }
+    if (seconds < 0) {
+        buf_add_text(out, "not measured yet");
+    } else {
+        buf_addf(out, "%.1f s", seconds);
+    }
+    if (changes >= 0) {
+        buf_addf(out, ", %.0f changes", changes);
+    }
+}
+
+static void add_cut(struct str text, struct buf *out)
+{
+    size_t len = text.len;
+
+    if (len > REASON_MAX) {
+        for (len = REASON_MAX; (text.ptr[len] & 0xc0) == 0x80; len--) {
+        }
+    }
+    buf_addf(out, "%.*s%s", (int)len, text.ptr, len < text.len ? " ..." : "");
+}
+
+/* What a person wants to know besides. */
+static void add_note(const struct json_node *s, struct buf *out)
+{
+    const struct json_node *backfill = json_get(s, STR("backfill"));
+    struct str reason = json_get_str(s, STR("reason"));
+
+    if (reason.len > 0) {
+        add_cut(reason, out);
+    } else if (str_eq(json_get_str(backfill, STR("phase")), STR("running"))) {
+        buf_addf(out, "backfill: %.0f done", number_of(backfill, "done"));
+    }
+}
+
+static void show_line(const struct json_node *s, int width)
+{
+    AUTO(buf_release) struct buf behind = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf note = BUF_INIT(BUF_SMALL);
+    struct str sink = json_get_str(json_get(s, STR("sink")), STR("state"));
+
+    add_behind(s, &behind);
+    add_note(s, &note);
+    printf("%-*.*s  %-12.*s  %-22s  %12.0f  %-8.*s  %s\n", width,
+           STR_FMT(json_get_str(s, STR("name"))), STR_FMT(json_get_str(s, STR("state"))),
+           buf_text(&behind), number_of(s, "done"), STR_FMT(is_left(s) ? STR("-") : sink),
+           buf_text(&note));
+}
+
+static bool show_lines(const struct json_node *list)
+{
+    bool all_well = true;
+    bool any_left = false;
+    int width = (int)sizeof("STREAM") - 1;
+
+    for (const struct json_node *s = list->first; s != NULL; s = s->next) {
+        int len = (int)json_get_str(s, STR("name")).len;
+        width = len > width ? len : width;
+    }
+    if (list->count == 0) {
+        printf("no stream runs\n");
+        return true;
+    }
+    printf("%-*s  %-12s  %-22s  %12s  %-8s\n", width, "STREAM", "STATE", "BEHIND", "DONE", "SINK");
+    for (const struct json_node *s = list->first; s != NULL; s = s->next) {
+        show_line(s, width);
+        all_well = all_well && is_true(s, "ready");
+        any_left = any_left || is_left(s);
+    }
+    if (!all_well || any_left) {
+        printf("`telex events status STREAM` says more of one\n");
+    }
+    return all_well;
+}
+
+/* ---- all of one ---- */
+
+static void show_number(const char *label, double value)
+{
+    if (value >= 0) {
+        printf("  %-12s %.0f\n", label, value);
+    }
+}
+
+static void show_text(const char *label, struct str text)
+{
+    if (text.len > 0) {
+        printf("  %-12s %.*s\n", label, STR_FMT(text));
+    }
+}
+
+static void show_backfill(const struct json_node *b)
+{
+    double left = number_of(b, "left");
+    double eta = number_of(b, "eta_seconds");
+
+    if (str_eq(json_get_str(b, STR("phase")), STR("running"))) {
+        printf("  %-12s %.0f done", "backfill", number_of(b, "done"));
+        if (left >= 0) {
+            printf(", %s%.0f left", is_true(b, "left_is_estimate") ? "about " : "", left);
+        }
+        if (eta >= 0) {
+            printf(", some %.0f s more", eta);
+        }
+        printf("\n");
+    } else if (number_of(b, "done") > 0) {
+        printf("  %-12s done, %.0f changes\n", "backfill", number_of(b, "done"));
+    }
+}
+
+/* "200: 17, 503: 2" */
+static void show_attempts(const struct json_node *attempts)
+{
+    const char *between = "";
+
+    if (attempts == NULL || attempts->count == 0) {
+        return;
+    }
+    printf("  %-12s ", "attempts");
+    for (const struct json_node *n = attempts->first; n != NULL; n = n->next) {
+        double count = 0;
+        printf("%s%.*s: %.0f", between, STR_FMT(n->key), json_node_double(n, &count) ? count : 0);
+        between = ", ";
+    }
+    printf("\n");
+}
+
+static void show_sink(const struct json_node *sink)
+{
+    struct str state = json_get_str(sink, STR("state"));
+    bool is_well = str_eq(state, STR("ok")) || str_eq(state, STR("idle"));
+
+    printf("  %-12s %.*s, %.*s\n", "sink", STR_FMT(json_get_str(sink, STR("exporter"))),
+           STR_FMT(state));
+    show_text("", is_well ? STR("") : json_get_str(sink, STR("last_error")));
+    show_attempts(json_get(sink, STR("attempts")));
+    if (number_of(sink, "token_age_seconds") >= 0) {
+        printf("  %-12s %.0f s old\n", "token", number_of(sink, "token_age_seconds"));
+    }
+    if (number_of(sink, "refused") > 0) {
+        printf("  %-12s %.0f refused events: `telex queue` on dead/%.*s in the state folder\n",
+               "dead letters", number_of(sink, "refused"),
+               STR_FMT(json_get_str(sink, STR("exporter"))));
+    }
+}
+
+static void show_progress(const struct json_node *s)
+{
+    AUTO(buf_release) struct buf behind = BUF_INIT(BUF_SMALL);
+
+    show_number("in flight", number_of(s, "in_flight"));
+    if (number_of(s, "filtered") > 0) {
+        show_number("filtered", number_of(s, "filtered"));
+    }
+    if (number_of(s, "broken") > 0) {
+        show_number("broken", number_of(s, "broken"));
+    }
+    add_behind(s, &behind);
+    printf("  %-12s %s\n", "behind", buf_text(&behind));
+    show_number("retained", number_of(json_get(s, STR("source")), "retained_bytes"));
+    show_sink(json_get(s, STR("sink")));
+}
+
+static void show_whole(const struct json_node *s)
+{
+    const struct json_node *source = json_get(s, STR("source"));
+
+    printf("%.*s: %.*s%s\n", STR_FMT(json_get_str(s, STR("name"))),
+           STR_FMT(json_get_str(s, STR("state"))), is_true(s, "ready") ? "" : ", not ready");
+    show_text("reason", json_get_str(s, STR("reason")));
+    show_text("source", json_get_str(source, STR("kind")));
+    show_text("identity", json_get_str(source, STR("identity")));
+    show_text("position", json_get_str(s, STR("position")));
+    show_text("saved", json_get_str(s, STR("position_saved")));
+    show_number("done", number_of(s, "done"));
+    show_backfill(json_get(s, STR("backfill")));
+    if (json_get(s, STR("sink")) != NULL && !is_left(s)) {
+        show_progress(s);
+    }
+}
+
+bool events_show(const struct json_node *data, bool quietly)
+{
+    const struct json_node *list = json_get(data, STR("streams"));
+
+    if (!quietly && list != NULL) {
+        return show_lines(list);
+    }
+    if (!quietly) {
+        show_whole(data);
+    }
+    bool all_well = list != NULL || is_true(data, "ready");
+    for (const struct json_node *s = list != NULL ? list->first : NULL; s != NULL; s = s->next) {
+        all_well = all_well && is_true(s, "ready");
+    }
+    return all_well;
+}

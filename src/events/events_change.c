@@ -1,0 +1,162 @@
+/* What a person changes: reset, skip, rewind. See events.c for who may when. */
+#include "events/events_int.h"
+
+#include "events/events_left.h"
+
+#include <string.h>
+
+enum { STOP_MS = 10 * 1000, FORGET_MS = 20 * 1000 };
+
+/* What is known of the stream, with another place. */
+static bool write_place(struct event_streams *s, struct str name, enum stream_change change,
+                        struct str position, struct err *e)
+{
+    AUTO(arena_release) struct arena a;
+    struct stream_place place = {0};
+    int64_t turn = 0;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    if (change == STREAM_RESET) {
+        return stream_positions_forget(s->world.positions, name, e);
+    }
+    if (!stream_positions_take(s->world.positions, name, &a, &place, &turn, e)) {
+        return false;
+    }
+    if (change == STREAM_SKIP) {
+        place.identity = STR("");
+        place.position = STR("");
+        place.oldest = STR("");
+        place.cursor = STR("");
+        place.backfill = BACKFILL_DONE;
+    } else {
+        place.position = position;
+    }
+    return stream_positions_write(s->world.positions, name, turn, &place, e);
+}
+
+/* What a skip is to do: give up a place, or pass one change or event; false when there is nothing to skip. */
+static bool plan_skip(const struct stream_status *status, struct stream_go *ret_go, bool *ret_moves,
+                      struct err *e)
+{
+    bool sink_halts = status->sink.state != NULL && strcmp(status->sink.state, "halted") == 0;
+
+    *ret_moves = status->state == STREAM_LOST;
+    ret_go->bury_first = status->state == STREAM_HALTED;
+    ret_go->bury_refused = status->state == STREAM_RUNS && sink_halts;
+    return *ret_moves || ret_go->bury_first || ret_go->bury_refused ||
+           err_set(
+               e, ERR_CONFIG,
+               "there is nothing to skip: stream '%.*s' is %s. `reset` starts it as for the first time",
+               STR_FMT(status->name), stream_state_name(status->state));
+}
+
+static void say_change(struct event_streams *s, const struct stream_status *before,
+                       const struct stream_order *order)
+{
+    static const char *const names[] = {
+        [STREAM_RESET] = "reset", [STREAM_SKIP] = "skip", [STREAM_REWIND] = "rewind"};
+
+    trace_warn(&s->trace, "somebody changes a stream", T_STR("stream", before->name),
+               T_TEXT("change", names[order->change]),
+               T_TEXT("state", stream_state_name(before->state)),
+               T_STR("position_before", before->position), T_STR("position", order->position),
+               T_U64("in_flight", before->in_flight));
+}
+
+/* Of a rewind the source is asked first whether it can go on there: nothing is changed when not. */
+static bool change_stopped(struct event_streams *s, struct stream_item *item,
+                           const struct stream_order *order, bool moves, struct err *e)
+{
+    const struct wait wait = {clock_deadline_ms(s->world.env->clock, FORGET_MS), NULL};
+    bool drops = order->change == STREAM_RESET && order->source == STREAM_SOURCE_DROPPED;
+
+    if (order->change == STREAM_REWIND &&
+        !event_stream_try(item->stream, order->position, wait, e)) {
+        return err_wrap(e, "the stream stays where it was");
+    }
+    if (drops && (!event_stream_forget_source(item->stream, wait, e) ||
+                  !stream_positions_drop_origin(s->world.positions, item->name, e))) {
+        return false;
+    }
+    return !moves || write_place(s, item->name, order->change, order->position, e);
+}
+
+static bool change_running(struct event_streams *s, struct stream_item *item,
+                           const struct stream_order *order, struct err *e)
+{
+    struct stream_go go = {0};
+    struct stream_status status;
+    struct err later = ERR_INIT;
+    bool moves = true;
+
+    event_stream_get_status(item->stream, NULL, &status);
+    if (order->change == STREAM_SKIP && !plan_skip(&status, &go, &moves, e)) {
+        return false;
+    }
+    say_change(s, &status, order);
+    (void)event_stream_stop(item->stream,
+                            (struct wait){clock_deadline_ms(s->world.env->clock, STOP_MS), NULL});
+    bool ok = change_stopped(s, item, order, moves, e);
+    if (event_stream_start(item->stream, &go, &later)) {
+        return ok;
+    }
+    trace_error(&s->trace, "a stream does not start again", T_STR("stream", status.name),
+                T_ERR(&later));
+    if (ok) {
+        *e = later;
+    }
+    return false;
+}
+
+/* One that is off, or in no config: it can be forgotten. */
+static bool change_resting(struct event_streams *s, struct stream_item *item,
+                           const struct stream_order *order, struct err *e)
+{
+    const struct wait wait = {clock_deadline_ms(s->world.env->clock, FORGET_MS), NULL};
+
+    if (order->change != STREAM_RESET) {
+        return err_set(e, ERR_CONFIG, "stream '%.*s' does not run: it can be reset, nothing else",
+                       STR_FMT(item->name));
+    }
+    trace_warn(&s->trace, "somebody resets a stream that does not run", T_STR("stream", item->name),
+               T_TEXT("state", stream_state_name(item->state)),
+               T_STR("position_before", item->place.position));
+    bool drops = order->source != STREAM_SOURCE_KEPT;
+    if (!stream_left_forget(&s->world, item->name, item->config, drops, wait, e)) {
+        return false;
+    }
+    event_streams_remove(s, item);
+    return true;
+}
+
+/* One person at a time; another does not wait. */
+static bool begin_change(struct event_streams *s, struct err *e)
+{
+    lock_take(&s->lock);
+    bool is_free = !s->is_changing;
+    s->is_changing = true;
+    lock_give(&s->lock);
+    return is_free || err_set(e, ERR_FULL, "another stream is being changed; try again");
+}
+
+bool event_streams_change(struct event_streams *s, const struct stream_order *order, struct err *e)
+{
+    bool ok = false;
+
+    if (!begin_change(s, e)) {
+        return false;
+    }
+    lock_take(&s->changing);
+    struct stream_item *item = event_streams_find(s, order->name);
+    if (item == NULL) {
+        (void)err_set(e, ERR_CONFLICT, "no stream '%.*s' runs", STR_FMT(order->name));
+    } else {
+        ok = item->stream != NULL ? change_running(s, item, order, e)
+                                  : change_resting(s, item, order, e);
+    }
+    lock_give(&s->changing);
+    lock_take(&s->lock);
+    s->is_changing = false;
+    lock_give(&s->lock);
+    return ok;
+}

@@ -1,0 +1,149 @@
+"""What is left of a stream that was taken out of the config: told by all who look, and taken back by name."""
+
+import json
+import sqlite3
+import subprocess
+
+import pytest
+
+import net
+import postgres
+from telex import BINARY, admin_headers
+from test_events_local import ids, stream
+from test_streams import command, restart_with
+
+EMPTY = {"exporters": {}}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = postgres.Postgres(tmp_path_factory.mktemp("postgres"), ("wal_level=logical",))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def table(server):
+    server.psql("DROP TABLE IF EXISTS events; CREATE TABLE events (id bigserial PRIMARY KEY, n int)")
+    yield "events"
+    server.psql("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active", check=False)
+    server.psql("DROP PUBLICATION IF EXISTS telex_pg")
+
+
+def listed(program):
+    return program.get("/api/v1/streams").json()["data"]["streams"]
+
+
+def slots(server):
+    return [row["slot_name"] for row in server.rows("SELECT slot_name FROM pg_replication_slots")]
+
+
+def publications(server):
+    return [row["pubname"] for row in server.rows("SELECT pubname FROM pg_publication")]
+
+
+def check(program):
+    done = subprocess.run([BINARY, "check", "-c", program.config_path], text=True, capture_output=True, timeout=60, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def run_once(start_telex, start_webhook, server, **connection):
+    """A stream over the table that has delivered a row."""
+    sink = start_webhook()
+    source = {"type": "postgresql", "tables": ["events"], **connection}
+    program = start_telex({"events": {"pg": stream(sink, source)}})
+    net.wait_until("the stream to run", lambda: listed(program)[0]["state"] == "running", 30)
+    server.psql("INSERT INTO events (n) VALUES (1)")
+    net.wait_until("the row", lambda: ids(sink) == ["1"])
+    return program, {"pg": stream(sink, source)}
+
+
+def secret_file(tmp_path, server):
+    path = tmp_path / "connection"
+    path.write_text(server.url + "\n")
+    return {"connection_string_file": str(path)}
+
+
+def test_a_slot_is_told_and_dropped(start_telex, start_webhook, tmp_path, server, table):
+    program, _ = run_once(start_telex, start_webhook, server, **secret_file(tmp_path, server))
+    restart_with(program, EMPTY)
+    left = listed(program)[0]
+    assert (left["name"], left["state"], left["source"]["kind"]) == ("pg", "unconfigured", "postgresql")
+    assert "pg_drop_replication_slot('telex_pg')" in left["reason"] and left["position"]
+    assert program.metrics()["telex_stream_unconfigured"] == {("stream=pg",): 1}
+    assert "something is left of a stream" in program.process.log()
+    status, text = check(program)
+    assert status == 0 and "stream 'pg': it is not in the config" in text
+    shown = command(program, "status")
+    assert shown.returncode == 0 and "unconfigured" in shown.stdout
+    assert slots(server) == ["telex_pg"]
+    for verb, more in (("skip", ()), ("rewind", ("1/0",))):
+        assert "does not run" in command(program, verb, "pg", *more).stderr
+    done = command(program, "reset", "pg")
+    assert done.returncode == 0 and "forgotten" in done.stdout, done.stderr
+    assert slots(server) == [] and publications(server) == []
+    assert listed(program) == []
+    assert "telex_stream_unconfigured" not in program.metrics()
+    assert "not in the config" not in check(program)[1]
+    assert "no stream 'pg' runs" in command(program, "reset", "pg").stderr
+
+
+def test_without_the_password_a_person_is_told_what_to_run(start_telex, start_webhook, tmp_path, server, table):
+    program, config = run_once(start_telex, start_webhook, server, connection_string=server.url)
+    restart_with(program, EMPTY)
+    for state in (tmp_path.rglob("streams.db*")):
+        assert postgres.PASSWORD.encode() not in state.read_bytes()
+    failed = command(program, "reset", "pg")
+    assert failed.returncode != 0
+    assert "SELECT pg_drop_replication_slot('telex_pg');" in failed.stderr and "--keep-source" in failed.stderr
+    assert [s["name"] for s in listed(program)] == ["pg"] and slots(server) == ["telex_pg"]
+    # It was a mistake: put back, it goes on where it was.
+    restart_with(program, {"events": config})
+    net.wait_until("the stream to run", lambda: listed(program)[0]["state"] == "running", 30)
+    assert listed(program)[0]["done"] == 1
+    restart_with(program, EMPTY)
+    answer = net.post(program.url + "/api/v1/streams/pg/reset?drop_source=false", b"", headers=admin_headers("adm"))
+    assert answer.json()["data"]["state"] == "forgotten"
+    assert listed(program) == [] and slots(server) == ["telex_pg"]
+
+
+def test_a_stream_that_is_off(start_telex, start_webhook, tmp_path, server, table):
+    program, config = run_once(start_telex, start_webhook, server, connection_string=server.url)
+    restart_with(program, {"events": {"pg": {**config["pg"], "enabled": False}}})
+    assert listed(program)[0]["state"] == "disabled" and "it is off" in check(program)[1]
+    assert command(program, "reset", "pg").returncode == 0
+    assert slots(server) == [] and listed(program) == []
+
+
+def test_while_telex_does_not_run(start_telex, start_webhook, tmp_path, server, table):
+    program, _ = run_once(start_telex, start_webhook, server, **secret_file(tmp_path, server))
+    restart_with(program, EMPTY)
+    program.sigterm()
+    shown = command(program, "status", "pg")
+    assert shown.returncode == 1 and "pg: unconfigured" in shown.stdout and "does not run" in shown.stdout
+    assert command(program, "status", "other").returncode != 0
+    done = command(program, "reset", "pg")
+    assert done.returncode == 0, done.stderr
+    assert slots(server) == [] and publications(server) == []
+    assert "pg:" not in command(program, "status").stdout
+
+
+def test_needs_of_the_event_table(start_telex, start_webhook, tmp_path):
+    sink = start_webhook()
+    program = start_telex({"receive": {"events": True}, "events": {"own": stream(sink, {"type": "embedded"})}})
+    event = {"specversion": "1.0", "id": "1", "source": "/a", "type": "t", "data": {}}
+    net.post(program.url + "/api/v1/events", json.dumps(event).encode(), headers={"Content-Type": "application/cloudevents+json"})
+    net.wait_until("the event", lambda: ids(sink) == ["1"])
+    net.wait_until("it to be done", lambda: listed(program)[0]["done"] == 1)
+
+    def needs():
+        path = next(tmp_path.rglob("events.db"))
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+            return [row[0] for row in db.execute("SELECT name FROM readers")]
+
+    restart_with(program, EMPTY)
+    assert listed(program)[0]["state"] == "unconfigured" and needs() == ["own"]
+    assert "event table keeps all events" in listed(program)[0]["reason"]
+    assert command(program, "reset", "own").returncode == 0
+    assert needs() == [] and listed(program) == []
