@@ -13,6 +13,7 @@
 
 #include "app/left_out.h"
 #include "app/overrides.h"
+#include "app/stream_claims.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "export/rule_webhook.h"
@@ -487,6 +488,7 @@ static void check_targets_of_streams(struct reader *r)
             problems_error(r->problems, &e);
         }
     }
+    check_claims(streams, r->problems);
 }
 
 static void read_plan_sections(struct reader *r)

@@ -141,8 +141,9 @@ struct source_kind {
     bool (*check)(const void *config, const struct yaml_node *node, struct err *e);
     /* What a stream of this name leaves. NULL: nothing, or nothing outside of our state folder. */
     void (*leave)(const void *config, struct str stream, struct source_leavings *ret);
-    /* Names what only one stream can have (a slot of a server) as text that is equal when it is the same; nothing:
-     * it shares all. NULL: never any. */
+    /* What a stream of this name may take from others, as lines that are equal when it is the same thing: behind '!' what nobody
+     * else can have (a slot of a server), behind '?' what others can have unless one has it alone, behind '~' what two should
+     * not have. NULL: nothing. */
     void (*claim)(const void *config, struct str stream, struct buf *out);
     /* Does not talk to the datastore. */
     bool (*open)(const struct source_place *place, const void *config, struct source **ret_source,

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 
 import pytest
+import yaml
 
 import net
 import postgres
@@ -147,3 +148,48 @@ def test_needs_of_the_event_table(start_telex, start_webhook, tmp_path):
     assert "event table keeps all events" in listed(program)[0]["reason"]
     assert command(program, "reset", "own").returncode == 0
     assert needs() == [] and listed(program) == []
+
+
+PG = "postgresql://telex:x@db.example.com/shop"
+
+
+@pytest.mark.parametrize("first, second, says, is_error", [
+    (("a-b", {"type": "postgresql", "connection_string": PG, "table": "t"}),
+     ("a_b", {"type": "postgresql", "connection_string": "host=db.example.com port=5432 dbname=other", "table": "t"}),
+     "replication slot 'telex_a_b' of the server at db.example.com:5432", True),
+    (("a", {"type": "postgresql", "connection_string": "host=127.0.0.1 dbname=x", "table": "t", "slot": "s"}),
+     ("b", {"type": "postgresql", "connection_string": "postgresql://localhost/x", "table": "t", "slot": "s"}),
+     "replication slot 's' of the server at localhost:5432", True),
+    (("a-b", {"type": "postgresql", "connection_string": PG, "table": "t", "slot": "one"}),
+     ("a_b", {"type": "postgresql", "connection_string": PG, "table": "t", "slot": "two"}), "publication 'telex_a_b'", True),
+    (("a-b", {"type": "postgresql", "connection_string": PG, "table": "t"}),
+     ("a_b", {"type": "postgresql", "connection_string": PG.replace("db.", "db2."), "table": "t"}), None, False),
+    (("a", {"type": "outbox", "connection_string": PG, "table": "t", "on_ack": "delete"}),
+     ("b", {"type": "outbox", "connection_string": PG, "table": "t"}), "rows of table 't' at db.example.com:5432/shop", True),
+    (("a", {"type": "outbox", "connection_string": PG, "table": "t"}),
+     ("b", {"type": "outbox", "connection_string": PG, "table": "t"}), None, False),
+    (("a", {"type": "kafka", "brokers": ["k:9092"], "topics": ["x", "y"], "group": "g"}),
+     ("b", {"type": "kafka", "brokers": ["k:9092"], "topics": ["y"], "group": "g"}), "consumer group 'g' of topic 'y'", False),
+])
+def test_streams_that_take_from_each_other(tmp_path, first, second, says, is_error):
+    config = tmp_path / "telex.yaml"
+    config.write_text(yaml.safe_dump({"state": {"path": str(tmp_path / "data")}, "events": {
+        name: {"source": source, "metadata": {"cluster": "c"}, "sink": {"endpoint": "http://127.0.0.1:9/"}}
+        for name, source in (first, second)}}, sort_keys=False))
+    done = subprocess.run([BINARY, "check", "-c", config], text=True, capture_output=True, timeout=60, check=False)
+    text = done.stdout + done.stderr
+    assert (done.returncode != 0) == is_error, text
+    if says is None:
+        assert "streams '" not in text
+    else:
+        assert says in text and f"streams '{first[0]}' (line 4) and '{second[0]}' (line " in text, text
+        assert PG not in text
+
+
+def test_such_streams_do_not_start(tmp_path):
+    config = tmp_path / "telex.yaml"
+    section = {"source": {"type": "postgresql", "connection_string": PG, "table": "t"}, "metadata": {"cluster": "c"},
+               "sink": {"endpoint": "http://127.0.0.1:9/"}}
+    config.write_text(yaml.safe_dump({"state": {"path": str(tmp_path / "data")}, "events": {"a-b": section, "a_b": section}}))
+    done = subprocess.run([BINARY, "run", "-c", config], text=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode != 0 and "replication slot 'telex_a_b'" in done.stderr

@@ -671,11 +671,24 @@ static bool open_source(const struct source_place *place, const void *config,
     return true;
 }
 
+/* A group has one offset of a partition. */
+static void claim(const void *config, struct str stream, struct buf *out)
+{
+    const struct kafka_source_config *c = config;
+
+    (void)stream;
+    for (size_t i = 0; c->group.len > 0 && i < c->topics.count; i++) {
+        buf_addf(out, "~consumer group '%.*s' of topic '%.*s' at %.*s\n", STR_FMT(c->group),
+                 STR_FMT(c->topics.items[i]), STR_FMT(c->kafka.brokers.items[0]));
+    }
+}
+
 const struct source_kind source_kafka = {
     .name = "kafka",
     .help = "Records of topics in Kafka: documents or CloudEvents.",
     .example = "type: kafka\nbrokers: [ 127.0.0.1:9092 ]\ntopic: health-events\n",
     .options = &option_table,
     .check = check,
+    .claim = claim,
     .open = open_source,
 };

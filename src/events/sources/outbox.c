@@ -671,6 +671,18 @@ static bool open_source(const struct source_place *place, const void *config,
     return true;
 }
 
+/* Rows that one stream deletes are none that another can read. */
+static void claim(const void *config, struct str stream, struct buf *out)
+{
+    const struct outbox_config *c = config;
+
+    (void)stream;
+    buf_addf(out, "%crows of table '%.*s' at ", c->on_ack == OUTBOX_DELETE ? '!' : '?',
+             STR_FMT(c->table));
+    pg_add_place(out, c->connection_string);
+    buf_add_byte(out, '\n');
+}
+
 const struct source_kind source_outbox = {
     .name = "outbox",
     .help =
@@ -681,5 +693,6 @@ const struct source_kind source_outbox = {
                "table: outbox\n",
     .options = &outbox_option_table,
     .check = outbox_check,
+    .claim = claim,
     .open = open_source,
 };

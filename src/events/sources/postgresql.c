@@ -219,8 +219,9 @@ void postgresql_add_name(struct buf *out, struct str given, struct str stream)
         buf_add_str(out, given);
         return;
     }
+    size_t begin = out->len;
     buf_add_text(out, "telex_");
-    for (size_t i = 0; i < stream.len && out->len < PG_NAME_MAX; i++) {
+    for (size_t i = 0; i < stream.len && out->len - begin < PG_NAME_MAX; i++) {
         unsigned char c = (unsigned char)stream.ptr[i];
         buf_add_byte(out, isalnum(c) != 0 ? (char)tolower(c) : '_');
     }

@@ -112,14 +112,20 @@ void postgresql_leave(const void *config, struct str stream, struct source_leavi
     pg_add_place(&ret->by_hand, c->connection_string);
 }
 
-/* Slots are the server's, not the database's. */
+/* Slots are the server's, not the database's. Two streams can share a publication that somebody named. */
 void postgresql_claim(const void *config, struct str stream, struct buf *out)
 {
     const struct postgresql_config *c = config;
     AUTO(buf_release) struct buf place = BUF_INIT(BUF_SMALL);
 
-    buf_add_text(out, "replication slot '");
-    postgresql_add_name(out, c->slot, stream);
     pg_add_place(&place, c->connection_string);
-    buf_addf(out, "' of the server at %.*s", (int)strcspn(buf_text(&place), "/"), buf_text(&place));
+    buf_add_text(out, "!replication slot '");
+    postgresql_add_name(out, c->slot, stream);
+    buf_addf(out, "' of the server at %.*s\n", (int)strcspn(buf_text(&place), "/"),
+             buf_text(&place));
+    if (c->publication.len == 0) {
+        buf_add_text(out, "!publication '");
+        postgresql_add_name(out, c->publication, stream);
+        buf_addf(out, "' of the database at %s\n", buf_text(&place));
+    }
 }
