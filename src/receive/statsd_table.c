@@ -208,8 +208,8 @@ static void make_unique(struct statsd_table *t, struct statsd_series *s)
 static enum statsd_fate add_to_set(struct statsd_table *t, struct statsd_series *s,
                                    struct str value)
 {
-    if (s->hashes.len >= STATSD_SET_MAX || !has_room(t)) {
-        make_unique(t, s);
+    if (!s->is_full && (s->hashes.len >= STATSD_SET_MAX || !has_room(t))) {
+        make_unique(t, s); /* once for half a set: a full one is not sorted for each value again */
         s->is_full = s->hashes.len > STATSD_SET_MAX / 2 || !has_room(t);
     }
     if (s->is_full) {
