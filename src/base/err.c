@@ -126,11 +126,10 @@ void err_point(struct err *e, struct str text, size_t offset, size_t len, struct
     uint32_t line = 0;
 
     offset = offset < text.len ? offset : text.len;
-    for (size_t i = 0; i < offset; i++) {
-        if (text.ptr[i] == '\n') {
-            line++;
-            start = i + 1;
-        }
+    const char *at = NULL;
+    while (start < offset && (at = memchr(text.ptr + start, '\n', offset - start)) != NULL) {
+        line++;
+        start = (size_t)(at - text.ptr) + 1;
     }
     struct str rest = str_slice(text, start, text.len);
     struct str source = str_slice(rest, 0, str_find_byte(rest, '\n'));

@@ -287,13 +287,36 @@ static bool begins_with(struct str key, struct str word)
     return seen == word.len;
 }
 
-bool trace_key_is_secret(struct str key)
+static bool begins_with_secret(struct str key)
 {
     for (size_t i = 0; i < ARRAY_LEN(secret_keys); i++) {
-        for (size_t at = 0; at < key.len; at++) {
-            if (begins_with(str_slice(key, at, key.len), secret_keys[i])) {
-                return true;
-            }
+        if (begins_with(key, secret_keys[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A bit for each letter that one of them begins with. */
+static uint32_t first_letters(void)
+{
+    uint32_t letters = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(secret_keys); i++) {
+        letters |= UINT32_C(1) << (secret_keys[i].ptr[0] - 'a');
+    }
+    return letters;
+}
+
+bool trace_key_is_secret(struct str key)
+{
+    const uint32_t letters = first_letters();
+
+    for (size_t at = 0; at < key.len; at++) {
+        unsigned letter = (unsigned)(unsigned char)(key.ptr[at] | 0x20) - 'a';
+        if (letter < 26 && (letters >> letter & 1) != 0 &&
+            begins_with_secret(str_slice(key, at, key.len))) {
+            return true;
         }
     }
     return false;

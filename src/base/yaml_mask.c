@@ -17,7 +17,7 @@
 /* How long a piece of a secret in a message is no accident, with a quote at its side and without. */
 enum { QUOTED_MIN = 2, COMMON_MIN = 4, COMPARED_MAX = 4096 };
 
-enum { LARGE_BYTES = 256 * 1024, NEAR_BYTES = 64 * 1024 };
+enum { LARGE_BYTES = 256 * 1024, NEAR_BYTES = 16 * 1024 };
 
 struct mask {
     struct str text;
