@@ -23,7 +23,12 @@
 #define SLOTS_NAME "groups.slots"
 #define RECEIVED_NAME "received.alerts"
 
-enum { SLOTS_EVERY_MS = 5000, SERIES_EVERY_MS = 10000, SLOTS_BYTES_MAX = 64 << 20 };
+enum {
+    SLOTS_EVERY_MS = 5000,
+    SERIES_EVERY_MS = 10000,
+    SETTLE_MS = 5000,
+    SLOTS_BYTES_MAX = 64 << 20,
+};
 
 bool state_folder_make(const struct config *c, struct err *e)
 {
@@ -237,10 +242,12 @@ bool state_save(struct app *a, struct engine *engine, struct err *e)
 bool state_move(struct app *a, struct engine *from, struct engine *to, struct err *e)
 {
     AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    const struct wait wait = {clock_deadline_ms(a->env->clock, SETTLE_MS), NULL};
     uint64_t seq = 0;
 
     snapshot_path(a, &path);
-    if (!state_save(a, from, e) || !engine_restore_snapshot(to, buf_str(&path), &seq, e)) {
+    if (!engine_settle(from, wait, e) || !state_save(a, from, e) ||
+        !engine_restore_snapshot(to, buf_str(&path), &seq, e)) {
         return false;
     }
     save_series(a, from);
@@ -248,7 +255,7 @@ bool state_move(struct app *a, struct engine *from, struct engine *to, struct er
     restore_series(a, to);
     restore_slots(a, to);
     engine_adopt_orphans(to);
-    engine_take_departed(to, from);
+    engine_take_over(to, from);
     a->series_changes = engine_series_changes(to);
     return state_save(a, to, e);
 }

@@ -280,17 +280,14 @@ static void take_owed(struct rule_run *run)
     vec_clear(&run->owed);
 }
 
-/* Makes what was given the alerts' state once it is durable. */
-static bool settle_edges(struct evaluation *ev, struct wait wait, struct err *e)
+bool alert_settle(struct rule_run *run, struct wait wait, struct err *e)
 {
-    struct rule_run *run = ev->run;
     struct engine *en = run->engine;
 
     if (run->owed.len == 0) {
         return true;
     }
     if (!en->output.held(en->output.arg, run->owed_seq, wait, e)) {
-        ev->refused = true;
         return err_wrap(e, "waiting for %zu changes of alert state to be kept", run->owed.len);
     }
     debug_changes(run);
@@ -298,6 +295,14 @@ static bool settle_edges(struct evaluation *ev, struct wait wait, struct err *e)
     take_owed(run);
     engine_commit_end(run, run->owed_seq);
     return true;
+}
+
+static bool settle_edges(struct evaluation *ev, struct wait wait, struct err *e)
+{
+    bool ok = alert_settle(ev->run, wait, e);
+
+    ev->refused = ev->refused || !ok;
+    return ok;
 }
 
 static void all_are_credited(struct rule_run *run)

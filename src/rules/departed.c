@@ -58,7 +58,7 @@ void departed_release(struct engine *en)
     lock_release(&en->departed_lock);
 }
 
-void engine_take_departed(struct engine *en, struct engine *before)
+void departed_take(struct engine *en, struct engine *before)
 {
     lock_take(&before->departed_lock);
     lock_take(&en->departed_lock);

@@ -180,8 +180,13 @@ uint64_t engine_series_changes(const struct engine *en);
 void engine_print_slots(struct engine *en, struct buf *out);
 void engine_restore_slots(struct engine *en, struct str text);
 
-/* Level outputs hear from <en> what <before> was still to say of rules that are gone. */
-void engine_take_departed(struct engine *en, struct engine *before);
+/* Before another engine goes on with its alerts, while nothing evaluates: waits until all that it gave is durable and is
+ * its alerts' state. The other would give what is not a second time, under another id. */
+MUST_USE bool engine_settle(struct engine *en, struct wait wait, struct err *e);
+
+/* <en>, which has the states of <before>, goes on where that one is: what it counted, when it exported, and what level outputs
+ * are still to hear of rules that are gone. */
+void engine_take_over(struct engine *en, struct engine *before);
 
 /* Firing and recently resolved alerts, for level outputs. */
 struct level_source engine_levels(struct engine *en);

@@ -331,6 +331,9 @@ void engine_commit_end(struct rule_run *run, uint64_t seq);
 /* The newest ledger frame such that it and all before it are in the alert states. Main thread. */
 uint64_t engine_settled_seq(struct engine *en);
 
+/* Makes what was given the alerts' state once it is durable. */
+bool alert_settle(struct rule_run *run, struct wait wait, struct err *e);
+
 /* ---- levels ---- */
 
 /* Identity of an alert's episode, in every process. The rule has no part in it, since a group that moves gives
@@ -343,6 +346,7 @@ void level_print_annotations(const struct label *pairs, size_t count, struct buf
  * them for keep_resolved_ns. */
 void departed_keep(struct rule_run *run, struct batch *ended);
 void departed_release(struct engine *en);
+void departed_take(struct engine *en, struct engine *before);
 
 /* Both in a view. False when it is none of them. */
 void departed_walk(struct engine *en, void (*visit)(void *, const struct level_alert *),
