@@ -56,11 +56,14 @@ void check_system(const struct config *c, struct problems *problems);
 void check_payloads(const struct config *c, const struct rule_set *rules,
                     struct problems *problems);
 
-/* Warns of streams that could have each row once and do not. */
+/* Warns of streams that do otherwise than they seem to, and of those that could have each row once and do not. */
 void check_streams(const struct config *c, struct problems *problems);
 
 /* Warns of streams that nothing runs and that still hold something: a slot, events. */
 void check_left(const struct config *c, struct problems *problems);
+
+/* Adds a line for each stream: from where to where, how often, and what becomes of the rest. */
+void check_add_stream_lines(const struct config *c, struct buf *out);
 
 /* Adds a line to <out> when the config has NVSentinel's section: what it delivers is not "exactly once". */
 void check_add_stream_note(const struct config *c, struct str file, struct buf *out);

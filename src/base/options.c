@@ -22,6 +22,7 @@ struct given {
 struct table_run {
     const struct options_run *run;
     const struct option_table *table;
+    const char *name;             /* of the table, or its key as it was written */
     const struct yaml_node *node; /* the mapping, or NULL */
     const struct yaml_node *over; /* the mapping that goes before it, or NULL */
     const char *prefix;           /* of variables, or NULL */
@@ -129,7 +130,7 @@ static bool err_unknown(const struct table_run *t, const struct yaml_node *child
         }
     }
     return yaml_key_err(child, t->run->e, ERR_CONFIG, "unknown option '%.*s' of %s%s",
-                        STR_FMT(str_slice(child->key, 0, 60)), t->table->name, buf_text(&known));
+                        STR_FMT(str_slice(child->key, 0, 60)), t->name, buf_text(&known));
 }
 
 /* The row that <child> means, and how; NULL when it means none. */
@@ -163,7 +164,7 @@ static bool check_override_items(const struct table_run *t, const struct option 
 {
     struct table_run *inner = arena_new(t->run->arena, struct table_run);
 
-    *inner = (struct table_run){.run = t->run, .table = o->table};
+    *inner = (struct table_run){.run = t->run, .table = o->table, .name = o->table->name};
     for (const struct yaml_node *item = list->first; item != NULL; item = item->next) {
         for (const struct yaml_node *n = item->first; n != NULL; n = n->next) {
             struct given given;
@@ -228,7 +229,7 @@ static bool match_keys(struct table_run *t, const struct yaml_node *node, bool i
     }
     if (node->kind != YAML_MAPPING) {
         return yaml_err(node, t->run->e, ERR_CONFIG, "expected the options of %s, found %s",
-                        t->table->name, kinds[node->kind]);
+                        t->name, kinds[node->kind]);
     }
     for (const struct yaml_node *child = node->first; child != NULL; child = child->next) {
         if (!match_key(t, child, is_override)) {
@@ -313,6 +314,7 @@ static bool set_table(struct table_run *t, const struct option *o, void *field, 
     }
     inner->run = t->run;
     inner->table = o->table;
+    inner->name = given->name != NULL ? given->name : o->table->name;
     inner->node = given->node;
     inner->over = t->overriding[o - t->table->options].node;
     inner->prefix = variable != NULL ? buf_text(&prefix) : NULL;
@@ -399,18 +401,32 @@ static bool is_empty(const struct option *o, const void *field)
     return is_text && ((const struct str *)field)->len == 0;
 }
 
+/* "'url' (or 'endpoint')" */
+static void add_spellings(const struct option *o, struct buf *out)
+{
+    buf_addf(out, "'%s'", o->name);
+    for (size_t i = 0; o->aliases != NULL && o->aliases[i] != NULL; i++) {
+        buf_addf(out, "%s'%s'", i == 0 ? " (or " : ", ", o->aliases[i]);
+    }
+    if (o->aliases != NULL && o->aliases[0] != NULL) {
+        buf_add_byte(out, ')');
+    }
+}
+
 static bool err_missing(const struct table_run *t, const struct option *o)
 {
     bool is_variable = has_variable(o) && t->prefix != NULL;
     const char *or_set = is_variable ? ", or set " : "";
     const char *variable = is_variable ? variable_of(t, o->name) : "";
+    AUTO(buf_release) struct buf names = BUF_INIT(BUF_SMALL);
 
+    add_spellings(o, &names);
     if (t->node == NULL) {
-        return err_set(t->run->e, ERR_CONFIG, "%s needs '%s': add it%s%s", t->table->name, o->name,
+        return err_set(t->run->e, ERR_CONFIG, "%s needs %s: add it%s%s", t->name, buf_text(&names),
                        or_set, variable);
     }
-    return yaml_key_err(t->node, t->run->e, ERR_CONFIG, "%s needs '%s': add it here%s%s",
-                        t->table->name, o->name, or_set, variable);
+    return yaml_key_err(t->node, t->run->e, ERR_CONFIG, "%s needs %s: add it here%s%s", t->name,
+                        buf_text(&names), or_set, variable);
 }
 
 static bool parse_table(struct table_run *t)
@@ -454,7 +470,8 @@ bool options_set_tables(const struct options_run *r, const struct option *o, str
         if (item->kind != YAML_MAPPING) {
             return options_err_expected(r, value, "a mapping in this list");
         }
-        *inner = (struct table_run){.run = r, .table = o->table, .node = item, .config = config};
+        *inner = (struct table_run){
+            .run = r, .table = o->table, .name = o->table->name, .node = item, .config = config};
         if (!parse_table(inner)) {
             return false;
         }
@@ -478,6 +495,7 @@ bool options_parse(const struct option_table *table, const struct yaml_node *nod
     memset(config, 0, table->config_size);
     *t = (struct table_run){.run = &run,
                             .table = table,
+                            .name = table->name,
                             .node = node,
                             .over = source->overrides,
                             .prefix = source->prefix,

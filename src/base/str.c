@@ -132,8 +132,13 @@ static size_t edit_distance(struct str a, struct str b)
 
 const char *str_nearest(struct str name, const char *const *names, size_t count)
 {
+    return str_nearest_within(name, names, count, name.len / 3 + 1);
+}
+
+const char *str_nearest_within(struct str name, const char *const *names, size_t count, size_t most)
+{
     const char *best = NULL;
-    size_t best_distance = name.len / 3 + 2;
+    size_t best_distance = most + 1;
 
     for (size_t i = 0; i < count; i++) {
         size_t distance = edit_distance(name, str_of(names[i]));

@@ -79,6 +79,10 @@ uint64_t str_hash(struct str s, uint64_t seed);
  */
 const char *str_nearest(struct str name, const char *const *names, size_t count);
 
+/* The same, none being more than <most> edits away; case is none. */
+const char *str_nearest_within(struct str name, const char *const *names, size_t count,
+                               size_t most);
+
 /* Is <s> valid UTF-8 (no overlong forms, no surrogates)? */
 bool str_is_utf8(struct str s);
 

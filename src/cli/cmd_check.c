@@ -68,6 +68,7 @@ static void summarize(const struct place *place, const struct loaded *l,
     buf_addf(&out, "rules: %zu group%s, %zu rule%s\n", l->rules->group_count,
              cli_plural(l->rules->group_count), l->rules->rule_count,
              cli_plural(l->rules->rule_count));
+    check_add_stream_lines(l->config, &out);
     add_overrides(l->config, &out);
     check_add_stream_note(l->config, place_shown(place, str_of(place->config)), &out);
     if (problems->warnings > 0) {

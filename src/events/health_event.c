@@ -52,6 +52,20 @@ static const struct field_name names[] = {
     {STR_INIT("traceparent"), STR_INIT("traceparent"), FIELD_TRACE},
 };
 
+_Static_assert(ARRAY_LEN(names) <= HEALTH_NAMES_MAX, "all have room");
+
+size_t health_event_names(const char *ret_names[HEALTH_NAMES_MAX])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (names[i].field != FIELD_WHOLE) {
+            ret_names[count++] = names[i].name.ptr;
+        }
+    }
+    return count;
+}
+
 static const struct field_name entity_names[] = {
     {STR_INIT("entitytype"), STR_INIT("entityType"), FIELD_PLAIN},
     {STR_INIT("entityvalue"), STR_INIT("entityValue"), FIELD_PLAIN},

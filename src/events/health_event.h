@@ -33,6 +33,11 @@ struct health_facts {
     struct str trace; /* a traceparent that stands in it; empty: none */
 };
 
+enum { HEALTH_NAMES_MAX = 32 };
+
+/* The names of its members as they leave; how many there are. */
+size_t health_event_names(const char *ret_names[HEALTH_NAMES_MAX]);
+
 enum health_result health_event_of_document(struct str document, struct arena *a, struct buf *out,
                                             struct health_facts *ret_facts, struct err *e);
 

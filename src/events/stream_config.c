@@ -1,217 +1,42 @@
 #include "events/stream_config.h"
 
+#include "base/buf.h"
+#include "base/timetext.h"
 #include "base/yaml_make.h"
 #include "events/sources/sources.h"
-#include "export/exporter.h"
-#include "export/exporter_options.h"
+#include "events/stream_sink.h"
 
-#include <string.h>
+/* ---- where it goes ---- */
 
-/* ---- what failure_handling is to an exporter ---- */
-
-enum part { PART_RETRY, PART_DEAD_LETTERS };
-
-/* The seed's spellings, ours, and what the exporter's option is called; and what counts without any. */
-static const struct {
-    const char *name;
-    const char *alias;
-    enum part part;
-    const char *option;
-    const char *fallback; /* NULL: the exporter's */
-} failure_keys[] = {
-    {"maxRetries", "max_retries", PART_RETRY, "max_retries", "17"},
-    {"initialBackoff", "initial_backoff", PART_RETRY, "initial_delay", "1s"},
-    {"maxBackoff", "max_backoff", PART_RETRY, "max_delay", "5m"},
-    {"backoffMultiplier", "backoff_multiplier", PART_RETRY, "multiplier", "2"},
-    {"jitter", "jitter", PART_RETRY, "jitter", NULL},
-    {"maxAge", "max_age", PART_RETRY, "max_age", NULL},
-    {"policy", "policy", PART_DEAD_LETTERS, "on_refused", NULL},
-};
-
-static const char *const policies[] = {"dead_letter", "halt", "drop", NULL};
-
-static bool check_failure_keys(const struct yaml_node *node, struct err *e)
+/* A section of a stream under either of its names. */
+static const struct yaml_node *section_of(const struct yaml_node *options, const char *name,
+                                          const char *alias)
 {
-    const char *known[ARRAY_LEN(failure_keys)];
+    const struct yaml_node *node = yaml_get(options, str_of(name));
 
-    for (size_t i = 0; i < ARRAY_LEN(failure_keys); i++) {
-        known[i] = failure_keys[i].name;
-    }
-    if (node != NULL && node->kind != YAML_MAPPING) {
-        return yaml_err(node, e, ERR_CONFIG, "expected options, such as 'maxRetries: 17'");
-    }
-    for (size_t i = 0; i < ARRAY_LEN(failure_keys); i++) {
-        const struct yaml_node *again = yaml_get(node, str_of(failure_keys[i].alias));
-        if (again != NULL && strcmp(failure_keys[i].alias, failure_keys[i].name) != 0 &&
-            yaml_get(node, str_of(failure_keys[i].name)) != NULL) {
-            return yaml_key_err(again, e, ERR_CONFIG, "'%s' is said already, as '%s'",
-                                failure_keys[i].alias, failure_keys[i].name);
-        }
-    }
-    for (const struct yaml_node *n = node != NULL ? node->first : NULL; n != NULL; n = n->next) {
-        bool is_known = false;
-        for (size_t i = 0; i < ARRAY_LEN(failure_keys); i++) {
-            is_known = is_known || str_eq(n->key, str_of(failure_keys[i].name)) ||
-                       str_eq(n->key, str_of(failure_keys[i].alias));
-        }
-        if (!is_known) {
-            const char *near = str_nearest(n->key, known, ARRAY_LEN(known));
-            return yaml_key_err(n, e, ERR_CONFIG, "there is no option '%.*s'%s%s%s",
-                                STR_FMT(n->key), near != NULL ? "; did you mean '" : "",
-                                near != NULL ? near : "", near != NULL ? "'?" : "");
-        }
-    }
-    return true;
+    return node != NULL ? node : yaml_get(options, str_of(alias));
 }
 
-static const struct yaml_node *failure_value(const struct yaml_node *node, size_t key)
-{
-    const struct yaml_node *value = yaml_get(node, str_of(failure_keys[key].name));
-
-    value = value != NULL ? value : yaml_get(node, str_of(failure_keys[key].alias));
-    return value != NULL && !yaml_is_null(value) ? value : NULL;
-}
-
-static void add_part(struct yaml_made *exporter, enum part part, const char *name,
-                     const struct yaml_node *failure, const struct yaml_node *at)
-{
-    struct yaml_made made =
-        yaml_make(exporter->arena, failure != NULL ? failure : at, YAML_MAPPING);
-
-    for (size_t i = 0; i < ARRAY_LEN(failure_keys); i++) {
-        const struct yaml_node *value = failure_value(failure, i);
-        if (failure_keys[i].part != part) {
-            continue;
-        }
-        if (value != NULL) {
-            (void)yaml_make_add(&made, str_of(failure_keys[i].option), value);
-        } else if (failure_keys[i].fallback != NULL) {
-            yaml_make_plain(&made, str_of(failure_keys[i].option), str_of(failure_keys[i].fallback),
-                            made.node);
-        }
-    }
-    (void)yaml_make_add(exporter, str_of(name), made.node);
-}
-
-static bool find_policy(struct stream_config *s, struct err *e)
-{
-    const struct yaml_node *value =
-        failure_value(s->options.failure_handling, ARRAY_LEN(failure_keys) - 1);
-
-    s->policy = REFUSED_KEEP;
-    if (value == NULL) {
-        return true;
-    }
-    for (int i = 0; policies[i] != NULL; i++) {
-        if (str_eq(value->text, str_of(policies[i]))) {
-            s->policy = i;
-            return true;
-        }
-    }
-    return yaml_err(value, e, ERR_CONFIG, "'%.*s' is no policy; expected dead_letter, halt or drop",
-                    STR_FMT(value->text));
-}
-
-/* ---- the exporter of a sink ---- */
-
-/* All options of <from>. */
-static void add_options(struct yaml_made *to, const struct yaml_node *from)
-{
-    for (const struct yaml_node *n = from->first; n != NULL; n = n->next) {
-        (void)yaml_make_add(to, n->key, n);
-    }
-}
-
-/* Does an oidc section say itself what proves who we are? */
-static bool has_proof(const struct yaml_node *oidc)
-{
-    static const char *const proofs[] = {"client_secret",        "client_secret_file",
-                                         "client_secret_secret", "private_key",
-                                         "private_key_file",     "private_key_secret"};
-
-    for (size_t i = 0; i < ARRAY_LEN(proofs); i++) {
-        if (yaml_get(oidc, str_of(proofs[i])) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool check_mapping(const struct yaml_node *node, const char *example, struct err *e)
-{
-    return node == NULL || node->kind == YAML_MAPPING ||
-           yaml_err(node, e, ERR_CONFIG, "expected options, such as '%s'", example);
-}
-
-static void add_oidc(struct yaml_made *exporter, const struct stream_options *o,
-                     const struct yaml_node *at)
-{
-    struct yaml_made made = yaml_make(exporter->arena, o->oidc, YAML_MAPPING);
-
-    add_options(&made, o->oidc);
-    if (o->oidc_secret_name.len > 0 && !has_proof(o->oidc)) {
-        yaml_make_text(&made, STR("client_secret_secret"), o->oidc_secret_name, at);
-    }
-    (void)yaml_make_add(exporter, STR("oauth2"), made.node);
-}
-
-/* Would the exporter be one? The plan compiles it later; here a mistake can be left out, and the rest be read. */
-static bool check_exporter(const struct yaml_node *node, const struct option_source *source,
-                           struct arena *a, struct err *e)
-{
-    const struct yaml_node *type = yaml_get(node, STR("type"));
-    const struct exporter_kind *kind = exporter_kind_find(type->text);
-    struct option_source own = *source;
-
-    own.prefix = NULL;
-    if (kind == NULL || kind->combinator != COMBINATOR_NONE || kind->stage != NULL) {
-        return yaml_err(
-            type, e, ERR_CONFIG,
-            "'%.*s' is no exporter that a sink can be; name an exporter with 'to' instead",
-            STR_FMT(type->text));
-    }
-    void *config = arena_alloc0(a, 1, kind->options->config_size);
-    if (!options_parse(kind->options, node, &own, a, config, e)) {
-        return false;
-    }
-    bool ok = kind->check == NULL || kind->check(config, node, e);
-    options_release(kind->options, config);
-    return ok;
-}
-
-static bool make_exporter(struct streams_config *c, struct stream_config *s,
-                          const struct yaml_node *options, const struct option_source *source,
-                          struct arena *a, struct yaml_made *exporters, struct err *e)
+static bool check_one_target(const struct stream_config *s, const struct yaml_node *options,
+                             struct err *e)
 {
     const struct stream_options *o = &s->options;
+    const struct yaml_node *to = yaml_get(options, STR("to"));
 
-    if (!check_mapping(o->sink, "endpoint: https://events.example.com", e) ||
-        !check_mapping(o->oidc, "tokenUrl: https://auth.example.com/oauth2/token", e) ||
-        !check_failure_keys(o->failure_handling, e)) {
-        return false;
+    if (o->sink == NULL && o->to.len == 0) {
+        return yaml_key_err(s->node, e, ERR_CONFIG,
+                            "stream '%.*s' does not say where its events go: add 'sink' (such as "
+                            "'sink: { endpoint: https://events.example.com }') or 'to' (an "
+                            "exporter's name)",
+                            STR_FMT(s->name));
     }
-    struct yaml_made made = yaml_make(a, o->sink, YAML_MAPPING);
-    if (yaml_get(o->sink, STR("type")) == NULL) {
-        yaml_make_text(&made, STR("type"), STR("cloudevents"), o->sink);
-        if (yaml_get(o->sink, STR("source")) == NULL) {
-            yaml_make_text(&made, STR("source"), STR("telex"), o->sink);
-        }
+    if (o->sink != NULL && o->to.len > 0) {
+        return yaml_key_err(to != NULL ? to : s->node, e, ERR_CONFIG,
+                            "stream '%.*s' has both 'sink' and 'to', and its events go to one of "
+                            "them: remove one; for two destinations write two streams, or 'to' an "
+                            "exporter of type multi with `buffer: true`",
+                            STR_FMT(s->name));
     }
-    add_options(&made, o->sink);
-    if (o->oidc != NULL) {
-        const struct yaml_node *secret = yaml_get(options, STR("oidcSecretName"));
-        secret = secret != NULL ? secret : yaml_get(options, STR("oidc_secret_name"));
-        add_oidc(&made, o, secret != NULL ? secret : s->node);
-    }
-    add_part(&made, PART_RETRY, "retry", o->failure_handling, o->sink);
-    add_part(&made, PART_DEAD_LETTERS, "dead_letters", o->failure_handling, o->sink);
-    if (!check_exporter(made.node, source, a, e)) {
-        return false;
-    }
-    struct yaml_node *added = yaml_make_add(exporters, s->exporter, made.node);
-    added->key_pos = o->sink->key_pos;
-    added->key_offset = o->sink->key_offset;
-    c->exporters = exporters->node;
     return true;
 }
 
@@ -220,35 +45,70 @@ static bool find_exporter(struct streams_config *c, struct stream_config *s,
                           struct arena *a, struct yaml_made *exporters, struct err *e)
 {
     const struct stream_options *o = &s->options;
+    const struct yaml_node *failure = section_of(options, "failureHandling", "failure_handling");
 
-    if ((o->sink == NULL) == (o->to.len == 0)) {
-        return yaml_key_err(s->node, e, ERR_CONFIG,
-                            "stream '%.*s' needs one of 'sink' (such as 'sink: { endpoint: "
-                            "https://events.example.com }') and 'to' (an exporter's name)",
-                            STR_FMT(s->name));
+    if (!check_one_target(s, options, e)) {
+        return false;
     }
-    if (o->to.len > 0 && (o->failure_handling != NULL || o->oidc != NULL)) {
-        return yaml_key_err(o->oidc != NULL ? o->oidc : o->failure_handling, e, ERR_CONFIG,
+    if (o->to.len > 0 && (failure != NULL || o->oidc != NULL)) {
+        return yaml_key_err(o->oidc != NULL ? o->oidc : failure, e, ERR_CONFIG,
                             "this belongs to a 'sink'; exporter '%.*s' has its own options "
                             "'retry', 'dead_letters' and 'oauth2'",
                             STR_FMT(o->to));
     }
+    s->policy = o->failure.policy;
     s->exporter = o->to.len > 0 ? o->to : arena_printf(a, "events-%.*s", STR_FMT(s->name));
-    return find_policy(s, e) &&
-           (o->to.len > 0 || make_exporter(c, s, options, source, a, exporters, e));
+    if (o->to.len > 0) {
+        return true;
+    }
+    const struct yaml_node *made = stream_sink_exporter(s, options, source, a, e);
+    if (made == NULL) {
+        return false;
+    }
+    struct yaml_node *added = yaml_make_add(exporters, s->exporter, made);
+    added->key_pos = o->sink->key_pos;
+    added->key_offset = o->sink->key_offset;
+    c->exporters = exporters->node;
+    return true;
 }
 
 /* ---- sources ---- */
 
-static bool find_kind(struct stream_config *s, struct err *e)
+/* "embedded, postgresql, ..." */
+static void add_kinds(struct buf *out)
 {
-    const struct yaml_node *type = yaml_get(s->options.source, STR("type"));
+    for (size_t i = 0; source_kinds[i] != NULL; i++) {
+        buf_addf(out, "%s%s",
+                 i == 0                        ? ""
+                 : source_kinds[i + 1] == NULL ? " or "
+                                               : ", ",
+                 source_kinds[i]->name);
+    }
+}
+
+static bool err_kind(const struct yaml_node *type, struct err *e)
+{
     const char *names[32] = {NULL};
+    AUTO(buf_release) struct buf known = BUF_INIT(BUF_SMALL);
     size_t count = 0;
 
     for (; count < ARRAY_LEN(names) && source_kinds[count] != NULL; count++) {
         names[count] = source_kinds[count]->name;
     }
+    add_kinds(&known);
+    const char *near = str_nearest(type->text, names, count);
+    return yaml_err(type, e, ERR_CONFIG, "there is no source '%.*s'%s%s%s %s",
+                    STR_FMT(str_slice(type->text, 0, 60)),
+                    near != NULL ? ": did you mean '" : "; expected", near != NULL ? near : "",
+                    near != NULL ? "'? Expected" : "", buf_text(&known));
+}
+
+static bool find_kind(struct stream_config *s, struct err *e)
+{
+    const struct yaml_node *type = yaml_get(s->options.source, STR("type"));
+    AUTO(buf_release) struct buf known = BUF_INIT(BUF_SMALL);
+
+    add_kinds(&known);
     if (s->options.source == NULL) {
         s->kind = source_kind_find(STR("embedded"));
         return s->kind != NULL ||
@@ -256,22 +116,18 @@ static bool find_kind(struct stream_config *s, struct err *e)
     }
     if (type == NULL) {
         return yaml_key_err(s->options.source, e, ERR_CONFIG,
-                            "this source has no 'type'; expected one, such as 'type: postgresql'");
+                            "this source has no 'type', such as 'type: postgresql'; expected %s",
+                            buf_text(&known));
     }
     s->kind = source_kind_find(type->text);
-    if (s->kind != NULL) {
-        return true;
-    }
-    const char *near = str_nearest(type->text, names, count);
-    return yaml_err(type, e, ERR_CONFIG, "there is no source '%.*s'%s%s%s", STR_FMT(type->text),
-                    near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-                    near != NULL ? "'?" : "");
+    return s->kind != NULL || err_kind(type, e);
 }
 
 /* TELEX_EVENTS_NAME_ */
-static const char *env_prefix(struct arena *a, struct str name, const char *behind)
+const char *stream_env_prefix(struct arena *a, const char *before, struct str name,
+                              const char *behind)
 {
-    char *text = arena_text(a, arena_printf(a, "TELEX_EVENTS_%.*s_%s", STR_FMT(name), behind));
+    char *text = arena_text(a, arena_printf(a, "%s%.*s_%s", before, STR_FMT(name), behind));
 
     for (char *c = text; *c != '\0'; c++) {
         if (*c >= 'a' && *c <= 'z') {
@@ -288,10 +144,11 @@ static bool read_source(struct stream_config *s, const struct option_source *sou
 {
     struct option_source own = *source;
 
-    if (!check_mapping(s->options.source, "type: postgresql", e) || !find_kind(s, e)) {
+    if (!stream_check_mapping(s->options.source, "source", "{ type: postgresql, ... }", e) ||
+        !find_kind(s, e)) {
         return false;
     }
-    own.prefix = env_prefix(a, s->name, "SOURCE_");
+    own.prefix = stream_env_prefix(a, "TELEX_EVENTS_", s->name, "SOURCE_");
     void *config = arena_alloc0(a, 1, s->kind->options->config_size);
     if (!options_parse(s->kind->options, s->options.source, &own, a, config, e)) {
         return false;
@@ -327,6 +184,30 @@ static bool read_match(struct stream_config *s, const struct yaml_node *options,
         yaml_err_inside(node, e);
     }
     return false;
+}
+
+/* Longer than the cap the first wait would never be. */
+static bool check_backoff(const struct stream_config *s, const struct yaml_node *options,
+                          struct err *e)
+{
+    const struct stream_failure *f = &s->options.failure;
+    const struct yaml_node *section = section_of(options, "failureHandling", "failure_handling");
+    const struct yaml_node *initial = section_of(section, "initialBackoff", "initial_backoff");
+    const struct yaml_node *max = section_of(section, "maxBackoff", "max_backoff");
+    const struct yaml_node *at = initial != NULL ? initial : max;
+    AUTO(buf_release) struct buf longer = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf cap = BUF_INIT(BUF_SMALL);
+
+    if (f->initial_backoff_ns <= f->max_backoff_ns) {
+        return true;
+    }
+    buf_add_duration(&longer, f->initial_backoff_ns);
+    buf_add_duration(&cap, f->max_backoff_ns);
+    at = at != NULL ? at : s->node;
+    return yaml_err(at, e, ERR_CONFIG,
+                    "initialBackoff (%s) is longer than maxBackoff (%s%s), which no wait exceeds: "
+                    "lower the one or raise the other",
+                    buf_text(&longer), buf_text(&cap), max != NULL ? "" : " unless it is said");
 }
 
 /* An event needs a source, and so either what is written or the cluster's name. */
@@ -365,8 +246,9 @@ static bool read_stream(struct streams_config *c, const struct yaml_node *node,
     }
     struct stream_config *s = &c->items[c->count];
     struct option_source own = *source;
-    *s = (struct stream_config){.name = node->key, .node = node, .hash = hash_node(options, 0)};
-    own.prefix = env_prefix(a, s->name, "");
+    *s = (struct stream_config){
+        .name = node->key, .node = node, .section = options, .hash = hash_node(options, 0)};
+    own.prefix = stream_env_prefix(a, "TELEX_EVENTS_", s->name, "");
     if (!check_name(s, e) ||
         !options_parse(&stream_option_table, options, &own, a, &s->options, e)) {
         return false;
@@ -374,7 +256,8 @@ static bool read_stream(struct streams_config *c, const struct yaml_node *node,
     c->count++; /* from here on there may be things to release */
     return read_match(s, options, e) && read_source(s, source, a, e) &&
            transform_check(&s->options.event, yaml_get(options, STR("event")), e) &&
-           check_cluster(s, e) && find_exporter(c, s, options, source, a, exporters, e);
+           check_cluster(s, e) && check_backoff(s, options, e) &&
+           find_exporter(c, s, options, source, a, exporters, e);
 }
 
 static bool read_events(struct streams_config *c, const struct yaml_node *events,
@@ -389,9 +272,17 @@ static bool read_events(struct streams_config *c, const struct yaml_node *events
             events, e, ERR_CONFIG,
             "expected streams by name, such as 'health: { source: {...}, sink: {...} }'");
     }
+    if (yaml_get(events, STR("source")) != NULL && yaml_get(events, STR("sink")) != NULL) {
+        return yaml_key_err(events, e, ERR_CONFIG,
+                            "'events' has streams by name: put 'source', 'sink' and the rest below "
+                            "one, such as 'events: { health: { source: {...}, sink: {...} } }'");
+    }
     for (const struct yaml_node *n = events->first; n != NULL; n = n->next) {
         if (n->kind != YAML_MAPPING) {
-            return yaml_err(n, e, ERR_CONFIG, "expected the options of a stream");
+            return yaml_err(n, e, ERR_CONFIG,
+                            "expected the options of stream '%.*s', such as '{ source: {...}, "
+                            "sink: {...} }'",
+                            STR_FMT(n->key));
         }
         if (!read_stream(c, n, n, source, a, exporters, e)) {
             return false;

@@ -26,6 +26,17 @@ struct stream_backfill {
     double rate_limit; /* changes a second; 0: as fast as it goes */
 };
 
+/* What becomes of what the sink does not take; the seed's numbers. */
+struct stream_failure {
+    int64_t max_retries;
+    int64_t initial_backoff_ns;
+    int64_t max_backoff_ns;
+    double backoff_multiplier;
+    int jitter; /* as the exporters' */
+    int64_t max_age_ns;
+    int policy; /* enum refused_policy */
+};
+
 /* As a stream's section has it. */
 struct stream_options {
     bool enabled;
@@ -36,7 +47,7 @@ struct stream_options {
     struct str oidc_secret_name;
     struct str to;
     struct stream_backfill backfill;
-    const struct yaml_node *failure_handling;
+    struct stream_failure failure;
     struct transform_options event;
     struct str match;
     int64_t workers;
@@ -50,6 +61,7 @@ struct stream_options {
 struct stream_config {
     struct str name;
     const struct yaml_node *node;
+    const struct yaml_node *section; /* its options: the node, or what Helm's values come to */
     struct stream_options options;
     struct condition *match; /* NULL: all */
     const struct source_kind *kind;

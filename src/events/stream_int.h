@@ -121,6 +121,9 @@ struct event_stream {
     int64_t told_mono_ns;
     uint32_t failures; /* of the source, in a row */
     bool is_taken;     /* another has the stream now */
+    uint64_t
+        unmatched; /* changes since the start, while all of them were left out by the condition */
+    bool has_matched; /* one was not, or it was told of */
 
     struct window windows[TRACKS];
     unsigned worker_count;

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "wire/events.h"
 
-enum { AGAIN_MS = 1000 };
+enum { AGAIN_MS = 1000, ALL_LEFT_OUT = 100 };
 
 /* ---- what cannot be read ---- */
 
@@ -128,6 +128,31 @@ static bool hold(struct event_stream *s, struct intake *in)
     return true;
 }
 
+/* ---- what is left out ---- */
+
+/* A misspelt field leaves out all, and nothing else tells of it. */
+static void look_at_match(struct event_stream *s, struct intake *in,
+                          const struct transform_counts *counts)
+{
+    AUTO(buf_release) struct buf lacking = BUF_INIT(BUF_SMALL);
+    size_t n = in->changes.list.len;
+
+    s->unmatched += counts->filtered;
+    s->has_matched = s->has_matched || counts->events + counts->broken > 0;
+    if (s->has_matched || n == 0 || s->unmatched < ALL_LEFT_OUT) {
+        return;
+    }
+    s->has_matched = true; /* once is enough */
+    transform_add_lacking(s->transform, &in->changes.list.items[n - 1], &in->changes.arena,
+                          &lacking);
+    trace_warn(
+        &s->trace,
+        "`match` left out every change so far; is it as it is meant? Fields that the last change lacks are "
+        "named",
+        T_STR("stream", s->config->name), T_U64("changes", s->unmatched),
+        T_STR("match", s->config->options.match), T_STR("lacking", buf_str(&lacking)));
+}
+
 bool stream_take_in(struct event_stream *s, struct intake *in, enum track track)
 {
     struct burying burying = {s, in, true};
@@ -138,6 +163,7 @@ bool stream_take_in(struct event_stream *s, struct intake *in, enum track track)
     metric_add(s->metrics[METRIC_READ], in->changes.list.len);
     metric_add(s->metrics[METRIC_FILTERED], counts.filtered);
     metric_add(s->metrics[METRIC_BROKEN], counts.broken);
+    look_at_match(s, in, &counts);
     bool goes_on = burying.goes_on && (!s->config->options.buffer || hold(s, in));
     if (goes_on) {
         window_push(&s->windows[track], in);

@@ -1,6 +1,8 @@
 /* The options of a stream. */
 #include "events/stream_config.h"
 
+#include "export/exporter_options.h"
+
 static const char *const alias_max_age[] = {"maxAge", NULL};
 static const char *const alias_max_events[] = {"maxEvents", NULL};
 static const char *const alias_batch_size[] = {"batchSize", NULL};
@@ -61,6 +63,86 @@ static const struct option_table backfill_table = {
     .config_size = sizeof(struct stream_backfill),
 };
 
+static const char *const alias_max_retries[] = {"maxRetries", NULL};
+static const char *const alias_initial_backoff[] = {"initialBackoff", NULL};
+static const char *const alias_max_backoff[] = {"maxBackoff", NULL};
+static const char *const alias_multiplier[] = {"backoffMultiplier", NULL};
+static const char *const policies[] = {"dead_letter", "halt", "drop", NULL};
+_Static_assert(REFUSED_KEEP == 0 && REFUSED_HALT == 1 && REFUSED_DROP == 2,
+               "the choices stand in the order of the enum");
+
+#define FAILURE_AT(member) offsetof(struct stream_failure, member)
+
+/* The bounds are those of an exporter's `retry`. */
+static const struct option failure_rows[] = {
+    {.name = "max_retries",
+     .aliases = alias_max_retries,
+     .type = OPTION_INT,
+     .offset = FAILURE_AT(max_retries),
+     .fallback = "17",
+     .min = 0,
+     .max = 1e6,
+     .help = "Tries after the first one; 0: only the age ends them."},
+    {.name = "initial_backoff",
+     .aliases = alias_initial_backoff,
+     .type = OPTION_DURATION,
+     .offset = FAILURE_AT(initial_backoff_ns),
+     .fallback = "1s",
+     .min = 0.001,
+     .max = 3600,
+     .unit = "s",
+     .help = "The wait before the second try."},
+    {.name = "max_backoff",
+     .aliases = alias_max_backoff,
+     .type = OPTION_DURATION,
+     .offset = FAILURE_AT(max_backoff_ns),
+     .fallback = "5m",
+     .min = 0.001,
+     .max = 86400,
+     .unit = "s",
+     .help = "The longest wait."},
+    {.name = "backoff_multiplier",
+     .aliases = alias_multiplier,
+     .type = OPTION_DOUBLE,
+     .offset = FAILURE_AT(backoff_multiplier),
+     .fallback = "2",
+     .min = 1,
+     .max = 100,
+     .help = "Each wait is this many times the one before."},
+    {.name = "jitter",
+     .type = OPTION_ENUM,
+     .offset = FAILURE_AT(jitter),
+     .fallback = "fraction",
+     .choices = exporter_jitters,
+     .help = "`full` picks between 0 and the wait, `fraction` between half of it and all of it, "
+             "`false` takes it as it is; `true` is `full`."},
+    {.name = "max_age",
+     .aliases = alias_max_age,
+     .type = OPTION_DURATION,
+     .offset = FAILURE_AT(max_age_ns),
+     .fallback = "7d",
+     .min = 1,
+     .max = 10 * 365 * 86400.0,
+     .unit = "s",
+     .help = "An event that is tried for this long is tried no more."},
+    {.name = "policy",
+     .type = OPTION_ENUM,
+     .offset = FAILURE_AT(policy),
+     .fallback = "dead_letter",
+     .choices = policies,
+     .help = "What an event becomes that the sink refuses or that used up its tries, and what "
+             "cannot be read: `dead_letter` (on disk, with the reason), `halt` (nothing behind it "
+             "is delivered until somebody decides) or `drop` (counted and lost)."},
+};
+
+static const struct option_table failure_table = {
+    .name = "failure_handling",
+    .help = "What becomes of what the sink does not take.",
+    .options = failure_rows,
+    .count = ARRAY_LEN(failure_rows),
+    .config_size = sizeof(struct stream_failure),
+};
+
 #define AT(member) offsetof(struct stream_options, member)
 
 static const struct option rows[] = {
@@ -107,12 +189,10 @@ static const struct option rows[] = {
      .help = "What was there before the stream started for the first time."},
     {.name = "failure_handling",
      .aliases = alias_failure,
-     .type = OPTION_NODE,
-     .offset = AT(failure_handling),
-     .help =
-         "`maxRetries` (17), `initialBackoff` (1s), `maxBackoff` (5m), `backoffMultiplier` (2), `jitter`, "
-         "`maxAge` (7d), and `policy`: what an event becomes that the sink refuses or that used up its tries, "
-         "and what cannot be read: `dead_letter`, `halt` or `drop`."},
+     .type = OPTION_TABLE,
+     .offset = AT(failure),
+     .table = &failure_table,
+     .help = "What becomes of what the sink does not take."},
     {.name = "event",
      .type = OPTION_TABLE,
      .offset = AT(event),

@@ -433,6 +433,41 @@ static bool is_wanted(const struct transform *t, const struct event *ev, struct 
     return t->match == NULL || condition_holds(t->match, &view);
 }
 
+struct lacking {
+    struct looked_at look;
+    struct buf *out;
+};
+
+static void add_if_lacking(void *arg, enum field_scope scope, struct str name, size_t at)
+{
+    const struct lacking *l = arg;
+    struct field_value value;
+
+    (void)at;
+    if (!find_field(&l->look, scope, name, &value)) {
+        buf_addf(l->out, "%s%.*s", l->out->len > 0 ? ", " : "", STR_FMT(name));
+    }
+}
+
+void transform_add_lacking(struct transform *t, const struct change *ch, struct arena *a,
+                           struct buf *out)
+{
+    struct draft d = {.record = STR(""), .facts = {.node = STR(""), .trace = STR("")}};
+    struct event ev = {0};
+    struct err ignored = ERR_INIT;
+    struct lacking l = {{t, &ev, &d, a}, out};
+
+    if (t->match == NULL || !find_record(t, ch, a, &d, &ignored)) {
+        return;
+    }
+    if (ch->form == CHANGE_EVENT) {
+        ev = *ch->event;
+    } else if (!make_event(t, ch, &d, a, &ev, &ignored)) {
+        return;
+    }
+    condition_each_field(t->match, add_if_lacking, &l);
+}
+
 /* ---- intakes ---- */
 
 static bool transform_one(struct transform *t, const struct change *ch, struct arena *a,

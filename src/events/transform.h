@@ -78,6 +78,10 @@ void transform_free(struct transform *t); /* NULL is fine */
 void transform_intake(struct transform *t, struct intake *in, struct transform_counts *counts,
                       void (*fault)(void *arg, const struct transform_fault *fault), void *arg);
 
+/* Appends the names of the fields that the condition looks at and the change lacks: "a, b". */
+void transform_add_lacking(struct transform *t, const struct change *ch, struct arena *a,
+                           struct buf *out);
+
 /* A row as a JSON object, appended. */
 void transform_print_row(const struct change *row, struct buf *out);
 

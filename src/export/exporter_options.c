@@ -2,7 +2,7 @@
 
 const char *const exporter_alias_retry[] = {"retry_config", NULL};
 
-static const char *const jitters[] = {"full", "fraction", "false", "true", NULL};
+const char *const exporter_jitters[] = {"full", "fraction", "false", "true", NULL};
 static const char *const strategies[] = {"exponential", "linear", "constant", NULL};
 static const char *const alias_initial[] = {"initial_delay_seconds", NULL};
 static const char *const alias_max[] = {"max_delay_seconds", "max_backoff_seconds", NULL};
@@ -49,7 +49,7 @@ static const struct option retry_rows[] = {
      .type = OPTION_ENUM,
      .offset = offsetof(struct exporter_retry, backoff.jitter),
      .fallback = "fraction",
-     .choices = jitters,
+     .choices = exporter_jitters,
      .help =
          "`full` picks between 0 and the delay, `fraction` between half of it and all of it, `false` takes it "
          "as it is; `true` is `full`."},

@@ -101,6 +101,7 @@ extern const struct option_table exporter_dead_letter_options;
 extern const struct option_table exporter_debug_options;
 extern const char *const exporter_alias_recovery[];
 extern const char *const exporter_alias_retry[];
+extern const char *const exporter_jitters[];
 extern const char *const exporter_fsyncs[];
 extern const char *const exporter_overflows[];
 extern const char *const exporter_drop_oldest[];

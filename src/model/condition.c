@@ -184,6 +184,49 @@ bool condition_only_uses(const struct condition *c,
     return only_uses(c->root, &(struct asker){is_static, arg});
 }
 
+/* ---- its fields ---- */
+
+struct teller {
+    const struct condition *condition;
+    void (*tell)(void *arg, enum field_scope scope, struct str name, size_t at);
+    void *arg;
+};
+
+/* A name in quotes that held escapes stands elsewhere: its comparison has the place. */
+static void tell_operand(const struct teller *t, const struct condition_node *node,
+                         const struct operand *o)
+{
+    struct str text = t->condition->text;
+    const char *at = o->text.ptr;
+
+    if (o->kind == OPERAND_FIELD) {
+        bool is_inside = at >= text.ptr && at <= text.ptr + text.len;
+        t->tell(t->arg, o->scope, o->text,
+                (size_t)((is_inside ? at : node->source.ptr) - text.ptr));
+    }
+}
+
+static void tell_node(const struct teller *t, const struct condition_node *node)
+{
+    if (node->kind == NODE_COMPARE || node->kind == NODE_MATCH) {
+        tell_operand(t, node, &node->x);
+    }
+    if (node->kind == NODE_COMPARE) {
+        tell_operand(t, node, &node->y);
+    }
+    for (const struct condition_node *child = node->first; child != NULL; child = child->next) {
+        tell_node(t, child);
+    }
+}
+
+void condition_each_field(const struct condition *c,
+                          void (*tell)(void *arg, enum field_scope scope, struct str name,
+                                       size_t at),
+                          void *arg)
+{
+    tell_node(&(struct teller){c, tell, arg}, c->root);
+}
+
 /* ---- what is the same for every value ---- */
 
 /* A record of which one field is known. */

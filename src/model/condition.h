@@ -7,7 +7,8 @@
  * name: kind, then labels, annotations and record fields by their name; labels.NAME and annotations.NAME
  * (or labels["any name"]) say which; a field that a record lacks is the empty string. Two texts compare
  * byte by byte. Comparing text with a number reads the text as a number; when it is none, every comparison
- * but != is false. Types that can never compare are compile errors with position.
+ * but != is false. Types that can never compare are compile errors with position. A flag is the text "true" or
+ * "false", and `isFatal == true` compares with that text.
  *
  * Ownership: compiled once into its own memory; immutable. Threads: any may evaluate. Limits:
  * CONDITION_TEXT_MAX bytes, depth CONDITION_DEPTH_MAX; regular expressions match whole values and are
@@ -58,6 +59,12 @@ bool condition_only_uses(const struct condition *c,
                          bool (*is_static)(const void *arg, enum field_scope scope,
                                            struct str name),
                          const void *arg);
+
+/* Tells of each field that it looks at, as often as it stands there, and at which byte of the text. */
+void condition_each_field(const struct condition *c,
+                          void (*tell)(void *arg, enum field_scope scope, struct str name,
+                                       size_t at),
+                          void *arg);
 
 /*
  * Does every comparison of the field <name> with a constant depend on which of <values> (NULL-terminated) the

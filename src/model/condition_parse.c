@@ -124,10 +124,25 @@ static bool check_types(struct parser *p, const char *start, const struct condit
                           "a text and a number never compare: one of them must be a field");
 }
 
+/* `isFatal == true` means the text that a flag is. */
+static bool parse_compared(struct parser *p, struct condition_node *node)
+{
+    bool is_flag = p->token.kind == TOKEN_TRUE || p->token.kind == TOKEN_FALSE;
+    bool is_equality =
+        node->accepts == CMP_EQUAL || node->accepts == (CMP_LESS | CMP_GREATER | CMP_UNORDERED);
+
+    if (!is_flag || !is_equality || node->x.kind != OPERAND_FIELD) {
+        return parse_operand(p, &node->y);
+    }
+    node->y = (struct operand){.kind = OPERAND_TEXT,
+                               .text = p->token.kind == TOKEN_TRUE ? STR("true") : STR("false")};
+    return advance(p);
+}
+
 static bool parse_compare(struct parser *p, const char *start, struct condition_node *node)
 {
     node->accepts = p->token.accepts;
-    return advance(p) && parse_operand(p, &node->y) && check_types(p, start, node);
+    return advance(p) && parse_compared(p, node) && check_types(p, start, node);
 }
 
 static bool parse_match(struct parser *p, struct condition_node *node)

@@ -91,6 +91,26 @@ def test_health_events_in_each_mode(start_telex, start_sink, mode):
     assert status(program)["ready"] and status(program)["sink"]["delivered"] == 50
 
 
+def test_a_match_that_leaves_out_everything_is_told(start_telex, start_sink):
+    sink = start_sink()
+    program = start_telex(stream(sink, match="isFatal == true and node_name == 'n1'"))
+    give(program, [health(i) for i in range(150)])
+    wait_done(program, 150)
+    told = [line for line in program.process.log().splitlines() if "left out every change" in line]
+    assert len(told) == 1 and "node_name" in told[0].split("lacking")[1] and "isFatal" not in told[0].split("lacking")[1]
+    give(program, [health(i) for i in range(200, 400)])
+    wait_done(program, 350)
+    assert program.process.log().count("left out every change") == 1 and sink.ids() == []
+
+
+def test_a_match_with_a_flag(start_telex, start_sink):
+    sink = start_sink()
+    program = start_telex(stream(sink, match="isFatal == true"))
+    give(program, [health(i, isFatal=i % 2 == 0) for i in range(200)])
+    wait_done(program, 200)
+    assert len(sink.ids()) == 100 and "left out every change" not in program.process.log()
+
+
 def test_the_helm_section_as_it_is(start_telex, start_sink, start_webhook, tmp_path):
     sink = start_sink(token="t0k")
     issuer = start_webhook()

@@ -638,5 +638,6 @@ const struct source_kind source_file = {
         "Lines of JSON of a file that grows and is rotated, or of standard input: objects, or CloudEvents.",
     .example = "type: file\npath: /var/log/app/events.jsonl\n",
     .options = &option_table,
+    .age_option = "time_field",
     .open = file_open,
 };

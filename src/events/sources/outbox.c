@@ -692,6 +692,7 @@ const struct source_kind source_outbox = {
                "connection_string: postgresql://telex@db.example.com/shop?sslmode=verify-full\n"
                "table: outbox\n",
     .options = &outbox_option_table,
+    .age_option = "time_column",
     .check = outbox_check,
     .claim = claim,
     .open = open_source,

@@ -198,7 +198,7 @@ static bool check(const void *config, const struct yaml_node *node, struct err *
     }
     if (c->tables.count == 0 && (c->publication.len == 0 || c->create_publication)) {
         return fail_at(node, "tables", e,
-                       "no tables are named; without them a publication must be, with "
+                       "'tables' names none; without it a publication must be, with "
                        "create_publication: false");
     }
     if (c->tables.count > PG_TABLES_MAX) {
@@ -419,6 +419,7 @@ const struct source_kind source_postgresql = {
                "connection_string: postgresql://telex@db.example.com/cluster?sslmode=verify-full\n"
                "table: health_events\n",
     .options = &option_table,
+    .age_option = "time_column",
     .check = check,
     .leave = postgresql_leave,
     .claim = postgresql_claim,

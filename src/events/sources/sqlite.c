@@ -518,5 +518,6 @@ const struct source_kind source_sqlite = {
     .example =
         "type: sqlite\npath: /var/lib/app/app.db\ntable: health_events\ntime_column: created_at\n",
     .options = &option_table,
+    .age_option = "time_column",
     .open = sqlite_open,
 };

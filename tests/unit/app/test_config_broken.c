@@ -93,7 +93,7 @@ static const struct {
      "t.yaml:5:33: exporter 'z': timeout: 'never' is no duration: expected a number and a unit, like 30s, 5m or 1h30m, or seconds\n"
      "      z: { type: influxdb, timeout: never, database: d }\n"
      "                                    ^~~~~\n"
-     "t.yaml:5:3: exporter 'z': exporter influxdb needs 'url': add it here, or set TELEX_EXPORTER_Z_URL\n"
+     "t.yaml:5:3: exporter 'z': exporter influxdb needs 'url' (or 'endpoint'): add it here, or set TELEX_EXPORTER_Z_URL\n"
      "      z: { type: influxdb, timeout: never, database: d }\n"
      "      ^\n"},
     {"exporters:\n"
@@ -132,7 +132,7 @@ static const struct {
      "    datasource: { type: graphite2, url: 'http://a' }\n"
      "                        ^~~~~~~~~\n"},
     {"datasource: { }\n",
-     "t.yaml:1:1: datasource prometheus needs 'url': add it here, or set TELEX_DATASOURCE_URL\n"
+     "t.yaml:1:1: datasource prometheus needs 'url' (or 'endpoint'): add it here, or set TELEX_DATASOURCE_URL\n"
      "    datasource: { }\n"
      "    ^~~~~~~~~~\n"},
     {"datasource: { url: 'ftp://a' }\n",
@@ -203,7 +203,7 @@ static const struct {
      "    exporters: { hook: { type: teleporter } }\n"
      "                               ^~~~~~~~~~\n"},
     {"exporters: { hook: { type: webhook } }\n",
-     "t.yaml:1:14: exporter 'hook': exporter webhook needs 'url': add it here, or set TELEX_EXPORTER_HOOK_URL\n"
+     "t.yaml:1:14: exporter 'hook': exporter webhook needs 'url' (or 'endpoint'): add it here, or set TELEX_EXPORTER_HOOK_URL\n"
      "    exporters: { hook: { type: webhook } }\n"
      "                 ^~~~\n"},
     {"exporters: { hook: { type: webhook, urll: 'http://a' } }\n",
@@ -327,7 +327,7 @@ static const struct {
      "  c: { type: webhok }\n"
      "routes:\n"
      "- { to: [ nowhere ] }\n",
-     "t.yaml:2:3: exporter 'a': exporter webhook needs 'url': add it here, or set TELEX_EXPORTER_A_URL\n"
+     "t.yaml:2:3: exporter 'a': exporter webhook needs 'url' (or 'endpoint'): add it here, or set TELEX_EXPORTER_A_URL\n"
      "      a: { type: webhook }\n"
      "      ^\n"
      "t.yaml:4:14: unknown exporter type 'webhok'; did you mean 'webhook'?\n"

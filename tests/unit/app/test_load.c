@@ -41,14 +41,15 @@ static const struct {
      "exporters: { h: { type: http, url: 'http://127.0.0.1:9', payload: '{{ .alert_name }}' } }\n",
      NULL, ""},
     {PROM HOOK, RULE("export_datastore: webhook"), ""},
-    {"exporters: { db: { type: sqlite, path: t.db } }\n"
+    {"receive: { events: true }\n"
+     "exporters: { db: { type: sqlite, path: t.db } }\n"
      "events:\n"
      "  a: { metadata: { cluster: c }, to: db }\n"
      "  b: { metadata: { cluster: c }, to: db, buffer: true }\n"
      "  c: { metadata: { cluster: c }, to: db, enabled: false }\n"
      "  d: { metadata: { cluster: c }, sink: { endpoint: 'http://127.0.0.1:9' } }\n",
      NULL,
-     "warning: t.yaml:3:34: stream 'a' writes rows at least once: after a kill some are there twice; with `buffer: true` "
+     "warning: t.yaml:4:34: stream 'a' writes rows at least once: after a kill some are there twice; with `buffer: true` "
      "rows and position are one transaction, and each row is there once\n"
      "      a: { metadata: { cluster: c }, to: db }\n"
      "                                     ^~\n"},

@@ -24,6 +24,7 @@ static const struct transform_options usual = {
 struct result {
     char text[4096]; /* of each event a line; "fault: WHY" */
     struct transform_counts counts;
+    char lacking[256]; /* of the condition's fields, the last change */
 };
 
 static void note_fault(void *arg, const struct transform_fault *f)
@@ -54,6 +55,10 @@ static struct result transform(const struct transform_options *options, const ch
     config.stream = STR("health");
     assert_true(transform_new(&config, &t, &e));
     transform_intake(t, in, &r.counts, note_fault, &r);
+    AUTO(buf_release) struct buf lacking = BUF_INIT(BUF_SMALL);
+    size_t n = in->changes.list.len;
+    transform_add_lacking(t, &in->changes.list.items[n - 1], &in->changes.arena, &lacking);
+    (void)snprintf(r.lacking, sizeof(r.lacking), "%s", buf_text(&lacking));
     const struct events *events = NULL;
     if (in->events != NULL) {
         assert_true(batch_events(in->events, &events, &e));
@@ -287,14 +292,17 @@ static void test_filter(void **state)
     static const struct {
         const char *match;
         bool holds;
+        const char *lacking;
     } cases[] = {
-        {"isFatal == \"true\" and nodeName =~ \"gpu-.*\"", true},
-        {"isFatal == \"false\"", false},
-        {"recommendedAction > 1", true},
-        {"region == \"us-west-2\"", true},
-        {"kind == \"event\" and type == \"com.nvidia.nvsentinel.health.v1\"", true},
-        {"partitionkey == \"other\"", false},
-        {"nothing == \"\"", true},
+        {"isFatal == true", true, ""},
+        {"isFatl == true and nodename == 'a' or region == cluster", false, "isFatl, nodename"},
+        {"isFatal == \"true\" and nodeName =~ \"gpu-.*\"", true, ""},
+        {"isFatal == \"false\"", false, ""},
+        {"recommendedAction > 1", true, ""},
+        {"region == \"us-west-2\"", true, ""},
+        {"kind == \"event\" and type == \"com.nvidia.nvsentinel.health.v1\"", true, ""},
+        {"partitionkey == \"other\"", false, ""},
+        {"nothing == \"\"", true, "nothing"},
     };
 
     (void)state;
@@ -302,6 +310,7 @@ static void test_filter(void **state)
         struct result r = transform(&usual, cases[i].match, document(seed_record));
         assert_int_equal(r.counts.events, cases[i].holds);
         assert_int_equal(r.counts.filtered, !cases[i].holds);
+        assert_string_equal(r.lacking, cases[i].lacking);
     }
 }
 

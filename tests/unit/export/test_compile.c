@@ -146,10 +146,10 @@ static const struct {
     {"  x: { type: buffer, exporter: { type: fiel, output_directory: o } }\n",
      "2:40: exporter 'x': unknown exporter type 'fiel'; did you mean 'file'?"},
     {"  x: { type: buffer, exporter: { type: webhook } }\n",
-     "2:22: exporter 'x': exporter 'x': exporter webhook needs 'url': add it here, or set "
+     "2:22: exporter 'x': exporter 'x': exporter webhook needs 'url' (or 'endpoint'): add it here, or set "
      "TELEX_EXPORTER_X_EXPORTER_URL"},
     {"  x: { type: multi, exporters: [{ type: webhook }] }\n",
-     "2:33: exporter 'x': exporter 'x/webhook': exporter webhook needs 'url': add it here, or set "
+     "2:33: exporter 'x': exporter 'x/webhook': exporter webhook needs 'url' (or 'endpoint'): add it here, or set "
      "TELEX_EXPORTER_X_WEBHOOK_URL"},
     {"  x: { type: multi, exporters: [] }\n", "2:32: exporter 'x': expected at least one exporter"},
     {"  x: { type: multi, exporters: [''] }\n",

@@ -226,7 +226,7 @@ static const struct {
     {"exporters:\n  a: { type: file }\n", "t.yaml:2:3: exporter 'a': exporter file needs "
                                           "'output_directory': add it here"},
     {"exporters:\n  a: { type: webhook }\n",
-     "t.yaml:2:3: exporter 'a': exporter webhook needs 'url': add it here, or set "
+     "t.yaml:2:3: exporter 'a': exporter webhook needs 'url' (or 'endpoint'): add it here, or set "
      "TELEX_EXPORTER_A_URL"},
     {"exporters:\n  a: { type: webhook, url: 'ftp://h' }\n", "t.yaml:2:28: exporter 'a': url: "},
     {"exporters:\n  a: { type: webhook, uri: 'http://h' }\n",

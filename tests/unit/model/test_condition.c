@@ -18,6 +18,7 @@ static const struct {
 } fields[] = {
     {FIELD_ANY, "kind", "alert", 0},
     {FIELD_ANY, "value", NULL, 85.4},
+    {FIELD_ANY, "flag", "true", 0},
     {FIELD_LABEL, "severity", "critical", 0},
     {FIELD_LABEL, "code", "500", 0},
     {FIELD_LABEL, "and", "word", 0},
@@ -124,6 +125,26 @@ static void test_holds(void **state)
         if (condition_holds(c, &record) != rows[i].holds) {
             fail_msg("%s is not %s", rows[i].text, rows[i].holds ? "true" : "false");
         }
+        condition_free(c);
+    }
+}
+
+/* A flag is a text, which need not be written as one. */
+static void test_flags(void **state)
+{
+    static const struct {
+        const char *text;
+        bool holds;
+    } rows[] = {
+        {"flag == true", true},
+        {"flag != FALSE", true},
+        {"flag == false or severity == true", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct condition *c = compile(rows[i].text);
+        assert_int_equal(condition_holds(c, &record), rows[i].holds);
         condition_free(c);
     }
 }
@@ -266,6 +287,23 @@ static void test_only_uses(void **state)
     }
 }
 
+static void tell_field(void *arg, enum field_scope scope, struct str name, size_t at)
+{
+    buf_addf(arg, "%.*s/%d@%zu ", STR_FMT(name), (int)scope, at);
+}
+
+static void test_each_field(void **state)
+{
+    (void)state;
+    AUTO(buf_release) struct buf out = BUF_INIT(BUF_UNLIMITED);
+    struct condition *c =
+        compile("not (a == \"x\" and labels.b =~ \"y\") or 5 < labels[\"c d\"] or e == f");
+
+    condition_each_field(c, tell_field, &out);
+    assert_string_equal(buf_text(&out), "a/0@5 b/1@25 c d/1@38 e/0@59 f/0@64 ");
+    condition_free(c);
+}
+
 /* What is the same for each value of a field was not meant. */
 static void test_check_field(void **state)
 {
@@ -303,11 +341,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_holds),
+        cmocka_unit_test(test_flags),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_bad_regex_points_at_it),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_long_chain),
         cmocka_unit_test(test_only_uses),
+        cmocka_unit_test(test_each_field),
         cmocka_unit_test(test_check_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
