@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "cli/events.h"
+#include "cli/events_rejects.h"
 #include "cli/place.h"
 #include "wire/event_json.h"
 
@@ -21,7 +22,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 1 << 20, TEXT_MAX = 512 << 20, ROW_MS = 60000 };
+enum {
+    READ_BYTES = 1 << 20,
+    TEXT_MAX = 512 << 20,
+    ROW_MS = 60000,
+    SOME_SKIPPED = 3, /* the exit status: all but bad lines are on disk */
+};
 
 struct values {
     const char *config;
@@ -29,6 +35,8 @@ struct values {
     const char *source;
     const char *id;
     const char *subject;
+    const char *rejects;
+    bool skip_bad;
 };
 
 struct job {
@@ -41,6 +49,9 @@ struct job {
     struct buf text; /* read and not appended */
     uint32_t line;   /* lines that were appended */
     bool is_whole;   /* nothing is appended before the end */
+    bool skips_bad;  /* each line stands alone, and what is no event is left out */
+    struct str path;
+    struct rejects rejects;
     uint64_t fresh;
     uint64_t known;
 };
@@ -70,6 +81,24 @@ static uint32_t lines_of(struct str text)
     return lines;
 }
 
+/* What stands in the lines before <line>, as far as these are events alone. */
+static void append_before(struct job *job, struct str text, uint32_t line)
+{
+    AUTO(arena_release) struct arena a;
+    struct events events = {0};
+    struct err ignored = ERR_INIT;
+    size_t len = 0;
+
+    while (line > 1 && len < text.len) {
+        line -= text.ptr[len++] == '\n';
+    }
+    arena_init(&a, ARENA_UNLIMITED);
+    if (!job->is_whole && line <= 1 && len > 0 &&
+        event_json_read(str_slice(text, 0, len), &job->names, &a, &events, &ignored)) {
+        (void)append_events(job, &events, &ignored); /* the error that is told is the line's */
+    }
+}
+
 static bool append_text(struct job *job, struct str text, struct err *e)
 {
     AUTO(arena_release) struct arena a;
@@ -77,11 +106,88 @@ static bool append_text(struct job *job, struct str text, struct err *e)
 
     arena_init(&a, ARENA_UNLIMITED);
     if (!event_json_read(text, &job->names, &a, &events, e)) {
+        append_before(job, text, e->pos.line);
         e->pos.line += e->pos.line > 0 ? job->line : 0;
         return false;
     }
     job->line += lines_of(text);
     return append_events(job, &events, e);
+}
+
+/* ---- lines of which some may be bad ---- */
+
+static bool is_readable(struct job *job, struct str text, struct err *e)
+{
+    AUTO(arena_release) struct arena a;
+    struct events events = {0};
+
+    arena_init(&a, ARENA_UNLIMITED);
+    return event_json_read(text, &job->names, &a, &events, e);
+}
+
+/* Which event of the line it is is no news. */
+static void forget_number(struct err *why)
+{
+    static const char number[] = "event 1 ";
+    struct str message = str_of(why->message);
+
+    why->context[0] = '\0';
+    if (str_starts(message, str_of(number))) {
+        memmove(why->message, why->message + strlen(number), message.len - strlen(number) + 1);
+    }
+}
+
+static bool reject(struct job *job, struct str line, struct err *why, struct err *e)
+{
+    forget_number(why);
+    why->pos.line = job->line + 1;
+    (void)err_in_file(why, job->path);
+    if (!rejects_add(&job->rejects, line, why, e)) {
+        return false;
+    }
+    job->line++;
+    return true;
+}
+
+static struct str first_line(struct str text)
+{
+    size_t end = str_find_byte(text, '\n');
+
+    return str_slice(text, 0, end < text.len ? end + 1 : end);
+}
+
+/* Appends the lines up to the first bad one, which is left out; *ret_rest is what stands behind it. */
+static bool append_to_bad(struct job *job, struct str text, struct str *ret_rest, struct err *e)
+{
+    struct str rest = text;
+    struct str line = STR("");
+    struct err why = ERR_INIT;
+    bool is_bad = false;
+
+    while (rest.len > 0 && !is_bad) {
+        line = first_line(rest);
+        is_bad = str_trim(line).len > 0 && !is_readable(job, line, &why);
+        rest = str_slice(rest, line.len, rest.len);
+    }
+    struct str good = str_slice(text, 0, text.len - rest.len - (is_bad ? line.len : 0));
+    *ret_rest = rest;
+    return (good.len == 0 || append_text(job, good, e)) && (!is_bad || reject(job, line, &why, e));
+}
+
+/* As append_text(), but without what is no event. Most texts have no bad line and are read once. */
+static bool append_good(struct job *job, struct str text, struct err *e)
+{
+    struct err ignored = ERR_INIT;
+
+    if (!job->skips_bad || is_readable(job, text, &ignored)) {
+        return append_text(job, text, e);
+    }
+    while (text.len > 0) {
+        if (!append_to_bad(job, text, &text, e)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Is the first line an object of its own? */
@@ -108,11 +214,11 @@ static bool append_lines(struct job *job, struct err *e)
     if (str_trim(lines).len == 0) {
         return true;
     }
-    job->is_whole = job->is_whole || (job->line == 0 && !is_by_lines(lines));
+    job->is_whole = job->is_whole || (job->line == 0 && !job->skips_bad && !is_by_lines(lines));
     if (job->is_whole) {
         return true;
     }
-    if (!append_text(job, lines, e)) {
+    if (!append_good(job, lines, e)) {
         return false;
     }
     size_t left = text.len - len;
@@ -150,7 +256,7 @@ static bool append_all(struct job *job, struct err *e)
             return false;
         }
     }
-    return str_trim(buf_str(&job->text)).len == 0 || append_text(job, buf_str(&job->text), e);
+    return str_trim(buf_str(&job->text)).len == 0 || append_good(job, buf_str(&job->text), e);
 }
 
 static bool open_input(struct job *job, const char *path, struct err *e)
@@ -186,6 +292,7 @@ static void set_names(struct job *job, const struct values *v)
         .time_ns = clock_wall_ns(clock_system()),
     };
     job->is_whole = v->id != NULL; /* numbered through */
+    job->skips_bad = v->skip_bad || v->rejects != NULL;
 }
 
 static void job_end(struct job *job)
@@ -200,7 +307,27 @@ static void job_end(struct job *job)
     if (job->fd > STDIN_FILENO) {
         (void)close(job->fd);
     }
+    if (job->rejects.fd >= 0) {
+        (void)close(job->rejects.fd);
+    }
     mem_free(job);
+}
+
+/* How it ended, and how many were what. */
+static bool tell(struct job *job, bool ok, struct err *e)
+{
+    struct err rejects = ERR_INIT;
+    bool is_kept = rejects_end(&job->rejects, &rejects);
+
+    fprintf(stderr, "%" PRIu64 " new, %" PRIu64 " known already", job->fresh, job->known);
+    if (job->skips_bad) {
+        fprintf(stderr, ", %" PRIu64 " bad", job->rejects.count);
+    }
+    fprintf(stderr, "\n");
+    if (ok && !is_kept) {
+        *e = rejects;
+    }
+    return ok && is_kept;
 }
 
 static int append(const struct values *values, const char *path)
@@ -209,18 +336,21 @@ static int append(const struct values *values, const char *path)
     struct err e = ERR_INIT;
 
     job->fd = -1;
+    job->rejects.fd = -1;
+    job->path = str_of(path);
     job->text = BUF_INIT(TEXT_MAX);
-    bool ok = open_input(job, path, &e) && place_enter(values->config, &job->place, &e) &&
-              open_table(job, &e);
+    bool ok = open_input(job, path, &e) && rejects_open(&job->rejects, values->rejects, &e) &&
+              place_enter(values->config, &job->place, &e) && open_table(job, &e);
     if (ok) {
         set_names(job, values);
         ok = append_all(job, &e);
         if (!ok) {
-            (void)err_in_file(&e, str_of(path));
+            (void)err_in_file(&e, job->path);
         }
-        fprintf(stderr, "%" PRIu64 " new, %" PRIu64 " known already\n", job->fresh, job->known);
+        ok = tell(job, ok, &e);
     }
-    int status = ok ? CLI_OK : cli_fail(&job->place, &e);
+    bool is_all = job->rejects.count == 0;
+    int status = !ok ? cli_fail(&job->place, &e) : is_all ? CLI_OK : SOME_SKIPPED;
     job_end(job);
     return status;
 }
@@ -236,6 +366,12 @@ static int run(const struct cli_command *command, int argc, char **argv)
     }
     if (first + 1 < argc) {
         return cli_usage_error(command, "expected one file, or - for standard input");
+    }
+    if (values.id != NULL && (values.skip_bad || values.rejects != NULL)) {
+        return cli_usage_error(
+            command,
+            "--id counts the events of the whole text, and a bad line would shift it: with "
+            "--skip-bad and --rejects leave --id out");
     }
     return append(&values, first < argc ? argv[first] : "-");
 }
@@ -263,6 +399,15 @@ static const struct cli_option options[] = {
      .value = "TEXT",
      .offset = offsetof(struct values, subject),
      .help = "Subject of plain objects."},
+    {.name = "skip-bad",
+     .offset = offsetof(struct values, skip_bad),
+     .help =
+         "Leave out lines that are no events, with their numbers and reasons on standard error; the text is JSON "
+         "lines then."},
+    {.name = "rejects",
+     .value = "FILE",
+     .offset = offsetof(struct values, rejects),
+     .help = "The same, and add these lines to FILE as they are, to be mended and appended later."},
 };
 
 const struct cli_command command_events_append = {
@@ -274,8 +419,10 @@ const struct cli_command command_events_append = {
         "while Telex runs, and it need not take events over HTTP. The text is a JSON object, an array of objects, or an object on "
         "each line, from a file or standard input; what has a member `specversion` is a CloudEvent, any other object becomes the "
         "data of one. JSON lines are appended as they are read. An event whose source and id are in the table already is not "
-        "appended again, so a file may be given twice: with how many were new and how many known it ends.\n\n"
-        "Exit status: 0 when all are on disk, 1 when not (what is counted is), 2 when the command line is wrong.",
+        "appended again, so a file may be given twice: with how many were new and how many known it ends. That is also how one goes on after an interruption.\n\n"
+        "The first bad line ends it, with all before it on disk, unless --skip-bad or --rejects is said.\n\n"
+        "Exit status: 0 when all are on disk, 1 when not (what is counted is), 2 when the command line is wrong, 3 when all but "
+        "bad lines are.",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .run = run,

@@ -125,6 +125,32 @@ def test_append_while_it_runs(start_telex):
     assert news(post(program, {"plain": 1}, "application/json", "?source=/me"))[1] == 1
 
 
+def test_append_passes_over_bad_lines(start_telex):
+    program = start_telex({})
+    lines = [f'{{"n": {i}}}' for i in range(60000)]  # more than is read at once
+    bad = {7: '{"b" 2}', 20000: "nothing", 59990: '{"specversion": "1.0", "id": "", "source": "/s", "type": "t"}',
+           **{30000 + i: "[1" for i in range(20)}}
+    for i, line in bad.items():
+        lines[i] = line
+    text = "\n".join(lines) + '\n\n{"end":'
+    done = append(program, text)
+    assert done.returncode == 1 and "-:8:" in done.stderr and "7 new, 0 known already" in done.stderr
+    kept = program.folder / "rejects.jsonl"
+    done = append(program, text, "--rejects", str(kept))
+    assert done.returncode == 3 and f"{60000 - len(bad) - 7} new, 7 known already, {len(bad) + 1} bad" in done.stderr
+    assert "skipped: -:8:6: expected ':'" in done.stderr and "skipped: -:20001:1: is no JSON object" in done.stderr
+    assert done.stderr.count("skipped: ") == 11 and f"skipped: {len(bad) + 1 - 10} more" in done.stderr
+    assert kept.read_text().splitlines() == [bad[i] for i in sorted(bad)] + ['{"end":']
+    assert len(rows(program)) == 60000 - len(bad)
+    kept.write_text(kept.read_text().replace('{"b" 2}', '{"b": 2}'))
+    done = append(program, kept.read_text(), "--skip-bad")
+    assert done.returncode == 3 and f"1 new, 0 known already, {len(bad)} bad" in done.stderr
+    done = append(program, '{"b": 2}\n', "--skip-bad")
+    assert done.returncode == 0 and "0 new, 1 known already, 0 bad" in done.stderr
+    assert append(program, "{}", "--skip-bad", "--id", "x").returncode == 2
+    assert append(program, "{}", "--rejects", "/nowhere/at/all").returncode == 1
+
+
 def test_check_says_what_goes_nowhere(tmp_path):
     path = tmp_path / "telex.yaml"
     stream = "events: { mine: { source: { type: embedded }, metadata: { cluster: c }, sink: { endpoint: 'http://127.0.0.1:9' } } }\n"
