@@ -17,6 +17,11 @@
 #include <errno.h>
 #include <unistd.h>
 
+/* Places that do not answer hold up a load so long together, and then this much each where rules of them are kept: the thread
+ * that loads has other things to do, and the jobs go on asking. */
+#define PATIENCE_NS (5 * NS_PER_S)
+enum { IMPATIENT_MS = 1000 };
+
 /* Of one place. */
 struct loaded_place {
     struct str place;
@@ -31,6 +36,7 @@ struct rule_sources {
     struct buf input; /* what stood on standard input */
     struct env env;   /* of fetches at a load */
     const struct config *config;
+    int64_t waited_ns;  /* for places that failed, in this load */
     struct arena arena; /* names of places */
     struct lock lock;
     VEC(struct loaded_place) loaded GUARDED_BY(lock);
@@ -195,7 +201,7 @@ static bool fetch_place(struct rule_sources *s, struct str place, const struct r
                         struct err *e)
 {
     const struct rule_server *server = rule_servers_find(&s->config->rule_servers, place);
-    struct wait wait = {DEADLINE_NEVER, NULL};
+    int64_t began_ns = clock_mono_ns(s->env.clock);
     struct rule_bundle kept;
     struct rule_bundle fetched;
 
@@ -203,7 +209,11 @@ static bool fetch_place(struct rule_sources *s, struct str place, const struct r
     rule_bundle_init(&fetched);
     rule_sources_load_kept(s, s->config, place, &kept);
     bool has_kept = kept.files.len > 0;
+    bool is_hurried = has_kept && s->waited_ns >= PATIENCE_NS;
+    struct wait wait = {is_hurried ? clock_deadline_ms(s->env.clock, IMPATIENT_MS) : DEADLINE_NEVER,
+                        NULL};
     bool ok = rule_fetch(&s->env, server, place, &kept, wait, &fetched, e);
+    s->waited_ns += ok ? 0 : clock_mono_ns(s->env.clock) - began_ns;
     if (ok) {
         keep(s, &kept, &fetched, place, to);
     } else if (has_kept) {
@@ -242,5 +252,6 @@ static bool fetch(void *arg, struct str place, const struct rule_receiver *to, s
 struct rule_fetcher rule_sources_fetcher(struct rule_sources *s, const struct config *c)
 {
     s->config = c;
+    s->waited_ns = 0;
     return (struct rule_fetcher){.takes = takes, .fetch = fetch, .arg = s};
 }

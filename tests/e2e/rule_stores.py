@@ -4,6 +4,7 @@ import base64
 import datetime
 import hashlib
 import hmac
+import threading
 import urllib.parse
 import xml.sax.saxutils
 
@@ -11,15 +12,18 @@ from fakes import Answer, Fake
 
 
 class RuleServer(Fake):
-    """`files` maps paths to texts. Basic authentication where `user` is set; ETags by content."""
+    """`files` maps paths to texts. Basic authentication where `user` is set; ETags by content. Answers wait for `goes_on`."""
 
     def __init__(self, port=None, user=None):
         super().__init__(port)
         self.files = {}
         self.user = user
         self.answered = []
+        self.goes_on = threading.Event()
+        self.goes_on.set()
 
     def answer(self, request):
+        self.goes_on.wait(60)
         answer = self._answer(request)
         self.answered.append(answer.status)
         return answer

@@ -1,6 +1,7 @@
 """Rules from elsewhere: a web server, a store that speaks S3, standard input, a folder."""
 
 import subprocess
+import time
 
 import pytest
 import yaml
@@ -85,6 +86,24 @@ def test_a_restart_while_the_server_is_down_has_the_rules(started, fake_prom, we
     assert "cannot be fetched, so its rules of" in program.process.log()
     assert program.reload().status == 200
     assert names_of(program) == ["Kept"]
+
+
+def test_places_that_hang_hold_up_a_reload_together(started, fake_prom, webhook, start_telex):
+    """Six of them, three seconds each where they are waited for."""
+    server = started(RuleServer())
+    places = [f"/{i}.yaml" for i in range(6)]
+    server.files = {path: text_of(f"R{path[1]}") for path in places}
+    program = start_telex(config_of(fake_prom, webhook, rules=[server.url + path for path in places],
+                                    rule_servers=[{"url": server.url, "timeout": "3s", "refresh_interval": "1h"}]))
+    server.goes_on.clear()
+    began = time.monotonic()
+    program.sighup()
+    net.wait_until("the reload", lambda: "msg=reloaded" in program.process.log(), 30)
+    took = time.monotonic() - began
+    server.goes_on.set()
+    assert program.process.log().count("cannot be fetched, so its rules of") >= 3     # what repeats is not all logged
+    assert 6 <= took < 15, took
+    assert names_of(program) == [f"R{i}" for i in range(6)]
 
 
 def test_without_kept_rules_a_server_that_is_down_is_an_error(tmp_path, fake_prom):
