@@ -91,7 +91,6 @@ static struct app *app_new(const struct env *env, struct loaded *loaded,
     a->started_ns = clock_wall_ns(env->clock);
     a->snapshot_mono_ns = clock_mono_ns(env->clock);
     buf_init(&a->last_problem, BUF_SMALL);
-    buf_init(&a->streams_problem, BUF_SMALL);
     trace_init(&a->trace, env->trace, "app", TRACE_INFO);
     a->received = alert_states_new(env);
     a->trace_control = trace_control_new(env);
@@ -119,7 +118,6 @@ static void app_free(struct app *a)
     vec_release(&a->askers);
     vec_release(&a->override_askers);
     buf_release(&a->last_problem);
-    buf_release(&a->streams_problem);
     cond_release(&a->no_readers);
     lock_release(&a->lock);
     mem_free(a);
@@ -331,11 +329,4 @@ struct event_table *app_event_table(struct app *a)
     struct event_table *table = a->event_table;
     lock_give(&a->lock);
     return table;
-}
-
-void app_streams_problem(struct app *a, struct buf *out)
-{
-    lock_take(&a->lock);
-    buf_add_str(out, buf_str(&a->streams_problem));
-    lock_give(&a->lock);
 }

@@ -109,9 +109,6 @@ struct history *app_history(struct app *a);
 struct event_streams *app_event_streams(struct app *a);
 struct event_table *app_event_table(struct app *a);
 
-/* Why none of the config's streams runs, since a reload could not open what they need; appends nothing when they do. */
-void app_streams_problem(struct app *a, struct buf *out);
-
 size_t app_outputs(struct app *a, struct output_status *ret, size_t max);
 
 /* What the last reload that failed said, "" when the last one was fine; copied into <out>. */

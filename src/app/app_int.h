@@ -88,7 +88,6 @@ struct app {
     VEC(struct reload_asker) askers GUARDED_BY(lock);
     VEC(struct override_asker) override_askers GUARDED_BY(lock);
     struct buf last_problem GUARDED_BY(lock);
-    struct buf streams_problem GUARDED_BY(lock); /* why no stream runs; empty: nothing */
 };
 
 /* ---- graph.c ---- */

@@ -35,36 +35,40 @@ static bool has_positions(const struct config *c)
     return access(buf_text(&path), F_OK) == 0;
 }
 
-static bool open_streams(struct app *a, struct err *e)
+static bool open_for_streams(void *arg, struct event_table **ret_table, struct err *e)
+{
+    struct app *a = arg;
+
+    if (!open_table(a, e)) {
+        return err_wrap(e, "the table of events");
+    }
+    *ret_table = app_event_table(a);
+    return true;
+}
+
+static void make_streams(struct app *a)
 {
     const struct config *c = a->now.config;
-    struct event_streams *streams = NULL;
+    const struct stream_tables tables = {open_for_streams, a};
 
     if (app_event_streams(a) != NULL || (c->streams.count == 0 && !has_positions(c))) {
-        return true;
+        return;
     }
-    if (!event_streams_open(a->env, a->plan, c->settings.state.path, &streams, e)) {
-        return false;
-    }
+    struct event_streams *streams =
+        event_streams_new(a->env, a->plan, c->settings.state.path, &tables);
     lock_take(&a->lock);
     a->streams = streams;
     lock_give(&a->lock);
-    return true;
 }
 
 bool app_streams_run(struct app *a, struct err *e)
 {
-    bool ok = open_table(a, e) && open_streams(a, e);
+    bool ok = open_table(a, e);
 
-    if (ok && app_event_streams(a) != NULL) {
-        event_streams_run(app_event_streams(a), app_event_table(a), &a->now.config->streams);
+    make_streams(a);
+    if (app_event_streams(a) != NULL) {
+        event_streams_run(app_event_streams(a), &a->now.config->streams);
     }
-    lock_take(&a->lock);
-    buf_clear(&a->streams_problem);
-    if (!ok) {
-        err_print_line(e, &a->streams_problem);
-    }
-    lock_give(&a->lock);
     return ok;
 }
 

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { FOLLOW_MS = 120 * 1000, LOOK_MS = 500 };
+
 struct control_values {
     const char *config;
     const char *url;
@@ -66,35 +68,103 @@ static void add_path(const struct question *q, struct buf *out)
     if (q->verb != NULL) {
         buf_addf(out, "/%s", q->verb);
     }
-    if (q->position != NULL) {
-        buf_add_text(out, "?position=");
-        url_add_escaped(out, str_of(q->position), URL_QUERY);
-    } else if (q->values->drops_source || q->values->keeps_source) {
+    if (q->values->drops_source || q->values->keeps_source) {
         buf_addf(out, "?drop_source=%s", q->values->drops_source ? "true" : "false");
     }
+}
+
+/* A position may be longer than a URL. */
+static void add_body(const struct question *q, struct buf *out)
+{
+    struct json_writer w;
+
+    if (q->position != NULL) {
+        json_write_init(&w, out);
+        json_begin_object(&w);
+        json_key(&w, STR("position"));
+        json_add_text(&w, q->position);
+        json_end_object(&w);
+    }
+}
+
+/* One question and its answer, as JSON. *ret_status: 0 when nobody is there. */
+static bool ask_once(struct peer *p, const struct question *q, struct buf *body, int *ret_status,
+                     struct err *e)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf sent = BUF_INIT(PEER_ANSWER_MAX);
+    struct http_response res;
+
+    add_path(q, &path);
+    add_body(q, &sent);
+    bool ok = (q->verb != NULL ? peer_post(p, buf_str(&path), buf_str(&sent), body, &res, e)
+                               : peer_get(p, buf_str(&path), body, &res, e)) &&
+              (res.status == 200 || res.status == 202 || peer_refused(p, &res, e));
+    bool is_absent = res.status == 0 && res.failure == HTTP_FAILURE_CONNECT;
+    *ret_status = is_absent ? 0 : res.status != 0 ? res.status : -1;
+    http_response_release(&res);
+    return ok;
+}
+
+/* A stream that did not run is gone when it is reset. */
+static bool is_forgotten(const struct question *asked, struct buf *body, struct err *e)
+{
+    *e = ERR_INIT;
+    buf_clear(body);
+    buf_addf(body, "{\"data\":{\"name\":\"%s\",\"state\":\"forgotten\",\"ready\":true}}",
+             asked->stream);
+    return true;
+}
+
+/* Looks until a change that takes long is made. */
+static bool follow(struct peer *p, const struct question *asked, struct buf *body, struct err *e)
+{
+    const struct question q = {.values = asked->values, .stream = asked->stream};
+    const int64_t until_ns = clock_deadline_ms(p->env.clock, FOLLOW_MS);
+    struct json_node *root = NULL;
+    int status = 0;
+
+    while (clock_mono_ns(p->env.clock) < until_ns) {
+        (void)wait_sleep((struct wait){clock_deadline_ms(p->env.clock, LOOK_MS), NULL});
+        if (!ask_once(p, &q, body, &status, e)) {
+            return status == 404 && is_forgotten(asked, body, e);
+        }
+        if (!json_parse(buf_str(body), &p->arena, &root, e)) {
+            return false;
+        }
+        const struct json_node *change = json_get(json_get(root, STR("data")), STR("change"));
+        struct str phase = json_get_str(change, STR("phase"));
+        if (str_eq(phase, STR("failed"))) {
+            return err_set(e, ERR_CONFLICT, "%.*s", STR_FMT(json_get_str(change, STR("problem"))));
+        }
+        if (!str_eq(phase, STR("waiting")) && !str_eq(phase, STR("running"))) {
+            return true;
+        }
+    }
+    return err_set(e, ERR_TIMEOUT,
+                   "the change goes on: `telex events status %s` says what becomes of it",
+                   asked->stream);
 }
 
 static bool ask(struct peer *p, const struct question *q, bool *ret_ready, bool *ret_absent,
                 struct err *e)
 {
-    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
     AUTO(buf_release) struct buf body = BUF_INIT(PEER_ANSWER_MAX);
     struct json_node *root = NULL;
-    struct http_response res;
+    int status = 0;
 
-    add_path(q, &path);
-    bool ok = (q->verb != NULL ? peer_post(p, buf_str(&path), &body, &res, e)
-                               : peer_get(p, buf_str(&path), &body, &res, e)) &&
-              (res.status == 200 || peer_refused(p, &res, e)) &&
-              json_parse(buf_str(&body), &p->arena, &root, e);
+    bool ok = ask_once(p, q, &body, &status, e);
+    *ret_absent = !ok && status == 0;
+    if (ok && status == 202) {
+        ok = follow(p, q, &body, e);
+    }
+    ok = ok && json_parse(buf_str(&body), &p->arena, &root, e);
     if (ok && q->values->as_json) {
         printf("%.*s\n", STR_FMT(str_trim(buf_str(&body))));
     }
     if (ok) {
         *ret_ready = events_show(json_get(root, STR("data")), q->values->as_json);
     }
-    *ret_absent = res.status == 0 && res.failure == HTTP_FAILURE_CONNECT;
-    http_response_release(&res);
     return ok;
 }
 

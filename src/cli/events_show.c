@@ -205,6 +205,17 @@ static void show_progress(const struct json_node *s)
     show_sink(json_get(s, STR("sink")));
 }
 
+static void show_change(const struct json_node *change)
+{
+    if (json_get_str(change, STR("what")).len > 0) {
+        printf("  %-12s %.*s: %.*s, since %.*s\n", "change",
+               STR_FMT(json_get_str(change, STR("what"))),
+               STR_FMT(json_get_str(change, STR("phase"))),
+               STR_FMT(json_get_str(change, STR("since"))));
+        show_text("", json_get_str(change, STR("problem")));
+    }
+}
+
 static void show_whole(const struct json_node *s)
 {
     const struct json_node *source = json_get(s, STR("source"));
@@ -221,6 +232,7 @@ static void show_whole(const struct json_node *s)
     if (json_get(s, STR("sink")) != NULL && !is_left(s)) {
         show_progress(s);
     }
+    show_change(json_get(s, STR("change")));
 }
 
 bool events_show(const struct json_node *data, bool quietly)

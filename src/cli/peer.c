@@ -76,11 +76,13 @@ bool peer_get(struct peer *p, struct str path, struct buf *body, struct http_res
     return call(p, &(struct http_request){.path = path}, PEER_CALL_MS, body, ret, e);
 }
 
-bool peer_post(struct peer *p, struct str path, struct buf *body, struct http_response *ret,
-               struct err *e)
+bool peer_post(struct peer *p, struct str path, struct str sent, struct buf *body,
+               struct http_response *ret, struct err *e)
 {
-    return call(p, &(struct http_request){.method = "POST", .path = path}, PEER_CHANGE_MS, body,
-                ret, e);
+    const struct http_request request = {
+        .method = "POST", .path = path, .parts = &sent, .part_count = sent.len > 0 ? 1 : 0};
+
+    return call(p, &request, PEER_CHANGE_MS, body, ret, e);
 }
 
 /* What the API says went wrong; the answer itself when it is none of the API. */

@@ -45,8 +45,8 @@ void peer_release(struct peer *p);
 MUST_USE bool peer_get(struct peer *p, struct str path, struct buf *body, struct http_response *ret,
                        struct err *e);
 
-/* The same with POST, without a body. */
-MUST_USE bool peer_post(struct peer *p, struct str path, struct buf *body,
+/* The same with POST, and <sent> as JSON; empty: without a body. */
+MUST_USE bool peer_post(struct peer *p, struct str path, struct str sent, struct buf *body,
                         struct http_response *ret, struct err *e);
 
 /* What the answer says went wrong, as an error; false. */

@@ -15,26 +15,33 @@
 
 enum { STOP_MS = 10 * 1000 };
 
-bool event_streams_open(const struct env *env, struct plan *plan, struct str state_path,
-                        struct event_streams **ret_streams, struct err *e)
+struct event_streams *event_streams_new(const struct env *env, struct plan *plan,
+                                        struct str state_path, const struct stream_tables *tables)
 {
-    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
     struct event_streams *s = mem_new(struct event_streams);
 
     lock_init(&s->changing);
     lock_init(&s->lock);
+    cond_init(&s->woken);
+    s->hurry = cancel_new(NULL);
+    s->tables = *tables;
     buf_init(&s->state_path, BUF_SMALL);
     buf_add_str(&s->state_path, state_path);
     trace_init(&s->trace, env->trace, "events", TRACE_INFO);
     s->world =
         (struct stream_world){.env = env, .plan = plan, .state_path = buf_str(&s->state_path)};
-    buf_addf(&path, "%.*s/streams.db", STR_FMT(state_path));
-    if (!stream_positions_open(buf_str(&path), &s->world.positions, e)) {
-        event_streams_close(s);
-        return false;
-    }
-    *ret_streams = s;
-    return true;
+    return s;
+}
+
+/* What all streams need. */
+static bool open_world(struct event_streams *s, struct err *e)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+
+    buf_addf(&path, "%.*s/streams.db", STR_FMT(s->world.state_path));
+    return (s->world.positions != NULL ||
+            stream_positions_open(buf_str(&path), &s->world.positions, e)) &&
+           s->tables.open(s->tables.arg, &s->world.table, e);
 }
 
 /* ---- items ---- */
@@ -97,28 +104,46 @@ static void start(struct event_streams *s, struct event_stream *stream,
     }
 }
 
-static void run_one(struct event_streams *s, const struct stream_config *config)
+/* In the list, whatever becomes of it. */
+static void add_configured(struct event_streams *s, const struct stream_config *config)
 {
-    struct event_stream *stream = NULL;
-    struct err e = ERR_INIT;
-    bool is_open = event_stream_open(&s->world, config, &stream, &e);
-
     lock_take(&s->lock);
     struct stream_item *item = add_item(s, config->name);
     item->config = config;
     item->kind = config->kind;
     item->state = STREAM_REFUSED;
-    item->stream = stream;
-    if (!is_open) {
-        err_print_line(&e, &item->reason);
-    }
     lock_give(&s->lock);
-    if (is_open) {
-        start(s, stream, config);
-    } else {
-        trace_error(&s->trace, "a stream cannot be opened", T_STR("stream", config->name),
-                    T_ERR(&e));
+}
+
+static void refuse(struct event_streams *s, struct stream_item *item, const struct err *e)
+{
+    AUTO(buf_release) struct buf why = BUF_INIT(BUF_SMALL);
+
+    err_print_line(e, &why);
+    lock_take(&s->lock);
+    bool is_new = !str_eq(buf_str(&why), buf_str(&item->reason));
+    buf_clear(&item->reason);
+    buf_add_str(&item->reason, buf_str(&why));
+    lock_give(&s->lock);
+    if (is_new) {
+        trace_error(&s->trace, "a stream cannot be opened; trying again",
+                    T_STR("stream", item->name), T_ERR(e));
     }
+}
+
+static void run_one(struct event_streams *s, struct stream_item *item)
+{
+    struct event_stream *stream = NULL;
+    struct err e = ERR_INIT;
+
+    if (!event_stream_open(&s->world, item->config, &stream, &e)) {
+        refuse(s, item, &e);
+        return;
+    }
+    lock_take(&s->lock);
+    item->stream = stream;
+    lock_give(&s->lock);
+    start(s, stream, item->config);
 }
 
 /* ---- what is left of others ---- */
@@ -176,17 +201,55 @@ static void look_for_left(struct event_streams *s, const struct streams_config *
     }
 }
 
-void event_streams_run(struct event_streams *s, struct event_table *table,
-                       const struct streams_config *config)
+static bool waits_to_be_opened(const struct stream_item *item)
 {
-    lock_take(&s->changing);
-    s->world.table = table;
-    for (size_t i = 0; i < config->count; i++) {
-        if (config->items[i].options.enabled) {
-            run_one(s, &config->items[i]);
+    return item->stream == NULL && item->state == STREAM_REFUSED;
+}
+
+static void open_all(struct event_streams *s)
+{
+    bool was_open = s->is_open;
+    struct err e = ERR_INIT;
+
+    s->is_open = was_open || open_world(s, &e);
+    for (size_t i = 0; i < s->items.len; i++) {
+        struct stream_item *item = s->items.items[i];
+        if (waits_to_be_opened(item) && s->is_open) {
+            run_one(s, item);
+        } else if (waits_to_be_opened(item)) {
+            refuse(s, item, &e);
         }
     }
-    look_for_left(s, config);
+    if (s->is_open && !was_open) {
+        look_for_left(s, s->config);
+    }
+}
+
+void event_streams_run(struct event_streams *s, const struct streams_config *config)
+{
+    lock_take(&s->changing);
+    s->config = config;
+    s->is_open = false;
+    for (size_t i = 0; i < config->count; i++) {
+        if (config->items[i].options.enabled) {
+            add_configured(s, &config->items[i]);
+        }
+    }
+    open_all(s);
+    lock_give(&s->changing);
+    event_streams_start_tasks(s);
+}
+
+void event_streams_retry(struct event_streams *s)
+{
+    lock_take(&s->changing);
+    bool is_due = s->config != NULL && !s->is_open;
+    for (size_t i = 0; i < s->items.len; i++) {
+        is_due = is_due || waits_to_be_opened(s->items.items[i]);
+    }
+    if (is_due) {
+        open_all(s);
+    }
     lock_give(&s->changing);
 }
 
@@ -194,7 +257,10 @@ uint64_t event_streams_rest(struct event_streams *s, struct wait wait)
 {
     uint64_t in_flight = 0;
 
+    event_streams_refuse_tasks(s, "the program stops, or takes another config; try again");
+    cancel_fire(s->hurry);
     lock_take(&s->changing);
+    s->config = NULL;
     for (size_t i = 0; i < s->items.len; i++) {
         event_stream_ask_stop(s->items.items[i]->stream);
     }
@@ -207,6 +273,8 @@ uint64_t event_streams_rest(struct event_streams *s, struct wait wait)
     }
     vec_clear(&s->items);
     lock_give(&s->lock);
+    cancel_free(s->hurry);
+    s->hurry = cancel_new(NULL);
     lock_give(&s->changing);
     return in_flight;
 }
@@ -218,9 +286,12 @@ void event_streams_close(struct event_streams *s)
     }
     (void)event_streams_rest(s,
                              (struct wait){clock_deadline_ms(s->world.env->clock, STOP_MS), NULL});
+    event_streams_end_tasks(s);
     stream_positions_close(s->world.positions);
     buf_release(&s->state_path);
     vec_release(&s->items);
+    cancel_free(s->hurry);
+    cond_release(&s->woken);
     lock_release(&s->lock);
     lock_release(&s->changing);
     mem_free(s);
@@ -265,6 +336,7 @@ size_t event_streams_status(struct event_streams *s, struct arena *a, struct str
             tell_resting(item, a, &(*ret)[i]);
         }
         (*ret)[i].name = arena_dup(a, item->name);
+        (*ret)[i].changed = item->changed;
     }
     lock_give(&s->lock);
     return count;

@@ -14,14 +14,19 @@
 
 struct event_streams;
 
-/* Opens the positions below the state folder. */
-MUST_USE bool event_streams_open(const struct env *env, struct plan *plan, struct str state_path,
-                                 struct event_streams **ret_streams, struct err *e);
+/* Where our own table comes from: NULL where none is wanted. Called from any thread, not by two at a time. */
+struct stream_tables {
+    bool (*open)(void *arg, struct event_table **ret_table, struct err *e);
+    void *arg;
+};
 
-/* Starts all that <config> enables, over our own table or NULL, with the exporters of the plan as it is now. A stream that cannot start says so in
- * its status, and the others go on. */
-void event_streams_run(struct event_streams *s, struct event_table *table,
-                       const struct streams_config *config);
+/* Nothing is opened yet. */
+struct event_streams *event_streams_new(const struct env *env, struct plan *plan,
+                                        struct str state_path, const struct stream_tables *tables);
+
+/* Starts all that <config> enables, with the exporters of the plan as it is now. A stream that cannot start, or all when positions or
+ * table cannot be opened, say so in their status, and that is tried again. */
+void event_streams_run(struct event_streams *s, const struct streams_config *config);
 
 /* Stops all: calls that are under way may end until <wait> is over. The config may go then, and the plan change. Gives how
  * many changes were read and are not done: their sources give them again. */
@@ -32,12 +37,6 @@ void event_streams_close(struct event_streams *s); /* NULL is fine */
 /* Those that run in the config's order, then those of which something is left, though they are off or in no config. In the
  * arena, but for texts of the config. */
 size_t event_streams_status(struct event_streams *s, struct arena *a, struct stream_status **ret);
-
-enum stream_change {
-    STREAM_RESET, /* as for the first time, with a backfill if the config wants one */
-    STREAM_SKIP, /* what is missing is given up: it goes on with what comes now; halted by a change, with the next */
-    STREAM_REWIND, /* goes on behind a position that is given */
-};
 
 /* What becomes of what the source made in the datastore (a slot), with a reset. */
 enum stream_source_fate {
@@ -53,12 +52,21 @@ struct stream_order {
     enum stream_source_fate source;
 };
 
+enum stream_change_result { STREAM_CHANGE_DONE, STREAM_CHANGE_FAILED, STREAM_CHANGE_GOES_ON };
+
+/* Told once, by a thread of the streams': what came of it, or after some seconds that it goes on; then the status says what becomes
+ * of it. <e>: why it failed. */
+struct stream_change_end {
+    void (*told)(void *arg, enum stream_change_result result, const struct err *e);
+    void *arg;
+};
+
 /*
- * Changes where a stream is; it is stopped meanwhile. A reset of one that does not run forgets it. ERR_CONFLICT when there is no such
- * stream, ERR_FULL while another is changed, ERR_CONFIG when there is nothing to skip. A rewind to where the source cannot
- * go on changes nothing.
+ * Has a stream's place changed; it is stopped meanwhile, and several changes go one behind the other. A reset of one that does not run forgets
+ * it. A skip of nothing fails, and so does a rewind to where the source cannot go on: then nothing is changed. False, and
+ * nobody is told: ERR_PARSE when there is no such stream, ERR_CONFLICT while this one is being changed, ERR_FULL while nothing runs.
  */
-MUST_USE bool event_streams_change(struct event_streams *s, const struct stream_order *order,
-                                   struct err *e);
+MUST_USE bool event_streams_ask(struct event_streams *s, const struct stream_order *order,
+                                const struct stream_change_end *end, struct err *e);
 
 #endif

@@ -50,14 +50,19 @@ static bool plan_skip(const struct stream_status *status, struct stream_go *ret_
                STR_FMT(status->name), stream_state_name(status->state));
 }
 
+const char *stream_change_name(enum stream_change change)
+{
+    static const char *const names[STREAM_CHANGES] = {
+        [STREAM_RESET] = "reset", [STREAM_SKIP] = "skip", [STREAM_REWIND] = "rewind"};
+
+    return names[change];
+}
+
 static void say_change(struct event_streams *s, const struct stream_status *before,
                        const struct stream_order *order)
 {
-    static const char *const names[] = {
-        [STREAM_RESET] = "reset", [STREAM_SKIP] = "skip", [STREAM_REWIND] = "rewind"};
-
     trace_warn(&s->trace, "somebody changes a stream", T_STR("stream", before->name),
-               T_TEXT("change", names[order->change]),
+               T_TEXT("change", stream_change_name(order->change)),
                T_TEXT("state", stream_state_name(before->state)),
                T_STR("position_before", before->position), T_STR("position", order->position),
                T_U64("in_flight", before->in_flight));
@@ -67,7 +72,7 @@ static void say_change(struct event_streams *s, const struct stream_status *befo
 static bool change_stopped(struct event_streams *s, struct stream_item *item,
                            const struct stream_order *order, bool moves, struct err *e)
 {
-    const struct wait wait = {clock_deadline_ms(s->world.env->clock, FORGET_MS), NULL};
+    const struct wait wait = {clock_deadline_ms(s->world.env->clock, FORGET_MS), s->hurry};
     bool drops = order->change == STREAM_RESET && order->source == STREAM_SOURCE_DROPPED;
 
     if (order->change == STREAM_REWIND &&
@@ -112,7 +117,7 @@ static bool change_running(struct event_streams *s, struct stream_item *item,
 static bool change_resting(struct event_streams *s, struct stream_item *item,
                            const struct stream_order *order, struct err *e)
 {
-    const struct wait wait = {clock_deadline_ms(s->world.env->clock, FORGET_MS), NULL};
+    const struct wait wait = {clock_deadline_ms(s->world.env->clock, FORGET_MS), s->hurry};
 
     if (order->change != STREAM_RESET) {
         return err_set(e, ERR_CONFIG, "stream '%.*s' does not run: it can be reset, nothing else",
@@ -129,34 +134,32 @@ static bool change_resting(struct event_streams *s, struct stream_item *item,
     return true;
 }
 
-/* One person at a time; another does not wait. */
-static bool begin_change(struct event_streams *s, struct err *e)
+/* One that is on and could not be opened: it starts as for the first time when it can be. */
+static bool change_refused(struct event_streams *s, const struct stream_item *item,
+                           const struct stream_order *order, struct err *e)
 {
-    lock_take(&s->lock);
-    bool is_free = !s->is_changing;
-    s->is_changing = true;
-    lock_give(&s->lock);
-    return is_free || err_set(e, ERR_FULL, "another stream is being changed; try again");
+    if (order->change != STREAM_RESET || s->world.positions == NULL) {
+        return err_set(e, ERR_CONFIG, "stream '%.*s' could not be opened: %.*s",
+                       STR_FMT(item->name), STR_FMT(buf_str(&item->reason)));
+    }
+    return stream_positions_forget(s->world.positions, item->name, e);
 }
 
-bool event_streams_change(struct event_streams *s, const struct stream_order *order, struct err *e)
+bool event_streams_do(struct event_streams *s, const struct stream_order *order, struct err *e)
 {
     bool ok = false;
 
-    if (!begin_change(s, e)) {
-        return false;
-    }
     lock_take(&s->changing);
     struct stream_item *item = event_streams_find(s, order->name);
     if (item == NULL) {
-        (void)err_set(e, ERR_CONFLICT, "no stream '%.*s' runs", STR_FMT(order->name));
+        (void)err_set(e, ERR_CONFLICT, "there is no stream '%.*s' any more", STR_FMT(order->name));
+    } else if (item->stream != NULL) {
+        ok = change_running(s, item, order, e);
+    } else if (item->state == STREAM_REFUSED) {
+        ok = change_refused(s, item, order, e);
     } else {
-        ok = item->stream != NULL ? change_running(s, item, order, e)
-                                  : change_resting(s, item, order, e);
+        ok = change_resting(s, item, order, e);
     }
     lock_give(&s->changing);
-    lock_take(&s->lock);
-    s->is_changing = false;
-    lock_give(&s->lock);
     return ok;
 }

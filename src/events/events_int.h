@@ -23,20 +23,56 @@ struct stream_item {
     struct buf reason;                  /* and why */
     struct arena arena;                 /* of the place's texts */
     struct metric *unconfigured;        /* or NULL */
+    struct stream_changed changed;      /* what a person changed last; under <lock> */
+};
+
+/* What somebody asked for, and who is to be told. */
+struct stream_task {
+    struct stream_task *next;
+    struct arena arena;
+    struct stream_order order;
+    struct stream_change_end end; /* without a function: was told */
+    int64_t patient_until_ns;     /* monotonic */
 };
 
 struct event_streams {
     struct stream_world world;
+    struct stream_tables tables;
     struct buf state_path;
     struct trace trace;
-    struct lock changing; /* taken before <lock> */
+    const struct streams_config *config; /* under <changing>; NULL: nothing runs */
+    bool is_open;                        /* under <changing>: all that streams need is there */
+    struct cancel *hurry;                /* of changes: the list is to go */
+    struct lock changing;                /* taken before <lock> */
     struct lock lock;
-    VEC(struct stream_item *) items;   /* read under one of the locks, changed under both */
-    bool is_changing GUARDED_BY(lock); /* by a person */
+    VEC(struct stream_item *) items; /* read under one of the locks, changed under both */
+    struct stream_task *first GUARDED_BY(lock); /* the first may be under way */
+    bool has_ended GUARDED_BY(lock);
+    struct cond woken;
+    struct thread changer;  /* does what was asked for, and opens what could not be opened */
+    struct thread answerer; /* tells who waits too long */
 };
 
 /* Under <changing>. NULL: there is none. */
 struct stream_item *event_streams_find(struct event_streams *s, struct str name);
 void event_streams_remove(struct event_streams *s, struct stream_item *item);
+
+/* Opens what could not be opened before. Takes <changing>. */
+void event_streams_retry(struct event_streams *s);
+
+/* ---- events_change.c ---- */
+
+/* Takes <changing>. */
+MUST_USE bool event_streams_do(struct event_streams *s, const struct stream_order *order,
+                               struct err *e);
+
+/* ---- events_tasks.c ---- */
+
+/* Starts the threads, once. */
+void event_streams_start_tasks(struct event_streams *s);
+
+/* What waits is refused. */
+void event_streams_refuse_tasks(struct event_streams *s, const char *why);
+void event_streams_end_tasks(struct event_streams *s);
 
 #endif

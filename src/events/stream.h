@@ -45,6 +45,23 @@ enum stream_state {
 
 const char *stream_state_name(enum stream_state state);
 
+enum stream_change {
+    STREAM_RESET, /* as for the first time, with a backfill if the config wants one */
+    STREAM_SKIP, /* what is missing is given up: it goes on with what comes now; halted by a change, with the next */
+    STREAM_REWIND, /* goes on behind a position that is given */
+    STREAM_CHANGES
+};
+
+const char *stream_change_name(enum stream_change change);
+
+/* What a person had changed last. */
+struct stream_changed {
+    const char *what;   /* "reset", "skip", "rewind"; NULL: nothing since the program started */
+    const char *phase;  /* "waiting", "running", "done", "failed" */
+    int64_t at_ns;      /* wall; when that began */
+    char problem[1024]; /* of one that failed */
+};
+
 enum { STREAM_SHOWN_MAX = 256 * 1024 }; /* bytes of a position that is shown */
 
 struct stream_status {
@@ -77,6 +94,7 @@ struct stream_status {
     int64_t backfill_eta_s; /* -1: not known */
     uint64_t restarts;      /* of the source */
     struct output_status sink;
+    struct stream_changed changed;
     struct attempt_counts attempts; /* of requests to the sink, since it was opened */
     int64_t token_age_ns;           /* -1: there is none */
 };

@@ -108,20 +108,24 @@ const struct resource server_resources[] = {
          "position stands for is gone, `halted`, `ended`; `disabled` and `unconfigured` are streams that are off or in no config and "
          "still hold something), whether it is `ready` and the `reason` why not, the `position` and "
          "when it was saved, how far behind it is (`lag_seconds`, `lag_events`), what was `read`, `done`, `filtered` and "
-         "`broken`, what is `in_flight`, and how `backfill`, `source` and `sink` are."},
+         "`broken`, what is `in_flight`, how `backfill`, `source` and `sink` are, and the last `change` that somebody made (`what`, `phase`, `since`, "
+         "`problem`)."},
     {.route = {.method = "GET", .pattern = "/api/v1/streams/{name}", .handler = &resource_stream},
      .help = "One of them."},
     {.route = {.method = "POST",
                .pattern = "/api/v1/streams/{name}/{verb}",
                .handler = &resource_stream_change,
+               .body_max = STREAM_BODY_MAX,
                .access = HTTP_ACCESS_ADMIN},
      .help =
          "`reset`: the stream starts as for the first time, with its backfill; `skip`: what is missing is given up, and it "
          "goes on with what comes now, or, when a change halts it, behind that, which becomes a dead letter; `rewind`: it "
-         "goes on behind a `position`. Answers with the stream as it is then. A stream that is `disabled` or `unconfigured` can "
+         "goes on behind a `position`. Answers with the stream as it is then, or, when that takes more than five seconds, 202: "
+         "`change` of the stream says what becomes of it. 409: it makes no sense now, cannot be made, or this stream is being changed "
+         "already. A stream that is `disabled` or `unconfigured` can "
          "be `reset`: it is forgotten. See [events](events.md).",
      .params =
-         "- `position`: of `rewind`, in the source's words, as `position` shows them\n"
+         "- `position`: of `rewind`, in the source's words, as `position` shows them; a long one as `{\"position\": ...}` in the body\n"
          "- `drop_source`: of `reset`, should the source take back what it made, such as a replication slot? `false` unless "
          "said, `true` for a stream that does not run\n"},
     {.route = {.method = "GET", .pattern = "/api/v1/rules/{id}/why", .handler = &resource_why},

@@ -13,7 +13,7 @@
 
 #include <stdatomic.h>
 
-enum { OVERRIDES_PATCH_MAX = 64 * 1024, TRACE_BODY_MAX = 16 * 1024 };
+enum { OVERRIDES_PATCH_MAX = 64 * 1024, TRACE_BODY_MAX = 16 * 1024, STREAM_BODY_MAX = 1024 * 1024 };
 
 struct server {
     const struct env *env;

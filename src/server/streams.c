@@ -1,4 +1,5 @@
 /* /api/v1/streams: how change streams are, and what a person may do to one. */
+#include "base/mem.h"
 #include "events/events.h"
 #include "server/reply.h"
 #include "server/server_int.h"
@@ -71,6 +72,21 @@ static void print_source(struct json_writer *w, const struct stream_status *s)
     json_end_object(w);
 }
 
+static void print_changed(struct json_writer *w, const struct stream_changed *c)
+{
+    json_key(w, STR("change"));
+    if (c->what == NULL) {
+        json_add_null(w);
+        return;
+    }
+    json_begin_object(w);
+    reply_text(w, "what", c->what);
+    reply_text(w, "phase", c->phase);
+    reply_time(w, "since", c->at_ns);
+    reply_text(w, "problem", c->problem[0] != '\0' ? c->problem : NULL);
+    json_end_object(w);
+}
+
 static void print_lag(struct json_writer *w, const struct stream_status *s)
 {
     if (s->lag_ns >= 0) {
@@ -100,23 +116,28 @@ static void print_stream(struct json_writer *w, const struct stream_status *s)
     print_backfill(w, s);
     print_source(w, s);
     print_sink(w, s);
+    print_changed(w, &s->changed);
     json_end_object(w);
+}
+
+static void finish_as(struct http_exchange *x, int status, struct buf *out, struct json_writer *w)
+{
+    json_end_object(w);
+    buf_add_byte(out, '\n');
+    server_answer(x, status, "application/json", out);
 }
 
 static void finish(struct http_exchange *x, struct buf *out, struct json_writer *w)
 {
-    json_end_object(w);
-    buf_add_byte(out, '\n');
-    server_answer(x, 200, "application/json", out);
+    finish_as(x, 200, out, w);
 }
 
-/* In the exchange's arena. */
-static size_t find_all(struct http_exchange *x, struct app *app, struct stream_status **ret)
+static size_t find_all(struct app *app, struct arena *a, struct stream_status **ret)
 {
     struct event_streams *streams = app_event_streams(app);
 
     *ret = NULL;
-    return streams != NULL ? event_streams_status(streams, http_exchange_arena(x), ret) : 0;
+    return streams != NULL ? event_streams_status(streams, a, ret) : 0;
 }
 
 static void list(struct http_exchange *x)
@@ -130,7 +151,7 @@ static void list(struct http_exchange *x)
         return;
     }
     (void)app_view_begin(app);
-    size_t count = find_all(x, app, &all);
+    size_t count = find_all(app, http_exchange_arena(x), &all);
     reply_begin(&w, &out);
     json_begin_object(&w);
     json_key(&w, STR("streams"));
@@ -150,16 +171,18 @@ static void not_found(struct http_exchange *x, struct str name)
                               STR_FMT(str_slice(name, 0, 64)));
 }
 
-/* False: there is none of this name. */
+/* On any thread. False: there is none of this name. */
 static bool answer_one(struct http_exchange *x, struct app *app, struct str name)
 {
+    AUTO(arena_release) struct arena a;
     struct buf out = BUF_INIT(ANSWER_MAX);
     struct stream_status *all = NULL;
     struct json_writer w;
     bool found = false;
 
+    arena_init(&a, ARENA_UNLIMITED);
     (void)app_view_begin(app);
-    size_t count = find_all(x, app, &all);
+    size_t count = find_all(app, &a, &all);
     reply_begin(&w, &out);
     for (size_t i = 0; !found && i < count; i++) {
         found = str_eq(all[i].name, name);
@@ -208,15 +231,19 @@ static bool find_verb(struct http_exchange *x, enum stream_change *ret)
            false;
 }
 
-/* No such stream, a change that makes no sense now, or one that could not be made. */
+/* A change that makes no sense now, or could not be made. */
 static void refuse_change(struct http_exchange *x, const struct err *e)
 {
     AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
-    bool is_unknown = e->code == ERR_CONFLICT && e->context[0] == '\0' &&
-                      str_starts(str_of(e->message), STR("no stream "));
 
     err_print_line(e, &text);
-    (void)http_exchange_error(x, is_unknown ? 404 : 409, is_unknown ? "not_found" : "conflict",
+    (void)http_exchange_error(x,
+                              e->code == ERR_PARSE  ? 404
+                              : e->code == ERR_FULL ? 503
+                                                    : 409,
+                              e->code == ERR_PARSE  ? "not_found"
+                              : e->code == ERR_FULL ? "unavailable"
+                                                    : "conflict",
                               "%s", buf_text(&text));
 }
 
@@ -236,6 +263,90 @@ static void changed(struct http_exchange *x, struct app *app, struct str name)
     reply_bool(&w, "ready", true);
     json_end_object(&w);
     finish(x, &out, &w);
+}
+
+/* It takes long: where to look. */
+static void answer_later(struct http_exchange *x, struct str name)
+{
+    struct buf out = BUF_INIT(ANSWER_MAX);
+    struct json_writer w;
+
+    reply_begin(&w, &out);
+    json_begin_object(&w);
+    reply_str(&w, "name", name);
+    reply_text(&w, "state", "changing");
+    reply_text(&w, "reason", "the change goes on; `change` of the stream says what becomes of it");
+    json_key(&w, STR("see"));
+    AUTO(buf_release) struct buf see = BUF_INIT(BUF_SMALL);
+    buf_addf(&see, "/api/v1/streams/%.*s", STR_FMT(name));
+    json_add_str(&w, buf_str(&see));
+    json_end_object(&w);
+    finish_as(x, 202, &out, &w);
+}
+
+struct asked {
+    struct http_exchange *exchange;
+    struct app *app;
+    struct str name;
+    struct arena arena;
+};
+
+static void free_asked(struct asked *a)
+{
+    http_exchange_drop(a->exchange);
+    arena_release(&a->arena);
+    mem_free(a);
+}
+
+static void told(void *arg, enum stream_change_result result, const struct err *e)
+{
+    struct asked *a = arg;
+
+    if (result == STREAM_CHANGE_DONE) {
+        changed(a->exchange, a->app, a->name);
+    } else if (result == STREAM_CHANGE_GOES_ON) {
+        answer_later(a->exchange, a->name);
+    } else {
+        refuse_change(a->exchange, e);
+    }
+    free_asked(a);
+}
+
+static void ask(struct http_exchange *x, struct app *app, const struct stream_order *order)
+{
+    struct asked *a = mem_new(struct asked);
+    const struct stream_change_end end = {told, a};
+    struct err e = ERR_INIT;
+
+    arena_init(&a->arena, ARENA_UNLIMITED);
+    a->exchange = http_exchange_hold(x);
+    a->app = app;
+    a->name = arena_dup(&a->arena, order->name);
+    if (!event_streams_ask(app_event_streams(app), order, &end, &e)) {
+        refuse_change(x, &e);
+        free_asked(a);
+    }
+}
+
+/* Of a rewind: in the query, or, since it may be long, as {"position": ...} in the body. */
+static bool read_position(struct http_exchange *x, struct stream_order *order)
+{
+    struct json_node *root = NULL;
+    struct err e = ERR_INIT;
+
+    if (!http_exchange_query_value(x, STR("position"), &order->position) &&
+        http_exchange_body(x).len > 0) {
+        if (!json_parse(http_exchange_body(x), http_exchange_arena(x), &root, &e)) {
+            (void)http_exchange_error(x, 400, "bad_data", "the body: %s", e.message);
+            return false;
+        }
+        order->position = json_get_str(root, STR("position"));
+    }
+    if (order->change == STREAM_REWIND && order->position.len == 0) {
+        (void)http_exchange_error(x, 400, "bad_data", "rewind needs a position");
+        return false;
+    }
+    return true;
 }
 
 /* `drop_source`: without, what is usual. */
@@ -258,26 +369,15 @@ static void change(struct http_exchange *x)
 {
     struct app *app = server_app(x);
     struct stream_order order = {.name = http_exchange_param(x, 0)};
-    struct err e = ERR_INIT;
 
-    if (app == NULL || !find_verb(x, &order.change)) {
+    if (app == NULL || !find_verb(x, &order.change) || !read_position(x, &order) ||
+        !read_fate(x, &order)) {
         return;
     }
-    (void)http_exchange_query_value(x, STR("position"), &order.position);
-    if (order.change == STREAM_REWIND && order.position.len == 0) {
-        (void)http_exchange_error(x, 400, "bad_data", "rewind needs a position");
-        return;
-    }
-    if (!read_fate(x, &order)) {
-        return;
-    }
-    struct event_streams *streams = app_event_streams(app);
-    if (streams == NULL) {
+    if (app_event_streams(app) == NULL) {
         not_found(x, order.name);
-    } else if (event_streams_change(streams, &order, &e)) {
-        changed(x, app, order.name);
     } else {
-        refuse_change(x, &e);
+        ask(x, app, &order);
     }
 }
 
@@ -288,10 +388,8 @@ bool server_streams_ready(struct http_exchange *x, struct app *app, struct buf *
     struct stream_status *all = NULL;
     bool is_ready = true;
 
-    app_streams_problem(app, out);
-    is_ready = out->len == 0;
     (void)app_view_begin(app);
-    size_t count = find_all(x, app, &all);
+    size_t count = find_all(app, http_exchange_arena(x), &all);
     for (size_t i = 0; i < count; i++) {
         if (!all[i].is_ready) {
             is_ready = false;

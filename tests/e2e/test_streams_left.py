@@ -1,8 +1,12 @@
 """What is left of a stream that was taken out of the config: told by all who look, and taken back by name."""
 
 import json
+import os
+import signal
 import sqlite3
 import subprocess
+import threading
+import time
 
 import pytest
 import yaml
@@ -26,10 +30,12 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def table(server):
-    server.psql("DROP TABLE IF EXISTS events; CREATE TABLE events (id bigserial PRIMARY KEY, n int)")
-    yield "events"
-    server.psql("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active", check=False)
+    """A new table, and nothing of the test before."""
+    net.wait_until("its slots to be free", lambda: server.rows("SELECT 1 AS x FROM pg_replication_slots WHERE active") == [])
+    server.psql("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
     server.psql("DROP PUBLICATION IF EXISTS telex_pg")
+    server.psql("DROP TABLE IF EXISTS events; CREATE TABLE events (id bigserial PRIMARY KEY, n int)")
+    return "events"
 
 
 def listed(program):
@@ -193,3 +199,66 @@ def test_such_streams_do_not_start(tmp_path):
     config.write_text(yaml.safe_dump({"state": {"path": str(tmp_path / "data")}, "events": {"a-b": section, "a_b": section}}))
     done = subprocess.run([BINARY, "run", "-c", config], text=True, capture_output=True, timeout=60, check=False)
     assert done.returncode != 0 and "replication slot 'telex_a_b'" in done.stderr
+
+
+def post(program, path, body=b""):
+    return net.post(program.url + "/api/v1/streams/" + path, body, headers=admin_headers("adm"), timeout=30)
+
+
+def test_a_change_that_takes_long(start_telex, start_webhook, tmp_path, server, table):
+    program, config = run_once(start_telex, start_webhook, server, connection_string=server.url)
+    restart_with(program, {"events": config})
+    net.wait_until("the stream to run", lambda: listed(program)[0]["state"] == "running", 30)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        answer = post(program, "pg/reset?drop_source=true")
+        assert answer.status == 202 and 3 < time.monotonic() - began < 9, answer.text
+        assert answer.json()["data"]["see"] == "/api/v1/streams/pg"
+        assert listed(program)[0]["change"]["phase"] == "running"
+        again = post(program, "pg/skip")
+        assert again.status == 409 and "is being changed already (reset)" in again.json()["error"]
+        assert post(program, "other/skip").status == 404
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    net.wait_until("the change to end", lambda: listed(program)[0]["change"]["phase"] in ("done", "failed"), 30)
+    assert listed(program)[0]["change"]["phase"] == "done", listed(program)[0]
+    assert "change       reset: done" in command(program, "status", "pg").stdout
+
+
+def test_the_command_waits_for_a_change(start_telex, start_webhook, tmp_path, server, table):
+    program, _ = run_once(start_telex, start_webhook, server, **secret_file(tmp_path, server))
+    restart_with(program, EMPTY)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    timer = threading.Timer(7, os.kill, (server.process.pid, signal.SIGCONT))
+    timer.start()
+    try:
+        done = command(program, "reset", "pg")
+    finally:
+        timer.cancel()
+        os.kill(server.process.pid, signal.SIGCONT)
+    assert done.returncode == 0 and "forgotten" in done.stdout, done.stderr
+    assert slots(server) == []
+
+
+def test_a_long_position_is_shown_whole_and_taken(start_telex, start_webhook, tmp_path):
+    sink = start_webhook()
+    source = {"type": "file", "path": str(tmp_path / "in.jsonl"), "start_at": "beginning"}
+    program = start_telex({"events": {"f": stream(sink, source)}})
+    (tmp_path / "in.jsonl").write_text('{"n": 1}\n')
+    net.wait_until("the event", lambda: len(ids(sink)) == 1)
+    long = ";".join(f"topic-{i}=0:{i},1:{i}" for i in range(4000))
+    restart_with(program, EMPTY)
+    program.sigterm()
+    with sqlite3.connect(next(tmp_path.rglob("streams.db"))) as db:
+        db.execute("UPDATE streams SET position = ?", (long,))
+    program.start()
+    program.wait_ready()
+    assert listed(program)[0]["position"] == long and long in command(program, "status", "f").stdout
+    assert command(program, "reset", "f").returncode == 0
+    restart_with(program, {"events": {"f": stream(sink, source)}})
+    net.wait_until("the stream to run", lambda: listed(program)[0]["state"] == "running")
+    refused = post(program, "f/rewind", json.dumps({"position": long}).encode())
+    assert refused.status == 409 and "stays where it was" in refused.json()["error"]
+    at = listed(program)[0]["position"]
+    assert command(program, "rewind", "f", at).returncode == 0

@@ -32,6 +32,7 @@ struct kit {
     struct plan_config plan_config;
     struct plan *plan;
     struct event_streams *running;
+    int tables_failing; /* so many times */
 };
 
 static int setup(void **state)
@@ -70,6 +71,18 @@ static void append(struct kit *k, int first, int count)
     assert_int_equal(fclose(f), 0);
 }
 
+static bool open_table(void *arg, struct event_table **ret_table, struct err *e)
+{
+    struct kit *k = arg;
+
+    if (k->tables_failing > 0) {
+        k->tables_failing--;
+        return err_set(e, ERR_IO, "the table is away");
+    }
+    *ret_table = NULL;
+    return true;
+}
+
 /* Starts the stream `s` over that file with more options, and exporter `out`. */
 static void start(struct kit *k, const char *stream, const char *exporter)
 {
@@ -94,8 +107,9 @@ static void start(struct kit *k, const char *stream, const char *exporter)
     assert_true(plan_parse_sections(&sections, &environment, &k->arena, &k->plan_config, &e));
     k->plan_config.state_path = str_of(k->folder);
     assert_true(plan_open(&k->env, &k->plan_config, &k->plan, &e));
-    assert_true(event_streams_open(&k->env, k->plan, str_of(k->folder), &k->running, &e));
-    event_streams_run(k->running, NULL, &k->streams);
+    k->running = event_streams_new(&k->env, k->plan, str_of(k->folder),
+                                   &(struct stream_tables){open_table, k});
+    event_streams_run(k->running, &k->streams);
 }
 
 static void stop(struct kit *k)
@@ -107,12 +121,12 @@ static void stop(struct kit *k)
     arena_release(&k->arena);
 }
 
-static struct stream_status status_of(struct kit *k)
+static const struct stream_status *status_of(struct kit *k)
 {
     struct stream_status *status = NULL;
 
     assert_int_equal(event_streams_status(k->running, &k->arena, &status), 1);
-    return *status;
+    return status;
 }
 
 static void pause_ms(int64_t ms)
@@ -124,10 +138,10 @@ static void wait_done(struct kit *k, uint64_t done)
 {
     int64_t until_ns = clock_deadline_ms(clock_system(), PATIENCE_MS);
 
-    while (status_of(k).done != done) {
+    while (status_of(k)->done != done) {
         if (clock_mono_ns(clock_system()) >= until_ns) {
-            fail_msg("%llu are done, not %llu: %s", (unsigned long long)status_of(k).done,
-                     (unsigned long long)done, status_of(k).reason);
+            fail_msg("%llu are done, not %llu: %s", (unsigned long long)status_of(k)->done,
+                     (unsigned long long)done, status_of(k)->reason);
         }
         pause_ms(5);
     }
@@ -137,7 +151,7 @@ static void wait_state(struct kit *k, enum stream_state state)
 {
     int64_t until_ns = clock_deadline_ms(clock_system(), PATIENCE_MS);
 
-    while (status_of(k).state != state) {
+    while (status_of(k)->state != state) {
         assert_true(clock_mono_ns(clock_system()) < until_ns);
         pause_ms(5);
     }
@@ -186,15 +200,67 @@ static void test_follows(void **state)
     wait_done(k, 3000);
     append(k, 3000, 100);
     wait_done(k, 3100);
-    assert_true(status_of(k).is_ready);
-    assert_int_equal(status_of(k).in_flight, 0);
+    assert_true(status_of(k)->is_ready);
+    assert_int_equal(status_of(k)->in_flight, 0);
     stop(k);
     append(k, 3100, 50);
     start(k, "workers: 4", to_file(k, exporter, sizeof(exporter))); /* goes on where it was */
     wait_done(k, 3150);
-    assert_int_equal(status_of(k).read, 50);
+    assert_int_equal(status_of(k)->read, 50);
     stop(k);
     assert_written(k, 3150, 1);
+}
+
+/* What came of a change. */
+struct told {
+    struct lock lock;
+    struct cond cond;
+    int count;
+    enum stream_change_result result;
+    struct err e;
+};
+
+static void take_told(void *arg, enum stream_change_result result, const struct err *e)
+{
+    struct told *t = arg;
+
+    lock_take(&t->lock);
+    t->count++;
+    t->result = result;
+    t->e = e != NULL ? *e : ERR_INIT;
+    cond_broadcast(&t->cond);
+    lock_give(&t->lock);
+}
+
+static void told_init(struct told *t)
+{
+    *t = (struct told){0};
+    lock_init(&t->lock);
+    cond_init(&t->cond);
+}
+
+static enum stream_change_result wait_told(struct told *t, int count)
+{
+    int64_t until_ns = clock_deadline_ms(clock_system(), PATIENCE_MS);
+
+    lock_take(&t->lock);
+    while (t->count < count && cond_wait_until(&t->cond, &t->lock, until_ns)) {
+    }
+    assert_int_equal(t->count, count);
+    enum stream_change_result result = t->result;
+    lock_give(&t->lock);
+    return result;
+}
+
+static enum stream_change_result change(struct kit *k, struct stream_order order)
+{
+    struct err e = ERR_INIT;
+    struct told told;
+
+    told_init(&told);
+    assert_true(
+        event_streams_ask(k->running, &order, &(struct stream_change_end){take_told, &told}, &e));
+    return wait_told(&told, 1);
 }
 
 static void test_reset_and_rewind(void **state)
@@ -206,14 +272,73 @@ static void test_reset_and_rewind(void **state)
     append(k, 0, 20);
     start(k, "workers: 2", to_file(k, exporter, sizeof(exporter)));
     wait_done(k, 20);
-    struct stream_status before = status_of(k);
-    assert_true(event_streams_change(k->running, &(struct stream_order){.name = STR("s")}, &e));
+    const struct stream_status *before = status_of(k);
+    assert_null(before->changed.what);
+    assert_int_equal(change(k, (struct stream_order){.name = STR("s")}), STREAM_CHANGE_DONE);
     wait_done(k, 20);
-    const struct stream_order rewind = {STR("s"), STREAM_REWIND, before.position, 0};
-    assert_true(event_streams_change(k->running, &rewind, &e));
+    assert_string_equal(status_of(k)->changed.what, "reset");
+    assert_string_equal(status_of(k)->changed.phase, "done");
+    assert_int_equal(change(k, (struct stream_order){STR("s"), STREAM_REWIND, before->position, 0}),
+                     STREAM_CHANGE_DONE);
     append(k, 20, 1);
     wait_done(k, 21);
-    assert_false(event_streams_change(k->running, &(struct stream_order){.name = STR("t")}, &e));
+    assert_int_equal(change(k, (struct stream_order){.name = STR("s"), .change = STREAM_SKIP}),
+                     STREAM_CHANGE_FAILED);
+    assert_string_equal(status_of(k)->changed.phase, "failed");
+    assert_non_null(strstr(status_of(k)->changed.problem, "nothing to skip"));
+    assert_false(event_streams_ask(k->running, &(struct stream_order){.name = STR("t")},
+                                   &(struct stream_change_end){NULL, NULL}, &e));
+    assert_int_equal(e.code, ERR_PARSE);
+    stop(k);
+}
+
+/* Several people at once: one change of a stream at a time, and who is refused is told why. */
+static void test_changes_do_not_meet(void **state)
+{
+    struct kit *k = *state;
+    char exporter[128];
+    struct told told;
+    int taken = 0;
+
+    told_init(&told);
+    append(k, 0, 5);
+    start(k, "workers: 1", to_file(k, exporter, sizeof(exporter)));
+    wait_done(k, 5);
+    for (int i = 0; i < 50; i++) {
+        struct err e = ERR_INIT;
+        bool ok = event_streams_ask(k->running, &(struct stream_order){.name = STR("s")},
+                                    &(struct stream_change_end){take_told, &told}, &e);
+        taken += ok;
+        if (!ok) {
+            assert_int_equal(e.code, ERR_CONFLICT);
+            assert_non_null(strstr(e.message, "is being changed already (reset)"));
+        }
+    }
+    assert_in_range(taken, 1, 49);
+    (void)wait_told(&told, taken);
+    wait_state(k, STREAM_RUNS);
+    /* One is under way when all ends: it is told, too. */
+    struct err e = ERR_INIT;
+    assert_true(event_streams_ask(k->running, &(struct stream_order){.name = STR("s")},
+                                  &(struct stream_change_end){take_told, &told}, &e));
+    stop(k);
+    (void)wait_told(&told, taken + 1);
+}
+
+/* What streams need is not there: they are in the list, say why, and run when it is there. */
+static void test_opened_later(void **state)
+{
+    struct kit *k = *state;
+    char exporter[128];
+
+    append(k, 0, 5);
+    k->tables_failing = 1;
+    start(k, "workers: 1", to_file(k, exporter, sizeof(exporter)));
+    assert_int_equal(status_of(k)->state, STREAM_REFUSED);
+    assert_false(status_of(k)->is_ready);
+    assert_non_null(strstr(status_of(k)->reason, "the table is away"));
+    wait_done(k, 5);
+    assert_true(status_of(k)->is_ready);
     stop(k);
 }
 
@@ -246,7 +371,7 @@ static void test_broken_lines(void **state)
     append(k, 2, 2);
     start(k, "workers: 1", to_file(k, exporter, sizeof(exporter)));
     wait_done(k, 5);
-    assert_int_equal(status_of(k).broken, 1);
+    assert_int_equal(status_of(k)->broken, 1);
     stop(k);
     assert_written(k, 4, 1);
     (void)snprintf(path, sizeof(path), "%s/dead/stream-s", k->folder);
@@ -289,7 +414,7 @@ static void test_ends(void **state)
     append(k, 0, 3);
     start(k, "match: 'n > 0', workers: 1", to_file(k, exporter, sizeof(exporter)));
     wait_done(k, 3);
-    assert_int_equal(status_of(k).filtered, 1);
+    assert_int_equal(status_of(k)->filtered, 1);
     wait_state(k, STREAM_RUNS);
     stop(k);
 }
@@ -299,8 +424,14 @@ static void test_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_follows),      CASE(test_reset_and_rewind),   CASE(test_our_log_between),
-        CASE(test_broken_lines), CASE(test_stops_in_an_outage), CASE(test_ends),
+        CASE(test_follows),
+        CASE(test_reset_and_rewind),
+        CASE(test_our_log_between),
+        CASE(test_broken_lines),
+        CASE(test_stops_in_an_outage),
+        CASE(test_ends),
+        CASE(test_changes_do_not_meet),
+        CASE(test_opened_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
