@@ -13,5 +13,8 @@ extern const struct cli_command command_events_status;
 extern const struct cli_command command_events_reset;
 extern const struct cli_command command_events_skip;
 extern const struct cli_command command_events_rewind;
+extern const struct cli_command command_events_dead;
+extern const struct cli_command command_events_replay;
+extern const struct cli_command command_events_discard;
 
 #endif

@@ -181,10 +181,18 @@ static void show_sink(const struct json_node *sink)
     if (number_of(sink, "token_age_seconds") >= 0) {
         printf("  %-12s %.0f s old\n", "token", number_of(sink, "token_age_seconds"));
     }
-    if (number_of(sink, "refused") > 0) {
-        printf("  %-12s %.0f refused events: `telex queue` on dead/%.*s in the state folder\n",
-               "dead letters", number_of(sink, "refused"),
-               STR_FMT(json_get_str(sink, STR("exporter"))));
+}
+
+static void show_letters(const struct json_node *s)
+{
+    const struct json_node *letters = json_get(s, STR("dead_letters"));
+    double refused = number_of(letters, "refused");
+    double unreadable = number_of(letters, "unreadable");
+    struct str name = json_get_str(s, STR("name"));
+
+    if (refused + unreadable > 0) {
+        printf("  %-12s %.0f refused events, %.0f unreadable changes: `telex events dead %.*s`\n",
+               "dead letters", refused, unreadable, STR_FMT(name));
     }
 }
 
@@ -203,6 +211,7 @@ static void show_progress(const struct json_node *s)
     printf("  %-12s %s\n", "behind", buf_text(&behind));
     show_number("retained", number_of(json_get(s, STR("source")), "retained_bytes"));
     show_sink(json_get(s, STR("sink")));
+    show_letters(s);
 }
 
 static void show_change(const struct json_node *change)

@@ -55,7 +55,33 @@ static bool read_number(const char *text, const char *option, uint64_t *value, s
            err_set(e, ERR_CONFIG, "--%s: expected a number, not '%s'", option, text);
 }
 
-bool queue_choose(const struct queue_texts *texts, const struct log_view *v,
+static bool note_gone(void *arg, const struct log_view_frame *f, struct err *e)
+{
+    struct queue_choice *c = arg;
+    uint64_t number = 0;
+    uint32_t records = 0;
+
+    (void)e;
+    if (dead_letter_parse_mark(f->type, f->payload, &number, &records)) {
+        vec_push(&c->gone, number);
+    }
+    return true;
+}
+
+static bool find_gone(struct log_view *v, struct queue_choice *c, struct err *e)
+{
+    const struct log_walk walk = {.arg = c, .frame = note_gone};
+
+    c->is_dead = queue_is_dead(v);
+    return !c->is_dead || log_view_walk(v, &walk, e);
+}
+
+void queue_choice_release(struct queue_choice *c)
+{
+    vec_release(&c->gone);
+}
+
+bool queue_choose(const struct queue_texts *texts, struct log_view *v,
                   struct queue_choice *ret_choice, struct err *e)
 {
     struct queue_choice c = {
@@ -76,14 +102,32 @@ bool queue_choose(const struct queue_texts *texts, const struct log_view *v,
         (texts->since != NULL && !queue_parse_time(texts->since, &c.since_ns, e))) {
         return false;
     }
+    if (!find_gone(v, &c, e)) {
+        queue_choice_release(&c);
+        return false;
+    }
     *ret_choice = c;
     return true;
 }
 
+/* Letters that left before older ones are no letters any more, nor are the marks that say so. */
+static bool is_gone(const struct queue_choice *c, const struct log_view_frame *f)
+{
+    uint64_t number = 0;
+    uint32_t records = 0;
+
+    for (size_t i = 0; i < c->gone.len; i++) {
+        if (c->gone.items[i] == f->seq) {
+            return true;
+        }
+    }
+    return c->is_dead && dead_letter_parse_mark(f->type, f->payload, &number, &records);
+}
+
 bool queue_is_chosen(const struct queue_choice *c, const struct log_view_frame *f)
 {
-    return f->seq >= c->from_seq && f->seq <= c->to_seq && f->time_ns >= c->since_ns &&
-           (c->mask == UINT64_MAX || (f->mask & c->mask) != 0);
+    return !is_gone(c, f) && f->seq >= c->from_seq && f->seq <= c->to_seq &&
+           f->time_ns >= c->since_ns && (c->mask == UINT64_MAX || (f->mask & c->mask) != 0);
 }
 
 /* ---- who uses it ---- */
@@ -148,8 +192,14 @@ bool queue_record_read(bool is_dead, const struct log_view_frame *f,
     struct str bytes = f->payload;
     bool is_batch = true;
 
-    if (is_dead && !dead_letter_parse(f->type, f->payload, &r.reason, &bytes, &is_batch, e)) {
-        return err_wrap(e, "frame %" PRIu64, f->seq);
+    if (is_dead) {
+        struct dead_letter letter;
+        if (!dead_letter_parse(f->type, f->payload, &letter, e)) {
+            return err_wrap(e, "frame %" PRIu64, f->seq);
+        }
+        r.reason = letter.reason;
+        bytes = letter.bytes;
+        is_batch = letter.is_batch;
     }
     if (is_batch && !batch_from_frame(bytes, &r.batch, e)) {
         return err_wrap(e, "frame %" PRIu64, f->seq);

@@ -11,6 +11,7 @@
 #include "base/env.h"
 #include "base/metrics.h"
 #include "base/rand.h"
+#include "base/vec.h"
 #include "cli/cli.h"
 #include "log/log.h"
 #include "log/log_inspect.h"
@@ -39,11 +40,15 @@ struct queue_choice {
     uint64_t to_seq;
     int64_t since_ns; /* INT64_MIN: any */
     uint64_t limit;   /* UINT64_MAX: none */
+    bool is_dead;
+    VEC(uint64_t) gone; /* letters that left before older ones */
 };
 
-/* Reads numbers and times; of a consumer only what it has still to do is meant. */
-MUST_USE bool queue_choose(const struct queue_texts *texts, const struct log_view *v,
+/* Reads numbers and times, and of a folder of letters which of them are gone; of a consumer only what it has still to do
+ * is meant. */
+MUST_USE bool queue_choose(const struct queue_texts *texts, struct log_view *v,
                            struct queue_choice *ret_choice, struct err *e);
+void queue_choice_release(struct queue_choice *c); /* cleared is fine */
 bool queue_is_chosen(const struct queue_choice *c, const struct log_view_frame *f);
 
 /* A time as RFC 3339, Unix seconds, or a duration back from now ("2h"). */

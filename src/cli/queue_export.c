@@ -217,6 +217,7 @@ static int export_log(const char *path, const struct values *values, const struc
                 job.passed);
     }
     buf_release(&job.line);
+    queue_choice_release(&job.choice);
     log_view_close(job.view);
     return ok ? CLI_OK : cli_fail(NULL, &e);
 }

@@ -447,6 +447,7 @@ static void inspection_release(struct inspection *in)
     vec_release(&in->damage);
     vec_release(&in->listed);
     mem_free(in->seen);
+    queue_choice_release(&in->choice);
     log_view_close(in->view);
 }
 

@@ -315,6 +315,7 @@ static bool run_replay(struct replay *r, struct err *e)
         ok = finish(r, ok, e);
         tell(r);
     }
+    queue_choice_release(&r->choice);
     log_view_close(r->view);
     log_close(r->log);
     one_shot_close(r->shot);

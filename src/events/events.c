@@ -312,6 +312,7 @@ static void tell_resting(const struct stream_item *item, struct arena *a, struct
         .saved_ns = item->place.updated_ns,
         .done = item->place.done,
         .lag_ns = -1,
+        .token_age_ns = -1,
         .lag_events = -1,
         .retained_bytes = -1,
         .backfill = backfill_phase_name(item->place.backfill),
@@ -340,4 +341,16 @@ size_t event_streams_status(struct event_streams *s, struct arena *a, struct str
     }
     lock_give(&s->lock);
     return count;
+}
+
+bool event_streams_use(struct event_streams *s, struct str name,
+                       bool (*use)(void *arg, struct event_stream *stream, struct err *e),
+                       void *arg, struct err *e)
+{
+    lock_take(&s->changing);
+    const struct stream_item *item = event_streams_find(s, name);
+    bool runs = item != NULL && item->stream != NULL;
+    bool ok = runs && use(arg, item->stream, e);
+    lock_give(&s->changing);
+    return runs ? ok : err_set(e, ERR_CONFLICT, "no stream '%.*s' runs", STR_FMT(name));
 }

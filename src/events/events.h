@@ -38,6 +38,12 @@ void event_streams_close(struct event_streams *s); /* NULL is fine */
  * arena, but for texts of the config. */
 size_t event_streams_status(struct event_streams *s, struct arena *a, struct stream_status **ret);
 
+/* Has <use> work with stream <name>, which is neither stopped nor changed meanwhile. False, too, when there is none
+ * (ERR_CONFLICT). */
+MUST_USE bool event_streams_use(struct event_streams *s, struct str name,
+                                bool (*use)(void *arg, struct event_stream *stream, struct err *e),
+                                void *arg, struct err *e);
+
 /* What becomes of what the source made in the datastore (a slot), with a reset. */
 enum stream_source_fate {
     STREAM_SOURCE_AS_USUAL, /* kept when the stream runs, else dropped */

@@ -22,14 +22,15 @@ static struct dead_letters *new_dead_letters(struct event_stream *s)
                             NULL);
 }
 
-static bool make_transform(struct event_stream *s, struct err *e)
+bool stream_make_transform(const struct event_stream *s, struct transform **ret_transform,
+                           struct err *e)
 {
     const struct transform_config config = {.options = &s->config->options.event,
                                             .metadata = &s->config->options.metadata,
                                             .match = s->config->match,
                                             .stream = s->config->name};
 
-    return transform_new(&config, &s->transform, e);
+    return transform_new(&config, ret_transform, e);
 }
 
 bool event_stream_open(const struct stream_world *world, const struct stream_config *config,
@@ -55,7 +56,7 @@ bool event_stream_open(const struct stream_world *world, const struct stream_con
     buf_init(&s->told_identity, BUF_UNLIMITED);
     stream_open_metrics(s);
     s->dead = new_dead_letters(s);
-    if (!make_transform(s, e)) {
+    if (!stream_make_transform(s, &s->transform, e)) {
         event_stream_close(s);
         return false;
     }

@@ -29,6 +29,9 @@ struct stream_world {
     struct str state_path;
 };
 
+/* Dead letters: events that the sink refused, and changes that could not become events. */
+enum letter_box { LETTERS_REFUSED, LETTERS_UNREADABLE, LETTER_BOXES };
+
 enum stream_state {
     STREAM_STOPPED,
     STREAM_CONNECTS,
@@ -97,6 +100,7 @@ struct stream_status {
     struct stream_changed changed;
     struct attempt_counts attempts; /* of requests to the sink, since it was opened */
     int64_t token_age_ns;           /* -1: there is none */
+    uint64_t letters[LETTER_BOXES]; /* records among the dead letters that are kept */
 };
 
 /* How to start. */

@@ -88,7 +88,8 @@ enum stream_metric {
     METRIC_BACKFILL_LEFT,
     METRIC_UP,
     METRIC_READY,
-    STREAM_METRICS
+    METRIC_LETTERS, /* by box */
+    STREAM_METRICS = METRIC_LETTERS + LETTER_BOXES
 };
 
 struct event_stream {
@@ -139,6 +140,10 @@ struct event_stream {
 };
 
 /* ---- stream.c ---- */
+
+/* Another one of what makes its events. */
+MUST_USE bool stream_make_transform(const struct event_stream *s, struct transform **ret_transform,
+                                    struct err *e);
 
 /* Takes the stream's turn and opens the way to the sink; on failure nothing is open. */
 MUST_USE bool stream_prepare(struct event_stream *s, struct err *e);

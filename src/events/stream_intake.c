@@ -2,6 +2,7 @@
 #include "events/stream_int.h"
 
 #include "base/mem.h"
+#include "events/stream_letters.h"
 #include "wire/events.h"
 
 enum { AGAIN_MS = 1000, ALL_LEFT_OUT = 100 };
@@ -33,15 +34,18 @@ static bool is_halted_by(struct event_stream *s, const struct transform_fault *f
 }
 
 /* Keeps the bytes among the dead letters, however long that takes; false when the stream is to stop. */
-static bool bury(struct event_stream *s, const struct transform_fault *f)
+static bool bury(const struct burying *b, const struct transform_fault *f)
 {
+    struct event_stream *s = b->s;
     const struct wait wait = {DEADLINE_NEVER, s->stop};
     AUTO(buf_release) struct buf reason = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf note = BUF_INIT(BUF_UNLIMITED);
 
     err_print_line(&f->why, &reason);
+    change_letter_note(&b->in->changes.list.items[f->change], &note);
     for (;;) {
         struct err e = ERR_INIT;
-        if (dead_letters_add_raw(s->dead, f->bytes, buf_str(&reason), wait, &e)) {
+        if (dead_letters_add_raw(s->dead, f->bytes, buf_str(&note), buf_str(&reason), wait, &e)) {
             trace_warn(&s->trace, "a change cannot become an event; it is a dead letter",
                        T_STR("stream", s->config->name), T_ERR(&f->why));
             return true;
@@ -68,7 +72,7 @@ static void take_fault(void *arg, const struct transform_fault *f)
     if (b->goes_on && s->config->policy == REFUSED_DROP) {
         drops_add(&s->drops, DROP_REFUSED, 1);
     } else if (b->goes_on) {
-        b->goes_on = bury(s, f);
+        b->goes_on = bury(b, f);
     }
     b->in->is_done[f->change] = b->goes_on;
 }

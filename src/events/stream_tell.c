@@ -1,5 +1,6 @@
 /* What a stream says of itself: state, metrics, status. */
 #include "events/stream_int.h"
+#include "events/stream_letters.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +27,7 @@ const char *stream_state_name(enum stream_state state)
         .name = "telex_stream_" what, .help = (text), .type = (kind), .labels = { "stream" } \
     }
 
-static const struct metric_desc descs[STREAM_METRICS] = {
+static const struct metric_desc descs[METRIC_LETTERS] = {
     [METRIC_READ] = ROW("read_total", METRIC_COUNTER, "Changes that were read from the source."),
     [METRIC_DONE] =
         ROW("done_total", METRIC_COUNTER,
@@ -55,10 +56,23 @@ static const struct metric_desc descs[STREAM_METRICS] = {
         ROW("ready", METRIC_GAUGE, "Is it neither halted, lost nor too far behind (1)?"),
 };
 
+static const struct metric_desc letters_desc = {
+    .name = "telex_stream_dead_letters",
+    .help =
+        "Dead letters that are kept: events that the sink refused, changes that could not be read.",
+    .type = METRIC_GAUGE,
+    .labels = {"stream", "kind"},
+};
+
 void stream_open_metrics(struct event_stream *s)
 {
-    for (size_t i = 0; i < STREAM_METRICS; i++) {
+    for (size_t i = 0; i < METRIC_LETTERS; i++) {
         s->metrics[i] = metrics_get1(s->env->metrics, &descs[i], s->config->name);
+    }
+    for (int box = 0; box < LETTER_BOXES; box++) {
+        s->metrics[METRIC_LETTERS + box] =
+            metrics_get2(s->env->metrics, &letters_desc, s->config->name,
+                         str_of(letter_box_name((enum letter_box)box)));
     }
 }
 
@@ -254,6 +268,9 @@ void stream_tell(struct event_stream *s)
     count_attempts(s);
     event_stream_get_status(s, NULL, &told);
     metric_set(s->metrics[METRIC_READY], told.is_ready);
+    for (int box = 0; box < LETTER_BOXES; box++) {
+        metric_set(s->metrics[METRIC_LETTERS + box], (double)told.letters[box]);
+    }
 }
 
 /* ---- status ---- */
@@ -308,5 +325,8 @@ void event_stream_get_status(struct event_stream *s, struct arena *a, struct str
     ret->token_age_ns = ret->attempts.token_issued_ns != 0
                             ? clock_mono_ns(s->env->clock) - ret->attempts.token_issued_ns
                             : -1;
+    for (int box = 0; box < LETTER_BOXES; box++) {
+        ret->letters[box] = event_stream_letters(s, (enum letter_box)box).records;
+    }
     judge(s, ret);
 }

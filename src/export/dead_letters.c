@@ -2,7 +2,8 @@
  * Invariants
  *   1. Every frame carries the bit of a consumer whose cursor only the quota moves, or an operator:
  *      nothing else is removed.
- *   2. What the cursor passes is counted before it does.
+ *   2. What the quota has the cursor pass is counted before it does.
+ *   3. A letter is kept when the cursor is before it and no mark names it. <kept> knows them.
  */
 #include "export/dead_letters.h"
 
@@ -11,6 +12,7 @@
 #include "base/varint.h"
 #include "export/drops.h"
 #include "export/exporter_options.h"
+#include "export/kept_letters.h"
 #include "export/pick.h"
 #include "log/log.h"
 #include "log/log_inspect.h"
@@ -19,6 +21,8 @@
 enum {
     LETTER_BATCH = 1,
     LETTER_RAW = 2,
+    LETTER_MARK = 3,  /* another one is gone */
+    LETTER_NOTED = 4, /* raw, with where it is from */
     REASON_MAX = 1024,
     QUOTA_SEGMENTS = 16, /* the disk gets room back a segment at a time */
     SEGMENT_MIN = 64 * 1024,
@@ -34,11 +38,15 @@ struct dead_letters {
     struct str name;
     const struct exporter_dead_letters *quota;
     struct drops *drops;
-    struct lock shedding; /* one makes room at a time; taken before <lock> */
+    struct lock shedding; /* one moves the cursor at a time; taken before <lock> */
     struct lock lock;
     struct log *log GUARDED_BY(lock);     /* NULL until the first letter */
     int64_t found_bytes GUARDED_BY(lock); /* on disk before that; -1: not looked for */
-    unsigned bit;                         /* fixed once the log is open */
+    bool is_counted GUARDED_BY(lock);     /* <kept> is known */
+    struct kept_letters kept GUARDED_BY(lock);
+    uint64_t passed
+        GUARDED_BY(lock); /* where the cursor is, or is about to be; 0: where the log has it */
+    unsigned bit;         /* fixed once the log is open */
 };
 
 struct dead_letters *dead_letters_new(const struct env *env, struct str folder, struct str name,
@@ -65,6 +73,7 @@ void dead_letters_free(struct dead_letters *d)
         return;
     }
     log_close(d->log);
+    kept_letters_release(&d->kept);
     lock_release(&d->shedding);
     lock_release(&d->lock);
     mem_free(d->folder.ptr);
@@ -80,8 +89,27 @@ static int64_t segment_bytes(int64_t max_disk_bytes)
     return share < SEGMENT_MAX ? share : SEGMENT_MAX;
 }
 
+/* ---- the log ---- */
+
+static void count_all(struct dead_letters *d) REQUIRES(&d->lock)
+{
+    d->is_counted = true;
+    kept_letters_read(&d->kept, d->fs, d->folder);
+}
+
+struct dead_letters_sum dead_letters_sum(struct dead_letters *d)
+{
+    lock_take(&d->lock);
+    if (!d->is_counted) {
+        count_all(d);
+    }
+    struct dead_letters_sum sum = d->kept.sum;
+    lock_give(&d->lock);
+    return sum;
+}
+
 /* Opens the log and takes the bit that keeps letters; under the lock. */
-static bool open_first(struct dead_letters *d, struct err *e)
+static bool open_first(struct dead_letters *d, struct err *e) REQUIRES(&d->lock)
 {
     struct log_options options = {.name = d->name,
                                   .path = d->folder,
@@ -102,6 +130,7 @@ static bool open_first(struct dead_letters *d, struct err *e)
         return false;
     }
     d->log = log;
+    count_all(d); /* a letter that a run before us made while we looked first */
     return true;
 }
 
@@ -148,18 +177,14 @@ int64_t dead_letters_bytes(struct dead_letters *d)
 
 /* ---- the quota ---- */
 
-static uint64_t rows_of(const struct log_frame *frame)
+/* The cursor is about to pass a frame; gives the records of a letter that was kept until now. */
+static uint32_t pass(struct dead_letters *d, const struct log_frame *frame)
 {
-    struct batch_frame head;
-    struct str reason;
-    struct str bytes;
-    bool is_batch = false;
-    struct err ignored = ERR_INIT;
-
-    return dead_letter_parse(frame->type, frame->payload, &reason, &bytes, &is_batch, &ignored) &&
-                   is_batch && batch_frame_read(bytes, &head, &ignored)
-               ? head.rows
-               : 1;
+    lock_take(&d->lock);
+    uint32_t records = kept_letters_pass(&d->kept, frame->seq, frame->type, frame->payload);
+    d->passed = frame->seq > d->passed ? frame->seq : d->passed;
+    lock_give(&d->lock);
+    return records;
 }
 
 /* Bytes that are surely kept. */
@@ -200,7 +225,7 @@ static bool shed(struct dead_letters *d, struct log *log, int64_t down_to, struc
         }
         reason = must_go(d, log, down_to, frame->time_ns);
         if (reason != DROP_REASONS) {
-            drops_add(d->drops, reason, rows_of(frame));
+            drops_add(d->drops, reason, pass(d, frame));
             log_cursor_set(log, d->bit, frame->seq);
         }
         log_frame_drop(frame);
@@ -247,19 +272,22 @@ static bool make_room(struct dead_letters *d, struct log *log, struct err *e)
 struct letter {
     uint16_t type;
     struct str reason;
-    struct str head;
+    struct str head; /* of the batch; or the note */
     struct str bytes;
 };
 
 static bool append_to(struct log *log, unsigned bit, const struct letter *letter, struct wait wait,
                       struct err *e)
 {
-    char size[VARINT_MAX];
+    char sizes[2 * VARINT_MAX];
     uint64_t seq = 0;
+    bool has_note = letter->type == LETTER_NOTED;
     struct str reason = str_slice(letter->reason, 0, REASON_MAX);
-    const char *end = varint_put(size, reason.len);
-    struct iovec parts[] = {{size, (size_t)(end - size)},
+    char *middle = varint_put(sizes, reason.len);
+    char *end = has_note ? varint_put(middle, letter->head.len) : middle;
+    struct iovec parts[] = {{sizes, (size_t)(middle - sizes)},
                             {(void *)(uintptr_t)reason.ptr, reason.len},
+                            {middle, (size_t)(end - middle)},
                             {(void *)(uintptr_t)letter->head.ptr, letter->head.len},
                             {(void *)(uintptr_t)letter->bytes.ptr, letter->bytes.len}};
     struct log_record record = {.type = letter->type,
@@ -288,39 +316,232 @@ bool dead_letter_append(struct log *log, unsigned bit, struct view view, struct 
     return ok;
 }
 
+static bool note_added(struct dead_letters *d, uint32_t records)
+{
+    lock_take(&d->lock);
+    kept_letters_add(&d->kept, records);
+    lock_give(&d->lock);
+    return true;
+}
+
 bool dead_letters_add(struct dead_letters *d, struct view view, struct str reason, struct wait wait,
                       struct err *e)
 {
     struct log *log = open_log(d, e);
 
     return (log != NULL && make_room(d, log, e) &&
-            dead_letter_append(log, d->bit, view, reason, wait, e)) ||
+            dead_letter_append(log, d->bit, view, reason, wait, e) && note_added(d, view.n)) ||
            err_wrap(e, "dead letters of %.*s", STR_FMT(d->name));
 }
 
-bool dead_letters_add_raw(struct dead_letters *d, struct str bytes, struct str reason,
-                          struct wait wait, struct err *e)
+bool dead_letters_add_raw(struct dead_letters *d, struct str bytes, struct str note,
+                          struct str reason, struct wait wait, struct err *e)
 {
     struct log *log = open_log(d, e);
-    const struct letter letter = {LETTER_RAW, reason, STR(""), bytes};
+    const struct letter letter = {note.len > 0 ? LETTER_NOTED : LETTER_RAW, reason, note, bytes};
 
-    return (log != NULL && make_room(d, log, e) && append_to(log, d->bit, &letter, wait, e)) ||
+    return (log != NULL && make_room(d, log, e) && append_to(log, d->bit, &letter, wait, e) &&
+            note_added(d, 1)) ||
            err_wrap(e, "dead letters of %.*s", STR_FMT(d->name));
 }
 
-bool dead_letter_parse(uint16_t type, struct str payload, struct str *ret_reason,
-                       struct str *ret_bytes, bool *ret_is_batch, struct err *e)
+/* Takes a text with its length off the front of <rest>. */
+static bool take_text(struct str *rest, size_t max, struct str *ret)
+{
+    const char *at = rest->ptr;
+    const char *end = rest->ptr + rest->len;
+    uint64_t len = 0;
+
+    if (!varint_get(&at, end, &len) || len > max || len > (uint64_t)(end - at)) {
+        return false;
+    }
+    *ret = str_make(at, (size_t)len);
+    *rest = str_make(at + len, (size_t)(end - at) - (size_t)len);
+    return true;
+}
+
+bool dead_letter_parse(uint16_t type, struct str payload, struct dead_letter *ret, struct err *e)
+{
+    struct dead_letter l = {.bytes = payload, .is_batch = type == LETTER_BATCH, .records = 1};
+    struct batch_frame head;
+    struct err ignored = ERR_INIT;
+    bool is_letter = type == LETTER_BATCH || type == LETTER_RAW || type == LETTER_NOTED;
+
+    if (!is_letter || !take_text(&l.bytes, REASON_MAX, &l.reason) ||
+        (type == LETTER_NOTED && !take_text(&l.bytes, SIZE_MAX, &l.note))) {
+        return err_set(e, ERR_PARSE, "this is no dead letter: expected a reason before the record");
+    }
+    if (l.is_batch && batch_frame_read(l.bytes, &head, &ignored)) {
+        l.records = head.rows;
+    }
+    *ret = l;
+    return true;
+}
+
+bool dead_letter_parse_mark(uint16_t type, struct str payload, uint64_t *ret_number,
+                            uint32_t *ret_records)
 {
     const char *at = payload.ptr;
     const char *end = payload.ptr + payload.len;
-    uint64_t len = 0;
+    uint64_t number = 0;
+    uint64_t records = 0;
 
-    if ((type != LETTER_BATCH && type != LETTER_RAW) || !varint_get(&at, end, &len) ||
-        len > REASON_MAX || len > (uint64_t)(end - at)) {
-        return err_set(e, ERR_PARSE, "this is no dead letter: expected a reason before the record");
+    if (type != LETTER_MARK || !varint_get(&at, end, &number) || !varint_get(&at, end, &records) ||
+        records > UINT32_MAX) {
+        return false;
     }
-    *ret_reason = str_make(at, (size_t)len);
-    *ret_bytes = str_make(at + len, (size_t)(end - at) - (size_t)len);
-    *ret_is_batch = type == LETTER_BATCH;
+    *ret_number = number;
+    *ret_records = (uint32_t)records;
     return true;
+}
+
+/* ---- looking, and taking out ---- */
+
+/* The log, where there is one; NULL without an error: no letter was ever kept. */
+static struct log *open_kept(struct dead_letters *d, struct err *e)
+{
+    lock_take(&d->lock);
+    bool is_there = d->log != NULL || log_view_is_log(d->fs, d->folder);
+    lock_give(&d->lock);
+    return is_there ? open_log(d, e) : NULL;
+}
+
+static bool is_kept(struct dead_letters *d, const struct log_frame *frame, struct dead_letter *ret)
+{
+    struct err ignored = ERR_INIT;
+
+    lock_take(&d->lock);
+    bool gone = frame->seq <= d->passed || kept_letters_is_gone(&d->kept, frame->seq);
+    lock_give(&d->lock);
+    if (gone || !dead_letter_parse(frame->type, frame->payload, ret, &ignored)) {
+        return false;
+    }
+    ret->number = frame->seq;
+    ret->time_ns = frame->time_ns;
+    return true;
+}
+
+bool dead_letters_walk(struct dead_letters *d, uint64_t from,
+                       bool (*visit)(void *arg, const struct dead_letter *letter), void *arg,
+                       struct err *e)
+{
+    struct err why = ERR_INIT;
+    struct log *log = open_kept(d, &why);
+    const struct log_frame *frame = NULL;
+    bool goes_on = true;
+
+    if (log == NULL) {
+        *e = why;
+        return why.code == ERR_NONE;
+    }
+    uint64_t first = log_cursor_get(log, d->bit) + 1;
+    AUTO(log_reader_autofree)
+    struct log_reader *reader =
+        log_reader_new(log, from > first ? from : first, UINT64_C(1) << d->bit);
+    while (goes_on) {
+        struct dead_letter letter;
+        if (!log_reader_next(reader, (struct wait){0, NULL}, &frame, e)) {
+            return false;
+        }
+        if (frame == NULL) {
+            return true;
+        }
+        goes_on = !is_kept(d, frame, &letter) || visit(arg, &letter);
+        log_frame_drop(frame);
+    }
+    return true;
+}
+
+/* Has the cursor pass what is gone at the front, and <number> when it comes to that. True: it did. */
+static bool advance(struct dead_letters *d, struct log *log, uint64_t number)
+{
+    AUTO(log_reader_autofree)
+    struct log_reader *reader =
+        log_reader_new(log, log_cursor_get(log, d->bit) + 1, UINT64_C(1) << d->bit);
+    const struct log_frame *frame = NULL;
+    struct dead_letter letter;
+    struct err ignored = ERR_INIT;
+    bool passed = false;
+    bool goes_on = true;
+
+    while (goes_on && log_reader_next(reader, (struct wait){0, NULL}, &frame, &ignored) &&
+           frame != NULL) {
+        bool is_it = frame->seq == number;
+        goes_on = is_it || !is_kept(d, frame, &letter);
+        if (goes_on) {
+            (void)pass(d, frame);
+            log_cursor_set(log, d->bit, frame->seq);
+        }
+        passed = passed || is_it;
+        log_frame_drop(frame);
+    }
+    return passed;
+}
+
+static bool add_mark(struct dead_letters *d, struct log *log, const struct dead_letter *letter,
+                     struct wait wait, struct err *e)
+{
+    char text[2 * VARINT_MAX];
+    uint64_t seq = 0;
+    const char *end = varint_put(varint_put(text, letter->number), letter->records);
+    struct iovec part = {text, (size_t)(end - text)};
+    const struct log_record record = {
+        .type = LETTER_MARK, .mask = UINT64_C(1) << d->bit, .parts = &part, .part_count = 1};
+
+    if (!log_append(log, &record, wait, &seq, e)) {
+        return false;
+    }
+    lock_take(&d->lock);
+    kept_letters_note_gone(&d->kept, letter->number, letter->records);
+    lock_give(&d->lock);
+    return true;
+}
+
+static bool take_first(void *arg, const struct dead_letter *letter)
+{
+    struct dead_letter *first = arg;
+
+    first->number = letter->number;
+    first->records = letter->records;
+    return false;
+}
+
+/* Did it leave by itself meanwhile? */
+static bool has_left(struct dead_letters *d, uint64_t number)
+{
+    lock_take(&d->lock);
+    bool gone = number <= d->passed || kept_letters_is_gone(&d->kept, number);
+    lock_give(&d->lock);
+    return gone;
+}
+
+bool dead_letters_remove(struct dead_letters *d, uint64_t number, struct wait wait, struct err *e)
+{
+    struct dead_letter found = {0};
+
+    if (!dead_letters_walk(d, number, take_first, &found, e)) {
+        return false;
+    }
+    if (found.number != number) {
+        return err_set(e, ERR_CONFLICT, "there is no letter %llu any more",
+                       (unsigned long long)number);
+    }
+    struct log *log = open_log(d, e);
+    lock_take(&d->shedding);
+    bool ok = log != NULL &&
+              (has_left(d, number) || advance(d, log, number) || add_mark(d, log, &found, wait, e));
+    lock_give(&d->shedding);
+    return ok;
+}
+
+bool dead_letters_settle(struct dead_letters *d, struct wait wait, struct err *e)
+{
+    struct err why = ERR_INIT;
+    struct log *log = open_kept(d, &why);
+
+    if (log == NULL) {
+        *e = why;
+        return why.code == ERR_NONE;
+    }
+    return log_cursor_sync(log, wait, e);
 }

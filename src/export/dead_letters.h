@@ -34,12 +34,41 @@ void dead_letters_free(struct dead_letters *d);
 MUST_USE bool dead_letters_add(struct dead_letters *d, struct view view, struct str reason,
                                struct wait wait, struct err *e);
 
-/* Keeps bytes that are no batch. */
-MUST_USE bool dead_letters_add_raw(struct dead_letters *d, struct str bytes, struct str reason,
-                                   struct wait wait, struct err *e);
+/* Keeps bytes that are no batch, with a JSON object that says where they are from (empty: nothing is known). */
+MUST_USE bool dead_letters_add_raw(struct dead_letters *d, struct str bytes, struct str note,
+                                   struct str reason, struct wait wait, struct err *e);
 
 /* Bytes on disk, those that earlier runs left too. */
 int64_t dead_letters_bytes(struct dead_letters *d);
+
+/* What is kept, of earlier runs too. The first to ask has the folder read. */
+struct dead_letters_sum {
+    uint64_t letters;
+    uint64_t records; /* in them; bytes that are no batch count as one */
+};
+struct dead_letters_sum dead_letters_sum(struct dead_letters *d);
+
+/* A letter as it lies there; all texts are part of the frame. */
+struct dead_letter {
+    uint64_t number; /* its name as long as it is kept */
+    int64_t time_ns; /* wall; when it became one */
+    uint32_t records;
+    struct str reason;
+    struct str note;  /* JSON; or empty */
+    struct str bytes; /* of a batch's frame, or of no batch */
+    bool is_batch;
+};
+
+/* Shows the letters from <from> on, oldest first, until <visit> says false. */
+MUST_USE bool dead_letters_walk(struct dead_letters *d, uint64_t from,
+                                bool (*visit)(void *arg, const struct dead_letter *letter),
+                                void *arg, struct err *e);
+
+/* A letter leaves: it was delivered after all, or nobody wants it. False, too, when there is none of that number.
+ * It is not back after a kill once dead_letters_settle() said true. */
+MUST_USE bool dead_letters_remove(struct dead_letters *d, uint64_t number, struct wait wait,
+                                  struct err *e);
+MUST_USE bool dead_letters_settle(struct dead_letters *d, struct wait wait, struct err *e);
 
 /* Who keeps the letters of a folder: its only consumer, whose cursor moves when letters are dropped or replayed. */
 extern const char dead_letters_consumer[];
@@ -48,11 +77,15 @@ extern const char dead_letters_consumer[];
 MUST_USE bool dead_letter_append(struct log *log, unsigned bit, struct view view, struct str reason,
                                  struct wait wait, struct err *e);
 
+/* Takes a letter apart; its number and time are not looked at. False when it is no letter. */
+MUST_USE bool dead_letter_parse(uint16_t type, struct str payload, struct dead_letter *ret,
+                                struct err *e);
+
 /*
- * Takes a letter apart: why it is one, and the bytes of a batch's frame (or of no batch). All are part of
- * <payload>. False when it is no letter.
+ * A letter that leaves before older ones do cannot be passed by the cursor: a mark behind it says that it is gone. False
+ * when the frame is none; else its number, and how many records were in it.
  */
-MUST_USE bool dead_letter_parse(uint16_t type, struct str payload, struct str *ret_reason,
-                                struct str *ret_bytes, bool *ret_is_batch, struct err *e);
+bool dead_letter_parse_mark(uint16_t type, struct str payload, uint64_t *ret_number,
+                            uint32_t *ret_records);
 
 #endif

@@ -46,7 +46,7 @@ static bool add_raw_letter(struct delivery *d, const void *what, struct err *e)
 {
     const struct str *parts = what;
 
-    return dead_letters_add_raw(d->dead, parts[0], parts[1],
+    return dead_letters_add_raw(d->dead, parts[0], STR(""), parts[1],
                                 (struct wait){DEADLINE_NEVER, d->waits->cancel}, e);
 }
 

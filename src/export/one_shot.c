@@ -11,7 +11,8 @@ struct one_shot {
     const struct env *env;
     const struct plan_config *config;
     const struct dry_run *dry; /* or NULL */
-    uint64_t target;           /* one bit */
+    struct one_shot_share share;
+    uint64_t target; /* one bit */
     struct sink *sinks[PLAN_OUTPUTS_MAX];
     struct one_shot_counts counts;
 };
@@ -43,27 +44,22 @@ static bool open_output(struct one_shot *o, size_t output, struct err *e)
         .data_folder = buf_str(&folder),
         .retry_on = &config->delivery.retry.retry_on_status_codes,
         .dry = o->dry,
+        .tokens = o->share.tokens,
+        .attempts = o->share.attempts,
     };
     return stage_open(&place, config->delivery.stage, &o->sinks[output], e) ||
            err_wrap(e, "exporter '%.*s'", STR_FMT(config->name));
 }
 
-bool one_shot_open(const struct env *env, const struct plan_config *config, unsigned target,
-                   struct one_shot **ret_shot, struct err *e)
-{
-    return one_shot_open_dry(env, config, target, NULL, ret_shot, e);
-}
-
-bool one_shot_open_dry(const struct env *env, const struct plan_config *config, unsigned target,
-                       const struct dry_run *dry, struct one_shot **ret_shot, struct err *e)
+static bool open_shot(const struct one_shot *like, const struct plan_config *config,
+                      unsigned target, struct one_shot **ret_shot, struct err *e)
 {
     struct one_shot *o = mem_new(struct one_shot);
     uint64_t outputs = config->targets[target].expansion->outputs;
     bool ok = true;
 
-    o->env = env;
+    *o = *like;
     o->config = config;
-    o->dry = dry;
     o->target = UINT64_C(1) << target;
     for (uint64_t rest = outputs; ok && rest != 0; rest &= rest - 1) {
         ok = open_output(o, (size_t)__builtin_ctzll(rest), e);
@@ -74,6 +70,25 @@ bool one_shot_open_dry(const struct env *env, const struct plan_config *config, 
     }
     *ret_shot = o;
     return true;
+}
+
+bool one_shot_open(const struct env *env, const struct plan_config *config, unsigned target,
+                   struct one_shot **ret_shot, struct err *e)
+{
+    return open_shot(&(struct one_shot){.env = env}, config, target, ret_shot, e);
+}
+
+bool one_shot_open_beside(const struct env *env, const struct plan_config *config, unsigned target,
+                          const struct one_shot_share *share, struct one_shot **ret_shot,
+                          struct err *e)
+{
+    return open_shot(&(struct one_shot){.env = env, .share = *share}, config, target, ret_shot, e);
+}
+
+bool one_shot_open_dry(const struct env *env, const struct plan_config *config, unsigned target,
+                       const struct dry_run *dry, struct one_shot **ret_shot, struct err *e)
+{
+    return open_shot(&(struct one_shot){.env = env, .dry = dry}, config, target, ret_shot, e);
 }
 
 void one_shot_close(struct one_shot *o)

@@ -20,7 +20,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct attempts;
 struct dry_run;
+struct oauth2_pool;
 struct one_shot;
 
 /* What became of rows, added up over calls; a row that two consumers get counts twice. */
@@ -41,6 +43,17 @@ struct one_shot_refusal {
 /* Opens what target number <target> of the config comes to. False also for exporters that keep a level. */
 MUST_USE bool one_shot_open(const struct env *env, const struct plan_config *config,
                             unsigned target, struct one_shot **ret_shot, struct err *e);
+
+/* What leaves share with those of a plan that runs; either may be NULL. */
+struct one_shot_share {
+    struct oauth2_pool *tokens;
+    struct attempts *attempts;
+};
+
+/* The same beside a plan that runs. */
+MUST_USE bool one_shot_open_beside(const struct env *env, const struct plan_config *config,
+                                   unsigned target, const struct one_shot_share *share,
+                                   struct one_shot **ret_shot, struct err *e);
 
 /* The same with leaves that show to <dry> what they would send, and send nothing. */
 MUST_USE bool one_shot_open_dry(const struct env *env, const struct plan_config *config,

@@ -128,6 +128,34 @@ const struct resource server_resources[] = {
          "- `position`: of `rewind`, in the source's words, as `position` shows them; a long one as `{\"position\": ...}` in the body\n"
          "- `drop_source`: of `reset`, should the source take back what it made, such as a replication slot? `false` unless "
          "said, `true` for a stream that does not run\n"},
+    {.route = {.method = "GET",
+               .pattern = "/api/v1/streams/{name}/dead",
+               .handler = &resource_letters,
+               .access = HTTP_ACCESS_ADMIN},
+     .help =
+         "The stream's dead letters, oldest first: `kind` `refused` (events that the sink refused) or `unreadable` (changes "
+         "that could not become events), `id`, `time`, `reason`, the sink's `status` where it gave one, and how many "
+         "`records` there are; of a refused one `id`, `source` and `type` of its `events` (the first 20), of an unreadable one where it "
+         "is `from`. `next` is the `from` of the next page.",
+     .params = "- `limit`: 100 unless said, 1000 at most\n- `from`: an `id`; from this one on\n"},
+    {.route = {.method = "GET",
+               .pattern = "/api/v1/streams/{name}/dead/{id}",
+               .handler = &resource_letter,
+               .access = HTTP_ACCESS_ADMIN},
+     .help =
+         "One of them, with what is in it: `events`, or of an unreadable one `text`, or `base64` where it is none."},
+    {.route = {.method = "POST",
+               .pattern = "/api/v1/streams/{name}/dead/{verb}",
+               .handler = &resource_letters_change,
+               .access = HTTP_ACCESS_ADMIN},
+     .help =
+         "`replay`: gives letters to the stream's sink again, an unreadable one through the transform as the config has it "
+         "now; a letter leaves when the sink has taken it. Those that are `refused` again stay. What takes longer than 2 s "
+         "goes on with the next request, `from` the answer's `next`; `stopped` says why the sink takes nothing now. "
+         "`discard`: throws them away.",
+     .params = "- `id`: one letter\n"
+               "- `all=true`: all of them\n"
+               "- `from`: with `all`, from this one on\n"},
     {.route = {.method = "GET", .pattern = "/api/v1/rules/{id}/why", .handler = &resource_why},
      .help =
          "Why a rule fires or does not: its last evaluation in words, each alert with what it waits for, and the "

@@ -1,6 +1,7 @@
 /* /api/v1/streams: how change streams are, and what a person may do to one. */
 #include "base/mem.h"
 #include "events/events.h"
+#include "events/stream_letters.h"
 #include "server/reply.h"
 #include "server/server_int.h"
 
@@ -113,6 +114,12 @@ static void print_stream(struct json_writer *w, const struct stream_status *s)
     reply_u64(w, "filtered", s->filtered);
     reply_u64(w, "broken", s->broken);
     reply_u64(w, "in_flight", s->in_flight);
+    json_key(w, STR("dead_letters"));
+    json_begin_object(w);
+    for (int box = 0; box < LETTER_BOXES; box++) {
+        reply_u64(w, letter_box_name((enum letter_box)box), s->letters[box]);
+    }
+    json_end_object(w);
     print_backfill(w, s);
     print_source(w, s);
     print_sink(w, s);

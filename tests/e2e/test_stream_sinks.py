@@ -72,7 +72,7 @@ def test_all_workers_have_one_token(start_telex, sink, issuer):
     assert issuer.given == ["token-1", "token-2"]
     attempts = status(program)["sink"]["attempts"]
     assert attempts["204"] == 400 and 1 <= attempts["401"] <= 2 * WORKERS, attempts
-    text = command(program, "status").stdout
+    text = command(program, "status", "health").stdout
     assert "204: 400" in text and "s old" in text, text
 
 

@@ -7,18 +7,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str payload = str_make((const char *)data + 1, size > 0 ? size - 1 : 0);
-    struct str reason;
-    struct str bytes;
-    bool is_batch = false;
+    struct dead_letter l;
+    uint64_t number = 0;
+    uint32_t records = 0;
     struct err e = ERR_INIT;
 
-    if (size == 0 || !dead_letter_parse(data[0] % 4, payload, &reason, &bytes, &is_batch, &e)) {
+    if (size == 0) {
         return 0;
     }
-    INVARIANT(reason.ptr >= payload.ptr && reason.ptr + reason.len == bytes.ptr);
-    INVARIANT(bytes.ptr + bytes.len == payload.ptr + payload.len);
+    uint16_t type = data[0] % 8;
+    bool is_mark = dead_letter_parse_mark(type, payload, &number, &records);
+    if (!dead_letter_parse(type, payload, &l, &e)) {
+        return 0;
+    }
+    INVARIANT(!is_mark);
+    INVARIANT(l.reason.ptr >= payload.ptr && l.reason.ptr + l.reason.len <= l.bytes.ptr);
+    INVARIANT(l.note.len == 0 || l.note.ptr + l.note.len == l.bytes.ptr);
+    INVARIANT(l.bytes.ptr + l.bytes.len == payload.ptr + payload.len);
     struct batch *b = NULL;
-    if (is_batch && batch_from_frame(bytes, &b, &e)) {
+    if (l.is_batch && batch_from_frame(l.bytes, &b, &e)) {
         batch_unref(b);
     }
     return 0;

@@ -1,0 +1,319 @@
+/*
+ * Invariants
+ *   1. A letter leaves its box only behind what became of it: the sink has it, or a new letter has what it refuses of it.
+ *   2. What is done is durable before it is told.
+ */
+#include "events/stream_letters.h"
+
+#include "base/number.h"
+#include "events/stream_int.h"
+#include "export/redelivery.h"
+#include "wire/frame.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { REPLAY_MS = 2000, LETTER_MS = 5000, WRITE_MS = 10 * 1000 };
+
+static const char *const box_names[LETTER_BOXES] = {
+    [LETTERS_REFUSED] = "refused", [LETTERS_UNREADABLE] = "unreadable"};
+
+const char *letter_box_name(enum letter_box box)
+{
+    return box_names[box];
+}
+
+void letter_id_print(struct letter_id id, struct buf *out)
+{
+    buf_addf(out, "%s-%" PRIu64, box_names[id.box], id.number);
+}
+
+bool letter_id_parse(struct str text, struct letter_id *ret, struct err *e)
+{
+    for (int box = 0; box < LETTER_BOXES; box++) {
+        struct str name = str_of(box_names[box]);
+        uint64_t number = 0;
+        if (str_starts(text, name) && text.len > name.len + 1 && text.ptr[name.len] == '-' &&
+            number_parse_u64(str_slice(text, name.len + 1, text.len), &number) && number > 0) {
+            *ret = (struct letter_id){(enum letter_box)box, number};
+            return true;
+        }
+    }
+    return err_set(e, ERR_CONFIG,
+                   "'%.*s' is no dead letter: expected a name from the list, such as refused-12",
+                   STR_FMT(str_slice(text, 0, 64)));
+}
+
+/* ---- looking ---- */
+
+/* Letters of a box; *ret_redelivery, which has those of the exporter, is to be closed behind their use. */
+static struct dead_letters *open_box(struct event_stream *s, enum letter_box box,
+                                     struct redelivery **ret_redelivery, struct err *e)
+{
+    if (box == LETTERS_UNREADABLE) {
+        return s->dead;
+    }
+    return redelivery_open(s->world.plan, s->config->exporter, ret_redelivery, e)
+               ? redelivery_letters(*ret_redelivery)
+               : NULL;
+}
+
+struct dead_letters_sum event_stream_letters(struct event_stream *s, enum letter_box box)
+{
+    struct redelivery *r = NULL;
+    struct err ignored = ERR_INIT;
+    struct dead_letters *letters = open_box(s, box, &r, &ignored);
+    struct dead_letters_sum sum =
+        letters != NULL ? dead_letters_sum(letters) : (struct dead_letters_sum){0};
+
+    redelivery_close(r);
+    return sum;
+}
+
+struct looking {
+    enum letter_box box;
+    bool (*visit)(void *arg, enum letter_box box, const struct dead_letter *letter);
+    void *arg;
+    bool goes_on;
+};
+
+static bool show(void *arg, const struct dead_letter *letter)
+{
+    struct looking *l = arg;
+
+    l->goes_on = l->visit(l->arg, l->box, letter);
+    return l->goes_on;
+}
+
+bool event_stream_walk_letters(struct event_stream *s, struct letter_id from,
+                               bool (*visit)(void *arg, enum letter_box box,
+                                             const struct dead_letter *letter),
+                               void *arg, struct err *e)
+{
+    struct looking l = {.visit = visit, .arg = arg, .goes_on = true};
+    bool ok = true;
+
+    for (int box = (int)from.box; ok && l.goes_on && box < LETTER_BOXES; box++) {
+        struct redelivery *r = NULL;
+        l.box = (enum letter_box)box;
+        struct dead_letters *letters = open_box(s, l.box, &r, e);
+        ok = letters != NULL &&
+             dead_letters_walk(letters, l.box == from.box ? from.number : 0, show, &l, e);
+        redelivery_close(r);
+    }
+    return ok;
+}
+
+/* ---- giving again ---- */
+
+struct replay {
+    struct event_stream *s;
+    const struct letter_choice *choice;
+    struct letters_done *done;
+    struct redelivery *redelivery;
+    struct transform *transform;
+    struct dead_letters *letters; /* of the box */
+    enum letter_box box;
+    int64_t ends_ns; /* monotonic; nothing is begun behind it */
+    bool goes_on;
+    bool found;
+};
+
+static struct wait letter_wait(const struct replay *r)
+{
+    return (struct wait){clock_deadline_ms(r->s->env->clock, LETTER_MS), NULL};
+}
+
+static void note_stop(struct replay *r, const struct err *why)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+
+    err_print_line(why, &text);
+    (void)snprintf(r->done->stopped, sizeof(r->done->stopped), "%s", buf_text(&text));
+    r->goes_on = false;
+}
+
+/* The letter stays. */
+static void note_refusal(struct replay *r, const struct dead_letter *letter, const struct err *why)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+    struct letters_done *done = r->done;
+    size_t i = done->refusal_count;
+
+    done->refused++;
+    if (i < LETTER_REFUSALS_MAX) {
+        err_print_line(why, &text);
+        done->refusals[i].id = (struct letter_id){r->box, letter->number};
+        (void)snprintf(done->refusals[i].reason, sizeof(done->refusals[i].reason), "%s",
+                       buf_text(&text));
+        done->refusal_count++;
+    }
+}
+
+static bool leave(struct replay *r, const struct dead_letter *letter, uint64_t *count)
+{
+    struct err e = ERR_INIT;
+
+    if (!dead_letters_remove(r->letters, letter->number, letter_wait(r), &e)) {
+        note_stop(r, &e);
+        return false;
+    }
+    ++*count;
+    return true;
+}
+
+static bool give(struct replay *r, const struct dead_letter *letter, struct batch *b)
+{
+    struct err why = ERR_INIT;
+
+    switch (redelivery_give(r->redelivery, b, letter_wait(r), &why)) {
+    case REDELIVERED:
+        return leave(r, letter, &r->done->delivered);
+    case REDELIVERED_NOT:
+        note_refusal(r, letter, &why);
+        return true;
+    case REDELIVERED_LATER:
+    default:
+        note_stop(r, &why);
+        return false;
+    }
+}
+
+static bool give_records(struct replay *r, const struct dead_letter *letter)
+{
+    AUTO(batch_autounref) struct batch *b = NULL;
+    struct err why = ERR_INIT;
+
+    if (!letter->is_batch || !batch_from_frame(letter->bytes, &b, &why)) {
+        if (why.code == ERR_NONE) {
+            (void)err_set(&why, ERR_PARSE, "these bytes were no record");
+        }
+        note_refusal(r, letter, &why);
+        return true;
+    }
+    return give(r, letter, b);
+}
+
+static void keep_fault(void *arg, const struct transform_fault *f)
+{
+    *(struct err *)arg = f->why;
+}
+
+/* The change becomes an event, as the config has it now. */
+static bool give_change(struct replay *r, const struct dead_letter *letter)
+{
+    struct intake *in = intake_new();
+    struct transform_counts counts = {0};
+    struct err why = ERR_INIT;
+    bool ok = true;
+
+    in->read_ns = clock_wall_ns(r->s->env->clock);
+    bool is_change = change_letter_read(letter, &in->changes, &why);
+    if (is_change) {
+        transform_intake(r->transform, in, &counts, keep_fault, &why);
+    }
+    if (why.code != ERR_NONE) {
+        note_refusal(r, letter, &why);
+    } else if (in->events == NULL) {
+        ok = leave(r, letter, &r->done->left_out);
+    } else {
+        ok = give(r, letter, in->events);
+    }
+    intake_unref(in);
+    return ok;
+}
+
+static bool give_letter(void *arg, const struct dead_letter *letter)
+{
+    struct replay *r = arg;
+    bool is_late = clock_mono_ns(r->s->env->clock) >= r->ends_ns;
+
+    if (!r->choice->all && letter->number != r->choice->id.number) {
+        return false;
+    }
+    if (r->found && is_late) {
+        r->goes_on = false;
+    }
+    if (r->goes_on) {
+        r->found = true;
+        (void)(r->box == LETTERS_REFUSED ? give_records : give_change)(r, letter);
+    }
+    if (!r->goes_on) { /* this one is the next, if it did not go */
+        r->done->next = (struct letter_id){r->box, letter->number};
+    }
+    return r->goes_on && r->choice->all;
+}
+
+static bool settle(struct replay *r, struct err *e)
+{
+    const struct wait wait = {clock_deadline_ms(r->s->env->clock, WRITE_MS), NULL};
+
+    return dead_letters_settle(r->letters, wait, e);
+}
+
+static bool has_found(const struct replay *r, struct err *e)
+{
+    return r->found || r->choice->all ||
+           err_set(e, ERR_CONFLICT, "there is no letter %s-%" PRIu64 " any more",
+                   box_names[r->choice->id.box], r->choice->id.number);
+}
+
+/* Box by box, from the choice on. */
+static bool each_box(struct replay *r, bool (*use)(void *arg, const struct dead_letter *letter),
+                     struct err *e)
+{
+    int last = r->choice->all ? LETTER_BOXES - 1 : (int)r->choice->id.box;
+    bool ok = true;
+
+    for (int box = (int)r->choice->id.box; ok && r->goes_on && box <= last; box++) {
+        r->box = (enum letter_box)box;
+        r->letters = r->box == LETTERS_REFUSED ? redelivery_letters(r->redelivery) : r->s->dead;
+        uint64_t from = r->box == r->choice->id.box ? r->choice->id.number : 0;
+        ok = dead_letters_walk(r->letters, from, use, r, e) && settle(r, e);
+    }
+    return ok && has_found(r, e);
+}
+
+bool event_stream_replay(struct event_stream *s, const struct letter_choice *choice,
+                         struct letters_done *ret, struct err *e)
+{
+    struct replay r = {.s = s, .choice = choice, .done = ret, .goes_on = true};
+
+    *ret = (struct letters_done){0};
+    r.ends_ns = clock_deadline_ms(s->env->clock, REPLAY_MS);
+    bool ok = redelivery_open(s->world.plan, s->config->exporter, &r.redelivery, e) &&
+              stream_make_transform(s, &r.transform, e) && each_box(&r, give_letter, e);
+    transform_free(r.transform);
+    redelivery_close(r.redelivery);
+    trace_warn(&s->trace, "somebody replays dead letters", T_STR("stream", s->config->name),
+               T_U64("delivered", ret->delivered), T_U64("left_out", ret->left_out),
+               T_U64("refused", ret->refused), T_TEXT("stopped", ret->stopped));
+    return ok;
+}
+
+/* ---- throwing away ---- */
+
+static bool discard_letter(void *arg, const struct dead_letter *letter)
+{
+    struct replay *r = arg;
+
+    if (!r->choice->all && letter->number != r->choice->id.number) {
+        return false;
+    }
+    r->found = true;
+    return leave(r, letter, &r->done->discarded) && r->choice->all;
+}
+
+bool event_stream_discard(struct event_stream *s, const struct letter_choice *choice,
+                          struct letters_done *ret, struct err *e)
+{
+    struct replay r = {.s = s, .choice = choice, .done = ret, .goes_on = true};
+
+    *ret = (struct letters_done){0};
+    bool ok = redelivery_open(s->world.plan, s->config->exporter, &r.redelivery, e) &&
+              each_box(&r, discard_letter, e);
+    redelivery_close(r.redelivery);
+    trace_warn(&s->trace, "somebody discards dead letters", T_STR("stream", s->config->name),
+               T_U64("letters", ret->discarded));
+    return ok;
+}

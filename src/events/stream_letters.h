@@ -1,0 +1,73 @@
+/*
+ * stream_letters.h - dead letters of a stream that runs: looked at, given again, thrown away.
+ *
+ * There are two boxes: events that the sink refused or did not take in all tries (those of the stream's exporter), and changes
+ * that could not become events. Either is given again beside what the stream does, a refused event as it is and a change
+ * through the transform as the config has it now. A letter leaves only when the sink has it.
+ *
+ * Ownership: as stream.h. Threads: those that may stop the stream, since it must not be closed meanwhile. Limits: a replay
+ * ends some seconds after it began, and says where it is to go on.
+ */
+#ifndef TELEX_EVENTS_STREAM_LETTERS_H
+#define TELEX_EVENTS_STREAM_LETTERS_H
+
+#include "events/stream.h"
+#include "export/dead_letters.h"
+
+/* "refused", "unreadable" */
+const char *letter_box_name(enum letter_box box);
+
+/* "refused-12" */
+struct letter_id {
+    enum letter_box box;
+    uint64_t number;
+};
+void letter_id_print(struct letter_id id, struct buf *out);
+MUST_USE bool letter_id_parse(struct str text, struct letter_id *ret, struct err *e);
+
+struct dead_letters_sum event_stream_letters(struct event_stream *s, enum letter_box box);
+
+/* Shows letters from <from> on, box by box, oldest first, until <visit> says false. */
+MUST_USE bool event_stream_walk_letters(struct event_stream *s, struct letter_id from,
+                                        bool (*visit)(void *arg, enum letter_box box,
+                                                      const struct dead_letter *letter),
+                                        void *arg, struct err *e);
+
+/* Which letters: one, or all from it on. */
+struct letter_choice {
+    struct letter_id id;
+    bool all;
+};
+
+enum { LETTER_REFUSALS_MAX = 20 };
+
+struct letters_done {
+    uint64_t delivered; /* letters that the sink has now */
+    uint64_t left_out;  /* that `match` leaves out now */
+    uint64_t refused;   /* that stay: the sink refuses them again, or they still cannot be read */
+    uint64_t discarded;
+    struct letter_id next; /* where it is to go on; number 0: nothing is left of what was chosen */
+    char stopped[512]; /* why it did not go on; empty: only its time was over, or nothing is left */
+    size_t refusal_count;
+    struct {
+        struct letter_id id;
+        char reason[256];
+    } refusals[LETTER_REFUSALS_MAX]; /* the first of them */
+};
+
+/* False when nothing could be tried; <ret> says what became of letters. */
+MUST_USE bool event_stream_replay(struct event_stream *s, const struct letter_choice *choice,
+                                  struct letters_done *ret, struct err *e);
+MUST_USE bool event_stream_discard(struct event_stream *s, const struct letter_choice *choice,
+                                   struct letters_done *ret, struct err *e);
+
+/* ---- changes as letters ---- */
+
+/* Where a change is from, as JSON: "position", "id", "sequence", "key", "table", "operation", "time", "form". */
+void change_letter_note(const struct change *ch, struct buf *out);
+
+/* The change of a letter again, in <changes>; false when it is not to be had: its source could not read it. */
+MUST_USE bool change_letter_read(const struct dead_letter *letter, struct changes *changes,
+                                 struct err *e);
+
+#endif

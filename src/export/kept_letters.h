@@ -1,0 +1,34 @@
+/*
+ * kept_letters.h - which letters of a folder are still kept, in memory: how many, and which left before older ones.
+ *
+ * Ownership: whoever embeds it releases it. Threads: confined, or under the owner's lock. Limits: a number
+ * per letter that left out of turn, until the cursor passed it.
+ */
+#ifndef TELEX_EXPORT_KEPT_LETTERS_H
+#define TELEX_EXPORT_KEPT_LETTERS_H
+
+#include "base/fs.h"
+#include "base/vec.h"
+#include "export/dead_letters.h"
+
+struct kept_letters {
+    struct dead_letters_sum sum;
+    VEC(uint64_t) gone; /* ascending */
+};
+
+/* Counts what the folder of a log holds; nothing where there is none. */
+void kept_letters_read(struct kept_letters *k, const struct fs *fs, struct str folder);
+void kept_letters_release(struct kept_letters *k);
+
+bool kept_letters_is_gone(const struct kept_letters *k, uint64_t number);
+
+void kept_letters_add(struct kept_letters *k, uint32_t records);
+
+/* A letter left out of turn. */
+void kept_letters_note_gone(struct kept_letters *k, uint64_t number, uint32_t records);
+
+/* The cursor passes a frame: gives the records of a letter that was kept until now, 0 for anything else. */
+uint32_t kept_letters_pass(struct kept_letters *k, uint64_t number, uint16_t type,
+                           struct str payload);
+
+#endif
