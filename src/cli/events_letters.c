@@ -72,7 +72,7 @@ static bool ask(struct peer *p, const struct question *q, const struct json_node
     struct http_response res;
 
     add_path(q, &path);
-    bool ok = (q->posts ? peer_post(p, buf_str(&path), &body, &res, e)
+    bool ok = (q->posts ? peer_post(p, buf_str(&path), STR(""), &body, &res, e)
                         : peer_get(p, buf_str(&path), &body, &res, e)) &&
               (res.status == 200 || peer_refused(p, &res, e)) &&
               json_parse(arena_dup(&p->arena, buf_str(&body)), &p->arena, &root, e);
