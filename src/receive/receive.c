@@ -191,14 +191,15 @@ bool header_is_one_of(struct str value, const char *const *names)
 
 /* ---- buffers ---- */
 
+/* A byte more: who unpacks sees by it that there is one too many. */
 struct buf receiver_buffer(struct receiver *r, size_t max)
 {
-    struct buf b = BUF_INIT(max);
+    struct buf b = BUF_INIT(max + 1);
 
     lock_take(&r->lock);
     if (r->buffer_count > 0) {
         b = r->buffers[--r->buffer_count];
-        b.max = max;
+        b.max = max + 1;
     }
     lock_give(&r->lock);
     return b;

@@ -45,7 +45,7 @@ static void serve(struct http_peer *peer, unsigned index, int fd)
     }
 }
 
-void receiver_start(struct receiver *r)
+void receiver_listen(struct receiver *r)
 {
     *r = (struct receiver){0};
     lock_init(&r->lock);
@@ -78,7 +78,7 @@ void receiver_plan(struct receiver *r, int status, const char *headers, const ch
     lock_give(&r->lock);
 }
 
-void receiver_refuse(struct receiver *r, const char *text)
+void receiver_fail_with(struct receiver *r, const char *text)
 {
     lock_take(&r->lock);
     r->refused = text;

@@ -39,14 +39,14 @@ struct receiver {
     unsigned request_count GUARDED_BY(lock);
 };
 
-void receiver_start(struct receiver *r);
+void receiver_listen(struct receiver *r);
 void receiver_stop(struct receiver *r);
 
 /* The next answer not yet planned. */
 void receiver_plan(struct receiver *r, int status, const char *headers, const char *body);
 
 /* A request whose body holds <text> is answered 400 from now on, whatever was planned. */
-void receiver_refuse(struct receiver *r, const char *text);
+void receiver_fail_with(struct receiver *r, const char *text);
 
 /* Requests so far. */
 unsigned receiver_count(struct receiver *r);

@@ -43,7 +43,7 @@ static int setup(void **state)
 {
     struct fixture *f = mem_new(struct fixture);
 
-    receiver_start(&f->receiver);
+    receiver_listen(&f->receiver);
     http_kit_start(&f->http, f->receiver.peer.port);
     f->metrics = metrics_new();
     f->env = f->http.env;

@@ -385,7 +385,7 @@ static void test_stops_in_an_outage(void **state)
     struct receiver receiver;
     char exporter[160];
 
-    receiver_start(&receiver);
+    receiver_listen(&receiver);
     for (int i = 0; i < 8; i++) {
         receiver_plan(&receiver, i < 2 ? 204 : 503, NULL, NULL);
     }

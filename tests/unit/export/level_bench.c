@@ -108,7 +108,7 @@ int setup(void **state)
 {
     struct fixture *f = mem_new(struct fixture);
 
-    receiver_start(&f->receiver);
+    receiver_listen(&f->receiver);
     http_kit_start(&f->http, f->receiver.peer.port);
     rng_seed(&f->rng, 1);
     f->env = f->http.env;

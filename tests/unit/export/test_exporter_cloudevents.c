@@ -27,7 +27,7 @@ static int setup(void **state)
 {
     struct fixture *f = mem_new(struct fixture);
 
-    receiver_start(&f->receiver);
+    receiver_listen(&f->receiver);
     http_kit_start(&f->http, f->receiver.peer.port);
     outcome_init(&f->out);
     buf_init(&f->text, BUF_UNLIMITED);

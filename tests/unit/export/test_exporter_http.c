@@ -23,7 +23,7 @@ struct fixture {
 
 static void begin(struct fixture *f)
 {
-    receiver_start(&f->receiver);
+    receiver_listen(&f->receiver);
     http_kit_start(&f->http, f->receiver.peer.port);
     outcome_init(&f->out);
     buf_init(&f->text, BUF_UNLIMITED);

@@ -29,7 +29,7 @@ static int setup(void **state)
 {
     struct fixture *f = mem_new(struct fixture);
 
-    receiver_start(&f->receiver);
+    receiver_listen(&f->receiver);
     http_kit_start(&f->http, f->receiver.peer.port);
     f->http.env.metrics = metrics_new();
     outcome_init(&f->out);

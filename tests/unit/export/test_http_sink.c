@@ -148,7 +148,7 @@ static int setup(void **state)
 {
     struct fixture *f = mem_new(struct fixture);
 
-    receiver_start(&f->receiver);
+    receiver_listen(&f->receiver);
     http_kit_start(&f->kit, f->receiver.peer.port);
     f->config = (struct small_config){.client = f->kit.config,
                                       .bad_row = UINT32_MAX,

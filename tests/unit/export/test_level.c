@@ -366,7 +366,7 @@ static void test_refused_alert(void **state)
     struct fixture *f = *state;
 
     plan_success(f, 60);
-    receiver_refuse(&f->receiver, "bad");
+    receiver_fail_with(&f->receiver, "bad");
     for (int i = 0; i < 20; i++) {
         char name[16];
         (void)snprintf(name, sizeof(name), i == 7 ? "bad" : "a%d", i);

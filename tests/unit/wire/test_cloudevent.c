@@ -216,6 +216,31 @@ static void test_batches(void **state)
     }
 }
 
+/* The suite has 10 + 25 events and 5 + 3 batches: format/json of cloudevents/conformance, c5bcce28. */
+static void test_all_of_the_suite(void **state)
+{
+    static const char *const starts[] = {"valid", "invalid"};
+    unsigned events[] = {0, 0};
+    unsigned both[] = {0, 0};
+
+    (void)state;
+    for (size_t k = 0; k < ARRAY_LEN(starts); k++) {
+        for (size_t i = 0; i < ARRAY_LEN(valid); i++) {
+            events[k] += str_starts(str_of(valid[i].name), str_of(starts[k]));
+        }
+        for (size_t i = 0; i < ARRAY_LEN(invalid); i++) {
+            events[k] += str_starts(str_of(invalid[i].name), str_of(starts[k]));
+        }
+        for (size_t i = 0; i < ARRAY_LEN(batches); i++) {
+            both[k] += str_starts(str_of(batches[i].name), str_of(starts[k]));
+        }
+    }
+    assert_int_equal(events[0], 10);
+    assert_int_equal(events[1], 25);
+    assert_int_equal(both[0], 5);
+    assert_int_equal(both[1], 3);
+}
+
 /* ---- the suite itself ---- */
 
 static bool is_taken(const char *text, const struct json_node *test, bool is_batch, struct err *e)
@@ -279,15 +304,20 @@ static void test_suite(void **state)
     "'id':'1234-1234-1234','source':'/mycontext/subcontext','datacontenttype':"          \
     "'application/json','data':" HELLO "}"
 
+/* Under the names of the suite's features/http-protocol-binding.feature; tests/unit/receive has them over HTTP. */
 static const struct {
+    const char *name;
     const char *type;
     const char *body;
     const char *data_type;
 } scenarios[] = {
-    {"application/json", HELLO, "application/json"},
-    {"application/json; charset=utf-8", HELLO, "application/json; charset=utf-8"},
-    {"application/cloudevents+json", STRUCTURED, "application/json"},
-    {"application/cloudevents+json; charset=utf-8", STRUCTURED, "application/json"},
+    {"Binary content mode (application/json)", "application/json", HELLO, "application/json"},
+    {"Binary content mode (application/json; charset=utf-8)", "application/json; charset=utf-8",
+     HELLO, "application/json; charset=utf-8"},
+    {"Structured content mode (application/cloudevents+json)", "application/cloudevents+json",
+     STRUCTURED, "application/json"},
+    {"Structured content mode (application/cloudevents+json; charset=utf-8)",
+     "application/cloudevents+json; charset=utf-8", STRUCTURED, "application/json"},
 };
 
 static const struct cloudevent_header binary_headers[] = {
@@ -318,7 +348,9 @@ static void test_http_scenarios(void **state)
                                              .body = quoted(scenarios[i].body)};
         struct events events;
         struct err e = ERR_INIT;
-        assert_true(cloudevents_read_message(&m, &arena, &events, &e));
+        if (!cloudevents_read_message(&m, &arena, &events, &e)) {
+            fail_msg("%s: %s", scenarios[i].name, e.message);
+        }
         assert_int_equal(events.count, 1);
         const struct event *ev = &events.rows[0];
         assert_attribute(ev, "id", "1234-1234-1234");
@@ -469,6 +501,7 @@ int main(void)
         cmocka_unit_test(test_valid_events),
         cmocka_unit_test(test_invalid_events),
         cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_all_of_the_suite),
         cmocka_unit_test(test_suite),
         cmocka_unit_test(test_http_scenarios),
         cmocka_unit_test(test_modes),
