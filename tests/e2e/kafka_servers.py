@@ -4,7 +4,6 @@ The broker is Apache's, fetched once with Maven into a cache folder, alone in KR
 Maven is missing, or nothing can be fetched, its tests skip and say so; the same tests run over the mock cluster.
 """
 
-import fcntl
 import os
 import pathlib
 import shutil
@@ -12,19 +11,14 @@ import subprocess
 
 import pytest
 
+import maven
 import net
 from process import Process
 from telex import BINARY
 
 VERSION = "3.7.2"
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "telex-test" / "kafka"
 MOCK = BINARY.parent / "tests" / "fake" / "kafka-mock"
-START_DEADLINE, FETCH_DEADLINE = 60.0, 400
-POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
-<groupId>telex</groupId><artifactId>broker</artifactId><version>1</version><packaging>pom</packaging>
-<dependencies><dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
-<version>{VERSION}</version></dependency></dependencies></project>
-"""
+START_DEADLINE = 60.0
 
 
 def _find_java():
@@ -36,38 +30,11 @@ def _find_java():
     return None
 
 
-def _fetch(folder):
-    """The broker and what it needs into the folder, all of it or nothing."""
-    (folder / "pom.xml").write_text(POM)
-    part = folder / "part"
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        done = subprocess.run(["mvn", "-q", "-B", "-f", folder / "pom.xml", "dependency:copy-dependencies",
-                               f"-DoutputDirectory={part}"], capture_output=True, text=True, timeout=FETCH_DEADLINE,
-                              check=False)
-    except subprocess.TimeoutExpired:
-        return "mvn took too long"
-    if done.returncode != 0:
-        return (done.stdout + done.stderr).strip()[-400:]
-    part.rename(folder / "libs")
-    return None
-
-
 def libraries():
     """The folder of the broker's jars; skips where it cannot be had."""
-    folder = CACHE / VERSION
     if _find_java() is None:
         pytest.skip("a real Kafka broker needs Java (apt-get install openjdk-17-jre-headless)")
-    if not (folder / "libs").is_dir():
-        if shutil.which("mvn") is None:
-            pytest.skip("a real Kafka broker is fetched with Maven (apt-get install maven)")
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            problem = None if (folder / "libs").is_dir() else _fetch(folder)
-            if problem:
-                pytest.skip(f"a real Kafka broker could not be fetched: {problem}")
-    return folder / "libs"
+    return maven.fetched("kafka", ("org.apache.kafka", "kafka_2.13", VERSION)) / "libs"
 
 
 class Broker:

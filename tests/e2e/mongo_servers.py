@@ -5,7 +5,6 @@ has no replica sets, no tokens of empty batches and no log that forgets. Where J
 tests skip and say so.
 """
 
-import fcntl
 import os
 import pathlib
 import shutil
@@ -13,18 +12,13 @@ import subprocess
 
 import pytest
 
+import maven
 import net
 from process import Process
 
 VERSION = "1.47.0"
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "telex-test" / "mongo-java-server"
 SCRIPT = pathlib.Path(__file__).resolve().parent / "mongo" / "Server.java"
-START_DEADLINE, FETCH_DEADLINE = 60.0, 300
-POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
-<groupId>telex</groupId><artifactId>mongo</artifactId><version>1</version><packaging>pom</packaging>
-<dependencies><dependency><groupId>de.bwaldvogel</groupId><artifactId>mongo-java-server</artifactId>
-<version>{VERSION}</version></dependency></dependencies></project>
-"""
+START_DEADLINE = 60.0
 
 
 def _find_java():
@@ -37,34 +31,8 @@ def _find_java():
     return None
 
 
-def _fetch(folder):
-    (folder / "pom.xml").write_text(POM)
-    part = folder / "part"
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        done = subprocess.run(["mvn", "-q", "-B", "-f", folder / "pom.xml", "dependency:copy-dependencies",
-                               f"-DoutputDirectory={part}"], capture_output=True, text=True, timeout=FETCH_DEADLINE,
-                              check=False)
-    except subprocess.TimeoutExpired:
-        return "mvn took too long"
-    if done.returncode != 0:
-        return (done.stdout + done.stderr).strip()[-400:]
-    part.rename(folder / "libs")
-    return None
-
-
 def libraries():
-    folder = CACHE / VERSION
-    if not (folder / "libs").is_dir():
-        if shutil.which("mvn") is None:
-            pytest.skip("mongo-java-server is fetched with Maven (apt-get install maven)")
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            problem = None if (folder / "libs").is_dir() else _fetch(folder)
-            if problem:
-                pytest.skip(f"mongo-java-server could not be fetched: {problem}")
-    return folder / "libs"
+    return maven.fetched("mongo-java-server", ("de.bwaldvogel", "mongo-java-server", VERSION)) / "libs"
 
 
 class Mongo:

@@ -17,13 +17,18 @@ import tempfile
 import pytest
 
 import net
+import postgres_versions
 from servers import Server
 
+VERSION = os.environ.get("TEST_POSTGRESQL")  # none: Debian's
 PASSWORD = "pg-s3cret"
 SPEED = ("fsync=off", "unix_socket_directories=", "shared_buffers=32MB", "max_connections=40", "log_min_messages=fatal")
 
 
-def programs():
+def programs(version=VERSION):
+    """The folder of the server's programs, None without."""
+    if version is not None:
+        return postgres_versions.programs(version)
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
     return pathlib.Path(found[-1]).parent if found else None
 
@@ -36,12 +41,19 @@ def _as_other(argv, dies_with_us=False):
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *death, *argv]
 
 
+def _give_away(*paths):
+    if os.getuid() == 0:
+        user = pwd.getpwnam("postgres")
+        for path in paths:
+            os.chown(path, user.pw_uid, user.pw_gid)
+
+
 class Postgres(Server):
     name, program, package = "postgres", "env", "postgresql-15"
 
-    def __init__(self, folder, settings=()):
+    def __init__(self, folder, settings=(), version=VERSION):
         super().__init__(folder)
-        self.settings = settings
+        self.settings, self.version = settings, version
         self.data = None
 
     @property
@@ -49,7 +61,7 @@ class Postgres(Server):
         return f"postgresql://telex:{PASSWORD}@{net.HOST}:{self.port}/postgres"
 
     def prepare(self):
-        bin_folder = programs()
+        bin_folder = programs(self.version)
         if bin_folder is None:
             pytest.skip(f"PostgreSQL is not installed (apt-get install {self.package})")
         if self.data is not None:
@@ -57,10 +69,11 @@ class Postgres(Server):
         self.data = pathlib.Path(tempfile.mkdtemp(prefix="telex-postgres-"))
         password = self.data / "password"
         password.write_text(PASSWORD)
-        if os.getuid() == 0:
-            user = pwd.getpwnam("postgres")
-            for path in (self.data, password):
-                os.chown(path, user.pw_uid, user.pw_gid)
+        _give_away(self.data, password)
+        self.fill(bin_folder, password)
+
+    def fill(self, bin_folder, password):
+        """Makes the folder `db`."""
         subprocess.run(_as_other([str(bin_folder / "initdb"), "-D", str(self.data / "db"), "-U", "telex", "-A", "scram-sha-256",
                                   "--pwfile", str(password), "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]),
                        cwd="/", check=True, capture_output=True, timeout=120)
@@ -74,7 +87,7 @@ class Postgres(Server):
 
     def argv(self):
         settings = [word for setting in (*SPEED, *self.settings) for word in ("-c", setting)]
-        server = [str(programs() / "postgres"), "-D", str(self.data / "db"), "-p", str(self.port), "-h", net.HOST]
+        server = [str(programs(self.version) / "postgres"), "-D", str(self.data / "db"), "-p", str(self.port), "-h", net.HOST]
         return ["-C", "/", *_as_other([*server, *settings], dies_with_us=True)]
 
     def _answers(self):
@@ -107,3 +120,19 @@ class Postgres(Server):
         there = self.psql(f"SELECT to_regclass('{table}') IS NOT NULL").stdout.strip() == "t"
         return int(self.psql(f"SELECT count(*) FROM {table}").stdout) if there else 0
 
+
+class Standby(Postgres):
+    """A copy of a server that is not running, which then follows it; promote() makes a server of its own of it."""
+
+    def __init__(self, folder, primary, settings=()):
+        super().__init__(folder, settings, primary.version)
+        self.primary = primary
+
+    def fill(self, bin_folder, password):
+        subprocess.run(["cp", "-a", self.primary.data / "db", self.data], check=True)
+        mark = self.data / "db" / "standby.signal"
+        mark.touch()
+        _give_away(mark)
+
+    def promote(self):
+        self.psql("SELECT pg_promote()")

@@ -33,6 +33,9 @@ struct found {
     struct str wal_status;
     struct str active_pid;
     uint64_t confirmed_lsn;
+    bool has_failover;
+    bool is_followed; /* we are at a standby, and it follows its primary's slot */
+    struct str reason;
 };
 
 static enum sourced query_stream(struct postgresql_source *s, const char *sql, struct wait wait,
@@ -85,6 +88,8 @@ static enum sourced check_settings(struct postgresql_source *s, struct wait wait
     (void)number_parse_i64(pg_value(r, 0, 0), &f->version);
     if (f->version < VERSION_MIN) {
         done = pg_say(SOURCED_REFUSED, e, "logical replication needs PostgreSQL 10 or later");
+    } else if (s->config->failover && f->version < VERSION_FAILOVER) {
+        done = pg_say(SOURCED_REFUSED, e, "`failover` needs PostgreSQL 17 or later");
     } else if (!str_eq(pg_value(r, 0, 1), STR("logical"))) {
         done =
             pg_say(SOURCED_REFUSED, e,
@@ -275,20 +280,31 @@ static enum sourced ensure_publication(struct postgresql_source *s, const struct
 
 /* ---- the slot ---- */
 
+static const struct {
+    int64_t version;
+    const char *sql;
+} looks[] = {
+    {VERSION_FAILOVER,
+     "SELECT plugin, database, wal_status, active_pid, confirmed_flush_lsn, failover, synced AND "
+     "pg_is_in_recovery(), invalidation_reason FROM pg_replication_slots WHERE slot_name = $1"},
+    {VERSION_ROOT,
+     "SELECT plugin, database, wal_status, active_pid, confirmed_flush_lsn, false, false, '' FROM "
+     "pg_replication_slots WHERE slot_name = $1"},
+    {0, "SELECT plugin, database, '', active_pid, confirmed_flush_lsn, false, false, '' FROM "
+        "pg_replication_slots WHERE slot_name = $1"},
+};
+
 static enum sourced look_at_slot(struct postgresql_source *s, struct wait wait, struct found *f,
                                  struct err *e)
 {
     const char *name = buf_text(&s->slot);
     struct pg_result *r = NULL;
-    enum sourced done = pg_server_ask(
-        &s->server,
-        f->version >= VERSION_ROOT
-            ? "SELECT plugin, database, wal_status, active_pid, confirmed_flush_lsn FROM "
-              "pg_replication_slots WHERE slot_name = $1"
-            : "SELECT plugin, database, '', active_pid, confirmed_flush_lsn FROM "
-              "pg_replication_slots WHERE slot_name = $1",
-        &name, 1, wait, &r, e);
+    size_t look = 0;
 
+    while (looks[look].version > f->version) {
+        look++;
+    }
+    enum sourced done = pg_server_ask(&s->server, looks[look].sql, &name, 1, wait, &r, e);
     if (done != SOURCED_OK) {
         return done;
     }
@@ -299,6 +315,9 @@ static enum sourced look_at_slot(struct postgresql_source *s, struct wait wait, 
         f->wal_status = arena_dup(&s->catalog, pg_value(r, 0, 2));
         f->active_pid = arena_dup(&s->catalog, pg_value(r, 0, 3));
         (void)pgoutput_parse_lsn(pg_value(r, 0, 4), &f->confirmed_lsn);
+        f->has_failover = str_eq(pg_value(r, 0, 5), STR("t"));
+        f->is_followed = str_eq(pg_value(r, 0, 6), STR("t"));
+        f->reason = arena_dup(&s->catalog, pg_value(r, 0, 7));
     }
     pg_result_free(r);
     return SOURCED_OK;
@@ -315,9 +334,6 @@ static enum sourced make_slot(struct postgresql_source *s, struct found *f, stru
                       "there is no slot %s; make it: SELECT "
                       "pg_create_logical_replication_slot('%s', 'pgoutput');",
                       buf_text(&s->slot), buf_text(&s->slot));
-    }
-    if (s->config->failover && f->version < VERSION_FAILOVER) {
-        return pg_say(SOURCED_REFUSED, e, "`failover` needs PostgreSQL 17 or later");
     }
     buf_addf(&sql, "CREATE_REPLICATION_SLOT \"%s\" LOGICAL pgoutput %s", buf_text(&s->slot),
              f->version < VERSION_WHERE ? "NOEXPORT_SNAPSHOT"
@@ -339,6 +355,32 @@ static enum sourced make_slot(struct postgresql_source *s, struct found *f, stru
     return done;
 }
 
+/* A slot that was made before the option was set becomes one that standbys keep. */
+static enum sourced ensure_failover(struct postgresql_source *s, const struct found *f,
+                                    struct wait wait, struct err *e)
+{
+    AUTO(buf_release) struct buf sql = BUF_INIT(BUF_SMALL);
+    struct pg_fault fault;
+
+    if (!s->config->failover || f->has_failover) {
+        return SOURCED_OK;
+    }
+    if (!s->config->create_slot) {
+        return pg_say(SOURCED_REFUSED, e,
+                      "`failover` is set, and standbys do not keep slot %s: let this stream see to "
+                      "it (create_slot: true), or make it anew: SELECT "
+                      "pg_create_logical_replication_slot('%s', 'pgoutput', failover => true);",
+                      buf_text(&s->slot), buf_text(&s->slot));
+    }
+    buf_addf(&sql, "ALTER_REPLICATION_SLOT \"%s\" (FAILOVER true)", buf_text(&s->slot));
+    if (!pg_run(s->stream, buf_text(&sql), wait, &fault, e)) {
+        return pg_fault_sourced(&fault, e);
+    }
+    trace_info(&s->trace, "standbys keep the replication slot now",
+               T_STR("name", buf_str(&s->slot)));
+    return SOURCED_OK;
+}
+
 /* ---- is our place still there? ---- */
 
 static enum sourced say_lost(const struct postgresql_source *s, struct err *e, const char *what)
@@ -350,6 +392,28 @@ static enum sourced say_lost(const struct postgresql_source *s, struct err *e, c
         what, STR_FMT(s->stream_name), STR_FMT(s->stream_name));
 }
 
+/* What pg_replication_slots calls it; the last one is what older servers know alone. */
+static const struct {
+    const char *reason;
+    const char *text;
+} invalidations[] = {
+    {"rows_removed", "rows of the catalog that it needs were removed (on a standby: set "
+                     "hot_standby_feedback)"},
+    {"wal_level_insufficient", "wal_level of the primary was lowered"},
+    {"idle_timeout", "nobody read it for longer than idle_replication_slot_timeout"},
+    {"", "the server removed log that it still needed (max_slot_wal_keep_size)"},
+};
+
+static const char *invalidation(struct str reason)
+{
+    size_t i = 0;
+
+    while (invalidations[i].reason[0] != '\0' && !str_eq(reason, str_of(invalidations[i].reason))) {
+        i++;
+    }
+    return invalidations[i].text;
+}
+
 static enum sourced check_slot(const struct postgresql_source *s, const struct found *f,
                                struct err *e)
 {
@@ -359,12 +423,17 @@ static enum sourced check_slot(const struct postgresql_source *s, const struct f
                       s->slot.ptr, STR_FMT(f->plugin), STR_FMT(f->slot_database),
                       STR_FMT(f->database));
     }
+    if (f->is_followed) {
+        return pg_say(SOURCED_AGAIN, e,
+                      "this server is a standby, and slot %s is its primary's until it is "
+                      "promoted; a connection string with the hosts of both and "
+                      "target_session_attrs=read-write finds whichever is the primary",
+                      s->slot.ptr);
+    }
     if (str_eq(f->wal_status, STR("lost"))) {
         AUTO(buf_release) struct buf what = BUF_INIT(BUF_SMALL);
-        buf_addf(&what,
-                 "slot %s was invalidated: the server removed log that it still needed "
-                 "(max_slot_wal_keep_size); all changes committed behind ",
-                 s->slot.ptr);
+        buf_addf(&what, "slot %s was invalidated: %s; all changes committed behind ", s->slot.ptr,
+                 invalidation(f->reason));
         pgoutput_add_lsn(&what, f->confirmed_lsn);
         buf_add_text(&what, " are missed");
         return say_lost(s, e, buf_text(&what));
@@ -495,6 +564,9 @@ static enum sourced start_first(struct postgresql_source *s, struct found *f,
         done = check_free(s, f, wait, e);
     }
     if (done == SOURCED_OK) {
+        done = ensure_failover(s, f, wait, e);
+    }
+    if (done == SOURCED_OK) {
         done = find_bound(s, &ret->oldest, wait, e);
     }
     s->begun = (struct pg_place){.lsn = f->confirmed_lsn, .timeline = f->timeline};
@@ -533,6 +605,9 @@ static enum sourced start_again(struct postgresql_source *s, const struct found 
     }
     if (done == SOURCED_OK) {
         done = ensure_publication(s, f, false, wait, e);
+    }
+    if (done == SOURCED_OK) {
+        done = ensure_failover(s, f, wait, e);
     }
     at.timeline = f->timeline;
     s->begun = at;
