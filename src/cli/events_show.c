@@ -148,7 +148,9 @@ static void show_backfill(const struct json_node *b)
         }
         printf("\n");
     } else if (number_of(b, "done") > 0) {
-        printf("  %-12s done, %.0f changes\n", "backfill", number_of(b, "done"));
+        struct str at = json_get_str(b, STR("done_at"));
+        printf("  %-12s done%s%.*s, %.0f changes\n", "backfill", at.len > 0 ? " at " : "",
+               STR_FMT(at), number_of(b, "done"));
     }
 }
 

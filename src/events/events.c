@@ -319,6 +319,7 @@ static void tell_resting(const struct stream_item *item, struct arena *a, struct
         .backfilled = item->place.backfilled,
         .backfill_left = -1,
         .backfill_eta_s = -1,
+        .backfill_done_ns = item->place.backfill_done_ns,
         .sink = {.is_healthy = true, .kind = "", .state = "idle"},
     };
     (void)snprintf(ret->reason, sizeof(ret->reason), "%.*s", STR_FMT(buf_str(&item->reason)));

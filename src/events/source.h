@@ -138,6 +138,7 @@ struct source_kind {
     const char *example; /* YAML of a source section, for the docs; a test runs check on it */
     const struct option_table *options;
     const char *age_option; /* the text without which a backfill knows no times; NULL: it does */
+    bool left_is_estimate;  /* what source_ops.backfill_left says */
     /* Checks what the table cannot say, points errors at <node>; NULL: nothing. */
     bool (*check)(const void *config, const struct yaml_node *node, struct err *e);
     /* What a stream of this name leaves. NULL: nothing, or nothing outside of our state folder. */

@@ -93,9 +93,11 @@ struct stream_status {
     bool in_danger;
     const char *backfill; /* "not begun", "running", "done" */
     uint64_t backfilled;
-    int64_t backfill_left;  /* -1: not known */
-    int64_t backfill_eta_s; /* -1: not known */
-    uint64_t restarts;      /* of the source */
+    int64_t backfill_left;    /* -1: not known */
+    int64_t backfill_eta_s;   /* -1: not known */
+    bool left_is_estimate;    /* of the datastore's */
+    int64_t backfill_done_ns; /* wall; 0: it is not, or not known */
+    uint64_t restarts;        /* of the source */
     struct output_status sink;
     struct stream_changed changed;
     struct attempt_counts attempts; /* of requests to the sink, since it was opened */

@@ -75,6 +75,7 @@ static void take_fault(void *arg, const struct transform_fault *f)
         b->goes_on = bury(b, f);
     }
     b->in->is_done[f->change] = b->goes_on;
+    metric_add(s->metrics[METRIC_BROKEN], b->goes_on); /* else it is read again */
 }
 
 /* ---- our log between ---- */
@@ -165,8 +166,7 @@ bool stream_take_in(struct event_stream *s, struct intake *in, enum track track)
     in->read_ns = clock_wall_ns(s->env->clock);
     transform_intake(s->transform, in, &counts, take_fault, &burying);
     metric_add(s->metrics[METRIC_READ], in->changes.list.len);
-    metric_add(s->metrics[METRIC_FILTERED], counts.filtered);
-    metric_add(s->metrics[METRIC_BROKEN], counts.broken);
+    metric_add(s->metrics[METRIC_FILTERED], burying.goes_on ? counts.filtered : 0);
     look_at_match(s, in, &counts);
     bool goes_on = burying.goes_on && (!s->config->options.buffer || hold(s, in));
     if (goes_on) {

@@ -124,6 +124,7 @@ static void look_at_floors(struct event_stream *s)
         trace_info(&s->trace, "the backfill is done", T_STR("stream", s->config->name),
                    T_U64("changes", k->place.backfilled));
         k->place.backfill = BACKFILL_DONE;
+        k->place.backfill_done_ns = clock_wall_ns(s->env->clock);
         k->is_changed = true;
     }
 }

@@ -150,6 +150,9 @@ void stream_set_state(struct event_stream *s, enum stream_state state, const str
 /* Of what was read and is not done, and of what the source has beyond. */
 static int64_t lag_ns(struct event_stream *s, const struct source_measures *m)
 {
+    if (!s->has_measured && window_size(&s->windows[TRACK_LIVE]).changes == 0) {
+        return -1;
+    }
     int64_t now_ns = clock_wall_ns(s->env->clock);
     int64_t oldest_ns = window_oldest_ns(&s->windows[TRACK_LIVE]);
     int64_t open_ns = oldest_ns != 0 && now_ns > oldest_ns ? now_ns - oldest_ns : 0;
@@ -165,8 +168,12 @@ static void measure(struct event_stream *s)
     struct source_measures m = {.behind = -1, .retained_bytes = -1};
     const struct wait wait = {clock_deadline_ms(s->env->clock, MEASURE_WAIT_MS), s->stop};
 
+    if (s->source == NULL) {
+        return;
+    }
     s->measured_mono_ns = clock_mono_ns(s->env->clock);
-    if (s->source == NULL || s->source->ops->measure == NULL) {
+    s->has_measured = true;
+    if (s->source->ops->measure == NULL) {
         return;
     }
     s->source->ops->measure(s->source, &m, wait);
@@ -232,6 +239,7 @@ static void tell_reader(struct event_stream *s, struct stream_status *t) REQUIRE
     memcpy(t->source_state, s->measures.state, sizeof(t->source_state));
     t->backfill = backfill_phase_name(s->kept.place.backfill);
     t->backfilled = s->kept.place.backfilled;
+    t->backfill_done_ns = s->kept.place.backfill_done_ns;
     t->backfill_left = s->kept.place.backfill == BACKFILL_RUNS ? s->pace.left : 0;
     t->backfill_eta_s = s->kept.place.backfill == BACKFILL_RUNS ? eta_s(s) : 0;
 }
@@ -239,7 +247,8 @@ static void tell_reader(struct event_stream *s, struct stream_status *t) REQUIRE
 static void set_gauges(struct event_stream *s, const struct stream_status *t)
 {
     metric_set(s->metrics[METRIC_IN_FLIGHT], (double)t->in_flight);
-    metric_set(s->metrics[METRIC_LAG_SECONDS], (double)t->lag_ns / (double)NS_PER_S);
+    metric_set(s->metrics[METRIC_LAG_SECONDS],
+               (double)(t->lag_ns > 0 ? t->lag_ns : 0) / (double)NS_PER_S);
     metric_set(s->metrics[METRIC_LAG_EVENTS],
                (double)(t->lag_events >= 0 ? t->lag_events : (int64_t)t->in_flight));
     metric_set(s->metrics[METRIC_RETAINED],
@@ -281,6 +290,7 @@ static void judge(const struct event_stream *s, struct stream_status *t)
     bool is_stalled = max_lag_ns > 0 && t->stalled_ns > max_lag_ns;
     bool is_late = is_stalled || (max_lag_ns > 0 && t->lag_ns > max_lag_ns);
     bool sink_halts = t->sink.state != NULL && strcmp(t->sink.state, "halted") == 0;
+    bool is_told = t->sink.last_error[0] != '\0' && t->sink.last_error_ns > t->sink.last_success_ns;
 
     t->is_ready = (t->state == STREAM_RUNS || t->state == STREAM_ENDED) && !is_late &&
                   !sink_halts && !t->in_danger;
@@ -294,8 +304,8 @@ static void judge(const struct event_stream *s, struct stream_status *t)
         (void)snprintf(t->reason, sizeof(t->reason), "%lld s behind, max_lag is %lld s%s%.300s",
                        (long long)((is_stalled ? t->stalled_ns : t->lag_ns) / NS_PER_S),
                        (long long)(max_lag_ns / NS_PER_S),
-                       t->sink.last_error[0] != '\0' ? "; the sink's last error: " : "",
-                       t->sink.last_error);
+                       is_told ? "; the sink's last error: " : "",
+                       is_told ? t->sink.last_error : "");
     } else if (t->in_danger) {
         (void)snprintf(t->reason, sizeof(t->reason),
                        "the source may soon drop what it keeps for this stream");
@@ -314,6 +324,7 @@ void event_stream_get_status(struct event_stream *s, struct arena *a, struct str
     ret->name = s->config->name;
     ret->kind = s->config->kind->name;
     ret->exporter = s->config->exporter;
+    ret->left_is_estimate = s->config->kind->left_is_estimate;
     ret->read = (uint64_t)metric_value(s->metrics[METRIC_READ]);
     ret->filtered = (uint64_t)metric_value(s->metrics[METRIC_FILTERED]);
     ret->broken = (uint64_t)metric_value(s->metrics[METRIC_BROKEN]);

@@ -34,6 +34,7 @@ void delivery_note_state(struct delivery *d, const char *state, const struct err
     d->status.state = state;
     if (e != NULL) {
         print_err(e, d->status.last_error, sizeof(d->status.last_error));
+        d->status.last_error_ns = clock_wall_ns(d->env->clock);
     }
     lock_give(&d->lock);
 }
@@ -259,8 +260,9 @@ void delivery_status(struct delivery *d, struct output_status *status)
     if (own->last_success_ns > status->last_success_ns) {
         status->last_success_ns = own->last_success_ns;
     }
-    if (own->last_error[0] != '\0') {
+    if (own->last_error[0] != '\0' && own->last_error_ns >= status->last_error_ns) {
         memcpy(status->last_error, own->last_error, sizeof(status->last_error));
+        status->last_error_ns = own->last_error_ns;
     }
     add_health(own, status);
     lock_give(&d->lock);

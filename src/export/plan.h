@@ -308,6 +308,7 @@ struct output_status {
     uint64_t retries;
     int64_t last_success_ns;
     char last_error[256];
+    int64_t last_error_ns; /* wall; 0: none, or not known */
 };
 size_t plan_status(struct plan *p, struct output_status *ret, size_t max);
 

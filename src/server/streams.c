@@ -46,6 +46,7 @@ static void print_sink(struct json_writer *w, const struct stream_status *s)
     reply_age(w, "token_age_seconds", s->token_age_ns);
     reply_time(w, "last_success", o->last_success_ns);
     reply_text(w, "last_error", o->last_error[0] != '\0' ? o->last_error : NULL);
+    reply_time(w, "last_error_at", o->last_error_ns);
     json_end_object(w);
 }
 
@@ -56,6 +57,8 @@ static void print_backfill(struct json_writer *w, const struct stream_status *s)
     reply_text(w, "phase", s->backfill);
     reply_u64(w, "done", s->backfilled);
     reply_known(w, "left", s->backfill_left);
+    reply_bool(w, "left_is_estimate", s->left_is_estimate);
+    reply_time(w, "done_at", s->backfill_done_ns);
     reply_known(w, "eta_seconds", s->backfill_eta_s);
     json_end_object(w);
 }

@@ -29,15 +29,16 @@ static const char take_turn[] = "INSERT INTO streams (name, turn) VALUES (?1, 1)
                                 " ON CONFLICT DO UPDATE SET turn = turn + 1";
 static const char select_place[] =
     "SELECT turn, identity, position, backfill, oldest, cursor, backfill_from_ns, backfilled,"
-    " done, first_ns, updated_ns FROM streams WHERE name = ?1";
+    " done, first_ns, updated_ns, backfill_done_ns FROM streams WHERE name = ?1";
 static const char update_place[] =
     "UPDATE streams SET identity = ?3, position = ?4, backfill = ?5, oldest = ?6, cursor = ?7,"
-    " backfill_from_ns = ?8, backfilled = ?9, done = ?10, first_ns = ?11, updated_ns = ?12"
+    " backfill_from_ns = ?8, backfilled = ?9, done = ?10, first_ns = ?11, updated_ns = ?12,"
+    " backfill_done_ns = ?13"
     " WHERE name = ?1 AND turn = ?2";
 static const char forget_place[] =
     "UPDATE streams SET turn = turn + 1, identity = '', position = '', backfill = 0, oldest = '',"
-    " cursor = '', backfill_from_ns = 0, backfilled = 0, done = 0, first_ns = 0, updated_ns = 0"
-    " WHERE name = ?1";
+    " cursor = '', backfill_from_ns = 0, backfilled = 0, done = 0, first_ns = 0, updated_ns = 0,"
+    " backfill_done_ns = 0 WHERE name = ?1";
 static const char set_origin[] =
     "INSERT INTO origins (name, kind, access, remains) VALUES (?1, ?2, ?3, ?4)"
     " ON CONFLICT DO UPDATE SET kind = ?2, access = ?3, remains = ?4"
@@ -46,14 +47,14 @@ static const char drop_origin[] = "DELETE FROM origins WHERE name = ?1";
 
 #define PLACES                                                                                 \
     "SELECT turn, identity, position, backfill, oldest, cursor, backfill_from_ns, backfilled," \
-    " done, first_ns, updated_ns, name"
+    " done, first_ns, updated_ns, "
 #define KEPT " position <> '' OR identity <> ''"
 static const char list_all[] =
-    PLACES ", coalesce(kind, ''), coalesce(access, ''), coalesce(remains, '')"
+    PLACES "backfill_done_ns, name, coalesce(kind, ''), coalesce(access, ''), coalesce(remains, '')"
            " FROM streams LEFT JOIN origins USING (name) WHERE" KEPT
            " OR origins.name IS NOT NULL ORDER BY name";
 static const char list_places[] = /* of a file that no later Telex has opened */
-    PLACES ", '', '', '' FROM streams WHERE" KEPT " ORDER BY name";
+    PLACES "0, name, '', '', '' FROM streams WHERE" KEPT " ORDER BY name";
 
 enum statement {
     TAKE_TURN,
@@ -103,12 +104,31 @@ static bool check_version(struct db *db, struct err *e)
                     (long long)version, VERSION));
 }
 
+/* What a file of an earlier Telex lacks; an earlier one does not mind it. */
+static bool add_column(struct db *db, struct err *e)
+{
+    struct db_query *q = NULL;
+    bool is_there = false;
+
+    if (!db_prepare(db,
+                    "SELECT 1 FROM pragma_table_info('streams') WHERE name = 'backfill_done_ns'",
+                    &q, e)) {
+        return false;
+    }
+    bool ok = db_step(q, &is_there, e);
+    db_query_free(q);
+    return ok && (is_there || db_exec(db,
+                                      "ALTER TABLE streams ADD COLUMN backfill_done_ns INTEGER NOT "
+                                      "NULL DEFAULT 0",
+                                      e));
+}
+
 bool stream_positions_open(struct str path, struct stream_positions **ret_positions, struct err *e)
 {
     struct stream_positions *p = mem_new(struct stream_positions);
     char *text = mem_dup_text(path.ptr, path.len);
     bool ok = db_open(text, DB_SYNC_FULL, &p->db, e) && check_version(p->db, e) &&
-              db_exec(p->db, schema, e);
+              db_exec(p->db, schema, e) && add_column(p->db, e);
 
     mem_free(text);
     lock_init(&p->lock);
@@ -159,6 +179,7 @@ static struct stream_place place_of_row(struct db_query *q, struct arena *a)
         .done = (uint64_t)db_i64(q, 8),
         .first_ns = db_i64(q, 9),
         .updated_ns = db_i64(q, 10),
+        .backfill_done_ns = db_i64(q, 11),
     };
 }
 
@@ -211,6 +232,7 @@ static void bind_place(struct db_query *q, const struct stream_place *place)
     db_bind_i64(q, 10, (int64_t)place->done);
     db_bind_i64(q, 11, place->first_ns);
     db_bind_i64(q, 12, place->updated_ns);
+    db_bind_i64(q, 13, place->backfill_done_ns);
 }
 
 bool stream_positions_write(struct stream_positions *p, struct str stream, int64_t turn,
@@ -271,11 +293,11 @@ static bool read_rows(struct db_query *q, struct arena *a, struct stream_row **r
     bool ok = true;
 
     while ((ok = db_step(q, &is_there, e)) && is_there) {
-        vec_push(&rows, ((struct stream_row){.name = arena_dup(a, db_str(q, 11)),
+        vec_push(&rows, ((struct stream_row){.name = arena_dup(a, db_str(q, 12)),
                                              .place = place_of_row(q, a),
-                                             .origin = {.kind = arena_dup(a, db_str(q, 12)),
-                                                        .access = arena_dup(a, db_str(q, 13)),
-                                                        .remains = arena_dup(a, db_str(q, 14))}}));
+                                             .origin = {.kind = arena_dup(a, db_str(q, 13)),
+                                                        .access = arena_dup(a, db_str(q, 14)),
+                                                        .remains = arena_dup(a, db_str(q, 15))}}));
     }
     db_reset(q);
     if (ok) {

@@ -37,10 +37,11 @@ struct stream_place {
     struct str oldest; /* what the backfill ends before; the source's words */
     struct str cursor; /* of the backfill; empty: at its beginning */
     int64_t backfill_from_ns;
-    uint64_t backfilled; /* changes, done by it */
-    uint64_t done;       /* changes of the stream, done since it first started */
-    int64_t first_ns;    /* wall; when it first started */
-    int64_t updated_ns;  /* wall; of the last write */
+    uint64_t backfilled;      /* changes, done by it */
+    uint64_t done;            /* changes of the stream, done since it first started */
+    int64_t first_ns;         /* wall; when it first started */
+    int64_t updated_ns;       /* wall; of the last write */
+    int64_t backfill_done_ns; /* wall; 0: it is not, or an earlier Telex did not say */
 };
 
 MUST_USE bool stream_positions_open(struct str path, struct stream_positions **ret_positions,

@@ -149,6 +149,7 @@ def test_an_outage_loses_nothing(start_telex, start_sink):
     give(program, [health(i, node=f"n{i % 5}") for i in range(200, 400)])
     time.sleep(0.5)
     assert status(program)["in_flight"] == 200
+    assert status(program)["sink"]["last_error"] and status(program)["sink"]["last_error_at"]
     sink.up()
     net.wait_until("the rest", lambda: len(sink.ids()) == 400, 30)
     for node, ids in sink.by_key().items():
@@ -218,10 +219,17 @@ def test_what_is_no_health_event_can_halt_too(start_telex, start_sink):
     give(program, [health(0), {"specversion": "1.0", "id": "x", "source": "/s", "type": "t", "data": {"a": 1}}, health(1)])
     net.wait_until("the stream to halt", lambda: status(program)["state"] == "halted")
     assert "nodeName" in status(program)["reason"]
-    assert command(program, "status").returncode == 1
+    shown = command(program, "status")
+    assert shown.returncode == 1 and shown.stdout.splitlines()[1].split()[:2] == ["health", "halted"]
+    assert len(shown.stdout.splitlines()) == 3 and "telex events status STREAM" in shown.stdout.splitlines()[2]
+    assert command(program, "status", "--json").returncode == 1
+    assert status(program)["broken"] == 0, "nothing is decided"
     done = command(program, "skip", "health")
     assert done.returncode == 0, done.stderr
     net.wait_until("the rest", lambda: sink.ids() == ["0", "1"])
+    net.wait_until("the count", lambda: status(program)["broken"] == 1)
+    wait_done(program, 3)
+    assert status(program)["broken"] == 1 and "broken       1\n" in command(program, "status", "health").stdout
     assert any((program.folder / "data" / "dead" / "stream-health").iterdir())
 
 
@@ -254,6 +262,9 @@ def test_backfill_reset_and_rewind(start_telex, start_sink):
     restart_with(program, stream(sink, backfill=backfill))
     net.wait_until("the backfill", lambda: len(sink.ids()) == 100)
     net.wait_until("its end", lambda: status(program)["backfill"] == {**status(program)["backfill"], "phase": "done", "done": 100})
+    assert status(program)["backfill"]["done_at"] and not status(program)["backfill"]["left_is_estimate"]
+    shown = command(program, "status", "health").stdout
+    assert f"backfill     done at {status(program)['backfill']['done_at']}, 100 changes" in shown, shown
     give(program, [health(100)])
     net.wait_until("what is new", lambda: "100" in sink.ids())
     wait_done(program, 1)

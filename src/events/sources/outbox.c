@@ -694,6 +694,7 @@ const struct source_kind source_outbox = {
     .options = &outbox_option_table,
     .age_option = "time_column",
     .check = outbox_check,
+    .left_is_estimate = true,
     .claim = claim,
     .open = open_source,
 };

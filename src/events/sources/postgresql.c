@@ -422,6 +422,7 @@ const struct source_kind source_postgresql = {
     .age_option = "time_column",
     .check = check,
     .leave = postgresql_leave,
+    .left_is_estimate = true,
     .claim = postgresql_claim,
     .open = open_source,
 };

@@ -2,6 +2,7 @@
 #include "state/stream_positions.h"
 
 #include "base/attr.h"
+#include "db/sqlite.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -64,6 +65,7 @@ static void assert_same(const struct stream_place *a, const struct stream_place 
     assert_int_equal(a->done, b->done);
     assert_int_equal(a->first_ns, b->first_ns);
     assert_int_equal(a->updated_ns, b->updated_ns);
+    assert_int_equal(a->backfill_done_ns, b->backfill_done_ns);
 }
 
 static const struct stream_place somewhere = {
@@ -77,6 +79,7 @@ static const struct stream_place somewhere = {
     .done = 1000000,
     .first_ns = 6,
     .updated_ns = 7,
+    .backfill_done_ns = 8,
 };
 
 static void test_kept(void **state)
@@ -165,11 +168,40 @@ static void test_list(void **state)
     assert_int_equal(count, 0);
 }
 
+/* A file that an earlier Telex made is taken over. */
+static void test_an_older_file(void **state)
+{
+    struct kit *k = *state;
+    struct stream_place place = {0};
+    struct stream_row *rows = NULL;
+    struct err e = ERR_INIT;
+    struct db *db = NULL;
+    size_t count = 0;
+    int64_t turn = 0;
+
+    assert_true(stream_positions_take(k->positions, STR("a"), &k->arena, &place, &turn, &e));
+    assert_true(stream_positions_write(k->positions, STR("a"), turn, &somewhere, &e));
+    stream_positions_close(k->positions);
+    assert_true(db_open(k->path, DB_SYNC_NORMAL, &db, &e));
+    assert_true(
+        db_exec(db, "DROP TABLE origins; ALTER TABLE streams DROP COLUMN backfill_done_ns", &e));
+    db_close(db);
+    assert_true(stream_positions_peek(str_of(k->path), &k->arena, &rows, &count, &e));
+    assert_int_equal(count, 1);
+    assert_row(&rows[0], "a", "", "");
+    open_kit(k);
+    assert_true(stream_positions_list(k->positions, &k->arena, &rows, &count, &e));
+    assert_int_equal(count, 1);
+    assert_int_equal(rows[0].place.done, somewhere.done);
+    assert_int_equal(rows[0].place.backfill_done_ns, 0);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {CASE(test_kept), CASE(test_turns), CASE(test_list)};
+    const struct CMUnitTest tests[] = {CASE(test_kept), CASE(test_turns), CASE(test_list),
+                                       CASE(test_an_older_file)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
