@@ -198,23 +198,24 @@ static void add_target(const struct config *c, const struct stream_config *s, st
     }
 }
 
-static void add_failure(const struct stream_config *s, struct buf *out)
+static void add_failure(const struct config *c, const struct stream_config *s, struct buf *out)
 {
     static const char *const then[] = {[REFUSED_KEEP] = "becomes a dead letter",
                                        [REFUSED_HALT] = "halts the stream",
                                        [REFUSED_DROP] = "is dropped"};
-    const struct stream_failure *f = &s->options.failure;
+    const struct exporter_config *x = exporter_of(c, s);
 
-    if (s->options.to.len > 0) {
+    if (s->options.to.len > 0 || x == NULL) {
         return;
     }
+    const struct exporter_common *common = x->config; /* what the sink says itself counts too */
     buf_add_text(out, "; what is refused or not taken in ");
-    if (f->max_retries > 0) {
-        buf_addf(out, "%lld tries", (long long)f->max_retries + 1);
+    if (common->retry.max_retries > 0) {
+        buf_addf(out, "%lld tries", (long long)common->retry.max_retries + 1);
     } else {
-        buf_add_duration(out, f->max_age_ns);
+        buf_add_duration(out, common->retry.max_age_ns);
     }
-    buf_addf(out, " %s", then[f->policy]);
+    buf_addf(out, " %s", then[common->dead.on_refused]);
 }
 
 static void add_backfill(const struct stream_config *s, struct buf *out)
@@ -254,7 +255,7 @@ static void add_stream(const struct config *c, const struct stream_config *s, st
     buf_add_text(out, " to ");
     add_target(c, s, out);
     buf_add_text(out, is_once ? ", each once" : ", at least once");
-    add_failure(s, out);
+    add_failure(c, s, out);
     add_backfill(s, out);
     buf_add_byte(out, '\n');
 }

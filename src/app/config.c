@@ -431,15 +431,34 @@ static void read_streams_sections(struct reader *r)
     }
 }
 
+static bool err_no_target(const struct config *c, const struct stream_config *s,
+                          const struct yaml_node *node, struct err *e)
+{
+    const char *names[64];
+    struct arena *a = (struct arena *)(uintptr_t)&c->arena;
+    size_t count = 0;
+
+    for (; count < ARRAY_LEN(names) && count < c->plan.target_count; count++) {
+        names[count] = arena_text(a, c->plan.targets[count].name);
+    }
+    const char *near = str_nearest(s->exporter, names, count);
+    return yaml_err(node, e, ERR_CONFIG, "there is no exporter '%.*s'%s%s%s", STR_FMT(s->exporter),
+                    near != NULL ? ": did you mean '" : "", near != NULL ? near : "",
+                    near != NULL ? "'?" : "");
+}
+
 /* Is there the exporter that a stream names, and can it be given events? */
 static bool check_stream(const struct config *c, const struct stream_config *s, struct err *e)
 {
-    const struct yaml_node *node = yaml_get(s->node, STR("to"));
-    int target = plan_find_target(&c->plan, s->exporter, e);
+    const struct yaml_node *node = yaml_get(s->section, STR("to"));
 
     node = node != NULL ? node : s->node;
+    if (s->exporter.len == 0) {
+        return true;
+    }
+    int target = plan_find_target(&c->plan, s->exporter, e);
     if (target < 0) {
-        return yaml_err(node, e, ERR_CONFIG, "there is no exporter '%.*s'", STR_FMT(s->exporter));
+        return err_no_target(c, s, node, e);
     }
     const struct target_config *t = &c->plan.targets[target];
     if ((t->takes & TAKES(RECORD_EVENT)) == 0 || (t->caps & EXPORTER_LEVEL) != 0) {

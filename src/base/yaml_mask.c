@@ -154,8 +154,8 @@ static bool is_word_byte(char c)
 /* Does the key name where a secret is, rather than what? */
 static bool names_place(struct str key)
 {
-    static const char *const endings[] = {"_file", "_url", "_path", "_header",
-                                          "File",  "Url",  "_name", "Name"};
+    static const char *const endings[] = {"_file", "_url", "_path", "_header", "File",
+                                          "Url",   "URL",  "_name", "Name"};
 
     for (size_t i = 0; i < ARRAY_LEN(endings) && !str_eq(key, STR("connection_url")); i++) {
         if (str_ends(key, str_of(endings[i]))) {

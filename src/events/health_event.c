@@ -81,6 +81,10 @@ static const struct {
     {"REPLACE_VM", 25},   {"RUN_DCGMEUD", 26},    {"UNKNOWN", 99},
 };
 
+const char *const health_event_actions[] = {"0", "2", "5", "6", "15", "24", "25", "26", "99", NULL};
+const char *const health_event_flags[] = {"true", "false", NULL};
+_Static_assert(ARRAY_LEN(health_event_actions) == ARRAY_LEN(actions) + 1, "all are named");
+
 /* In small letters and without underscores, as far as there is room: what has none left is known to nobody. */
 static struct str fold(struct str name, char *room)
 {

@@ -38,6 +38,10 @@ enum { HEALTH_NAMES_MAX = 32 };
 /* The names of its members as they leave; how many there are. */
 size_t health_event_names(const char *ret_names[HEALTH_NAMES_MAX]);
 
+/* The values of its recommendedAction, and of its flags; NULL-terminated. */
+extern const char *const health_event_actions[];
+extern const char *const health_event_flags[];
+
 enum health_result health_event_of_document(struct str document, struct arena *a, struct buf *out,
                                             struct health_facts *ret_facts, struct err *e);
 

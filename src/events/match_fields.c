@@ -95,6 +95,27 @@ static void look_at(void *arg, enum field_scope scope, struct str name, size_t a
     l->tell(l->arg, &e);
 }
 
+/* What a health event says by numbers and flags: who compares it with a name finds nothing. */
+static void check_values(struct look *l)
+{
+    static const struct {
+        const char *name;
+        const char *const *values;
+    } known[] = {{"recommendedAction", health_event_actions},
+                 {"isFatal", health_event_flags},
+                 {"isHealthy", health_event_flags}};
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        struct err e = ERR_INIT;
+        if (!condition_check_field(l->stream->match, str_of(known[i].name), known[i].values, &e)) {
+            if (l->node != NULL) {
+                yaml_err_inside(l->node, &e);
+            }
+            l->tell(l->arg, &e);
+        }
+    }
+}
+
 void match_fields_check(const struct stream_config *s, void (*tell)(void *arg, const struct err *e),
                         void *arg)
 {
@@ -108,5 +129,8 @@ void match_fields_check(const struct stream_config *s, void (*tell)(void *arg, c
     arena_init(&l.arena, ARENA_UNLIMITED);
     find_names(&l);
     condition_each_field(s->match, look_at, &l);
+    if (s->options.event.shape != SHAPE_PLAIN) {
+        check_values(&l);
+    }
     arena_release(&l.arena);
 }

@@ -65,6 +65,7 @@ static bool find_exporter(struct streams_config *c, struct stream_config *s,
     if (made == NULL) {
         return false;
     }
+    s->policy = stream_sink_policy(made);
     struct yaml_node *added = yaml_make_add(exporters, s->exporter, made);
     added->key_pos = o->sink->key_pos;
     added->key_offset = o->sink->key_offset;
@@ -211,16 +212,30 @@ static bool check_backoff(const struct stream_config *s, const struct yaml_node 
 }
 
 /* An event needs a source, and so either what is written or the cluster's name. */
-static bool check_cluster(const struct stream_config *s, struct err *e)
+static bool has_cluster(const struct stream_config *s)
 {
     const struct option_map *map = &s->options.metadata;
-    bool has_cluster = s->options.event.source.len > 0;
+    bool has = s->options.event.source.len > 0;
 
     for (size_t i = 0; i < map->count; i++) {
-        has_cluster = has_cluster ||
-                      (str_eq(map->items[i].name, STR("cluster")) && map->items[i].value.len > 0);
+        has = has || (str_eq(map->items[i].name, STR("cluster")) && map->items[i].value.len > 0);
     }
-    return has_cluster ||
+    return has;
+}
+
+/* A stream that is off need not be whole, as Helm's values have it: it has no exporter then. */
+static bool is_empty(const struct stream_config *s)
+{
+    const struct stream_options *o = &s->options;
+    const struct yaml_node *endpoint = yaml_get(o->sink, STR("endpoint"));
+    bool has_sink = o->sink != NULL && (endpoint == NULL || endpoint->text.len > 0);
+
+    return !o->enabled && ((!has_sink && o->to.len == 0) || !has_cluster(s));
+}
+
+static bool check_cluster(const struct stream_config *s, struct err *e)
+{
+    return has_cluster(s) ||
            yaml_key_err(s->node, e, ERR_CONFIG,
                         "stream '%.*s' needs 'metadata: { cluster: NAME }', which is part of each "
                         "event's source, or 'event: { source: URI }'",
@@ -256,8 +271,9 @@ static bool read_stream(struct streams_config *c, const struct yaml_node *node,
     c->count++; /* from here on there may be things to release */
     return read_match(s, options, e) && read_source(s, source, a, e) &&
            transform_check(&s->options.event, yaml_get(options, STR("event")), e) &&
-           check_cluster(s, e) && check_backoff(s, options, e) &&
-           find_exporter(c, s, options, source, a, exporters, e);
+           check_backoff(s, options, e) &&
+           (is_empty(s) ||
+            (check_cluster(s, e) && find_exporter(c, s, options, source, a, exporters, e)));
 }
 
 static bool read_events(struct streams_config *c, const struct yaml_node *events,

@@ -65,10 +65,10 @@ struct stream_config {
     struct stream_options options;
     struct condition *match; /* NULL: all */
     const struct source_kind *kind;
-    void *source; /* of kind->options */
-    struct str exporter;
-    int policy;    /* enum refused_policy, of what cannot be read */
-    uint64_t hash; /* of all that was written */
+    void *source;        /* of kind->options */
+    struct str exporter; /* empty: it is off, and does not say where to */
+    int policy;          /* enum refused_policy, of what cannot be read */
+    uint64_t hash;       /* of all that was written */
 };
 
 struct streams_config {

@@ -79,13 +79,26 @@ static struct str say_age(const struct stream_failure *f, struct arena *a)
     return duration(a, f->max_age_ns);
 }
 
+static const char *const policies[] = {
+    [REFUSED_KEEP] = "dead_letter", [REFUSED_HALT] = "halt", [REFUSED_DROP] = "drop"};
+
 static struct str say_policy(const struct stream_failure *f, struct arena *a)
 {
-    static const char *const names[] = {
-        [REFUSED_KEEP] = "dead_letter", [REFUSED_HALT] = "halt", [REFUSED_DROP] = "drop"};
-
     (void)a;
-    return str_of(names[f->policy]);
+    return str_of(policies[f->policy]);
+}
+
+int stream_sink_policy(const struct yaml_node *exporter)
+{
+    const struct yaml_node *said =
+        yaml_get(yaml_get(exporter, STR("dead_letters")), STR("on_refused"));
+
+    for (size_t i = 0; said != NULL && i < ARRAY_LEN(policies); i++) {
+        if (str_eq(said->text, str_of(policies[i]))) {
+            return (int)i;
+        }
+    }
+    return REFUSED_KEEP;
 }
 
 /* What an option of failureHandling is called by the user, and by the exporter. */
@@ -289,10 +302,14 @@ static const struct exporter_kind *find_kind(const struct stream_config *s,
     const struct exporter_kind *kind = exporter_kind_find(type->text);
 
     if (kind == NULL || kind->combinator != COMBINATOR_NONE || kind->stage != NULL) {
-        (void)yaml_err(
-            type, e, ERR_CONFIG,
-            "'%.*s' is no exporter that a sink can be; name an exporter with 'to' instead",
-            STR_FMT(type->text));
+        /* The whole sink is wrong then: what stands in it is for something else. */
+        (void)yaml_key_err(
+            s->options.sink, e, ERR_CONFIG,
+            kind == NULL
+                ? "there is no exporter type '%.*s'; leave 'type' out for CloudEvents over HTTP"
+                : "a sink of type '%.*s' would be several: write it below 'exporters', and "
+                  "name it with 'to' in place of 'sink'",
+            STR_FMT(str_slice(type->text, 0, 60)));
         return NULL;
     }
     if (s->options.oidc != NULL && find_option(kind->options, "oauth2") == NULL) {

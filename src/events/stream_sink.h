@@ -18,6 +18,9 @@ const struct yaml_node *stream_sink_exporter(const struct stream_config *s,
                                              const struct option_source *source, struct arena *a,
                                              struct err *e);
 
+/* What becomes of what cannot be read, by what that exporter does with what is refused: enum refused_policy. */
+int stream_sink_policy(const struct yaml_node *exporter);
+
 /* Is <node> a mapping, or not there? An error says what <key> looks like. */
 MUST_USE bool stream_check_mapping(const struct yaml_node *node, const char *key,
                                    const char *example, struct err *e);

@@ -616,12 +616,29 @@ static struct str source_of(const char *scheme, const struct transform_config *c
     return arena_dup(a, buf_str(&text));
 }
 
+static bool check_source(struct str source, const struct yaml_node *node, struct err *e)
+{
+    const struct event any = {.id = STR("1"), .source = source, .type = STR("t")};
+    const struct yaml_node *at = yaml_get(node, STR("source"));
+    struct err why = ERR_INIT;
+
+    if (event_check(&any, &why)) {
+        return true;
+    }
+    return at != NULL
+               ? yaml_err(at, e, ERR_CONFIG, "%s, such as 'https://example.com/nodes'", why.message)
+               : err_set(e, ERR_CONFIG, "event: %s", why.message);
+}
+
 bool transform_check(const struct transform_options *options, const struct yaml_node *node,
                      struct err *e)
 {
     AUTO(payload_autofree) struct payload *subject = NULL;
     const struct yaml_node *text = yaml_get(node, STR("subject"));
 
+    if (options->source.len > 0 && !check_source(options->source, node, e)) {
+        return false;
+    }
     for (size_t i = 0; i < options->more.count; i++) {
         if (!event_name_is_valid(options->more.items[i].name)) {
             return yaml_key_err(options->more.items[i].node, e, ERR_CONFIG,

@@ -78,7 +78,8 @@ static bool parse_field(struct parser *p, struct operand *o)
                                                    : FIELD_ANY;
     if (o->scope == FIELD_ANY) {
         return condition_fail(p->text, scope, p->err,
-                              "\"%.*s\" has no members: only labels and annotations have",
+                              "\"%.*s\" has no members: only labels and annotations have; what a "
+                              "record has is named alone",
                               STR_FMT(scope));
     }
     return parse_member(p, &o->text) && advance(p);

@@ -111,6 +111,18 @@ def test_a_match_with_a_flag(start_telex, start_sink):
     assert len(sink.ids()) == 100 and "left out every change" not in program.process.log()
 
 
+def test_helm_section_that_is_off_and_empty(start_telex, start_sink):
+    sink = start_sink()
+    program = start_telex({**stream(sink), "event-exporter": {"enabled": False, "exporter": {"sink": {"endpoint": ""}}}})
+    give(program, [health(1)])
+    wait_done(program, 1)
+    assert program.get("/-/ready").status == 200
+    config = {"event-exporter": {"enabled": False}, **stream(sink, metadata={"cluster": "c2"})}
+    restart_with(program, config)
+    give(program, [health(2)])
+    net.wait_until("the event", lambda: sink.ids() == ["1", "2"])
+
+
 def test_the_helm_section_as_it_is(start_telex, start_sink, start_webhook, tmp_path):
     sink = start_sink(token="t0k")
     issuer = start_webhook()

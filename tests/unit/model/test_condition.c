@@ -185,7 +185,10 @@ static void test_refused(void **state)
         {"a == 1x", "\"1x\" is not a number", 1, 6, 2},
         {"a == 5m", "\"5m\" is not a number", 1, 6, 2},
         {"a == 1.2.3", "\"1.2.3\" is not a number", 1, 6, 5},
-        {"kind.x == 1", "\"kind\" has no members: only labels and annotations have", 1, 1, 4},
+        {"kind.x == 1",
+         "\"kind\" has no members: only labels and annotations have; what a record has is named "
+         "alone",
+         1, 1, 4},
         {"labels.", "expected a name behind the dot, found the end", 1, 8, 1},
         {"labels[x] == 1", "expected a name in quotes, found \"x\"", 1, 8, 1},
         {"labels[\"x\" == 1", "expected ], found \"==\"", 1, 12, 2},
@@ -340,14 +343,10 @@ static void test_check_field(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_holds),
-        cmocka_unit_test(test_flags),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_bad_regex_points_at_it),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_long_chain),
-        cmocka_unit_test(test_only_uses),
-        cmocka_unit_test(test_each_field),
+        cmocka_unit_test(test_holds),       cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_bad_regex_points_at_it),
+        cmocka_unit_test(test_limits),      cmocka_unit_test(test_long_chain),
+        cmocka_unit_test(test_only_uses),   cmocka_unit_test(test_each_field),
         cmocka_unit_test(test_check_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
