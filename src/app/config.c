@@ -13,7 +13,7 @@
 
 #include "app/left_out.h"
 #include "app/overrides.h"
-#include "app/stream_claims.h"
+#include "app/stream_targets.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "export/rule_webhook.h"
@@ -431,85 +431,6 @@ static void read_streams_sections(struct reader *r)
     }
 }
 
-static bool err_no_target(const struct config *c, const struct stream_config *s,
-                          const struct yaml_node *node, struct err *e)
-{
-    const char *names[64];
-    struct arena *a = (struct arena *)(uintptr_t)&c->arena;
-    size_t count = 0;
-
-    for (; count < ARRAY_LEN(names) && count < c->plan.target_count; count++) {
-        names[count] = arena_text(a, c->plan.targets[count].name);
-    }
-    const char *near = str_nearest(s->exporter, names, count);
-    return yaml_err(node, e, ERR_CONFIG, "there is no exporter '%.*s'%s%s%s", STR_FMT(s->exporter),
-                    near != NULL ? ": did you mean '" : "", near != NULL ? near : "",
-                    near != NULL ? "'?" : "");
-}
-
-/* Is there the exporter that a stream names, and can it be given events? */
-static bool check_stream(const struct config *c, const struct stream_config *s, struct err *e)
-{
-    const struct yaml_node *node = yaml_get(s->section, STR("to"));
-
-    node = node != NULL ? node : s->node;
-    if (s->exporter.len == 0) {
-        return true;
-    }
-    int target = plan_find_target(&c->plan, s->exporter, e);
-    if (target < 0) {
-        return err_no_target(c, s, node, e);
-    }
-    const struct target_config *t = &c->plan.targets[target];
-    if ((t->takes & TAKES(RECORD_EVENT)) == 0 || (t->caps & EXPORTER_LEVEL) != 0) {
-        return yaml_err(node, e, ERR_CONFIG, "exporter '%.*s' does not take events",
-                        STR_FMT(s->exporter));
-    }
-    bool is_one = !t->expansion->is_chosen && __builtin_popcountll(t->expansion->outputs) == 1;
-    return is_one || s->options.buffer ||
-           yaml_err(
-               node, e, ERR_CONFIG,
-               "exporter '%.*s' is several, and a stream without a log of ours keeps one position: add "
-               "`buffer: true` to the stream",
-               STR_FMT(s->exporter));
-}
-
-static bool is_past_log(const struct stream_config *s)
-{
-    return s->options.enabled && !s->options.buffer;
-}
-
-/* Without a log of ours an exporter is one stream's. */
-static bool check_alone(const struct streams_config *streams, size_t index, struct err *e)
-{
-    const struct stream_config *s = &streams->items[index];
-
-    for (size_t i = 0; i < index; i++) {
-        const struct stream_config *other = &streams->items[i];
-        if (is_past_log(s) && is_past_log(other) && str_eq(s->exporter, other->exporter)) {
-            return yaml_key_err(
-                s->node, e, ERR_CONFIG,
-                "exporter '%.*s' is stream '%.*s''s; with `buffer: true` several streams can have one, or "
-                "give each a 'sink' of its own",
-                STR_FMT(s->exporter), STR_FMT(other->name));
-        }
-    }
-    return true;
-}
-
-static void check_targets_of_streams(struct reader *r)
-{
-    const struct streams_config *streams = &r->config->streams;
-
-    for (size_t i = 0; i < streams->count; i++) {
-        struct err e = ERR_INIT;
-        if (!check_stream(r->config, &streams->items[i], &e) || !check_alone(streams, i, &e)) {
-            problems_error(r->problems, &e);
-        }
-    }
-    check_claims(streams, r->problems);
-}
-
 static void read_plan_sections(struct reader *r)
 {
     const struct settings *s = &r->config->settings;
@@ -536,7 +457,7 @@ static void read_plan_sections(struct reader *r)
     }
     if (r->problems->errors == before) {
         warn_of_strangers(r);
-        check_targets_of_streams(r);
+        check_stream_targets(r->config, r->problems);
     }
     r->config->plan.state_path = s->state.path;
 }
