@@ -181,8 +181,14 @@ static bool do_without(struct peer *p, const struct question *q, bool *ret_ready
         *e = ERR_INIT;
         return events_offline_show(p, q->stream, e);
     }
-    if (q->verb == NULL || strcmp(q->verb, "reset") != 0) {
+    if (q->verb == NULL) {
         return false;
+    }
+    if (strcmp(q->verb, "reset") != 0) {
+        return err_set(
+            e, ERR_CONFIG,
+            "Telex does not run (nothing answers at %.*s), and a %s needs it; `reset` does not",
+            STR_FMT(p->http.url), q->verb);
     }
     const enum stream_source_fate fate = q->values->drops_source   ? STREAM_SOURCE_DROPPED
                                          : q->values->keeps_source ? STREAM_SOURCE_KEPT

@@ -48,7 +48,10 @@ static void show_row(const struct config *c, const struct stream_row *row)
         printf("  %-12s %s\n", "saved", buf_text(&text));
     }
     printf("  %-12s %llu\n", "done", (unsigned long long)row->place.done);
-    printf("  %-12s %s\n", "backfill", backfill_phase_name(row->place.backfill));
+    if (row->place.backfill == BACKFILL_RUNS || row->place.backfilled > 0) {
+        printf("  %-12s %s, %llu changes\n", "backfill", backfill_phase_name(row->place.backfill),
+               (unsigned long long)row->place.backfilled);
+    }
 }
 
 bool events_offline_show(struct peer *p, const char *name, struct err *e)

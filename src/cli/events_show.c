@@ -32,6 +32,13 @@ static bool is_left(const struct json_node *s)
     return is_state(s, "disabled") || is_state(s, "unconfigured");
 }
 
+static bool is_well(const struct json_node *sink)
+{
+    struct str state = json_get_str(sink, STR("state"));
+
+    return str_eq(state, STR("ok")) || str_eq(state, STR("idle"));
+}
+
 /* ---- a line for each ---- */
 
 static void add_behind(const struct json_node *s, struct buf *out)
@@ -49,7 +56,7 @@ static void add_behind(const struct json_node *s, struct buf *out)
         buf_addf(out, "%.1f s", seconds);
     }
     if (changes >= 0) {
-        buf_addf(out, ", %.0f changes", changes);
+        buf_addf(out, ", %.0f change%s", changes, changes == 1 ? "" : "s");
     }
 }
 
@@ -68,10 +75,13 @@ static void add_cut(struct str text, struct buf *out)
 static void add_note(const struct json_node *s, struct buf *out)
 {
     const struct json_node *backfill = json_get(s, STR("backfill"));
+    const struct json_node *sink = json_get(s, STR("sink"));
     struct str reason = json_get_str(s, STR("reason"));
 
     if (reason.len > 0) {
         add_cut(reason, out);
+    } else if (!is_well(sink) && !is_left(s)) {
+        add_cut(json_get_str(sink, STR("last_error")), out);
     } else if (str_eq(json_get_str(backfill, STR("phase")), STR("running"))) {
         buf_addf(out, "backfill: %.0f done", number_of(backfill, "done"));
     }
@@ -85,10 +95,10 @@ static void show_line(const struct json_node *s, int width)
 
     add_behind(s, &behind);
     add_note(s, &note);
-    printf("%-*.*s  %-12.*s  %-22s  %12.0f  %-8.*s  %s\n", width,
+    printf("%-*.*s  %-12.*s  %-22s  %12.0f  %-8.*s%s%s\n", width,
            STR_FMT(json_get_str(s, STR("name"))), STR_FMT(json_get_str(s, STR("state"))),
            buf_text(&behind), number_of(s, "done"), STR_FMT(is_left(s) ? STR("-") : sink),
-           buf_text(&note));
+           note.len > 0 ? "  " : "", buf_text(&note));
 }
 
 static bool show_lines(const struct json_node *list)
@@ -173,12 +183,9 @@ static void show_attempts(const struct json_node *attempts)
 
 static void show_sink(const struct json_node *sink)
 {
-    struct str state = json_get_str(sink, STR("state"));
-    bool is_well = str_eq(state, STR("ok")) || str_eq(state, STR("idle"));
-
     printf("  %-12s %.*s, %.*s\n", "sink", STR_FMT(json_get_str(sink, STR("exporter"))),
-           STR_FMT(state));
-    show_text("", is_well ? STR("") : json_get_str(sink, STR("last_error")));
+           STR_FMT(json_get_str(sink, STR("state"))));
+    show_text("", is_well(sink) ? STR("") : json_get_str(sink, STR("last_error")));
     show_attempts(json_get(sink, STR("attempts")));
     if (number_of(sink, "token_age_seconds") >= 0) {
         printf("  %-12s %.0f s old\n", "token", number_of(sink, "token_age_seconds"));
@@ -198,6 +205,17 @@ static void show_letters(const struct json_node *s)
     }
 }
 
+static void show_retained(const struct json_node *source)
+{
+    double bytes = number_of(source, "retained_bytes");
+    struct str state = json_get_str(source, STR("state"));
+
+    if (bytes > 0) {
+        printf("  %-12s %.1f MiB kept by the source%s%.*s%s\n", "retained", bytes / (1 << 20),
+               state.len > 0 ? " (" : "", STR_FMT(state), state.len > 0 ? ")" : "");
+    }
+}
+
 static void show_progress(const struct json_node *s)
 {
     AUTO(buf_release) struct buf behind = BUF_INIT(BUF_SMALL);
@@ -211,7 +229,7 @@ static void show_progress(const struct json_node *s)
     }
     add_behind(s, &behind);
     printf("  %-12s %s\n", "behind", buf_text(&behind));
-    show_number("retained", number_of(json_get(s, STR("source")), "retained_bytes"));
+    show_retained(json_get(s, STR("source")));
     show_sink(json_get(s, STR("sink")));
     show_letters(s);
 }

@@ -115,6 +115,18 @@ def test_without_the_password_a_person_is_told_what_to_run(start_telex, start_we
     assert listed(program) == [] and slots(server) == ["telex_pg"]
 
 
+def test_the_password_can_be_given(start_telex, start_webhook, tmp_path, server, table, monkeypatch):
+    program, _ = run_once(start_telex, start_webhook, server, connection_string=server.url)
+    restart_with(program, EMPTY)
+    program.sigterm()
+    assert "no password supplied" in command(program, "reset", "pg").stderr
+    assert "a skip needs it" in command(program, "skip", "pg").stderr
+    monkeypatch.setenv("PGPASSWORD", postgres.PASSWORD)
+    done = command(program, "reset", "pg")
+    assert done.returncode == 0, done.stderr
+    assert slots(server) == [] and publications(server) == []
+
+
 def test_a_stream_that_is_off(start_telex, start_webhook, tmp_path, server, table):
     program, config = run_once(start_telex, start_webhook, server, connection_string=server.url)
     restart_with(program, {"events": {"pg": {**config["pg"], "enabled": False}}})
