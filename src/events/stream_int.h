@@ -119,10 +119,10 @@ struct event_stream {
     struct buf read_position; /* behind what was read */
     int64_t read_time_ns;     /* of the last change that was read */
     int64_t measured_mono_ns;
-    bool has_measured; /* the source was asked, or does not know */
     int64_t told_mono_ns;
     uint32_t failures; /* of the source, in a row */
     bool is_taken;     /* another has the stream now */
+    bool has_measured; /* the source was asked, or does not know */
     uint64_t
         unmatched; /* changes since the start, while all of them were left out by the condition */
     bool has_matched; /* one was not, or it was told of */
