@@ -38,12 +38,19 @@ static bool write_place(struct event_streams *s, struct str name, enum stream_ch
 static bool plan_skip(const struct stream_status *status, struct stream_go *ret_go, bool *ret_moves,
                       struct err *e)
 {
-    bool sink_halts = status->sink.state != NULL && strcmp(status->sink.state, "halted") == 0;
+    bool sink_halts = status->state == STREAM_RUNS && status->sink.state != NULL &&
+                      strcmp(status->sink.state, "halted") == 0;
 
     *ret_moves = status->state == STREAM_LOST;
-    ret_go->bury_first = status->state == STREAM_HALTED;
-    ret_go->bury_refused = status->state == STREAM_RUNS && sink_halts;
-    return *ret_moves || ret_go->bury_first || ret_go->bury_refused ||
+    ret_go->skip = status->state == STREAM_HALTED ? status->halted_change
+                   : sink_halts                   ? status->sink.halted_event
+                                                  : 0;
+    if (sink_halts && ret_go->skip == 0) {
+        return err_set(e, ERR_CONFIG,
+                       "there is nothing to skip: the sink refuses us, and not an event: %s",
+                       status->sink.last_error);
+    }
+    return *ret_moves || ret_go->skip != 0 ||
            err_set(
                e, ERR_CONFIG,
                "there is nothing to skip: stream '%.*s' is %s. `reset` starts it as for the first time",

@@ -73,7 +73,9 @@ static bool find_target(struct event_stream *s, struct err *e)
 bool event_stream_start(struct event_stream *s, const struct stream_go *go, struct err *e)
 {
     INVARIANT(!s->is_started);
-    s->go = *go;
+    if (go->skip != 0) {
+        vec_push(&s->skipped, go->skip);
+    }
     s->stop = cancel_new(NULL);
     s->pace = (struct pace){.cursor = s->pace.cursor, .left = -1};
     s->is_taken = false;
@@ -216,6 +218,7 @@ void event_stream_close(struct event_stream *s)
     kept_release(&s->kept);
     buf_release(&s->pace.cursor);
     buf_release(&s->read_position);
+    vec_release(&s->skipped);
     buf_release(&s->told_position);
     buf_release(&s->told_identity);
     cond_release(&s->ended);

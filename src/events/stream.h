@@ -73,8 +73,9 @@ struct stream_status {
     struct str exporter;
     enum stream_state state;
     bool is_ready;
-    char reason[1024];   /* why it is not, or what is wrong; empty: nothing */
-    struct str position; /* whole, or empty beyond STREAM_SHOWN_MAX */
+    uint64_t halted_change; /* which one cannot become an event and holds all up; 0: none */
+    char reason[1024];      /* why it is not, or what is wrong; empty: nothing */
+    struct str position;    /* whole, or empty beyond STREAM_SHOWN_MAX */
     struct str identity;
     int64_t first_ns; /* wall; when it first started; 0: never */
     int64_t saved_ns; /* wall; when the position was written last */
@@ -107,9 +108,8 @@ struct stream_status {
 
 /* How to start. */
 struct stream_go {
-    bool
-        bury_first; /* the first change that cannot be read becomes a dead letter, whatever the policy */
-    bool bury_refused; /* and so the first event that the sink refuses */
+    uint64_t
+        skip; /* halted_change or sink.halted_event: a dead letter, when it is refused again, whatever the policy; 0: none */
 };
 
 /* Opens its parts; nothing runs and nobody is asked. */

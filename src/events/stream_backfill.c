@@ -7,7 +7,8 @@ enum {
     LEFT_EVERY_MS = 10 * 1000,
     LEFT_WAIT_MS = 2000,
     READ_MS = 4 * 1000,
-    AGAIN_MS = 5 * 1000
+    AGAIN_MS = 100, /* doubled with each failure in a row */
+    AGAIN_MAX_MS = 5 * 1000
 };
 
 /* Fills the bucket for the time that went by; it holds what one batch or one second needs. */
@@ -95,17 +96,23 @@ static enum sourced read_some(struct event_stream *s, size_t max, struct err *e)
     return SOURCED_OK;
 }
 
-static bool is_resting(const struct event_stream *s)
+static int64_t rest_left_ms(const struct event_stream *s)
 {
-    return clock_mono_ns(s->env->clock) < s->pace.rests_until_ns;
+    int64_t left_ns = s->pace.rests_until_ns - clock_mono_ns(s->env->clock);
+
+    return left_ns > 0 ? left_ns / NS_PER_MS + 1 : 0;
 }
 
 /* A backfill that cannot be read now does not hold up the stream: if the source is gone, that will say so. */
 static enum sourced rest(struct event_stream *s, struct err *e)
 {
+    struct pace *p = &s->pace;
+
+    p->rest_ms = p->rest_ms == 0 ? AGAIN_MS : p->rest_ms * 2;
+    p->rest_ms = p->rest_ms < AGAIN_MAX_MS ? p->rest_ms : AGAIN_MAX_MS;
     trace_warn(&s->trace, "the backfill cannot be read now, trying again",
-               T_STR("stream", s->config->name), T_ERR(e));
-    s->pace.rests_until_ns = clock_deadline_ms(s->env->clock, AGAIN_MS);
+               T_STR("stream", s->config->name), T_I64("delay_ms", p->rest_ms), T_ERR(e));
+    p->rests_until_ns = clock_deadline_ms(s->env->clock, p->rest_ms);
     *e = ERR_INIT;
     return SOURCED_OK;
 }
@@ -125,11 +132,17 @@ enum sourced stream_backfill(struct event_stream *s, int64_t *ret_wait_ms, struc
         return SOURCED_OK;
     }
     ask_left(s);
-    size_t max = is_resting(s) ? 0 : allowed(s, ret_wait_ms);
+    int64_t rest_ms = rest_left_ms(s);
+    if (rest_ms > 0) {
+        *ret_wait_ms = rest_ms;
+        return SOURCED_OK;
+    }
+    size_t max = allowed(s, ret_wait_ms);
     if (max == 0) {
         return SOURCED_OK;
     }
     *ret_wait_ms = 0;
     enum sourced result = read_some(s, max, e);
+    s->pace.rest_ms = result == SOURCED_AGAIN ? s->pace.rest_ms : 0;
     return result == SOURCED_AGAIN ? rest(s, e) : result;
 }

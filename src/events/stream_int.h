@@ -9,6 +9,7 @@
 
 #include "base/metrics.h"
 #include "base/trace.h"
+#include "base/vec.h"
 #include "events/stream.h"
 #include "events/window.h"
 #include "export/attempts.h"
@@ -67,6 +68,7 @@ struct pace {
     struct buf cursor;      /* behind what was read */
     bool is_read;           /* there is no more to be read, and the last of it is in the window */
     int64_t rests_until_ns; /* monotonic; it could not be read */
+    int64_t rest_ms;        /* the last rest; 0: it could be read since */
     int64_t left;           /* -1: not known */
     int64_t left_asked_ns;
     int64_t began_ns; /* monotonic, and how many were done then */
@@ -106,7 +108,7 @@ struct event_stream {
     struct dead_letters *dead; /* of what cannot be read */
     struct direct *direct;     /* NULL with a buffer of ours */
     uint64_t target;           /* its bit, with a buffer of ours */
-    struct stream_go go;
+    VEC(uint64_t) skipped;     /* as stream_go has them; changed while nothing runs */
     struct cancel *stop;
     struct thread reader;
     bool is_started;

@@ -15,14 +15,19 @@ struct burying {
     bool goes_on;
 };
 
-static bool is_halted_by(struct event_stream *s, const struct transform_fault *f)
+static bool is_halted_by(const struct burying *b, const struct transform_fault *f)
 {
+    struct event_stream *s = b->s;
+    const struct change *ch = &b->in->changes.list.items[f->change];
+    uint64_t which = str_hash(ch->id, str_hash(ch->position, 0)) | 1;
+
     if (s->config->policy != REFUSED_HALT) {
         return false;
     }
-    if (s->go.bury_first) {
-        s->go.bury_first = false;
-        return false;
+    for (size_t i = 0; i < s->skipped.len; i++) {
+        if (s->skipped.items[i] == which) {
+            return false;
+        }
     }
     struct err why = f->why;
     (void)err_wrap(
@@ -30,6 +35,9 @@ static bool is_halted_by(struct event_stream *s, const struct transform_fault *f
         "a change cannot become an event, and the policy is to halt; `telex events skip %.*s` makes it a dead letter",
         STR_FMT(s->config->name));
     stream_set_state(s, STREAM_HALTED, &why);
+    lock_take(&s->lock);
+    s->told.halted_change = which;
+    lock_give(&s->lock);
     return true;
 }
 
@@ -66,7 +74,7 @@ static void take_fault(void *arg, const struct transform_fault *f)
     if (!b->goes_on) {
         return;
     }
-    while (b->goes_on && is_halted_by(s, f)) {
+    while (b->goes_on && is_halted_by(b, f)) {
         b->goes_on = stream_pause(s, AGAIN_MS);
     }
     if (b->goes_on && s->config->policy == REFUSED_DROP) {

@@ -137,6 +137,7 @@ void stream_set_state(struct event_stream *s, enum stream_state state, const str
     lock_take(&s->lock);
     bool is_new = s->told.state != state;
     s->told.state = state;
+    s->told.halted_change = 0; /* whoever halts says which */
     (void)snprintf(s->told.reason, sizeof(s->told.reason), "%s", buf_text(&text));
     lock_give(&s->lock);
     metric_set(s->metrics[METRIC_UP], state == STREAM_RUNS);

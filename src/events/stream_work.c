@@ -1,7 +1,8 @@
 /*
  * Invariants
  *   1. Events of one key go to one worker, in the order in which they were read.
- *   2. A worker marks events as done when all rows of their work have ended; work that was cut short stays open.
+ *   2. A worker marks events as done when they have ended, at the end of their work; of work that was cut short the rest stays
+ *      open.
  */
 #include "events/stream_int.h"
 
@@ -40,13 +41,34 @@ static void free_work(struct work *work)
     mem_free(work);
 }
 
+/* The rows of the work that have ended: all but those in <owed>, which are in its order. */
+static uint32_t ended_rows(const struct work *work, const uint32_t *owed, uint32_t left,
+                           uint32_t *ret)
+{
+    uint32_t n = 0;
+    uint32_t k = 0;
+
+    for (uint32_t i = 0; i < work->n; i++) {
+        if (k < left && owed[k] == work->rows[i]) {
+            k++;
+        } else {
+            ret[n++] = work->rows[i];
+        }
+    }
+    return n;
+}
+
 static void do_work(struct worker *w, struct work *work)
 {
     struct event_stream *s = w->stream;
     const struct view view = {.batch = work->in->events, .rows = work->rows, .n = work->n};
+    uint32_t *AUTO(mem_autofree) rows = mem_alloc(((size_t)work->n * 2 + 1) * sizeof(*rows));
+    uint32_t *owed = rows + work->n;
 
-    if (direct_run(s->direct, w->lane, view, work->in->read_ns) == 0) {
-        window_done(&s->windows[work->track], work->in, work->rows, work->n);
+    uint32_t left = direct_run(s->direct, w->lane, view, work->in->read_ns, owed);
+    uint32_t ended = ended_rows(work, owed, left, rows);
+    if (ended > 0) {
+        window_done(&s->windows[work->track], work->in, rows, ended);
     }
     free_work(work);
 }
@@ -95,9 +117,7 @@ bool stream_start_workers(struct event_stream *s, struct err *e)
     if (!direct_open(s->world.plan, s->config->exporter, count, &s->direct, e)) {
         return false;
     }
-    if (s->go.bury_refused) {
-        direct_bury_next(s->direct);
-    }
+    direct_skip(s->direct, &(struct event_skips){s->skipped.items, s->skipped.len});
     for (unsigned i = 0; i < count; i++) {
         if (!start_worker(s, i, e)) {
             return false;

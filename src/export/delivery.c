@@ -64,19 +64,51 @@ static void halt_at(struct fate *fate, struct outcome *out)
     }
 }
 
-/* Has a person said that this one is to be passed? */
-static bool buries_next(const struct delivery *d)
+/* Which event it is, as far as a person can mean it; 0: no event. */
+static uint64_t event_of_row(struct view view, uint32_t i)
 {
-    return d->bury_next != NULL && atomic_exchange(d->bury_next, false);
+    const struct events *events = NULL;
+    struct err ignored = ERR_INIT;
+
+    if (batch_info(view.batch)->kind != RECORD_EVENT ||
+        !batch_events(view.batch, &events, &ignored)) {
+        return 0;
+    }
+    const struct event *ev = &events->rows[view_row(view, i)];
+    return str_hash(ev->id, str_hash(ev->source, 0)) | 1;
+}
+
+/* Has a person said that this one is to be passed? If not, it holds all up. */
+static bool buries(struct delivery *d, struct view view, uint32_t i)
+{
+    uint64_t event = event_of_row(view, i);
+    bool buried = false;
+
+    for (size_t k = 0; event != 0 && d->skips != NULL && k < d->skips->count; k++) {
+        buried = buried || d->skips->events[k] == event;
+    }
+    lock_take(&d->lock);
+    d->status.halted_event = buried ? 0 : event;
+    lock_give(&d->lock);
+    return buried;
+}
+
+static void forget_halt(struct delivery *d)
+{
+    lock_take(&d->lock);
+    d->status.halted_event = 0;
+    lock_give(&d->lock);
 }
 
 /* Refused rows that are to be no dead letters: they hold up all behind them, or are dropped. */
-static void apply_policy(struct delivery *d, struct fate *fates, uint32_t n, struct outcome *out)
+static void apply_policy(struct delivery *d, struct view view, struct fate *fates,
+                         struct outcome *out)
 {
     int policy = d->config->dead.on_refused;
+    uint32_t n = view.n;
     uint32_t dropped = 0;
 
-    if (out->refused && out->settled < n && buries_next(d)) {
+    if (out->refused && out->settled < n && buries(d, view, out->settled)) {
         fates[out->settled] = (struct fate){VERDICT_REJECTED, out->err.message};
         out->rest = VERDICT_RETRY;
         return;
@@ -85,7 +117,7 @@ static void apply_policy(struct delivery *d, struct fate *fates, uint32_t n, str
         if (fates[i].verdict != VERDICT_REJECTED) {
             continue;
         }
-        if (policy == REFUSED_HALT && buries_next(d)) {
+        if (policy == REFUSED_HALT && buries(d, view, i)) {
             continue;
         }
         if (policy == REFUSED_HALT) {
@@ -106,6 +138,9 @@ static bool settle(struct delivery *d, struct owed *owed, struct outcome *out, u
 {
     struct view view = owed->view;
 
+    if (d->skips != NULL) {
+        forget_halt(d);
+    }
     if (outcome_is_clean(out, view.n)) {
         *ret_taken = view.n - (out->left_out < view.n ? out->left_out : view.n);
         if (*ret_taken > 0) {
@@ -118,7 +153,7 @@ static bool settle(struct delivery *d, struct owed *owed, struct outcome *out, u
     *ret_taken = count_taken(fates, view.n, out);
     count_dropped(d, out);
     delivery_tell_ended(d, view, fates, "delivered", STR(""));
-    apply_policy(d, fates, view.n, out);
+    apply_policy(d, view, fates, out);
     bool ok = delivery_bury_rejected(d, view, fates);
     if (ok) {
         owed_keep(owed, fates);
@@ -339,7 +374,7 @@ static bool try_once(struct delivery *d, struct owed *owed)
     return goes_on;
 }
 
-uint32_t delivery_run(struct delivery *d, struct view view, int64_t since_ns)
+uint32_t delivery_run(struct delivery *d, struct view view, int64_t since_ns, uint32_t *ret_owed)
 {
     struct owed owed = {.batch = view.batch, .view = view, .since_ns = since_ns};
     bool goes_on = go_on(d, &owed);
@@ -348,6 +383,9 @@ uint32_t delivery_run(struct delivery *d, struct view view, int64_t since_ns)
         bool admitted = breaker_admits(&d->breaker, clock_mono_ns(d->env->clock));
         delivery_note_breaker(d);
         goes_on = admitted ? try_once(d, &owed) : wait_for_breaker(d, &owed);
+    }
+    for (uint32_t i = 0; ret_owed != NULL && i < owed.view.n; i++) {
+        ret_owed[i] = view_row(owed.view, i);
     }
     mem_free(owed.rows);
     return owed.view.n;
@@ -470,7 +508,7 @@ bool delivery_open(const struct delivery_setup *setup, struct delivery **ret_del
     struct delivery *d = mem_new(struct delivery);
 
     d->place = setup->place;
-    d->bury_next = setup->bury_next;
+    d->skips = setup->skips;
     d->place.halts = setup->config->dead.on_refused == REFUSED_HALT;
     d->config = setup->config;
     d->env = d->place.env;

@@ -60,6 +60,13 @@ struct delivery;
 struct drops;
 struct output_status;
 
+/* Events (output_status.halted_event) that become dead letters when they are refused though on_refused is `halt`: somebody
+ * decided so. */
+struct event_skips {
+    const uint64_t *events;
+    size_t count;
+};
+
 /* What a delivery is made of; all of it is borrowed. */
 struct delivery_setup {
     struct exporter_place place;
@@ -67,8 +74,7 @@ struct delivery_setup {
     struct dead_letters *dead;
     struct drops *drops;
     const struct delivery_waits *waits;
-    _Atomic bool *
-        bury_next; /* set: a row that is refused becomes a dead letter once though on_refused is `halt`; or NULL */
+    const struct event_skips *skips; /* or NULL */
 };
 
 /* Opens the sinks; talks to nobody. */
@@ -83,9 +89,9 @@ void delivery_follow(struct delivery *d, struct delivery *before);
 
 /*
  * Tries until each row of <view> has ended, or sleep() says no. <since_ns> is the wall clock of the
- * oldest row. Gives how many rows are still owed.
+ * oldest row. Gives how many rows are still owed, and which of the batch: <ret_owed> has room for all, or is NULL.
  */
-uint32_t delivery_run(struct delivery *d, struct view view, int64_t since_ns);
+uint32_t delivery_run(struct delivery *d, struct view view, int64_t since_ns, uint32_t *ret_owed);
 
 /* Keeps bytes that are no batch among the dead letters; false when cancelled before it could. */
 MUST_USE bool delivery_bury_raw(struct delivery *d, struct str bytes, const struct err *why);

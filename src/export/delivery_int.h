@@ -32,7 +32,7 @@ struct delivery {
     struct dead_letters *dead;
     struct drops *drops;
     const struct delivery_waits *waits;
-    _Atomic bool *bury_next;
+    const struct event_skips *skips;
     struct trace trace;
     struct metric *metrics[OUTPUT_METRICS];
 

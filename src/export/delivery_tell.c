@@ -257,6 +257,7 @@ void delivery_status(struct delivery *d, struct output_status *status)
     status->failed_calls += own->failed_calls;
     status->call_ns += own->call_ns;
     status->sent_bytes += own->sent_bytes;
+    status->halted_event = own->halted_event != 0 ? own->halted_event : status->halted_event;
     if (own->last_success_ns > status->last_success_ns) {
         status->last_success_ns = own->last_success_ns;
     }

@@ -19,7 +19,7 @@ struct direct {
     struct output *output;
     struct cancel *cancel;
     struct cancel *rest;
-    _Atomic bool bury_next;
+    struct event_skips skips;
     unsigned lane_count;
     struct direct_lane lanes[DIRECT_LANES_MAX];
 };
@@ -80,14 +80,21 @@ static bool open_lane(struct direct *d, unsigned lane, struct err *e)
         .dead = d->output->dead,
         .drops = &d->output->drops,
         .waits = &d->lanes[lane].waits,
-        .bury_next = &d->bury_next,
+        .skips = &d->skips,
     };
     return delivery_open(&setup, &d->lanes[lane].delivery, e);
 }
 
-uint32_t direct_run(struct direct *d, unsigned lane, struct view view, int64_t since_ns)
+uint32_t direct_run(struct direct *d, unsigned lane, struct view view, int64_t since_ns,
+                    uint32_t *ret_owed)
 {
-    return cancel_is_set(d->rest) ? view.n : delivery_run(d->lanes[lane].delivery, view, since_ns);
+    if (!cancel_is_set(d->rest)) {
+        return delivery_run(d->lanes[lane].delivery, view, since_ns, ret_owed);
+    }
+    for (uint32_t i = 0; ret_owed != NULL && i < view.n; i++) {
+        ret_owed[i] = view_row(view, i);
+    }
+    return view.n;
 }
 
 bool direct_bury(struct direct *d, unsigned lane, struct str bytes, const struct err *why)
@@ -95,9 +102,9 @@ bool direct_bury(struct direct *d, unsigned lane, struct str bytes, const struct
     return delivery_bury_raw(d->lanes[lane].delivery, bytes, why);
 }
 
-void direct_bury_next(struct direct *d)
+void direct_skip(struct direct *d, const struct event_skips *skips)
 {
-    atomic_store(&d->bury_next, true);
+    d->skips = *skips;
 }
 
 void direct_rest(struct direct *d)

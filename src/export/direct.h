@@ -25,15 +25,17 @@ struct direct;
 MUST_USE bool direct_open(struct plan *p, struct str name, unsigned lanes,
                           struct direct **ret_direct, struct err *e);
 
-/* The next row that is refused becomes a dead letter though the exporter's on_refused is `halt`: somebody decided so. */
-void direct_bury_next(struct direct *d);
+/* Before the first view; the events are borrowed. */
+struct event_skips;
+void direct_skip(struct direct *d, const struct event_skips *skips);
 
 /*
  * Takes <view> to its end: every row that is not counted in what it gives is delivered, a dead letter on disk,
  * or dropped as the config wants it, and counted. Rows are owed only when the direct is resting or cancelled:
- * they are some of the last ones, in order. <since_ns>: wall clock of the oldest.
+ * <ret_owed>, which has room for all or is NULL, then has their rows of the batch. <since_ns>: wall clock of the oldest.
  */
-uint32_t direct_run(struct direct *d, unsigned lane, struct view view, int64_t since_ns);
+uint32_t direct_run(struct direct *d, unsigned lane, struct view view, int64_t since_ns,
+                    uint32_t *ret_owed);
 
 /* Keeps bytes that are no record among the dead letters; false when cancelled before it could. */
 MUST_USE bool direct_bury(struct direct *d, unsigned lane, struct str bytes, const struct err *why);

@@ -29,7 +29,7 @@ static bool deliver_batch(struct lane *lane, struct batch *b, int64_t since_ns)
     uint32_t *rows = NULL;
     struct view view = take_share(lane, b, &rows);
     lane->sheds = false;
-    uint32_t left = delivery_run(lane->delivery, view, since_ns);
+    uint32_t left = delivery_run(lane->delivery, view, since_ns, NULL);
     if (left > 0 && lane->sheds) {
         drops_add(lane->config.drops, DROP_OVERFLOW_OLDEST, left);
         left = 0;

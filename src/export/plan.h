@@ -307,6 +307,8 @@ struct output_status {
     int64_t dead_letter_bytes; /* on disk, of all runs */
     uint64_t retries;
     int64_t last_success_ns;
+    uint64_t
+        halted_event; /* which one is refused and holds all up; 0: none, or it is something else that does */
     char last_error[256];
     int64_t last_error_ns; /* wall; 0: none, or not known */
 };

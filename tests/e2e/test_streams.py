@@ -223,6 +223,48 @@ def test_halt_waits_for_a_person(start_telex, start_sink):
     net.wait_until("readiness", lambda: program.get("/-/ready").status == 200)
 
 
+def test_skip_is_for_the_event_that_halts(start_telex, start_sink):
+    """Who refuses us refuses no event: there is nothing to skip then, and nothing stays armed for later."""
+    sink = start_sink()
+    config = stream(sink, failureHandling={**FAST, "policy": "halt"}, workers=1)
+    program = start_telex(config)
+    restart_with(program, config)
+    sink.refuse = lambda event: 403
+    give(program, [health(0)])
+    net.wait_until("the stream to halt", lambda: status(program)["sink"]["state"] == "halted")
+    done = command(program, "skip", "health")
+    assert done.returncode == 1 and "the sink refuses us" in done.stderr and "403" in done.stderr, done
+    restart_with(program, config, is_ready=False)
+    sink.refuse = lambda event: 422 if event["id"] in ("1", "3") else None
+    give(program, [health(i) for i in range(1, 5)])
+    net.wait_until("a halt at event 1", lambda: status(program)["sink"]["state"] == "halted" and sink.ids() == ["0"], 60)
+    assert command(program, "skip", "health").returncode == 0
+    net.wait_until("a halt at event 3", lambda: status(program)["sink"]["state"] == "halted" and sink.ids() == ["0", "2"], 60)
+    assert status(program)["dead_letters"]["refused"] == 1
+    assert command(program, "skip", "health").returncode == 0
+    net.wait_until("the rest", lambda: sink.ids() == ["0", "2", "4"], 60)
+
+
+def test_what_was_skipped_stays_so(start_telex, start_sink):
+    """Several workers halt, each at an event of its own: a skip for each is enough, whoever is read again."""
+    sink = start_sink()
+    bad = {"3", "8", "14"}
+    sink.refuse = lambda event: 422 if event["id"] in bad else None
+    config = stream(sink, failureHandling={**FAST, "policy": "halt"}, workers=4)
+    program = start_telex(config)
+    restart_with(program, config)
+    give(program, [health(i, node=f"n{i}") for i in range(20)])
+    for _ in bad:
+        net.wait_until("a halt", lambda: status(program)["sink"]["state"] == "halted", 60)
+        time.sleep(0.5)
+        assert command(program, "skip", "health").returncode == 0
+    wait_done(program, 20)
+    assert set(sink.ids()) == {str(i) for i in range(20)} - bad
+    letters = subprocess.run([BINARY, "queue", "export", program.folder / "data" / "dead" / "events-health"], text=True,
+                             capture_output=True, check=True).stdout
+    assert {json.loads(line)["id"] for line in letters.splitlines()} == bad
+
+
 def test_what_is_no_health_event_can_halt_too(start_telex, start_sink):
     sink = start_sink()
     config = stream(sink, failureHandling={**FAST, "policy": "halt"}, event={"shape": "health"})

@@ -240,6 +240,29 @@ static bool find_range(struct embedded *m, const struct source_range *range, str
     return true;
 }
 
+/* Are rows gone that the backfill had still to give? Those before its first page were never there for us. */
+static enum sourced check_range(struct embedded *m, const struct range *r, struct str cursor,
+                                struct err *e)
+{
+    struct event_bounds b = {0};
+
+    if (cursor.len == 0 || r->behind >= r->end) {
+        return SOURCED_OK;
+    }
+    if (!event_reader_bounds(m->reader, &b, e)) {
+        return SOURCED_AGAIN;
+    }
+    uint64_t left = b.first > 0 ? b.first : r->end + 1;
+    if (left <= r->behind + 1) {
+        return SOURCED_OK;
+    }
+    (void)err_set(e, ERR_CONFLICT,
+                  "events %" PRIu64 " to %" PRIu64
+                  " of the backfill were removed from the table and not delivered",
+                  r->behind + 1, left - 1 < r->end ? left - 1 : r->end);
+    return source_lost(str_of(m->stream), e);
+}
+
 static enum sourced embedded_backfill(struct source *s, const struct source_range *range,
                                       struct str cursor, size_t max, struct changes *ret,
                                       bool *ret_done, struct wait wait, struct err *e)
@@ -254,7 +277,11 @@ static enum sourced embedded_backfill(struct source *s, const struct source_rang
         return SOURCED_AGAIN;
     }
     t.end = r.end;
-    enum sourced answer = read_behind(m, r.behind, max, &t, e);
+    enum sourced answer = check_range(m, &r, cursor, e);
+    if (answer != SOURCED_OK) {
+        return answer;
+    }
+    answer = read_behind(m, r.behind, max, &t, e);
     *ret_done = answer == SOURCED_OK && (t.last >= r.end || t.last == r.behind);
     return answer;
 }

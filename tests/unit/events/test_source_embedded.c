@@ -185,6 +185,34 @@ static void what_is_gone_is_said(void **state)
     source_kit_release(&k);
 }
 
+/* Rows that a backfill had still to give are gone: that is no end of it. */
+static void a_backfill_that_lost_rows_says_so(void **state)
+{
+    (void)state;
+    struct source_kit k;
+    const struct source_range range = {.end = STR("5")};
+    const struct source_range newest = {.end = STR("5"), .newest = 1};
+    enum sourced answer = SOURCED_OK;
+    bool done = false;
+
+    begin(&k);
+    append(&k, 1, 6);
+    assert_int_equal(source_kit_start_first(&k), SOURCED_OK);
+    backfill(&k, &range, "2", 2, false);
+    assert_true(k.source->ops->forget(k.source, soon(), &k.err));
+    event_table_limit(k.table, &(struct event_table_options){.max_rows = 2});
+    for (int i = 0; i < 500 && answer == SOURCED_OK; i++) {
+        (void)usleep(20 * 1000);
+        answer = k.source->ops->backfill(k.source, &range, STR("2"), 2, &k.changes, &done, soon(),
+                                         &k.err);
+    }
+    assert_int_equal(answer, SOURCED_LOST);
+    assert_non_null(strstr(k.err.message, "events 3 to 4 of the backfill were removed"));
+    backfill(&k, &range, "4", 2, true);  /* it had given those */
+    backfill(&k, &newest, "2", 2, true); /* these it was never to give */
+    source_kit_release(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +221,7 @@ int main(void)
         cmocka_unit_test(what_was_there_before_is_a_backfill),
         cmocka_unit_test(what_is_not_acknowledged_stays),
         cmocka_unit_test(what_is_gone_is_said),
+        cmocka_unit_test(a_backfill_that_lost_rows_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

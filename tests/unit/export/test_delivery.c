@@ -527,12 +527,12 @@ static void a_direct_delivery_goes_past_the_log(void **state)
     AUTO(batch_autounref) struct batch *b = three_samples();
     destination_plan(&f->kit.destinations[PRIMARY],
                      (struct destination_step){.rest = VERDICT_RETRY, .times = 2});
-    assert_int_equal(direct_run(d, 1, (struct view){.batch = b, .n = 3}, INT64_MAX), 0);
+    assert_int_equal(direct_run(d, 1, (struct view){.batch = b, .n = 3}, INT64_MAX, NULL), 0);
     assert_got(f, PRIMARY, "1 2 3");
     assert_int_equal(status_of(f).delivered_rows, 3);
     assert_int_equal(status_of(f).retries, 2);
     direct_rest(d);
-    assert_int_equal(direct_run(d, 0, (struct view){.batch = b, .n = 3}, 0), 3);
+    assert_int_equal(direct_run(d, 0, (struct view){.batch = b, .n = 3}, 0, NULL), 3);
     direct_close(d);
     assert_true(direct_open(f->kit.plan, STR("out"), 1, &d, &e));
     direct_close(d);
