@@ -122,12 +122,11 @@ struct event_stream {
     int64_t read_time_ns;     /* of the last change that was read */
     int64_t measured_mono_ns;
     int64_t told_mono_ns;
-    uint32_t failures; /* of the source, in a row */
-    bool is_taken;     /* another has the stream now */
-    bool has_measured; /* the source was asked, or does not know */
-    uint64_t
-        unmatched; /* changes since the start, while all of them were left out by the condition */
-    bool has_matched; /* one was not, or it was told of */
+    uint64_t unmatched; /* changes since the start, as long as the condition left out all of them */
+    uint32_t failures;  /* of the source, in a row */
+    bool has_measured;  /* the source was asked, or does not know */
+    bool is_taken;      /* another has the stream now */
+    bool has_matched;   /* the condition left one in, or was told of */
 
     struct window windows[TRACKS];
     unsigned worker_count;

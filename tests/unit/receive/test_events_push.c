@@ -178,8 +178,8 @@ static void read_stored(struct push_site *s, struct stored *ret)
 
     *ret = (struct stored){.site = s};
     assert_true(event_reader_open(s->table, &reader, &e));
-    assert_true(
-        event_reader_read(reader, 0, ARRAY_LEN(ret->events), BODY_MAX * 16, &s->arena, &taker, &e));
+    assert_true(event_reader_read(reader, 0, ARRAY_LEN(ret->events), (size_t)BODY_MAX * 16,
+                                  &s->arena, &taker, &e));
     event_reader_close(reader);
 }
 
@@ -398,7 +398,7 @@ static void test_too_large(void **state)
     AUTO(buf_release) struct buf body = BUF_INIT(BUF_UNLIMITED);
 
     buf_add_text(&body, "{\"a\":\"");
-    while (body.len < BODY_MAX * 2) {
+    while (body.len < (size_t)BODY_MAX * 2) {
         buf_add_text(&body, "xxxxxxxxxxxxxxxx");
     }
     buf_add_text(&body, "\"}");
