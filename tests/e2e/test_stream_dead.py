@@ -237,3 +237,15 @@ def test_a_replay_beside_a_stream_that_goes_on(start_telex, start_sink, workers)
     assert command(program, "replay", "health", "--all").returncode == 0
     wait_done(program, 400)
     assert set(sink.ids()) == {str(i) for i in range(400)} and sink.copies == 0
+
+
+def test_letters_of_a_stream_with_a_buffer(start_telex, start_sink):
+    sink = start_sink()
+    refuse(sink, [1])
+    program = start_with_token(start_telex, stream(sink, buffer=True))
+    give(program, [health(i) for i in range(3)])
+    net.wait_until("the letter", lambda: status(program)["dead_letters"]["refused"] == 1, 30)
+    sink.refuse = lambda event: None
+    assert command(program, "replay", "health", "--all").stdout == "1 delivered, 0 stay\n"
+    assert sorted(sink.ids()) == ["0", "1", "2"]
+    assert status(program)["dead_letters"]["refused"] == 0

@@ -9,7 +9,7 @@ import pytest
 import net
 from event_sink import EventSink
 from fakes import Answer, Fake
-from test_streams import command, give, health, status, stream, wait_done
+from test_streams import command, give, health, restart_with, status, stream, wait_done
 
 WORKERS = 10
 
@@ -110,3 +110,17 @@ def test_attempts_by_status(start_telex, sink):
     net.wait_until("no connection", lambda: status(program)["sink"]["attempts"].get("connect", 0) > 0, 10)
     sink.up()
     net.wait_until("the event", lambda: sink.ids() == ["1", "2"], 30)
+
+
+def test_a_replay_shares_the_token_and_is_counted(start_telex, sink, issuer):
+    config = authorized(sink, issuer)
+    program = start_telex(config)
+    restart_with(program, config)
+    sink.refuse = lambda event: 422
+    give(program, [health(1)])
+    wait_done(program, 1)
+    sink.refuse = lambda event: None
+    given = len(issuer.given)
+    assert command(program, "replay", "health", "--all").returncode == 0
+    assert sink.ids() == ["1"] and len(issuer.given) == given == 1
+    assert status(program)["sink"]["attempts"] == {"204": 1, "422": 1}

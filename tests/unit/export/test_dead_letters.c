@@ -1,0 +1,209 @@
+/* Dead letters are listed, leave in any order, and stay gone whatever happens to the program. */
+#include "export/dead_letters.h"
+
+#include "base/clock.h"
+#include "export/drops.h"
+#include "export/exporter_options.h"
+#include "fake/plan_kit.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct env env;
+    struct rng rng;
+    struct metrics *metrics;
+    struct exporter_dead_letters quota;
+    struct drops drops;
+    struct dead_letters *letters;
+    char folder[64];
+    struct buf seen; /* "NUMBER:REASON/RECORDS " */
+};
+
+static struct wait soon(void)
+{
+    return (struct wait){clock_deadline_ms(clock_system(), 10000), NULL};
+}
+
+static void open_again(struct fixture *f)
+{
+    char path[80];
+
+    dead_letters_free(f->letters);
+    (void)snprintf(path, sizeof(path), "%s/dead", f->folder);
+    f->letters = dead_letters_new(&f->env, str_of(path), STR("out"), &f->quota, &f->drops, NULL);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = mem_new(struct fixture);
+
+    rng_init(&f->rng);
+    f->metrics = metrics_new();
+    f->env = (struct env){.clock = clock_system(), .rng = &f->rng, .metrics = f->metrics};
+    drops_init(&f->drops, &f->env, STR("out"));
+    (void)snprintf(f->folder, sizeof(f->folder), "/tmp/telex-letters-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    buf_init(&f->seen, BUF_UNLIMITED);
+    open_again(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    dead_letters_free(f->letters);
+    drops_release(&f->drops);
+    metrics_free(f->metrics);
+    plan_kit_remove(f->folder);
+    buf_release(&f->seen);
+    mem_free(f);
+    return 0;
+}
+
+static void add_raw(struct fixture *f, const char *bytes, const char *note, const char *reason)
+{
+    struct err e = ERR_INIT;
+
+    assert_true(
+        dead_letters_add_raw(f->letters, str_of(bytes), str_of(note), str_of(reason), soon(), &e));
+}
+
+static void add_records(struct fixture *f, uint32_t rows)
+{
+    struct batch *b = sample_batch(1, rows);
+    struct err e = ERR_INIT;
+
+    assert_true(
+        dead_letters_add(f->letters, (struct view){.batch = b, .n = rows}, STR("no"), soon(), &e));
+    batch_unref(b);
+}
+
+static bool see(void *arg, const struct dead_letter *l)
+{
+    struct fixture *f = arg;
+
+    assert_true(l->time_ns > 0);
+    buf_addf(&f->seen, "%u:%.*s/%u ", (unsigned)l->number, STR_FMT(l->reason), l->records);
+    if (l->note.len > 0) {
+        buf_addf(&f->seen, "%.*s=%.*s ", STR_FMT(l->note), STR_FMT(l->bytes));
+    }
+    return true;
+}
+
+static void look(struct fixture *f, uint64_t from)
+{
+    struct err e = ERR_INIT;
+
+    buf_clear(&f->seen);
+    assert_true(dead_letters_walk(f->letters, from, see, f, &e));
+}
+
+static void expect(struct fixture *f, uint64_t from, const char *seen)
+{
+    look(f, from);
+    assert_string_equal(buf_text(&f->seen), seen);
+}
+
+static void expect_sum(struct fixture *f, uint64_t letters, uint64_t records)
+{
+    struct dead_letters_sum sum = dead_letters_sum(f->letters);
+
+    assert_int_equal(sum.letters, letters);
+    assert_int_equal(sum.records, records);
+}
+
+static bool remove_one(struct fixture *f, uint64_t number)
+{
+    struct err e = ERR_INIT;
+
+    return dead_letters_remove(f->letters, number, soon(), &e) &&
+           dead_letters_settle(f->letters, soon(), &e);
+}
+
+static void they_are_shown(void **state)
+{
+    struct fixture *f = *state;
+
+    expect(f, 0, "");
+    expect_sum(f, 0, 0);
+    assert_false(remove_one(f, 1));
+    add_raw(f, "abc", "", "broken");
+    add_raw(f, "d\xff", "{\"a\":1}", "why");
+    add_records(f, 3);
+    expect(f, 0, "1:broken/1 2:why/1 {\"a\":1}=d\xff 3:no/3 ");
+    expect(f, 3, "3:no/3 ");
+    expect_sum(f, 3, 5);
+    open_again(f);
+    expect_sum(f, 3, 5);
+    expect(f, 2, "2:why/1 {\"a\":1}=d\xff 3:no/3 ");
+}
+
+/* Whichever leaves first, each is gone once, and also behind a start. */
+static void they_leave_in_any_order(void **state)
+{
+    static const uint64_t orders[][4] = {
+        {1, 2, 3, 4}, {4, 3, 2, 1}, {2, 1, 4, 3}, {3, 1, 2, 4}, {2, 3, 4, 1}};
+    struct fixture *f = *state;
+
+    for (size_t o = 0; o < ARRAY_LEN(orders); o++) {
+        uint64_t numbers[4];
+        for (uint32_t i = 0; i < 4; i++) {
+            add_records(f, i + 1);
+        }
+        look(f, 0);
+        const char *at = buf_text(&f->seen);
+        for (size_t i = 0; i < 4; i++) {
+            numbers[i] = strtoull(at, NULL, 10);
+            at = strchr(at, ' ') + 1;
+        }
+        uint64_t left = 10;
+        for (uint64_t k = 0; k < 4; k++) {
+            uint64_t i = orders[o][k];
+            assert_true(remove_one(f, numbers[i - 1]));
+            assert_false(remove_one(f, numbers[i - 1]));
+            left -= i;
+            expect_sum(f, 3 - k, left);
+            open_again(f);
+            expect_sum(f, 3 - k, left);
+        }
+        expect(f, 0, "");
+    }
+}
+
+/* What the quota drops is counted without what was gone before. */
+static void the_quota_counts_what_was_kept(void **state)
+{
+    struct fixture *f = *state;
+
+    add_records(f, 2);
+    add_records(f, 3);
+    add_records(f, 4);
+    assert_true(remove_one(f, 2));
+    f->quota.max_age_ns = 1;
+    add_records(f, 5);
+    expect_sum(f, 1, 5);
+    assert_int_equal((int)metric_value(f->drops.counts[DROP_LETTERS_OLD]), 6);
+    open_again(f);
+    expect_sum(f, 1, 5);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(they_are_shown),
+        CASE(they_leave_in_any_order),
+        CASE(the_quota_counts_what_was_kept),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
