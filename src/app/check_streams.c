@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/timetext.h"
 #include "events/match_fields.h"
+#include "events/stream_sink.h"
 #include "export/exporter.h"
 #include "export/exporter_options.h"
 #include "export/http_sink.h"
@@ -108,6 +109,22 @@ static void check_unfed(const struct config *c, const struct stream_config *s,
     problems_warning(problems, &e);
 }
 
+static void check_secret_name(const struct stream_config *s, struct problems *problems)
+{
+    const struct yaml_node *name = yaml_get(s->section, STR("oidcSecretName"));
+    struct err e = ERR_INIT;
+
+    name = name != NULL ? name : yaml_get(s->section, STR("oidc_secret_name"));
+    if (name == NULL || !stream_sink_ignores_secret(s)) {
+        return;
+    }
+    (void)yaml_key_err(name, &e, ERR_CONFIG, "'%.*s' has no effect: %s", STR_FMT(name->key),
+                       s->options.oidc == NULL
+                           ? "without 'oidc' there is nobody to ask for tokens"
+                           : "'oidc' says itself what proves who we are; remove one of them");
+    problems_warning(problems, &e);
+}
+
 /* A secret that stands in the file is in every copy of it. */
 static void check_secret(const struct stream_config *s, struct problems *problems)
 {
@@ -134,6 +151,7 @@ void check_streams(const struct config *c, struct problems *problems)
             check_age(s, problems);
             check_unfed(c, s, problems);
             check_secret(s, problems);
+            check_secret_name(s, problems);
             match_fields_check(s, tell_warning, problems);
         }
     }

@@ -202,6 +202,12 @@ static bool has_proof(const struct yaml_node *oidc)
     return false;
 }
 
+bool stream_sink_ignores_secret(const struct stream_config *s)
+{
+    return s->options.oidc_secret_name.len > 0 &&
+           (s->options.oidc == NULL || has_proof(s->options.oidc));
+}
+
 static const struct yaml_node *secret_name_of(const struct yaml_node *options)
 {
     return either(options, "oidcSecretName", "oidc_secret_name");
@@ -257,6 +263,19 @@ static bool check_secret_file(struct str path, const struct yaml_node *oidc, str
         strerrordesc_np(errno));
 }
 
+/* Does the way to log in go with what there is? NULL: it does. */
+static const char *style_problem(const struct http_oauth2_config *c)
+{
+    bool is_jwt = c->style == OAUTH2_STYLE_JWT;
+
+    if (is_jwt && c->private_key == NULL) {
+        return "with 'style: private_key_jwt' this 'oidc' needs 'private_key_file'";
+    }
+    return !is_jwt && c->style != OAUTH2_STYLE_AUTO && c->private_key != NULL
+               ? "this 'style' has no use for a private key: leave 'style' out, or the key"
+               : NULL;
+}
+
 /* Who asks for tokens must say where, who it is, and prove it. */
 static bool check_tokens(const struct http_oauth2_config *c, const struct yaml_node *oidc,
                          struct err *e)
@@ -279,6 +298,7 @@ static bool check_tokens(const struct http_oauth2_config *c, const struct yaml_n
             "this 'oidc' has nothing that proves who we are: add 'client_secret_file' (or "
             "'clientSecretFile': a file with the client's secret), or 'oidcSecretName' beside it, or 'private_key_file'";
     }
+    wrong = wrong != NULL ? wrong : style_problem(c);
     /* A conflict: one of those that it names may have been wrong itself. */
     return wrong != NULL ? yaml_key_err(oidc, e, ERR_CONFLICT, "%s", wrong)
                          : check_secret_file(c->client_secret_file, oidc, e);

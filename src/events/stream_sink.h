@@ -21,6 +21,9 @@ const struct yaml_node *stream_sink_exporter(const struct stream_config *s,
 /* What becomes of what cannot be read, by what that exporter does with what is refused: enum refused_policy. */
 int stream_sink_policy(const struct yaml_node *exporter);
 
+/* Is the secret that the stream names by oidcSecretName used by nobody? */
+bool stream_sink_ignores_secret(const struct stream_config *s);
+
 /* Is <node> a mapping, or not there? An error says what <key> looks like. */
 MUST_USE bool stream_check_mapping(const struct yaml_node *node, const char *key,
                                    const char *example, struct err *e);
