@@ -37,6 +37,7 @@ static void arena_free_chain(struct arena_block *block)
 void arena_release(struct arena *a)
 {
     arena_free_chain(a->head);
+    arena_free_chain(a->kept);
     arena_init(a, a->cap_bytes);
 }
 
@@ -57,9 +58,24 @@ void arena_reset(struct arena *a)
     }
 }
 
+/* The smallest comes first: they are used in the order in which they were made. */
+void arena_rewind(struct arena *a)
+{
+    while (a->head != NULL) {
+        struct arena_block *block = a->head;
+        a->head = block->older;
+        block->older = a->kept;
+        a->kept = block;
+    }
+    a->kept_bytes += a->used_bytes;
+    a->used_bytes = 0;
+    a->next = NULL;
+    a->end = NULL;
+}
+
 size_t arena_bytes(const struct arena *a)
 {
-    return a->used_bytes;
+    return a->used_bytes + a->kept_bytes;
 }
 
 /* What may still be taken before the cap is passed. */
@@ -80,18 +96,43 @@ static size_t arena_block_size(const struct arena *a, size_t need)
     return size > need ? size : need;
 }
 
+/* A block of an earlier use that has room for <need>, or NULL. */
+static struct arena_block *arena_take_kept(struct arena *a, size_t need)
+{
+    struct arena_block **link = &a->kept;
+
+    while (*link != NULL && (*link)->size < need) {
+        link = &(*link)->older;
+    }
+    struct arena_block *block = *link;
+    if (block != NULL) {
+        *link = block->older;
+        a->kept_bytes -= block->size;
+    }
+    return block;
+}
+
+static struct arena_block *arena_new_block(const struct arena *a, size_t need)
+{
+    size_t size = arena_block_size(a, need);
+    struct arena_block *block = mem_alloc(sizeof(struct arena_block) + size);
+
+    block->size = size;
+    return block;
+}
+
 void *arena_alloc_slow(struct arena *a, size_t size, size_t align)
 {
     INVARIANT(size < SIZE_MAX / 4 && align <= 64);
-    size_t data_size = arena_block_size(a, align > ARENA_ALIGN ? size + align : size);
-    struct arena_block *block = mem_alloc(sizeof(struct arena_block) + data_size);
+    size_t need = align > ARENA_ALIGN ? size + align : size;
+    struct arena_block *block = arena_take_kept(a, need);
 
+    block = block != NULL ? block : arena_new_block(a, need);
     block->older = a->head;
-    block->size = data_size;
     a->head = block;
-    a->used_bytes += data_size;
+    a->used_bytes += block->size;
     a->next = block->data;
-    a->end = block->data + data_size;
+    a->end = block->data + block->size;
     return arena_alloc_aligned(a, size, align);
 }
 

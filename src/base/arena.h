@@ -5,7 +5,7 @@
  * only sets a flag, which the owner checks with arena_over() where it can give up cleanly. Sizes
  * that an outsider chooses go through arena_try_alloc(), which refuses instead. Ownership:
  * everything belongs to the arena; arena_reset() empties it and keeps one block for the next use,
- * arena_release() gives everything back. Threads: confined. Limits: <cap_bytes>.
+ * arena_rewind() all of them, arena_release() gives everything back. Threads: confined. Limits: <cap_bytes>.
  */
 #ifndef TELEX_BASE_ARENA_H
 #define TELEX_BASE_ARENA_H
@@ -21,9 +21,11 @@ struct arena_block;
 
 struct arena {
     struct arena_block *head; /* the newest block, being filled */
+    struct arena_block *kept; /* empty ones of a use before */
     char *next;
     char *end;
-    size_t used_bytes; /* of all blocks */
+    size_t used_bytes; /* of all blocks but those */
+    size_t kept_bytes;
     size_t cap_bytes;
 };
 
@@ -34,6 +36,9 @@ enum { ARENA_ALIGN = 16 };
 void arena_init(struct arena *a, size_t cap_bytes);
 void arena_release(struct arena *a);
 void arena_reset(struct arena *a);
+
+/* Empties it for a use that will be like the one before: no block is given back. */
+void arena_rewind(struct arena *a);
 
 /* Bytes held, for the budget. */
 size_t arena_bytes(const struct arena *a);

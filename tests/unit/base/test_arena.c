@@ -105,6 +105,52 @@ static void reset_keeps_a_block(void **state)
     arena_release(&a);
 }
 
+/* The same again needs nothing more; what is larger than a kept block gets another. */
+static void rewind_keeps_all(void **state)
+{
+    struct arena a;
+    const char *first = NULL;
+    size_t held = 0;
+
+    (void)state;
+    arena_init(&a, ARENA_UNLIMITED);
+    arena_rewind(&a); /* empty: fine */
+    for (int round = 0; round < 3; round++) {
+        const char *at = arena_alloc(&a, 1000);
+        first = round == 0 ? at : first;
+        assert_ptr_equal(at, first);
+        for (int i = 0; i < 1000; i++) {
+            memset(arena_alloc(&a, 1000), round, 1000);
+        }
+        held = round == 0 ? arena_bytes(&a) : held;
+        assert_int_equal(arena_bytes(&a), held);
+        arena_rewind(&a);
+        assert_int_equal(arena_bytes(&a), held);
+    }
+    memset(arena_alloc(&a, 2 * held), 1, 2 * held);
+    assert_true(arena_bytes(&a) >= 3 * held);
+    memset(arena_alloc(&a, held / 8), 2, held / 8);
+    arena_reset(&a);
+    assert_true(arena_bytes(&a) < 3 * held);
+    arena_release(&a);
+    assert_int_equal(arena_bytes(&a), 0);
+}
+
+/* A cap counts what is used now. */
+static void rewind_empties_for_the_cap(void **state)
+{
+    struct arena a;
+
+    (void)state;
+    arena_init(&a, 10000);
+    assert_non_null(arena_try_alloc(&a, 1, 10000));
+    arena_rewind(&a);
+    assert_false(arena_over(&a));
+    assert_non_null(arena_try_alloc(&a, 1, 10000));
+    assert_false(arena_over(&a));
+    arena_release(&a);
+}
+
 /* What it holds beside what was asked for: a few hundred bytes of little, half of much. */
 static void spare_bytes_are_in_proportion(void **state)
 {
@@ -150,6 +196,8 @@ int main(void)
         cmocka_unit_test(cap_sets_a_flag),
         cmocka_unit_test(try_refuses_at_the_cap),
         cmocka_unit_test(reset_keeps_a_block),
+        cmocka_unit_test(rewind_keeps_all),
+        cmocka_unit_test(rewind_empties_for_the_cap),
         cmocka_unit_test(spare_bytes_are_in_proportion),
         cmocka_unit_test(texts),
     };
