@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "events/stream_int.h"
 
-enum { LAST_MS = 2000 };
+enum { LAST_MS = 2000, POOL_BYTES = 16 << 20 };
 
 static struct dead_letters *new_dead_letters(struct event_stream *s)
 {
@@ -49,6 +49,7 @@ bool event_stream_open(const struct stream_world *world, const struct stream_con
     trace_init(&s->trace, s->env->trace, "events", TRACE_INFO);
     lock_init(&s->lock);
     cond_init(&s->ended);
+    intake_pool_init(&s->pool, POOL_BYTES);
     kept_init(&s->kept);
     buf_init(&s->pace.cursor, BUF_UNLIMITED);
     buf_init(&s->read_position, BUF_UNLIMITED);
@@ -154,6 +155,7 @@ uint64_t event_stream_stop(struct event_stream *s, struct wait wait)
                          window_size(&s->windows[TRACK_BACKFILL]).changes;
     window_release(&s->windows[TRACK_LIVE]);
     window_release(&s->windows[TRACK_BACKFILL]);
+    intake_pool_empty(&s->pool);
     cancel_free(s->stop);
     s->stop = NULL;
     s->is_started = false;
@@ -221,6 +223,7 @@ void event_stream_close(struct event_stream *s)
     vec_release(&s->skipped);
     buf_release(&s->told_position);
     buf_release(&s->told_identity);
+    intake_pool_release(&s->pool);
     cond_release(&s->ended);
     lock_release(&s->lock);
     mem_free(s);

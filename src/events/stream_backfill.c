@@ -75,7 +75,7 @@ static enum sourced read_some(struct event_stream *s, size_t max, struct err *e)
 {
     const struct source_range range = range_of(s);
     const struct wait wait = {clock_deadline_ms(s->env->clock, READ_MS), s->stop};
-    struct intake *in = intake_new();
+    struct intake *in = intake_take(&s->pool);
     bool is_done = false;
     enum sourced result = s->source->ops->backfill(s->source, &range, buf_str(&s->pace.cursor), max,
                                                    &in->changes, &is_done, wait, e);

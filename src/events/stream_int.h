@@ -128,6 +128,7 @@ struct event_stream {
     bool is_taken;      /* another has the stream now */
     bool has_matched;   /* the condition left one in, or was told of */
 
+    struct intake_pool pool;
     struct window windows[TRACKS];
     unsigned worker_count;
     struct worker workers[STREAM_WORKERS_MAX];

@@ -154,12 +154,15 @@ static void note_read(struct event_stream *s, const struct changes *c)
 static enum sourced read_some(struct event_stream *s, int64_t ms, struct err *e)
 {
     size_t max = (size_t)s->config->options.batch_size;
-    struct intake *in = intake_new();
+    struct intake *in = intake_take(&s->pool);
     enum sourced result = s->source->ops->next(s->source, max, &in->changes, wait_ms(s, ms), e);
 
     if (result != SOURCED_OK && in->changes.list.len == 0) {
         intake_unref(in);
         return result;
+    }
+    if (in->changes.list.len == 0) {
+        intake_pool_empty(&s->pool); /* there is nothing to do */
     }
     if (in->changes.list.len == 0 && in->changes.position.len == 0) {
         intake_unref(in);

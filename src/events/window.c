@@ -25,17 +25,105 @@ struct intake *intake_ref(struct intake *in)
     return in;
 }
 
+static void free_intake(struct intake *in)
+{
+    changes_release(&in->changes);
+    buf_release(&in->end);
+    mem_free(in);
+}
+
+/* ---- intakes that are used again ---- */
+
+static size_t held_bytes(const struct intake *in)
+{
+    return arena_bytes(&in->changes.arena) + in->changes.list.cap * sizeof(struct change);
+}
+
+/* As it was when it was new, save for the memory that it has. */
+static void empty(struct intake *in)
+{
+    struct changes *c = &in->changes;
+
+    arena_rewind(&c->arena);
+    vec_clear(&c->list);
+    c->position = STR_NONE;
+    c->bytes = 0;
+    buf_clear(&in->end);
+    *in = (struct intake){.pool = in->pool, .changes = *c, .end = in->end};
+}
+
+/* False when the pool has enough. */
+static bool put_back(struct intake_pool *p, struct intake *in)
+{
+    size_t bytes = held_bytes(in);
+
+    empty(in);
+    lock_take(&p->lock);
+    bool fits = p->bytes + bytes <= p->bytes_max;
+    if (fits) {
+        in->next = p->first;
+        p->first = in;
+        p->bytes += bytes;
+    }
+    lock_give(&p->lock);
+    return fits;
+}
+
 void intake_unref(struct intake *in)
 {
     if (in == NULL || atomic_fetch_sub_explicit(&in->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
     batch_unref(in->events);
-    changes_release(&in->changes);
-    buf_release(&in->end);
-    mem_free(in->change_of_row);
-    mem_free(in->is_done);
-    mem_free(in);
+    if (in->pool == NULL || !put_back(in->pool, in)) {
+        free_intake(in);
+    }
+}
+
+void intake_pool_init(struct intake_pool *p, size_t bytes_max)
+{
+    *p = (struct intake_pool){.bytes_max = bytes_max};
+    lock_init(&p->lock);
+}
+
+static struct intake *pop(struct intake_pool *p)
+{
+    lock_take(&p->lock);
+    struct intake *in = p->first;
+    if (in != NULL) {
+        p->first = in->next;
+        p->bytes -= held_bytes(in);
+        in->next = NULL;
+    }
+    lock_give(&p->lock);
+    return in;
+}
+
+struct intake *intake_take(struct intake_pool *p)
+{
+    struct intake *in = pop(p);
+
+    if (in == NULL) {
+        in = intake_new();
+        in->pool = p;
+    }
+    atomic_store(&in->refs, 1);
+    return in;
+}
+
+void intake_pool_empty(struct intake_pool *p)
+{
+    struct intake *in = NULL;
+
+    while ((in = pop(p)) != NULL) {
+        free_intake(in);
+    }
+}
+
+void intake_pool_release(struct intake_pool *p)
+{
+    intake_pool_empty(p);
+    lock_release(&p->lock);
 }
 
 void window_init(struct window *w)

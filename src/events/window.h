@@ -6,8 +6,9 @@
  * and nobody uses it.
  *
  * Ownership: the window and each user hold a reference to an intake, which owns its changes and the batch of
- * their events. Threads: all functions are for any, save that one thread pushes. Limits: none of its own; the
- * stream stops reading by window_size().
+ * their events. An intake of a pool goes back to it, which outlives it. Threads: all functions are for any, save that
+ * one thread pushes. Limits: none of its own; the stream stops reading by window_size(). A pool holds the bytes that it
+ * is given.
  */
 #ifndef TELEX_EVENTS_WINDOW_H
 #define TELEX_EVENTS_WINDOW_H
@@ -22,18 +23,39 @@
 /* What a change costs beside its texts. */
 enum { WINDOW_CHANGE_BYTES = sizeof(struct change) + sizeof(struct event) };
 
+struct intake_pool;
+
 struct intake {
     _Atomic uint32_t refs;
+    struct intake_pool *pool; /* or NULL */
     struct changes changes;
     struct batch *events;    /* NULL: none of the changes makes one */
-    uint32_t *change_of_row; /* of the events */
+    uint32_t *change_of_row; /* of the events; in the arena of the changes */
     int64_t read_ns;         /* wall; when it was read */
-    bool *is_done;           /* by change; the window's */
+    bool *is_done;           /* by change, there too; the window's */
     size_t open;             /* not done yet; the window's */
     size_t floor;            /* changes of the done beginning; the window's */
     struct buf end;          /* the position behind it, when one came later; the window's */
-    struct intake *next;     /* the window's */
+    struct intake *next;     /* the window's, or the pool's */
 };
+
+/* Intakes that are not used now. A busy stream needs megabytes for each; those that come from the kernel anew
+ * cost more than it takes to fill them. */
+struct intake_pool {
+    struct lock lock;
+    struct intake *first GUARDED_BY(lock);
+    size_t bytes GUARDED_BY(lock);
+    size_t bytes_max;
+};
+
+void intake_pool_init(struct intake_pool *p, size_t bytes_max);
+void intake_pool_release(struct intake_pool *p);
+
+/* Gives back what is not used. */
+void intake_pool_empty(struct intake_pool *p);
+
+/* One of the pool, empty, or a new one; one reference. */
+struct intake *intake_take(struct intake_pool *p);
 
 /* A new one without changes; one reference. */
 struct intake *intake_new(void);

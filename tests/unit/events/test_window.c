@@ -15,8 +15,8 @@ static struct intake *intake_of(int first, size_t n)
 {
     struct intake *in = intake_new();
 
-    in->is_done = mem_alloc0(n + 1, sizeof(bool));
-    in->change_of_row = mem_alloc0(n + 1, sizeof(uint32_t));
+    in->is_done = arena_array(&in->changes.arena, bool, n + 1);
+    in->change_of_row = arena_array(&in->changes.arena, uint32_t, n + 1);
     for (size_t i = 0; i < n; i++) {
         changes_add(&in->changes)->position =
             arena_printf(&in->changes.arena, "%d", first + (int)i);
@@ -154,13 +154,54 @@ static void test_room(void **state)
     window_release(&w);
 }
 
+/* What comes back is as a new one, has the memory that it had, and is held up to the pool's size. */
+static void test_pool(void **state)
+{
+    enum { BYTES_MAX = 1 << 20, TEXT_BYTES = 300 * 1024 };
+    struct intake_pool p;
+
+    (void)state;
+    intake_pool_init(&p, BYTES_MAX);
+    struct intake *a = intake_take(&p);
+    struct intake *b = intake_take(&p);
+    assert_ptr_not_equal(a, b);
+    const char *text = arena_alloc(&a->changes.arena, TEXT_BYTES);
+    changes_add(&a->changes)->position = STR("1");
+    a->changes.position = STR("2");
+    a->changes.bytes = 1;
+    a->is_done = arena_array(&a->changes.arena, bool, 1);
+    a->open = 1;
+    a->floor = 1;
+    buf_add_text(&a->end, "3");
+    (void)intake_ref(a);
+    intake_unref(a);
+    struct intake *c = intake_take(&p);
+    assert_ptr_not_equal(a, c); /* somebody has it */
+    intake_unref(a);
+    assert_ptr_equal(intake_take(&p), a);
+    assert_int_equal(a->changes.list.len, 0);
+    assert_int_equal(a->changes.position.len, 0);
+    assert_int_equal(a->changes.bytes, 0);
+    assert_int_equal(a->open + a->floor + a->end.len, 0);
+    assert_null(a->is_done);
+    assert_ptr_equal(arena_alloc(&a->changes.arena, TEXT_BYTES), text);
+    (void)arena_alloc(&b->changes.arena, BYTES_MAX);
+    intake_unref(b); /* too large to be held */
+    intake_unref(a);
+    assert_true(p.bytes >= TEXT_BYTES && p.bytes <= BYTES_MAX);
+    intake_unref(c);
+    intake_pool_empty(&p);
+    assert_int_equal(p.bytes, 0);
+    assert_null(p.first);
+    intake_pool_release(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_floor),
-        cmocka_unit_test(test_nothing_to_do),
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_floor),  cmocka_unit_test(test_nothing_to_do),
+        cmocka_unit_test(test_random), cmocka_unit_test(test_room),
+        cmocka_unit_test(test_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
