@@ -85,6 +85,7 @@ static int timeout_ms(struct wait wait)
 
 static bool poll_socket(struct pg *pg, short events, struct wait wait)
 {
+    uint64_t ignored = 0;
     struct pollfd fds[] = {{.fd = PQsocket(pg->conn), .events = events},
                            {.fd = pg->wake_fd, .events = POLLIN}};
 
@@ -92,6 +93,9 @@ static bool poll_socket(struct pg *pg, short events, struct wait wait)
         int n = poll(fds, ARRAY_LEN(fds), timeout_ms(wait));
         if (n < 0 && errno != EINTR) {
             return true; /* libpq will say what is wrong with the socket */
+        }
+        if (n > 0 && fds[1].revents != 0) {
+            (void)!read(pg->wake_fd, &ignored, sizeof(ignored));
         }
         if (n > 0 && fds[0].revents != 0) {
             return true;
@@ -103,7 +107,6 @@ static bool poll_socket(struct pg *pg, short events, struct wait wait)
 bool pg_poll(struct pg *pg, short events, struct wait wait)
 {
     struct cancel_hook hook = {.wake = wake, .arg = pg};
-    uint64_t ignored = 0;
 
     if (wait.cancel != NULL) {
         cancel_hook_add(wait.cancel, &hook);
@@ -112,7 +115,6 @@ bool pg_poll(struct pg *pg, short events, struct wait wait)
     if (wait.cancel != NULL) {
         cancel_hook_remove(wait.cancel, &hook);
     }
-    (void)!read(pg->wake_fd, &ignored, sizeof(ignored));
     return ready;
 }
 

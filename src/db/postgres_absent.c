@@ -154,9 +154,10 @@ bool pg_stream_start(struct pg *pg, const char *command, struct wait wait, struc
     return pg_copy_start(pg, command, wait, fault, e);
 }
 
-bool pg_stream_next(struct pg *pg, struct wait wait, struct str *ret_message,
+bool pg_stream_next(struct pg *pg, int64_t rest_ns, struct wait wait, struct str *ret_message,
                     struct pg_fault *fault, struct err *e)
 {
+    (void)rest_ns;
     (void)ret_message;
     return pg_copy_start(pg, NULL, wait, fault, e);
 }

@@ -1,5 +1,6 @@
 #include "db/postgres_stream.h"
 
+#include "base/clock.h"
 #include "db/postgres_int.h"
 
 #include <poll.h>
@@ -46,7 +47,20 @@ static int take(struct pg *pg)
     return len;
 }
 
-bool pg_stream_next(struct pg *pg, struct wait wait, struct str *ret_message,
+/* Lets more come, once; false when that was done. */
+static bool rest(int64_t *rest_ns, struct wait wait)
+{
+    int64_t until_ns = clock_mono_ns(clock_system()) + *rest_ns;
+
+    if (*rest_ns == 0) {
+        return false;
+    }
+    *rest_ns = 0;
+    (void)wait_sleep((struct wait){until_ns, wait.cancel});
+    return true;
+}
+
+bool pg_stream_next(struct pg *pg, int64_t rest_ns, struct wait wait, struct str *ret_message,
                     struct pg_fault *fault, struct err *e)
 {
     int len = 0;
@@ -57,6 +71,9 @@ bool pg_stream_next(struct pg *pg, struct wait wait, struct str *ret_message,
         int left = PQflush(pg->conn);
         if (left < 0 || PQstatus(pg->conn) != CONNECTION_OK) {
             return pg_fail_conn(pg, fault, e);
+        }
+        if (rest(&rest_ns, wait)) {
+            continue;
         }
         if (!pg_poll(pg, left == 1 ? POLLIN | POLLOUT : POLLIN, wait)) {
             *ret_message = STR_NONE;

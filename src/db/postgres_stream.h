@@ -24,9 +24,10 @@ MUST_USE bool pg_stream_start(struct pg *pg, const char *command, struct wait wa
                               struct pg_fault *fault, struct err *e);
 
 /* The next message; STR_NONE when none came until the wait was over. The server's end of the stream is a
- * fault, and what it said is the error. */
-MUST_USE bool pg_stream_next(struct pg *pg, struct wait wait, struct str *ret_message,
-                             struct pg_fault *fault, struct err *e);
+ * fault, and what it said is the error. When none is there, <rest_ns> go by before it is waited for: a server sends
+ * each on its own, and to be woken for each costs both sides more than the message. */
+MUST_USE bool pg_stream_next(struct pg *pg, int64_t rest_ns, struct wait wait,
+                             struct str *ret_message, struct pg_fault *fault, struct err *e);
 
 MUST_USE bool pg_stream_send(struct pg *pg, struct str message, struct pg_fault *fault,
                              struct err *e);

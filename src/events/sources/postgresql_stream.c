@@ -17,6 +17,7 @@ enum {
     REST_MS = 20,
     BUSY_CHANGES = 64,    /* behind a batch of so many more are soon to come */
     GATHER_MS = 10,       /* which are waited for so long */
+    DOZE_MS = 2,          /* while much comes, before it is waited for */
     TELL_MS = 1000,       /* at most so often, while something goes on */
     KEEP_ALIVE_MS = 5000, /* at least */
     PASS_MS = 10000, /* after which a place without a change is given, however little it is ahead */
@@ -365,7 +366,8 @@ static enum sourced step(struct batch *b, bool *ret_idle, struct err *e)
     struct str bytes = STR_NONE;
     struct pg_fault fault;
 
-    if (!pg_stream_next(s->stream, patience(b), &bytes, &fault, e)) {
+    int64_t rest_ns = s->is_busy ? DOZE_MS * NS_PER_MS : 0;
+    if (!pg_stream_next(s->stream, rest_ns, patience(b), &bytes, &fault, e)) {
         return postgresql_ended(s, &fault, s->acked, e);
     }
     *ret_idle = bytes.ptr == NULL;
