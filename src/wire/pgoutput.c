@@ -2,7 +2,9 @@
 
 #include "base/clock.h"
 
+#include <endian.h>
 #include <inttypes.h>
+#include <string.h>
 
 #define EPOCH_NS (INT64_C(946684800) * NS_PER_S) /* 2000-01-01 */
 #define TIME_US_MAX (INT64_C(7000000000) * 1000000)
@@ -31,30 +33,40 @@ static struct str take(struct cursor *c, uint64_t len)
     return bytes;
 }
 
-static uint64_t take_number(struct cursor *c, unsigned bytes)
-{
-    struct str s = take(c, bytes);
-    uint64_t value = 0;
-
-    for (size_t i = 0; i < s.len; i++) {
-        value = value << 8 | (unsigned char)s.ptr[i];
-    }
-    return value;
-}
-
 static unsigned char take_byte(struct cursor *c)
 {
-    return (unsigned char)take_number(c, 1);
+    if (c->at == c->end) {
+        fail(c, "it ends too early");
+        return 0;
+    }
+    return (unsigned char)*c->at++;
+}
+
+static uint16_t take_u16(struct cursor *c)
+{
+    struct str s = take(c, sizeof(uint16_t));
+    uint16_t value = 0;
+
+    memcpy(&value, s.ptr, s.len);
+    return be16toh(value);
 }
 
 static uint32_t take_u32(struct cursor *c)
 {
-    return (uint32_t)take_number(c, 4);
+    struct str s = take(c, sizeof(uint32_t));
+    uint32_t value = 0;
+
+    memcpy(&value, s.ptr, s.len);
+    return be32toh(value);
 }
 
 static uint64_t take_u64(struct cursor *c)
 {
-    return take_number(c, 8);
+    struct str s = take(c, sizeof(uint64_t));
+    uint64_t value = 0;
+
+    memcpy(&value, s.ptr, s.len);
+    return be64toh(value);
 }
 
 static struct str take_name(struct cursor *c)
@@ -158,7 +170,7 @@ static void take_cell(struct cursor *c, struct pgoutput_cell *ret)
 
 static struct pgoutput_tuple take_tuple(struct cursor *c, struct arena *a)
 {
-    uint32_t count = (uint32_t)take_number(c, 2);
+    uint32_t count = take_u16(c);
     struct pgoutput_tuple tuple = {.count = count};
 
     /* A cell takes a byte at least. */
@@ -206,7 +218,7 @@ static void read_relation(struct cursor *c, struct arena *a, struct pgoutput_mes
     m->schema = take_name(c);
     m->name = take_name(c);
     m->identity = (char)take_byte(c);
-    m->count = (uint32_t)take_number(c, 2);
+    m->count = take_u16(c);
     if (m->count > PGOUTPUT_COLUMNS_MAX ||
         m->count * (uint64_t)COLUMN_BYTES_MIN > (uint64_t)(c->end - c->at)) {
         fail(c, "it has more columns than bytes, or than a table can have");

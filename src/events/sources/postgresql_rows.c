@@ -150,6 +150,7 @@ static void begin_batch(struct pg_layout *l, uint64_t batch_number, struct chang
     l->blank = columns;
     l->batch_table = arena_dup(&batch->arena, l->table);
     l->batch_number = batch_number;
+    l->last_time = STR(""); /* it was in the batch before */
     l->batch = batch;
 }
 
@@ -209,12 +210,20 @@ static struct str id_of(const struct pg_layout *l, const struct pgoutput_cell *c
     return l->id_count > 0 ? join_id(l, cells, a) : STR("");
 }
 
-static void take_time(const struct pg_layout *l, struct change *ch)
+/* now() is the same for all rows of a transaction. */
+static void take_time(struct pg_layout *l, struct change *ch)
 {
     struct err ignored = ERR_INIT;
 
-    if (l->time != PG_NO_COLUMN && ch->columns[l->time].type == COLUMN_TEXT) {
-        (void)!time_parse_rfc3339(ch->columns[l->time].text, &ch->time_ns, &ignored);
+    if (l->time == PG_NO_COLUMN || ch->columns[l->time].type != COLUMN_TEXT) {
+        return;
+    }
+    struct str text = ch->columns[l->time].text;
+    if (str_eq(text, l->last_time)) {
+        ch->time_ns = l->last_time_ns;
+    } else if (time_parse_rfc3339(text, &ch->time_ns, &ignored)) {
+        l->last_time = text;
+        l->last_time_ns = ch->time_ns;
     }
 }
 

@@ -46,6 +46,8 @@ struct pg_layout {
     const struct change_column *blank; /* names alone */
     struct str batch_table;
     uint64_t batch_number;
+    struct str last_time; /* of the time column, in this batch */
+    int64_t last_time_ns;
 };
 
 #define PG_NO_COLUMN UINT32_MAX
