@@ -100,11 +100,10 @@ static char *put_padded(char *out, int32_t value, int width)
     return out + width;
 }
 
-void buf_add_rfc3339(struct buf *b, int64_t wall_ns)
+size_t time_print_rfc3339(int64_t wall_ns, char *out)
 {
     struct civil c = civil_of(wall_ns);
-    char text[40];
-    char *at = put_padded(text, c.year, 4);
+    char *at = put_padded(out, c.year, 4);
 
     *at++ = '-';
     at = put_padded(at, c.month, 2);
@@ -124,7 +123,14 @@ void buf_add_rfc3339(struct buf *b, int64_t wall_ns)
         }
     }
     *at++ = 'Z';
-    buf_add(b, text, (size_t)(at - text));
+    return (size_t)(at - out);
+}
+
+void buf_add_rfc3339(struct buf *b, int64_t wall_ns)
+{
+    char text[RFC3339_BYTES];
+
+    buf_add(b, text, time_print_rfc3339(wall_ns, text));
 }
 
 /* Reading: a cursor over the text, and patterns in the manner of strptime. */
@@ -289,14 +295,42 @@ static bool check_civil(struct str s, const struct civil *c, struct err *e)
     return true;
 }
 
+static int32_t two_digits(const char *p)
+{
+    return (p[0] - '0') * 10 + (p[1] - '0');
+}
+
+/* "2024-01-15T10:30:00" as nearly all write it; false, and nothing, for what the pattern has to look at. */
+static bool take_usual(struct str *s, struct civil *c)
+{
+    static const char layout[] = "dddd-dd-ddTdd:dd:dd";
+    bool fits = s->len >= sizeof(layout) - 1;
+
+    for (size_t i = 0; fits && i < sizeof(layout) - 1; i++) {
+        bool is_digit = (unsigned char)(s->ptr[i] - '0') <= 9;
+        fits = layout[i] == 'd' ? is_digit : s->ptr[i] == layout[i];
+    }
+    if (!fits) {
+        return false;
+    }
+    c->year = two_digits(s->ptr) * 100 + two_digits(s->ptr + 2);
+    c->month = two_digits(s->ptr + 5);
+    c->day = two_digits(s->ptr + 8);
+    c->hour = two_digits(s->ptr + 11);
+    c->minute = two_digits(s->ptr + 14);
+    c->second = two_digits(s->ptr + 17);
+    *s = str_slice(*s, sizeof(layout) - 1, s->len);
+    return true;
+}
+
 static bool parse_rfc3339(struct str s, const char *or_else, int64_t *ret_wall_ns, struct err *e)
 {
     struct civil c = {0};
     struct str rest = s;
     int64_t offset_ns = 0;
 
-    if (!take_pattern(&rest, "%Y-%m-%dT%H:%M:%S", &c) || !take_fraction(&rest, &c.ns) ||
-        !take_offset(&rest, &offset_ns) || rest.len != 0) {
+    if (!(take_usual(&rest, &c) || take_pattern(&rest, "%Y-%m-%dT%H:%M:%S", &c)) ||
+        !take_fraction(&rest, &c.ns) || !take_offset(&rest, &offset_ns) || rest.len != 0) {
         return err_set(e, ERR_PARSE,
                        "'%.*s' is no time: expected RFC 3339 like 2024-01-15T10:30:00Z%s",
                        STR_FMT(shown(s)), or_else);

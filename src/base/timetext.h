@@ -34,6 +34,10 @@ int64_t civil_to_ns(struct civil c);
  * trailing zeros). */
 void buf_add_rfc3339(struct buf *b, int64_t wall_ns);
 
+/* The same at <out>, which has room for RFC3339_BYTES; gives its length. No NUL follows. */
+enum { RFC3339_BYTES = 40 };
+size_t time_print_rfc3339(int64_t wall_ns, char *out);
+
 /*
  * RFC 3339 with Z or offset and optional fraction, cut after nanoseconds; an impossible date is
  * refused.

@@ -4,6 +4,7 @@
 #include "base/number.h"
 #include "base/timetext.h"
 #include "wire/json.h"
+#include "wire/scan.h"
 
 #include <string.h>
 
@@ -21,35 +22,43 @@ enum health_field {
     FIELD_FLAG,
     FIELD_WHOLE, /* below which all of it stands */
     FIELD_TRACE,
+    HEALTH_FIELDS
 };
 
 struct field_name {
     struct str folded; /* in small letters, without underscores */
     struct str name;
+    struct str key; /* as it stands in JSON */
     enum health_field field;
 };
 
 enum { FOLDED_MAX = 32 }; /* longer than any */
 
+#define NAME(folded, name, field)                                                  \
+    {                                                                              \
+        STR_INIT(folded), STR_INIT(name), STR_INIT("\"" name "\":"), FIELD_##field \
+    }
+
+/* In the order in which jsonb has them: the short ones first. */
 static const struct field_name names[] = {
-    {STR_INIT("version"), STR_INIT("version"), FIELD_PLAIN},
-    {STR_INIT("agent"), STR_INIT("agent"), FIELD_PLAIN},
-    {STR_INIT("componentclass"), STR_INIT("componentClass"), FIELD_PLAIN},
-    {STR_INIT("checkname"), STR_INIT("checkName"), FIELD_CHECK},
-    {STR_INIT("nodename"), STR_INIT("nodeName"), FIELD_NODE},
-    {STR_INIT("message"), STR_INIT("message"), FIELD_PLAIN},
-    {STR_INIT("isfatal"), STR_INIT("isFatal"), FIELD_FLAG},
-    {STR_INIT("ishealthy"), STR_INIT("isHealthy"), FIELD_FLAG},
-    {STR_INIT("recommendedaction"), STR_INIT("recommendedAction"), FIELD_ACTION},
-    {STR_INIT("customrecommendedaction"), STR_INIT("customRecommendedAction"), FIELD_PLAIN},
-    {STR_INIT("processingstrategy"), STR_INIT("processingStrategy"), FIELD_PLAIN},
-    {STR_INIT("errorcode"), STR_INIT("errorCode"), FIELD_CODES},
-    {STR_INIT("entitiesimpacted"), STR_INIT("entitiesImpacted"), FIELD_ENTITIES},
-    {STR_INIT("generatedtimestamp"), STR_INIT("generatedTimestamp"), FIELD_TIME},
-    {STR_INIT("quarantineoverrides"), STR_INIT("quarantineOverrides"), FIELD_PLAIN},
-    {STR_INIT("drainoverrides"), STR_INIT("drainOverrides"), FIELD_PLAIN},
-    {STR_INIT("healthevent"), STR_INIT("healthEvent"), FIELD_WHOLE},
-    {STR_INIT("traceparent"), STR_INIT("traceparent"), FIELD_TRACE},
+    NAME("agent", "agent", PLAIN),
+    NAME("isfatal", "isFatal", FLAG),
+    NAME("message", "message", PLAIN),
+    NAME("version", "version", PLAIN),
+    NAME("nodename", "nodeName", NODE),
+    NAME("checkname", "checkName", CHECK),
+    NAME("errorcode", "errorCode", CODES),
+    NAME("ishealthy", "isHealthy", FLAG),
+    NAME("healthevent", "healthEvent", WHOLE),
+    NAME("traceparent", "traceparent", TRACE),
+    NAME("componentclass", "componentClass", PLAIN),
+    NAME("drainoverrides", "drainOverrides", PLAIN),
+    NAME("entitiesimpacted", "entitiesImpacted", ENTITIES),
+    NAME("recommendedaction", "recommendedAction", ACTION),
+    NAME("generatedtimestamp", "generatedTimestamp", TIME),
+    NAME("processingstrategy", "processingStrategy", PLAIN),
+    NAME("quarantineoverrides", "quarantineOverrides", PLAIN),
+    NAME("customrecommendedaction", "customRecommendedAction", PLAIN),
 };
 
 _Static_assert(ARRAY_LEN(names) <= HEALTH_NAMES_MAX, "all have room");
@@ -67,9 +76,11 @@ size_t health_event_names(const char *ret_names[HEALTH_NAMES_MAX])
 }
 
 static const struct field_name entity_names[] = {
-    {STR_INIT("entitytype"), STR_INIT("entityType"), FIELD_PLAIN},
-    {STR_INIT("entityvalue"), STR_INIT("entityValue"), FIELD_PLAIN},
+    NAME("entitytype", "entityType", PLAIN),
+    NAME("entityvalue", "entityValue", PLAIN),
 };
+
+#undef NAME
 
 /* The actions of NVSentinel's HealthEvent.RecommendedAction. */
 static const struct {
@@ -98,21 +109,28 @@ static struct str fold(struct str name, char *room)
     return str_make(room, len);
 }
 
+struct names {
+    const struct field_name *items;
+    size_t count;
+    size_t next; /* behind the one that was found last: they mostly come in one order */
+};
+
 /* Most names are spelt as they leave. */
-static const struct field_name *find_name(const struct field_name *table, size_t count,
-                                          struct str name)
+static const struct field_name *find_name(struct names *table, struct str name)
 {
     char room[FOLDED_MAX];
 
-    for (size_t i = 0; i < count; i++) {
-        if (str_eq(name, table[i].name)) {
-            return &table[i];
+    for (size_t i = 0, at = table->next; i < table->count; i++, at++) {
+        at = at < table->count ? at : 0;
+        if (str_eq(name, table->items[at].name)) {
+            table->next = at + 1;
+            return &table->items[at];
         }
     }
     struct str folded = fold(name, room);
-    for (size_t i = 0; i < count; i++) {
-        if (str_eq(folded, table[i].folded)) {
-            return &table[i];
+    for (size_t i = 0; i < table->count; i++) {
+        if (str_eq(folded, table->items[i].folded)) {
+            return &table->items[i];
         }
     }
     return NULL;
@@ -131,17 +149,40 @@ enum { MEMBERS_MAX = 64 };
 struct members {
     struct member items[MEMBERS_MAX];
     size_t count;
-    bool has_more; /* than there is room for: it is no health event */
+    bool has_more;                             /* than there is room for: it is no health event */
+    const struct member *first[HEALTH_FIELDS]; /* of each field, or NULL */
 };
+
+static void begin_members(struct members *ret)
+{
+    ret->count = 0;
+    ret->has_more = false;
+    memset(ret->first, 0, sizeof(ret->first));
+}
+
+static void add_member(struct members *ret, const struct member *m)
+{
+    enum health_field field = m->known != NULL ? m->known->field : FIELD_OTHER;
+
+    if (ret->count == MEMBERS_MAX) {
+        ret->has_more = true;
+        return;
+    }
+    ret->items[ret->count] = *m;
+    if (ret->first[field] == NULL) {
+        ret->first[field] = &ret->items[ret->count];
+    }
+    ret->count++;
+}
 
 /* The members of an object; false when it is none or broken, which only <e> tells apart. */
 static bool read_members(struct str json, struct arena *a, struct members *ret, struct err *e)
 {
+    struct names known = {names, ARRAY_LEN(names), 0};
     struct json_reader r;
     struct member m = {0};
 
-    ret->count = 0;
-    ret->has_more = false;
+    begin_members(ret);
     json_read_init(&r, json, a, e);
     if (json_peek(&r) != JSON_OBJECT) {
         return json_skip(&r) && json_read_end(&r) && false;
@@ -150,24 +191,10 @@ static bool read_members(struct str json, struct arena *a, struct members *ret, 
         return false;
     }
     while (json_next_key(&r, &m.name) && json_take_raw(&r, &m.json)) {
-        m.known = find_name(names, ARRAY_LEN(names), m.name);
-        if (ret->count < MEMBERS_MAX) {
-            ret->items[ret->count++] = m;
-        } else {
-            ret->has_more = true;
-        }
+        m.known = find_name(&known, m.name);
+        add_member(ret, &m);
     }
     return json_read_end(&r);
-}
-
-static const struct member *find_member(const struct members *m, enum health_field field)
-{
-    for (size_t i = 0; i < m->count; i++) {
-        if (m->items[i].known != NULL && m->items[i].known->field == field) {
-            return &m->items[i];
-        }
-    }
-    return NULL;
 }
 
 static bool is_text(const struct member *m)
@@ -177,11 +204,23 @@ static bool is_text(const struct member *m)
 
 static bool is_health(const struct members *m)
 {
-    return !m->has_more && is_text(find_member(m, FIELD_NODE)) &&
-           is_text(find_member(m, FIELD_CHECK));
+    return !m->has_more && is_text(m->first[FIELD_NODE]) && is_text(m->first[FIELD_CHECK]);
 }
 
 /* ---- values ---- */
+
+static bool is_quoted(struct str json)
+{
+    return json.len > 0 && json.ptr[0] == '"';
+}
+
+/* A JSON string without escapes: its text stands in it. */
+static bool is_plain(struct str json)
+{
+    return json.len >= 2 && is_quoted(json) &&
+           scan_special(json.ptr + 1, json.ptr + json.len) == json.ptr + json.len - 1 &&
+           json.ptr[json.len - 1] == '"';
+}
 
 /* The text of a JSON string; empty for anything else. */
 static struct str text_of(struct str json, struct arena *a)
@@ -190,6 +229,9 @@ static struct str text_of(struct str json, struct arena *a)
     struct err e = ERR_INIT;
     struct str text = STR("");
 
+    if (is_plain(json)) {
+        return str_slice(json, 1, json.len - 2);
+    }
     json_read_init(&r, json, a, &e);
     return json_peek(&r) == JSON_STRING && json_take_str(&r, &text) ? text : STR("");
 }
@@ -244,7 +286,7 @@ static bool time_of(struct str json, struct arena *a, int64_t *ret_ns)
     struct err ignored = ERR_INIT;
     struct json_node *root = NULL;
 
-    if (json.len > 0 && json.ptr[0] == '"') {
+    if (is_quoted(json)) {
         return time_parse_any(text_of(json, a), ret_ns, &ignored);
     }
     return json.len > 0 && json.ptr[0] == '{' && json_parse(json, a, &root, &ignored) &&
@@ -254,10 +296,9 @@ static bool time_of(struct str json, struct arena *a, int64_t *ret_ns)
 static void write_time(struct json_writer *w, struct str json, struct arena *a,
                        struct health_facts *facts)
 {
-    bool is_text = json.len > 0 && json.ptr[0] == '"';
     bool is_time = time_of(json, a, &facts->time_ns);
 
-    if (is_time && !is_text) {
+    if (is_time && !is_quoted(json)) {
         json_add_time(w, facts->time_ns);
     } else {
         json_add_raw(w, json);
@@ -268,7 +309,7 @@ static void write_action(struct json_writer *w, struct str json, struct arena *a
 {
     struct str text = text_of(json, a);
 
-    for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+    for (size_t i = 0; text.len > 0 && i < ARRAY_LEN(actions); i++) {
         if (str_eq_nocase(text, str_of(actions[i].name))) {
             json_add_i64(w, actions[i].number);
             return;
@@ -299,33 +340,45 @@ static void write_codes(struct json_writer *w, struct str json)
     json_end_array(w);
 }
 
-static void write_entity(struct json_writer *w, const struct json_node *entity)
+static void write_entity(struct json_writer *w, struct json_reader *r)
 {
-    if (entity->kind != JSON_OBJECT) {
-        json_add_node(w, entity);
+    struct names known = {entity_names, ARRAY_LEN(entity_names), 0};
+    struct str json = STR("");
+    struct str key;
+
+    if (json_peek(r) != JSON_OBJECT) {
+        (void)json_take_raw(r, &json);
+        json_add_raw(w, json);
         return;
     }
     json_begin_object(w);
-    for (const struct json_node *n = entity->first; n != NULL; n = n->next) {
-        const struct field_name *known = find_name(entity_names, ARRAY_LEN(entity_names), n->key);
-        json_key(w, known != NULL ? known->name : n->key);
-        json_add_node(w, n);
+    for (bool ok = json_open_object(r); ok && json_next_key(r, &key);) {
+        const struct field_name *name = find_name(&known, key);
+        if (name != NULL) {
+            json_key_raw(w, name->key);
+        } else {
+            json_key(w, key);
+        }
+        ok = json_take_raw(r, &json);
+        json_add_raw(w, json);
     }
     json_end_object(w);
 }
 
+/* All of it was found to be JSON before. */
 static void write_entities(struct json_writer *w, struct str json, struct arena *a)
 {
-    struct json_node *root = NULL;
     struct err ignored = ERR_INIT;
+    struct json_reader r;
 
-    if (!json_parse(json, a, &root, &ignored) || root->kind != JSON_ARRAY) {
+    json_read_init(&r, json, a, &ignored);
+    if (json_peek(&r) != JSON_ARRAY || !json_open_array(&r)) {
         write_codes(w, json);
         return;
     }
     json_begin_array(w);
-    for (const struct json_node *n = root->first; n != NULL; n = n->next) {
-        write_entity(w, n);
+    while (json_next_item(&r)) {
+        write_entity(w, &r);
     }
     json_end_array(w);
 }
@@ -347,7 +400,11 @@ static void write_member(struct json_writer *w, const struct member *m, struct a
 {
     enum health_field field = m->known != NULL ? m->known->field : FIELD_OTHER;
 
-    json_key(w, m->known != NULL ? m->known->name : m->name);
+    if (m->known != NULL) {
+        json_key_raw(w, m->known->key);
+    } else {
+        json_key(w, m->name);
+    }
     if (field == FIELD_TIME) {
         write_time(w, m->json, a, facts);
     } else if (field == FIELD_ACTION) {
@@ -365,7 +422,7 @@ static void write_member(struct json_writer *w, const struct member *m, struct a
 
 static struct str text_of_member(const struct members *m, enum health_field field, struct arena *a)
 {
-    const struct member *found = find_member(m, field);
+    const struct member *found = m->first[field];
 
     return found != NULL ? text_of(found->json, a) : STR("");
 }
@@ -402,7 +459,7 @@ enum health_result health_event_of_document(struct str document, struct arena *a
             write_members(&m, a, out, ret_facts);
             return HEALTH_EVENT;
         }
-        const struct member *whole = find_member(&m, FIELD_WHOLE);
+        const struct member *whole = m.first[FIELD_WHOLE];
         if (whole == NULL) {
             break;
         }
@@ -437,13 +494,15 @@ static struct str json_of_column(const struct change_column *c, struct arena *a)
 /* Columns that are fields of a health event; others say nothing of it. */
 static void members_of_row(const struct change *row, struct arena *a, struct members *ret)
 {
-    ret->count = 0;
-    ret->has_more = false;
+    struct names table = {names, ARRAY_LEN(names), 0};
+
+    begin_members(ret);
     for (size_t i = 0; i < row->column_count && ret->count < MEMBERS_MAX; i++) {
         const struct change_column *c = &row->columns[i];
-        const struct field_name *known = find_name(names, ARRAY_LEN(names), c->name);
+        const struct field_name *known = find_name(&table, c->name);
         if (known != NULL && known->field != FIELD_WHOLE && c->type != COLUMN_UNSENT) {
-            ret->items[ret->count++] = (struct member){known, c->name, json_of_column(c, a)};
+            const struct member m = {known, c->name, json_of_column(c, a)};
+            add_member(ret, &m);
         }
     }
 }

@@ -170,6 +170,14 @@ static bool check_extension(const struct event_extension *x, struct err *e)
                    STR_FMT(x->name));
 }
 
+bool event_check_another(const struct event *ev, struct err *e)
+{
+    const struct attribute id = {"id", ev->id, true, NULL, NULL};
+    const struct attribute subject = {"subject", ev->subject, false, NULL, NULL};
+
+    return check_attribute(&id, e) && check_attribute(&subject, e);
+}
+
 bool event_check(const struct event *ev, struct err *e)
 {
     const struct attribute attributes[] = {

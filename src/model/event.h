@@ -63,6 +63,10 @@ struct events {
 /* Is it an event at all? Says the attribute that is missing or cannot be what it is. */
 MUST_USE bool event_check(const struct event *ev, struct err *e);
 
+/* The same of one that differs from another, which is one, in nothing but id, subject, time and data, and in texts of
+ * extensions that were looked at. */
+MUST_USE bool event_check_another(const struct event *ev, struct err *e);
+
 /* What may stand in an attribute: UTF-8 without control characters and without what Unicode says is no
  * character. */
 bool event_text_is_valid(struct str text);

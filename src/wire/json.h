@@ -40,6 +40,7 @@ void json_end_object(struct json_writer *w);
 void json_begin_array(struct json_writer *w);
 void json_end_array(struct json_writer *w);
 void json_key(struct json_writer *w, struct str key);
+void json_key_raw(struct json_writer *w, struct str key); /* with its quotes and its colon */
 void json_add_str(struct json_writer *w, struct str value);
 void json_add_text(struct json_writer *w, const char *value);
 void json_add_i64(struct json_writer *w, int64_t value);

@@ -92,6 +92,14 @@ void json_key(struct json_writer *w, struct str key)
     w->after_key = true;
 }
 
+void json_key_raw(struct json_writer *w, struct str key)
+{
+    INVARIANT((w->objects & top_bit(w)) != 0 && !w->after_key);
+    separate(w);
+    buf_add_str(w->out, key);
+    w->after_key = true;
+}
+
 void json_add_str(struct json_writer *w, struct str value)
 {
     before_value(w);

@@ -199,6 +199,85 @@ static void test_rows(void **state)
     assert_seed(&r, extensions);
 }
 
+/* What is impacted, however it is written. */
+static void test_entities(void **state)
+{
+    static const struct {
+        const char *given;
+        const char *want;
+    } rows[] = {
+        {"[]", "[]"},
+        {"null", "[]"},
+        {" [ {\"entity_type\" : \"G\\u0050U\", \"b\":[1, 2]} , 7 ]",
+         "[{\"entityType\":\"G\\u0050U\",\"b\":[1, 2]},7]"},
+        {"[{\"entityvalue\":{\"x\":null},\"EntityType\":\"a\"}]",
+         "[{\"entityValue\":{\"x\":null},\"entityType\":\"a\"}]"},
+        {"{\"entityType\":\"GPU\"}", "[{\"entityType\":\"GPU\"}]"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(buf_release) struct buf want = BUF_INIT(BUF_UNLIMITED);
+        const struct change_column columns[] = {
+            COLUMN("node_name", COLUMN_TEXT, "a"),
+            COLUMN("check_name", COLUMN_TEXT, "b"),
+            {.name = STR("entities_impacted"),
+             .type = COLUMN_JSON,
+             .text = str_trim(str_of(rows[i].given))},
+        };
+        buf_addf(
+            &want,
+            "\"healthEvent\":{\"nodeName\":\"a\",\"checkName\":\"b\",\"entitiesImpacted\":%s}}",
+            rows[i].want);
+        struct result r = transform(&usual, NULL, row(columns, ARRAY_LEN(columns)));
+        if (strstr(r.text, buf_text(&want)) == NULL) {
+            fail_msg("%s: %s, not %s", rows[i].given, r.text, buf_text(&want));
+        }
+    }
+}
+
+/* Names come in any order, are spelt in any way, and the first of two is the one that counts. */
+static void test_names(void **state)
+{
+    static const char *const documents[] = {
+        "{\"nodeName\":\"a\",\"checkName\":\"b\",\"x\":1,\"agent\":\"c\"}",
+        "{\"agent\":\"c\",\"x\":1,\"checkName\":\"b\",\"nodeName\":\"a\"}",
+        "{\"x\":1,\"AGENT\":\"c\",\"check_name\":\"b\",\"NodeName\":\"a\",\"nodeName\":\"z\"}",
+        "{\"checkName\":\"b\",\"nodeName\":\"\\u0061\",\"agent\":\"c\"}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(documents); i++) {
+        struct result r = transform(&usual, NULL, document(documents[i]));
+        assert_non_null(strstr(r.text, "\"partitionkey\":\"a\""));
+        assert_non_null(strstr(r.text, "\"agent\":\"c\""));
+        assert_non_null(strstr(r.text, "\"checkName\":\"b\""));
+    }
+}
+
+/* What all events of a stream share is looked at with the first; it is wrong for each of them, and an id for itself. */
+static void test_each_is_checked(void **state)
+{
+    struct transform_options broken = usual;
+    struct intake *in = document(seed_record);
+    const struct change first = in->changes.list.items[0];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        *changes_add(&in->changes) = first;
+    }
+    in->changes.list.items[2].id = STR("a\nb");
+    struct result r = transform(&usual, NULL, in);
+    assert_int_equal(r.counts.events, 3);
+    assert_int_equal(r.counts.broken, 1);
+    assert_non_null(strstr(r.text, "'id' of the event"));
+    broken.source = STR("a b");
+    in = document(seed_record);
+    *changes_add(&in->changes) = in->changes.list.items[0];
+    r = transform(&broken, NULL, in);
+    assert_int_equal(r.counts.broken, 2);
+}
+
 static void test_plain(void **state)
 {
     const struct change_column columns[] = {
@@ -354,10 +433,17 @@ static void test_broken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_seed),  cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_plain), cmocka_unit_test(test_own_names),
-        cmocka_unit_test(test_ready), cmocka_unit_test(test_filter),
-        cmocka_unit_test(test_size),  cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_seed),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_entities),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_each_is_checked),
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_own_names),
+        cmocka_unit_test(test_ready),
+        cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_size),
+        cmocka_unit_test(test_broken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
