@@ -86,8 +86,7 @@ static bool change_stopped(struct event_streams *s, struct stream_item *item,
         !event_stream_try(item->stream, order->position, wait, e)) {
         return err_wrap(e, "the stream stays where it was");
     }
-    if (drops && (!event_stream_forget_source(item->stream, wait, e) ||
-                  !stream_positions_drop_origin(s->world.positions, item->name, e))) {
+    if (drops && !event_stream_forget_source(item->stream, wait, e)) {
         return false;
     }
     return !moves || write_place(s, item->name, order->change, order->position, e);

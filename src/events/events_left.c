@@ -7,7 +7,73 @@
 
 /* ---- keeping it ---- */
 
-bool stream_left_note(struct stream_positions *p, const struct stream_config *config, struct err *e)
+static bool has_line(struct str lines, struct str wanted)
+{
+    struct str line;
+
+    while (str_split(&lines, '\n', &line)) {
+        if (str_eq(line, wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct stream_row *find(const struct stream_row *rows, size_t count, struct str name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(rows[i].name, name)) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+/* What of <before> is none of <now>'s. */
+static void subtract(const struct stream_origin *before, const struct stream_origin *now,
+                     struct buf *access, struct buf *remains)
+{
+    struct str accesses = before->access;
+    struct str remaining = before->remains;
+    struct str one;
+    struct str line;
+
+    while (str_split(&remaining, '\n', &line) && str_split(&accesses, '\n', &one)) {
+        if (line.len > 0 && !has_line(now->remains, line)) {
+            buf_addf(access, "%.*s\n", STR_FMT(one));
+            buf_addf(remains, "%.*s\n", STR_FMT(line));
+        }
+    }
+}
+
+static bool set_aside(struct stream_positions *p, struct str name, const struct stream_origin *now,
+                      struct err *e)
+{
+    AUTO(arena_release) struct arena a;
+    AUTO(buf_release) struct buf access = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf remains = BUF_INIT(BUF_UNLIMITED);
+    struct stream_row *rows = NULL;
+    size_t count = 0;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    if (!stream_positions_list(p, &a, &rows, &count, e)) {
+        return false;
+    }
+    const struct stream_row *row = find(rows, count, name);
+    if (row == NULL) {
+        return true;
+    }
+    subtract(&row->origin, now, &access, &remains);
+    const struct stream_origin left = {row->origin.kind, buf_str(&access), buf_str(&remains)};
+    struct str other = STR("");
+    for (int i = 1; other.len == 0 || find(rows, count, other) != NULL; i++) {
+        other = arena_printf(&a, "%.*s@%d", STR_FMT(name), i);
+    }
+    return remains.len == 0 || stream_positions_set_origin(p, other, &left, e);
+}
+
+bool stream_left_note(struct stream_positions *p, const struct stream_config *config, bool is_first,
+                      struct err *e)
 {
     struct source_leavings left = {BUF_INIT(BUF_UNLIMITED), BUF_INIT(BUF_UNLIMITED)};
 
@@ -16,7 +82,8 @@ bool stream_left_note(struct stream_positions *p, const struct stream_config *co
     }
     const struct stream_origin origin = {str_of(config->kind->name), buf_str(&left.access),
                                          buf_str(&left.by_hand)};
-    bool ok = stream_positions_set_origin(p, config->name, &origin, e);
+    bool ok = (!is_first || set_aside(p, config->name, &origin, e)) &&
+              stream_positions_set_origin(p, config->name, &origin, e);
     buf_release(&left.access);
     buf_release(&left.by_hand);
     return ok;
@@ -70,9 +137,16 @@ static void add_by_hand(const struct stream_row *row, struct buf *out)
     struct str database;
     struct str slot;
 
-    if (row->origin.remains.len > 0) {
-        buf_add_str(out, row->origin.remains);
-    } else if (split_identity(row, &database, &slot)) {
+    struct str rest = row->origin.remains;
+    struct str line;
+
+    while (str_split(&rest, '\n', &line)) {
+        buf_addf(out, "%s%.*s", out->len > 0 && line.len > 0 ? " " : "", STR_FMT(line));
+    }
+    if (out->len > 0) {
+        return;
+    }
+    if (split_identity(row, &database, &slot)) {
         buf_addf(
             out,
             "SELECT pg_drop_replication_slot('%.*s'); -- in database %.*s, and DROP PUBLICATION "
@@ -85,15 +159,20 @@ void stream_left_say(const struct stream_row *row, bool is_off, struct buf *out)
 {
     AUTO(buf_release) struct buf by_hand = BUF_INIT(BUF_UNLIMITED);
     bool is_embedded = stream_left_kind(row) == &source_embedded;
+    bool is_former = str_find(row->name, STR("@")) < row->name.len;
 
     add_by_hand(row, &by_hand);
-    buf_addf(out, "%s, and %s", is_off ? "it is off (enabled: false)" : "it is not in the config",
+    buf_addf(out, "%s, and %s",
+             is_former ? "the stream before the '@' had it before its source was changed"
+             : is_off  ? "it is off (enabled: false)"
+                       : "it is not in the config",
              is_embedded       ? "the event table keeps all events that it did not deliver"
              : by_hand.len > 0 ? "its replication slot keeps the server's log, without end"
                                : "its position is kept");
     buf_addf(out,
-             is_off ? ". Turn it on again, or `telex events reset %.*s` takes that back"
-                    : ". Put it back, or `telex events reset %.*s` takes that back",
+             is_former ? ". `telex events reset %.*s` takes that back"
+             : is_off  ? ". Turn it on again, or `telex events reset %.*s` takes that back"
+                       : ". Put it back, or `telex events reset %.*s` takes that back",
              STR_FMT(row->name));
     if (by_hand.len > 0) {
         buf_addf(out, "; by hand: %s", buf_text(&by_hand));
@@ -135,16 +214,16 @@ static bool forget_with(const struct stream_world *world, const struct source_ki
 }
 
 /* With what was noted when it ran. */
-static bool forget_noted(const struct stream_world *world, const struct stream_row *row,
-                         struct arena *a, struct wait wait, struct err *e)
+static bool forget_one(const struct stream_world *world, const struct stream_row *row,
+                       struct str access, struct arena *a, struct wait wait, struct err *e)
 {
     const struct source_kind *kind = source_kind_find(row->origin.kind);
-    const struct yaml_source text = {STR("streams.db"), row->origin.access};
+    const struct yaml_source text = {STR("streams.db"), access};
     const struct option_source none = {0};
     const struct yaml_node *documents = NULL;
 
     if (kind == NULL || !yaml_parse(a, &text, &documents, e)) {
-        return kind != NULL ||
+        return kind == NULL &&
                err_set(e, ERR_CONFIG, "this telex has no source '%.*s'", STR_FMT(row->origin.kind));
     }
     void *config = arena_alloc0(a, 1, kind->options->config_size);
@@ -153,6 +232,20 @@ static bool forget_noted(const struct stream_world *world, const struct stream_r
     }
     bool ok = forget_with(world, kind, config, row->name, wait, e);
     options_release(kind->options, config);
+    return ok;
+}
+
+/* With what was noted when it ran. */
+static bool forget_noted(const struct stream_world *world, const struct stream_row *row,
+                         struct arena *a, struct wait wait, struct err *e)
+{
+    struct str rest = row->origin.access;
+    struct str access;
+    bool ok = true;
+
+    while (ok && str_split(&rest, '\n', &access)) {
+        ok = access.len == 0 || forget_one(world, row, access, a, wait, e);
+    }
     return ok;
 }
 

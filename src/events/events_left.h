@@ -13,9 +13,12 @@
 #include "events/stream.h"
 #include "state/stream_positions.h"
 
-/* Keeps, for later, what the source of <config> leaves when nobody has its config any more. */
+/*
+ * Keeps, for later, what the source of <config> leaves when nobody has its config any more. If it starts for the first time, what a source
+ * before it left (another slot, another server) is kept as that of a stream NAME@1.
+ */
 MUST_USE bool stream_left_note(struct stream_positions *p, const struct stream_config *config,
-                               struct err *e);
+                               bool is_first, struct err *e);
 
 /* Is the stream of <row> one that <config> does not run? *ret_config: as it is there, off; or NULL. */
 bool stream_is_left(const struct streams_config *config, const struct stream_row *row,

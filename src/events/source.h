@@ -127,8 +127,9 @@ struct source_common {
 
 /* What stays in a datastore when nobody has the stream's config any more. Neither holds a secret. */
 struct source_leavings {
-    struct buf access;  /* a section with which forget() is called then; empty: nothing is made */
-    struct buf by_hand; /* what it is and how a person removes it */
+    struct buf
+        access; /* a line for each thing: a section with which forget() is called then, for it alone */
+    struct buf by_hand; /* a line for each as well: how a person removes it */
 };
 
 struct source_kind {

@@ -77,7 +77,7 @@ static enum sourced begin(struct event_stream *s, const struct source_begun *beg
     if (!check_identity(s, buf_str(&begun->identity), e)) {
         return SOURCED_LOST;
     }
-    if (!stream_left_note(s->world.positions, s->config, e)) {
+    if (!stream_left_note(s->world.positions, s->config, s->kept.position.len == 0, e)) {
         return SOURCED_AGAIN;
     }
     if (s->kept.position.len == 0) {

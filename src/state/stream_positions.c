@@ -39,6 +39,7 @@ static const char forget_place[] =
     "UPDATE streams SET turn = turn + 1, identity = '', position = '', backfill = 0, oldest = '',"
     " cursor = '', backfill_from_ns = 0, backfilled = 0, done = 0, first_ns = 0, updated_ns = 0,"
     " backfill_done_ns = 0 WHERE name = ?1";
+static const char add_stream[] = "INSERT INTO streams (name) VALUES (?1) ON CONFLICT DO NOTHING";
 static const char set_origin[] =
     "INSERT INTO origins (name, kind, access, remains) VALUES (?1, ?2, ?3, ?4)"
     " ON CONFLICT DO UPDATE SET kind = ?2, access = ?3, remains = ?4"
@@ -61,6 +62,7 @@ enum statement {
     SELECT_PLACE,
     UPDATE_PLACE,
     FORGET_PLACE,
+    ADD_STREAM,
     SET_ORIGIN,
     DROP_ORIGIN,
     LIST_ALL,
@@ -69,8 +71,8 @@ enum statement {
 
 static const char *const statements[] = {
     [TAKE_TURN] = take_turn,       [SELECT_PLACE] = select_place, [UPDATE_PLACE] = update_place,
-    [FORGET_PLACE] = forget_place, [SET_ORIGIN] = set_origin,     [DROP_ORIGIN] = drop_origin,
-    [LIST_ALL] = list_all};
+    [FORGET_PLACE] = forget_place, [ADD_STREAM] = add_stream,     [SET_ORIGIN] = set_origin,
+    [DROP_ORIGIN] = drop_origin,   [LIST_ALL] = list_all};
 
 struct stream_positions {
     struct lock lock;
@@ -269,10 +271,11 @@ bool stream_positions_set_origin(struct stream_positions *p, struct str stream,
     struct db_query *q = p->queries[SET_ORIGIN];
 
     lock_take(&p->lock);
+    bool ok = run_named(p, ADD_STREAM, stream, e);
     db_bind_str(q, 2, origin->kind);
     db_bind_str(q, 3, origin->access);
     db_bind_str(q, 4, origin->remains);
-    bool ok = run_named(p, SET_ORIGIN, stream, e);
+    ok = ok && run_named(p, SET_ORIGIN, stream, e);
     lock_give(&p->lock);
     return ok || err_wrap(e, "what stream '%.*s' has elsewhere", STR_FMT(stream));
 }

@@ -70,8 +70,8 @@ MUST_USE bool stream_positions_forget(struct stream_positions *p, struct str str
 struct stream_origin {
     struct str kind; /* of the source; empty: not known */
     struct str
-        access; /* a source section with which the source can take back what it made; empty: none */
-    struct str remains; /* what that is, and how a person removes it; empty: nothing */
+        access; /* a line for each thing: a source section with which the source takes it back */
+    struct str remains; /* a line for each as well: how a person removes it */
 };
 
 /* Durable when true; nothing is written when it is known already. */

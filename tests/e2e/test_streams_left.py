@@ -115,6 +115,25 @@ def test_without_the_password_a_person_is_told_what_to_run(start_telex, start_we
     assert listed(program) == [] and slots(server) == ["telex_pg"]
 
 
+def test_a_stream_that_got_another_slot(start_telex, start_webhook, tmp_path, server, table):
+    program, config = run_once(start_telex, start_webhook, server, **secret_file(tmp_path, server))
+    source = {**config["pg"]["source"], "slot": "other"}
+    restart_with(program, {"events": {"pg": {**config["pg"], "source": source}}}, is_ready=False)
+    net.wait_until("the stream to be lost", lambda: listed(program)[0]["state"] == "lost", 30)
+    assert command(program, "reset", "pg").returncode == 0
+    net.wait_until("the stream to run", lambda: listed(program)[0]["state"] == "running", 30)
+    assert sorted(slots(server)) == ["other", "telex_pg"]
+    program.reload(admin_headers("adm"))
+    net.wait_until("the stream to run", lambda: listed(program)[0]["state"] == "running", 30)
+    left = listed(program)[1]
+    assert (left["name"], left["state"]) == ("pg@1", "unconfigured")
+    assert "pg_drop_replication_slot('telex_pg')" in left["reason"] and "PUBLICATION" not in left["reason"]
+    assert command(program, "reset", "pg@1").returncode == 0
+    assert slots(server) == ["other"] and publications(server) == ["telex_pg"], "the publication is in use"
+    assert [s["name"] for s in listed(program)] == ["pg"]
+    assert command(program, "reset", "pg", "--drop-source").returncode == 0
+
+
 def test_the_password_can_be_given(start_telex, start_webhook, tmp_path, server, table, monkeypatch):
     program, _ = run_once(start_telex, start_webhook, server, connection_string=server.url)
     restart_with(program, EMPTY)

@@ -81,35 +81,52 @@ static void print_bool(struct json_writer *w, struct str name, bool value)
     json_add_bool(w, value);
 }
 
+/* A line: one of the two, and no more than Telex may make. */
+static void add_access(const struct postgresql_config *c, struct str slot, struct str publication,
+                       bool is_slot, struct buf *out)
+{
+    struct json_writer w;
+
+    json_write_init(&w, out);
+    json_begin_object(&w);
+    print_connection(c, &w);
+    json_key(&w, STR("slot"));
+    json_add_str(&w, slot);
+    json_key(&w, STR("publication"));
+    json_add_str(&w, publication);
+    print_bool(&w, STR("create_slot"), is_slot && c->create_slot);
+    print_bool(&w, STR("create_publication"), !is_slot && c->create_publication);
+    json_end_object(&w);
+    buf_add_byte(out, '\n');
+}
+
+static void add_place(const struct postgresql_config *c, struct buf *out)
+{
+    buf_add_text(out, "at ");
+    pg_add_place(out, c->connection_string);
+    buf_add_text(out, ": ");
+}
+
 void postgresql_leave(const void *config, struct str stream, struct source_leavings *ret)
 {
     const struct postgresql_config *c = config;
     AUTO(buf_release) struct buf slot = BUF_INIT(BUF_SMALL);
     AUTO(buf_release) struct buf publication = BUF_INIT(BUF_SMALL);
-    struct json_writer w;
 
     postgresql_add_name(&slot, c->slot, stream);
     postgresql_add_name(&publication, c->publication, stream);
-    json_write_init(&w, &ret->access);
-    json_begin_object(&w);
-    print_connection(c, &w);
-    json_key(&w, STR("slot"));
-    json_add_str(&w, buf_str(&slot));
-    json_key(&w, STR("publication"));
-    json_add_str(&w, buf_str(&publication));
-    print_bool(&w, STR("create_slot"), c->create_slot);
-    print_bool(&w, STR("create_publication"), c->create_publication);
-    json_end_object(&w);
+    add_access(c, buf_str(&slot), buf_str(&publication), true, &ret->access);
+    add_place(c, &ret->by_hand);
     buf_add_text(&ret->by_hand, "SELECT pg_drop_replication_slot(");
     pg_add_quoted_text(&ret->by_hand, buf_str(&slot));
-    buf_add_text(&ret->by_hand, ");");
+    buf_add_text(&ret->by_hand, ");\n");
     if (c->create_publication) {
-        buf_add_text(&ret->by_hand, " DROP PUBLICATION IF EXISTS ");
+        add_access(c, buf_str(&slot), buf_str(&publication), false, &ret->access);
+        add_place(c, &ret->by_hand);
+        buf_add_text(&ret->by_hand, "DROP PUBLICATION IF EXISTS ");
         pg_add_quoted(&ret->by_hand, buf_str(&publication));
-        buf_add_byte(&ret->by_hand, ';');
+        buf_add_text(&ret->by_hand, ";\n");
     }
-    buf_add_text(&ret->by_hand, " -- at ");
-    pg_add_place(&ret->by_hand, c->connection_string);
 }
 
 /* Slots are the server's, not the database's. Two streams can share a publication that somebody named. */
