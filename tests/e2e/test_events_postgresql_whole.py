@@ -108,3 +108,20 @@ def test_a_slot_that_is_lost_stops_the_stream(start_webhook, start_telex, server
     net.wait_until("the stream to be lost", lambda: state(program)["state"] == "lost", 30)
     assert "telex events reset" in str(state(program))
     assert ids(sink) == ["1"]
+
+
+def test_a_backfill_that_cannot_be_read_rests_shortly(start_webhook, start_telex, server):
+    """A page that fails is read again soon; only failures in a row make the rests longer."""
+    sink = start_webhook()
+    server.psql("INSERT INTO events (key, n) SELECT 9, i FROM generate_series(1, 300) i")
+    backfill = {"enabled": True, "batchSize": 10, "rateLimit": 100}
+    program = start_telex({"events": {"pg": stream(sink, source(server, "postgresql"), backfill=backfill)}})
+    began, failures = time.monotonic(), 0
+    while len(set(ids(sink))) < 300 and time.monotonic() < began + 60:
+        server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE application_name = 'telex events pg' AND backend_type = 'client backend'")
+        time.sleep(0.7)
+        failures = program.process.log().count("the backfill cannot be read now")
+    took = time.monotonic() - began
+    assert len(set(ids(sink))) == 300
+    assert failures >= 2 and took < 15, (failures, took)
