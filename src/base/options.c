@@ -394,11 +394,13 @@ static bool set_scalar_row(struct table_run *t, const struct option *o, void *fi
     return true;
 }
 
+/* Nothing stands where something must. */
 static bool is_empty(const struct option *o, const void *field)
 {
     bool is_text = o->type == OPTION_TEXT || o->type == OPTION_URL;
 
-    return is_text && ((const struct str *)field)->len == 0;
+    return (is_text && ((const struct str *)field)->len == 0) ||
+           (o->type == OPTION_LIST && ((const struct option_list *)field)->count == 0);
 }
 
 /* "'url' (or 'endpoint')" */

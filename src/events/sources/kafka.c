@@ -678,8 +678,10 @@ static void claim(const void *config, struct str stream, struct buf *out)
 
     (void)stream;
     for (size_t i = 0; c->group.len > 0 && i < c->topics.count; i++) {
-        buf_addf(out, "~consumer group '%.*s' of topic '%.*s' at %.*s\n", STR_FMT(c->group),
-                 STR_FMT(c->topics.items[i]), STR_FMT(c->kafka.brokers.items[0]));
+        for (size_t b = 0; b < c->kafka.brokers.count; b++) { /* one that both name is enough */
+            buf_addf(out, "~consumer group '%.*s' of topic '%.*s' at %.*s\n", STR_FMT(c->group),
+                     STR_FMT(c->topics.items[i]), STR_FMT(c->kafka.brokers.items[b]));
+        }
     }
 }
 
