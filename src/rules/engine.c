@@ -290,7 +290,7 @@ void rule_run_take(struct rule_run *run, const struct rule *rule)
     lock_give(&run->lock);
     run->rule = rule;
     run->kept = true;
-    farewell_drop(run);
+    farewell_take_back(run);
     rule_run_name(run, rule->name, rule->group->name);
 }
 
@@ -299,7 +299,7 @@ static struct rule_run *adopt(struct engine *en, const struct rule *rule)
 {
     struct rule_run *run = map_get(&en->runs, rule->id);
 
-    if (run != NULL && (run->kind != rule->kind || farewell_has_begun(run))) {
+    if (run != NULL && run->kind != rule->kind) {
         (void)map_del(&en->runs, rule->id);
         rule_run_free(run);
         run = NULL;

@@ -311,10 +311,10 @@ void farewell_begin(struct rule_run *run, struct rule_set *set);
 /* Tells what is not told yet. True once all of it is durable, so that the run can go. */
 bool farewell_is_said(struct rule_run *run);
 
-/* Has any of it been told? Then the run's alerts are over, whatever becomes of its rule. */
-bool farewell_has_begun(const struct rule_run *run);
+/* The rule is back: its alerts go on, but for those whose end was told. */
+void farewell_take_back(struct rule_run *run);
 
-/* The rule is back, or the run is gone. */
+/* The run is gone. */
 void farewell_drop(struct rule_run *run);
 
 /* Stale markers for all that the rule wrote; for alerts also their ends. */

@@ -4,7 +4,10 @@
  *
  * Invariants
  *   1. A run that leaves keeps its alerts' states, so that a snapshot has them until the ledger has their ends.
- *   2. <ended> from <told> on is not given yet. Once any of it is, the alerts are over: a rule that comes back begins anew.
+ *   2. <ended> from <told> on is not given yet. A rule that comes back goes on with those alerts; what was told is owed to the
+ *      others, as of any edge that is given and not known to be durable.
+ *   3. From before the first end is given until all are durable the run is committing, so that no snapshot that has its alerts
+ *      firing claims the frames that say they ended.
  */
 #include "rules/engine_int.h"
 
@@ -69,15 +72,32 @@ void farewell_begin(struct rule_run *run, struct rule_set *set)
     end_series(run);
 }
 
-static bool tell(struct rule_run *run)
+static bool tell_one(struct rule_run *run, struct err *e)
 {
     const struct engine_output *output = &run->engine->output;
+    struct farewell *f = run->farewell;
+    bool begins = !run->is_committing;
+
+    if (begins) {
+        engine_commit_begin(run);
+    }
+    if (output->edges(output->arg, run->rule, f->ended.items[f->told], EDGES_ENDED, &f->seq, e)) {
+        f->told++;
+        return true;
+    }
+    if (begins) {
+        engine_commit_end(run, 0);
+    }
+    return false;
+}
+
+static bool tell(struct rule_run *run)
+{
     struct farewell *f = run->farewell;
     struct err e = ERR_INIT;
 
     while (f->told < f->ended.len) {
-        if (!output->edges(output->arg, run->rule, f->ended.items[f->told], EDGES_ENDED, &f->seq,
-                           &e)) {
+        if (!tell_one(run, &e)) {
             if (!f->is_late) {
                 trace_warn(&run->engine->trace,
                            "the ledger does not take that the alerts of a removed rule ended; it "
@@ -87,7 +107,6 @@ static bool tell(struct rule_run *run)
             f->is_late = true;
             return false;
         }
-        f->told++;
     }
     return true;
 }
@@ -95,16 +114,50 @@ static bool tell(struct rule_run *run)
 bool farewell_is_said(struct rule_run *run)
 {
     const struct engine_output *output = &run->engine->output;
+    const struct farewell *f = run->farewell;
     struct err ignored = ERR_INIT;
 
-    return tell(run) &&
-           (run->farewell->told == 0 ||
-            output->held(output->arg, run->farewell->seq, (struct wait){0, NULL}, &ignored));
+    if (!tell(run)) {
+        return false;
+    }
+    if (f->told == 0) {
+        return true;
+    }
+    if (!output->held(output->arg, f->seq, (struct wait){0, NULL}, &ignored)) {
+        return false;
+    }
+    engine_commit_end(run, f->seq);
+    return true;
 }
 
-bool farewell_has_begun(const struct rule_run *run)
+/* What was told of these alerts is owed to them. */
+static void owe(struct rule_run *run, struct batch *ended)
 {
-    return run->farewell != NULL && run->farewell->told > 0;
+    const struct alerts *alerts = NULL;
+    struct err ignored = ERR_INIT;
+
+    INVARIANT(batch_alerts(ended, &alerts, &ignored)); /* made here, never encoded alone */
+    for (uint32_t i = 0; i < alerts->count; i++) {
+        uint32_t id = series_find(&run->table, alerts->rows[i].labels);
+        if (id != HINDEX_NONE) {
+            const struct alert_item *item = (const void *)series_at(&run->table, id);
+            struct pending_edge edge = {.item = id, .next = item->status};
+            edge.next.state = ALERT_RESOLVED;
+            edge.next.resolved_at_ns = alerts->rows[i].resolved_at_ns;
+            vec_push(&run->owed, edge);
+        }
+    }
+}
+
+void farewell_take_back(struct rule_run *run)
+{
+    const struct farewell *f = run->farewell;
+
+    for (size_t i = 0; f != NULL && i < f->told; i++) {
+        owe(run, f->ended.items[i]);
+        run->owed_seq = f->seq;
+    }
+    farewell_drop(run);
 }
 
 void farewell_drop(struct rule_run *run)

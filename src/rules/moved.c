@@ -55,7 +55,7 @@ static bool add_candidates(struct claims *c, struct engine *en)
 
     while (map_next(&en->runs, &at, NULL, &value)) {
         struct rule_run *run = value;
-        if (!run->kept && run->name.len > 0 && !farewell_has_begun(run)) {
+        if (!run->kept && run->name.len > 0) {
             struct claim *claim = claim_of(c, run);
             claim->from = run;
             claim->froms++;

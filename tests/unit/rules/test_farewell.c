@@ -130,8 +130,75 @@ static void a_rule_that_comes_back_late_begins_anew(void **state)
     expect_given(&b.given.edges, end_of_high);
     set_rules(&b, fires);
     evaluate(&b, 2);
-    expect_given(&b.given.edges, "told {alertname=\"High\", i=\"a\"} ready>alerting 90 at 90\n");
+    expect_given(&b.given.edges, "told {alertname=\"High\", i=\"a\"} resolved>alerting 90 at 90\n");
     bench_stop(&b);
+}
+
+/* The ledger took the ends of some: those begin anew, and the others go on, with an end of their own later. */
+static void who_comes_back_in_the_middle_of_it(void **state)
+{
+    enum { ALERTS = 6000, TEXT = 2000 };
+    AUTO(buf_release) struct buf rules = BUF_INIT(BUF_UNLIMITED);
+    struct bench b;
+
+    (void)state;
+    buf_add_text(&rules, "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: x\n"
+                         "    annotations: {text: '");
+    for (int i = 0; i < TEXT; i++) {
+        buf_add_byte(&rules, 'x');
+    }
+    buf_add_text(&rules, "'}\n");
+    bench_start(&b, buf_text(&rules));
+    b.source.made = ALERTS;
+    evaluate(&b, 1);
+    size_t before = b.given.kept_count;
+    b.given.refuses_edges = ERR_FULL;
+    b.given.takes_before = 1;
+    set_rules(&b, others);
+    b.given.refuses_edges = ERR_NONE;
+    assert_int_equal(b.given.kept_count, before + 1);
+    uint32_t ended = batch_rows(b.given.kept[before]);
+    set_rules(&b, buf_text(&rules));
+    evaluate(&b, 2);
+    assert_int_equal(b.given.kept_count, before + 2);
+    assert_int_equal(batch_rows(b.given.kept[before + 1]), ended);
+    b.source.made = 0;
+    evaluate(&b, 3);
+    uint32_t over = 0;
+    for (size_t i = before + 2; i < b.given.kept_count; i++) {
+        over += batch_rows(b.given.kept[i]);
+    }
+    assert_int_equal(over, ALERTS);
+    bench_stop(&b);
+}
+
+/* An edge of another rule comes behind the end, and a snapshot, and a crash: the end is replayed. */
+static void no_snapshot_claims_an_end_that_it_does_not_have(void **state)
+{
+    static const char other[] = "groups:\n- name: g\n  rules:\n  - {alert: Other, expr: y}\n";
+    char path[] = "/tmp/telex-test-XXXXXX";
+    int fd = mkstemp(path);
+    uint64_t saved = 0;
+    struct err e = ERR_INIT;
+    struct bench b;
+
+    (void)state;
+    assert_true(fd >= 0);
+    (void)close(fd);
+    start(&b);
+    b.given.stalls = true;
+    set_rules(&b, other);
+    uint64_t end = b.given.seq;
+    b.given.stalls = false;
+    evaluate(&b, 2);
+    assert_int_equal(b.given.seq, end + 1);
+    assert_true(engine_save_snapshot(b.engine, str_of(path), &saved, &e));
+    assert_true(saved < end);
+    engine_forget_orphans(b.engine);
+    assert_true(engine_save_snapshot(b.engine, str_of(path), &saved, &e));
+    assert_int_equal(saved, end + 1);
+    bench_stop(&b);
+    (void)unlink(path);
 }
 
 /* What fired is on its way to the disk when its rule goes: it ends too. */
@@ -161,6 +228,8 @@ int main(void)
         cmocka_unit_test(a_snapshot_has_it_until_its_end_is_durable),
         cmocka_unit_test(a_rule_that_comes_back_in_time_goes_on),
         cmocka_unit_test(a_rule_that_comes_back_late_begins_anew),
+        cmocka_unit_test(who_comes_back_in_the_middle_of_it),
+        cmocka_unit_test(no_snapshot_claims_an_end_that_it_does_not_have),
         cmocka_unit_test(what_is_on_its_way_ends_too),
     };
 
