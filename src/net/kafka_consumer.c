@@ -2,7 +2,9 @@
  * Invariants
  *   1. A partition is read at most once (<is_read>), from the offset that it had when it began, in order.
  *   2. <message> is the one that the last record lies in; it is given back with the next call.
- *   3. Nothing is kept at the brokers unless there is a group, and nothing is read from there.
+ *   3. Behind a partition that vanished nothing more is given: one that comes again under its name would be read on at the old
+ *      offset, in silence.
+ *   4. Nothing is kept at the brokers unless there is a group, and nothing is read from there.
  */
 #include "net/kafka_consumer.h"
 
@@ -19,12 +21,12 @@ enum {
 };
 
 struct kafka_consumer {
+    struct trace trace; /* first: it is what librdkafka's callbacks get */
     struct kafka_reader reader;
     rd_kafka_t *kafka;
     rd_kafka_queue_t *events; /* troubles */
     rd_kafka_queue_t *records;
     rd_kafka_topic_t **topics;
-    struct trace trace;
     const struct clock *clock;
     struct buf cluster;
     VEC(struct kafka_partition) partitions;
@@ -33,10 +35,34 @@ struct kafka_consumer {
     struct kafka_header headers[KAFKA_HEADERS_MAX];
     bool is_forbidden; /* <trouble> says why */
     bool is_away;      /* no broker is to be reached */
+    bool
+        has_vanished; /* a partition that is read was not there for a moment: what is, may be another */
     char trouble[KAFKA_WHY_MAX];
 };
 
 /* ---- life ---- */
+
+static void note(struct kafka_consumer *c, const char *text)
+{
+    struct str cut = str_slice(str_of(text), 0, KAFKA_WHY_MAX - 1);
+
+    memcpy(c->trouble, cut.ptr, cut.len);
+    c->trouble[cut.len] = '\0';
+}
+
+/* Errors that stand among the records; called by who takes these. */
+static void on_error(rd_kafka_t *kafka, int code, const char *reason, void *opaque)
+{
+    struct kafka_consumer *c = opaque;
+
+    (void)kafka;
+    trace_warn(&c->trace, "Kafka's client", T_STR("says", str_of(reason)));
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+        code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
+        c->has_vanished = true;
+        note(c, reason);
+    }
+}
 
 static rd_kafka_conf_t *make_conf(const struct kafka_reader *r, struct err *e)
 {
@@ -52,6 +78,7 @@ static rd_kafka_conf_t *make_conf(const struct kafka_reader *r, struct err *e)
         kafka_conf_put(conf, "check.crcs", "true", e) &&
         kafka_conf_put_number(conf, "queued.max.messages.kbytes", ahead_kb, e)) {
         rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_ERROR);
+        rd_kafka_conf_set_error_cb(conf, on_error);
         return conf;
     }
     if (conf != NULL) {
@@ -157,14 +184,6 @@ void kafka_consumer_close(struct kafka_consumer *c)
 }
 
 /* ---- troubles ---- */
-
-static void note(struct kafka_consumer *c, const char *text)
-{
-    struct str cut = str_slice(str_of(text), 0, KAFKA_WHY_MAX - 1);
-
-    memcpy(c->trouble, cut.ptr, cut.len);
-    c->trouble[cut.len] = '\0';
-}
 
 /* What happened beside the records. */
 static void take_events(struct kafka_consumer *c)
@@ -488,7 +507,8 @@ static rd_kafka_message_t *wait_for_message(struct kafka_consumer *c, struct wai
     if (wait.cancel != NULL) {
         cancel_hook_add(wait.cancel, &hook);
     }
-    while (m == NULL && !c->is_away && !c->is_forbidden && !wait_is_over(wait, c->clock)) {
+    while (m == NULL && !c->is_away && !c->is_forbidden && !c->has_vanished &&
+           !wait_is_over(wait, c->clock)) {
         m = rd_kafka_consume_queue(c->records, kafka_left_ms(wait, c->clock, SLICE_MS));
         take_events(c);
     }
@@ -503,6 +523,11 @@ enum kafka_answer kafka_consumer_next(struct kafka_consumer *c, struct wait wait
 {
     let_message_go(c);
     c->message = wait_for_message(c, wait);
+    if (c->has_vanished) {
+        let_message_go(c);
+        (void)err_set(e, ERR_NET, "%s", c->trouble[0] != '\0' ? c->trouble : "a topic is gone");
+        return KAFKA_ANSWER_AWAY;
+    }
     if (c->message == NULL) {
         take_events(c);
         return c->is_away || c->is_forbidden

@@ -129,7 +129,7 @@ def test_transactions(broker, tmp_path):
                        input=json.dumps({"n": number}), text=True, capture_output=True, timeout=30, check=True)
     tap.run("start", begun["position"], "", "next", 4, 8)
     assert numbers(tap) == [0, 1, 2]
-    assert tap.last["position"].startswith("txn=0:6,"), "behind the mark of the last commit"
+    assert tap.last["position"].startswith("txn=0:6~"), "behind the mark of the last commit"
 
 
 def test_cloudevents_of_another_library(broker, producer, tmp_path):
@@ -192,6 +192,51 @@ def test_a_topic_made_anew(broker, producer, kafka, tmp_path):
     broker.create("anew")
     tap.run("start", position, "")
     assert tap.last["result"] == "lost" and "made anew" in tap.last["error"]
+
+
+def recreate(broker, kafka, topic):
+    """And puts 60 records, by a producer that knows nothing of the old one."""
+    from kafka.admin import KafkaAdminClient
+    admin = KafkaAdminClient(bootstrap_servers=broker.plain)
+    admin.delete_topics([topic])
+    net.wait_until("the topic to be gone", lambda: f'"{topic}"'.encode() not in kafka_servers.kcat("-L", "-b", broker.plain).stdout)
+    admin.close()
+    broker.create(topic)
+    client = kafka.KafkaProducer(bootstrap_servers=broker.plain, acks="all")
+    put(client, topic, range(100, 160))
+    client.close()
+    net.wait_until("the records", lambda: len(kafka_servers.read(broker, topic)) == 60)
+
+
+def test_a_topic_made_anew_that_is_as_long(broker, producer, kafka, tmp_path):
+    """Offsets say nothing then: the record that was read last does."""
+    broker.create("twice")
+    tap = Tap(tmp_path, section(broker, "twice"))
+    begun = tap.run("start", "", "")[0]
+    put(producer, "twice", range(30))
+    tap.run("start", begun["position"], "", "next", 30, 20)
+    position = tap.last["position"]
+    tap.run("start", position, "", "next", 10, 3)
+    assert tap.last["result"] == "ok" and numbers(tap) == []
+    recreate(broker, kafka, "twice")
+    answers = tap.run("start", position, "", "next", 100, 20, "next", 100, 20)
+    assert answers[0]["result"] == "ok" and answers[-1]["result"] == "lost", answers
+    assert "at offset" in answers[-1]["error"] and "was made anew" in answers[-1]["error"], answers
+
+
+def test_a_topic_made_anew_while_it_is_read(broker, producer, kafka, start_telex, start_webhook):
+    sink = start_webhook()
+    broker.create("while")
+    program = start_telex({"events": {"k": {
+        "source": {"type": "kafka", "brokers": [broker.plain], "topics": ["while"]}, "metadata": {"cluster": "c"},
+        "sink": {"endpoint": sink.url}}}})
+    state = lambda: program.get("/api/v1/streams").json()["data"]["streams"][0]  # noqa: E731
+    net.wait_until("the stream to run", lambda: state()["state"] == "running", 30)
+    put(producer, "while", range(9))
+    net.wait_until("the records", lambda: len(sink.accepted()) == 9, 30)
+    recreate(broker, kafka, "while")
+    net.wait_until("the stream to be lost", lambda: state()["state"] == "lost", 60)
+    assert "made anew" in state()["reason"], state()
 
 
 def test_new_partitions(broker, producer, kafka, tmp_path):

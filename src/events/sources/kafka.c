@@ -5,7 +5,9 @@
  *   1. <next> has the offset to go on at for each partition of the stream's consumer; it grows only, and each change's
  *      position is <next> as it was behind it.
  *   2. Only our own position says where to begin. Offsets told to a group are never read.
- *   3. What <late> says came behind changes that were given first; it is the next call's answer.
+ *   3. A partition is read from the record before its place (<seen>) where that is there: only if it is the same one as then is it
+ *      the same topic. What is below <next> is never given.
+ *   4. What <late> says came behind changes that were given first; it is the next call's answer.
  */
 #include "events/sources/sources.h"
 
@@ -36,6 +38,7 @@ enum { KAFKA = offsetof(struct kafka_source_config, kafka) };
 struct kafka_run {
     struct kafka_consumer *consumer; /* NULL: not begun */
     int64_t *next;
+    struct kafka_seen *seen; /* the last record that was read of each */
     size_t count;
 };
 
@@ -169,6 +172,7 @@ static void run_end(struct kafka_run *run)
 {
     kafka_consumer_close(run->consumer);
     mem_free(run->next);
+    mem_free(run->seen);
     *run = (struct kafka_run){0};
 }
 
@@ -180,8 +184,10 @@ static void run_grow(struct kafka_run *run)
 
     if (count > run->count) {
         run->next = mem_resize(run->next, count, sizeof(*run->next));
+        run->seen = mem_resize(run->seen, count, sizeof(*run->seen));
         for (size_t i = run->count; i < count; i++) {
             run->next[i] = p[i].next;
+            run->seen[i] = (struct kafka_seen){.offset = KAFKA_SEEN_NONE};
         }
         run->count = count;
     }
@@ -210,10 +216,21 @@ static enum sourced run_open(struct kafka_source *s, struct kafka_run *run, bool
     return result;
 }
 
+/* At the record that was read last; where none is known, at the one before the place. */
+static int64_t look_back(const struct kafka_run *run, const struct kafka_partition *p, size_t i)
+{
+    int64_t at = run->seen[i].offset >= 0 ? run->seen[i].offset : run->next[i] - 1;
+
+    return at >= p->low ? at : run->next[i];
+}
+
 static bool run_begin(struct kafka_run *run, struct err *e)
 {
+    size_t count = 0;
+    const struct kafka_partition *p = kafka_consumer_partitions(run->consumer, &count);
+
     for (size_t i = 0; i < run->count; i++) {
-        kafka_consumer_set(run->consumer, i, run->next[i]);
+        kafka_consumer_set(run->consumer, i, look_back(run, &p[i], i));
     }
     return kafka_consumer_begin(run->consumer, e);
 }
@@ -224,7 +241,7 @@ static struct str run_position(struct kafka_source *s, const struct kafka_run *r
     const struct kafka_partition *p = kafka_consumer_partitions(run->consumer, &count);
 
     buf_clear(&s->text);
-    kafka_offsets_add(&s->text, &s->config->topics, p, run->next, run->count);
+    kafka_offsets_add(&s->text, &s->config->topics, p, run->next, run->seen, run->count);
     return buf_str(&s->text);
 }
 
@@ -271,12 +288,16 @@ static enum sourced place_all(struct kafka_source *s, struct str position, struc
         return SOURCED_LOST;
     }
     for (size_t i = 0; i < count; i++) {
-        int64_t at = kafka_offsets_find(&places, s->config->topics.items[p[i].topic], p[i].number);
-        at = at >= 0 ? at : 0; /* a partition that came since: all of it is new */
+        const struct kafka_place *place =
+            kafka_offsets_place(&places, s->config->topics.items[p[i].topic], p[i].number);
+        int64_t at = place != NULL ? place->offset : 0; /* one that came since: all of it is new */
         if (at < p[i].low || at > p[i].high) {
             return lost(s, &p[i], at, e);
         }
         s->run.next[i] = at;
+        if (place != NULL) {
+            s->run.seen[i] = place->seen;
+        }
     }
     return SOURCED_OK;
 }
@@ -357,8 +378,38 @@ static void take_record(struct kafka_source *s, struct kafka_run *run, const str
 
     struct change *ch = kafka_change_add(&rules, topic, p[r->partition].number, r, ret);
     run->next[r->partition] = r->offset + 1;
+    if (run == &s->run) {
+        run->seen[r->partition] = kafka_seen_of(r);
+    }
     ch->position = arena_dup(&ret->arena, run_position(s, run));
     ret->position = ch->position;
+}
+
+/* A record before our place: the one that was read then, or this is another topic. */
+static enum sourced look_at_seen(struct kafka_source *s, const struct kafka_record *r,
+                                 struct err *e)
+{
+    struct kafka_seen *seen = &s->run.seen[r->partition];
+    struct kafka_seen found = kafka_seen_of(r);
+    size_t count = 0;
+
+    if (seen->offset < 0) {
+        *seen = found;
+        return SOURCED_OK;
+    }
+    if (seen->offset == found.offset && seen->hash == found.hash) {
+        return SOURCED_OK;
+    }
+    const struct kafka_partition *p =
+        &kafka_consumer_partitions(s->run.consumer, &count)[r->partition];
+    (void)err_set(
+        e, ERR_CONFLICT,
+        "%.*s/%" PRId32 " was made anew: at offset %" PRId64
+        " is another record than the one that was read there. What the topic that is gone "
+        "held from offset %" PRId64 " on was not read, nor what this one holds before that",
+        STR_FMT(s->config->topics.items[p->topic]), p->number, found.offset,
+        s->run.next[r->partition]);
+    return SOURCED_LOST;
 }
 
 /* The stream is told of what it lost with numbers. */
@@ -368,6 +419,10 @@ static enum sourced result_of(struct kafka_source *s, enum kafka_answer answer, 
     if (answer == KAFKA_ANSWER_GONE) {
         size_t count = 0;
         const struct kafka_partition *p = kafka_consumer_partitions(s->run.consumer, &count);
+        int64_t at = s->run.next[partition];
+        if (at >= p[partition].low && at <= p[partition].high) {
+            return SOURCED_AGAIN; /* only the record before it is gone */
+        }
         return lost(s, &p[partition], s->run.next[partition], e);
     }
     return results[answer];
@@ -380,6 +435,7 @@ static enum sourced source_next(struct source *source, size_t max, struct change
     struct wait at_once = {.deadline_mono_ns = 0};
     struct kafka_record r = {0};
     enum kafka_answer answer = KAFKA_ANSWER_OK;
+    enum sourced same = SOURCED_OK;
     bool has_moved = false;
 
     if (s->late != SOURCED_OK) {
@@ -387,10 +443,13 @@ static enum sourced source_next(struct source *source, size_t max, struct change
         return s->late;
     }
     look_again(s, wait);
-    while (ret->list.len < max && answer == KAFKA_ANSWER_OK) {
+    while (ret->list.len < max && answer == KAFKA_ANSWER_OK && same == SOURCED_OK) {
         answer = kafka_consumer_next(s->run.consumer, ret->list.len > 0 ? at_once : wait, &r,
                                      &s->late_err);
-        if (answer == KAFKA_ANSWER_OK && !r.is_end) {
+        if (answer == KAFKA_ANSWER_OK && !r.is_end && r.offset < s->run.next[r.partition]) {
+            has_moved = has_moved || s->run.seen[r.partition].offset < 0;
+            same = look_at_seen(s, &r, &s->late_err);
+        } else if (answer == KAFKA_ANSWER_OK && !r.is_end) {
             take_record(s, &s->run, &r, ret);
             s->last_time_ns = r.time_ms * NS_PER_MS;
         } else if (answer == KAFKA_ANSWER_OK && r.offset > s->run.next[r.partition]) {
@@ -401,7 +460,7 @@ static enum sourced source_next(struct source *source, size_t max, struct change
     if (has_moved) {
         ret->position = arena_dup(&ret->arena, run_position(s, &s->run));
     }
-    s->late = result_of(s, answer, r.partition, &s->late_err);
+    s->late = same != SOURCED_OK ? same : result_of(s, answer, r.partition, &s->late_err);
     if (s->late != SOURCED_OK && ret->list.len == 0) {
         *e = s->late_err;
         return s->late;

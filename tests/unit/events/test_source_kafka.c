@@ -24,17 +24,22 @@ static void test_offsets(void **state)
     static const struct kafka_partition partitions[] = {
         {.topic = 0, .number = 0}, {.topic = 1, .number = 0}, {.topic = 0, .number = 12}};
     static const int64_t next[] = {5, 0, INT64_MAX};
+    static const struct kafka_seen seen[] = {{3, 0x1a2b}, {-1, 0}, {INT64_MAX - 1, UINT32_MAX}};
     const struct option_list topics = {names, 2};
     struct buf AUTO(buf_release) text = BUF_INIT(BUF_SMALL);
     struct kafka_places AUTO(kafka_places_release) places = {0};
 
     (void)state;
-    kafka_offsets_add(&text, &topics, partitions, next, 3);
-    assert_string_equal(buf_text(&text), "a=0:5,12:9223372036854775807;b.c-d_1=0:0");
+    kafka_offsets_add(&text, &topics, partitions, next, seen, 3);
+    assert_string_equal(buf_text(&text), "a=0:5~3.00001a2b,12:9223372036854775807~"
+                                         "9223372036854775806.ffffffff;b.c-d_1=0:0");
     assert_true(kafka_offsets_parse(buf_str(&text), &places));
     for (size_t i = 0; i < 3; i++) {
         struct str topic = names[partitions[i].topic];
+        const struct kafka_place *place = kafka_offsets_place(&places, topic, partitions[i].number);
         assert_int_equal(kafka_offsets_find(&places, topic, partitions[i].number), next[i]);
+        assert_int_equal(place->seen.offset, seen[i].offset);
+        assert_int_equal(place->seen.hash, seen[i].hash);
     }
     assert_int_equal(kafka_offsets_find(&places, STR("a"), 1), -1);
     assert_int_equal(kafka_offsets_find(&places, STR("c"), 0), -1);
@@ -42,9 +47,26 @@ static void test_offsets(void **state)
 
 static void test_offsets_that_are_none(void **state)
 {
-    static const char *const cases[] = {"a",      "=0:1",    "a=0",    "a=0:-1",         "a=-1:0",
-                                        "a=x:1",  "a=0:1,,", "a=0:1x", "a=2147483648:0", "0:1",
-                                        "a=0:1;;"};
+    static const char *const cases[] = {"a",
+                                        "=0:1",
+                                        "a=0",
+                                        "a=0:-1",
+                                        "a=-1:0",
+                                        "a=x:1",
+                                        "a=0:1,,",
+                                        "a=0:1x",
+                                        "a=2147483648:0",
+                                        "0:1",
+                                        "a=0:1;;",
+                                        "a=0:5~",
+                                        "a=0:5~4",
+                                        "a=0:5~4.",
+                                        "a=0:5~4.0123456",
+                                        "a=0:5~4.012345678",
+                                        "a=0:5~4.0123456G",
+                                        "a=0:5~5.01234567",
+                                        "a=0:5~-1.01234567",
+                                        "a=0:~4.01234567"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -414,6 +436,60 @@ static void test_a_stream_goes_on_where_it_was(void **state)
     assert_true(measures.head_ns > 0);
 }
 
+/* Reads until something comes of it, or nothing does for long. */
+static enum sourced read_result(struct fixture *f, struct err *e)
+{
+    enum sourced result = SOURCED_OK;
+
+    for (unsigned i = 0; result == SOURCED_OK && i < 20; i++) {
+        struct wait wait = {clock_deadline_ms(clock_system(), 200), NULL};
+        changes_clear(&f->changes);
+        result = f->source->ops->next(f->source, 10, &f->changes, wait, e);
+        if (f->changes.list.len > 0) {
+            break;
+        }
+    }
+    return result;
+}
+
+/* What was read last of "one" tells it from another topic of that name that is as long. */
+static void test_another_record_at_our_place(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = ERR_INIT;
+    unsigned seen[20] = {0};
+    char same[64];
+
+    need_cluster(f);
+    configure(f, "topic: one");
+    must_start(f, "");
+    put(f, "one", 20, 0);
+    struct str position = must_read(f, 20, 100, seen);
+    assert_true(str_starts(position, STR("one=0:20~19.")));
+    (void)snprintf(same, sizeof(same), "%s", position.ptr);
+    must_start(f, same);
+    assert_int_equal(read_result(f, &e), SOURCED_OK);
+    assert_int_equal(f->changes.list.len, 0);
+
+    char *last = &same[strlen(same) - 1];
+    *last = *last == '0' ? '1' : '0';
+    must_start(f, same);
+    assert_int_equal(read_result(f, &e), SOURCED_LOST);
+    assert_non_null(strstr(e.message, "one/0 was made anew: at offset 19"));
+    assert_non_null(strstr(e.message, "from offset 20 on was not read"));
+    assert_int_equal(f->changes.list.len, 0);
+
+    /* Of a place that somebody wrote, the record before it is learned. */
+    must_start(f, "one=0:20");
+    for (unsigned i = 0; i < 20 && f->changes.position.len == 0; i++) {
+        struct wait wait = {clock_deadline_ms(clock_system(), 200), NULL};
+        changes_clear(&f->changes);
+        assert_int_equal(f->source->ops->next(f->source, 10, &f->changes, wait, &e), SOURCED_OK);
+    }
+    assert_int_equal(f->changes.list.len, 0);
+    must_be(f->changes.position, position.ptr);
+}
+
 static void test_two_topics(void **state)
 {
     struct fixture *f = *state;
@@ -426,7 +502,7 @@ static void test_two_topics(void **state)
     put(f, "one", 20, 0);
     struct str position = must_read(f, 40, 100, seen);
     must_be_once(seen, 0, 40);
-    assert_true(str_starts(position, STR("one=0:20;t=0:")));
+    assert_true(str_starts(position, STR("one=0:20~19.")));
     f->source->ops->ack(f->source, position);
     must_start(f, position.ptr);
 }
@@ -641,6 +717,7 @@ int main(void)
         cmocka_unit_test(test_structured_events),
         cmocka_unit_test(test_configs_that_cannot_be),
         CASE(test_a_stream_goes_on_where_it_was),
+        CASE(test_another_record_at_our_place),
         CASE(test_two_topics),
         CASE(test_backfill),
         CASE(test_the_newest_of_a_backfill),
