@@ -568,6 +568,68 @@ static void test_oauth2_not_shared(void **state)
     secret_free(configs[3].oauth2.client_secret);
 }
 
+/* Each setting by itself makes another source. */
+static void test_oauth2_settings_tell_apart(void **state)
+{
+#define AT(member) offsetof(struct http_client_config, member)
+    static const size_t texts[] = {
+        AT(oauth2.token_url),
+        AT(oauth2.key_id),
+        AT(oauth2.assertion_audience),
+        AT(oauth2.audience),
+        AT(oauth2.tls.server_name),
+        AT(proxy_url),
+        AT(proxy_username),
+        AT(user_agent),
+        AT(oauth2.client_id),
+    };
+    static const size_t lists[] = {AT(oauth2.scopes), AT(oauth2.resource)};
+    static const size_t times[] = {AT(connect_timeout_ns), AT(idle_timeout_ns),
+                                   AT(max_connection_ns)};
+#undef AT
+    enum { OTHERS = 4, VARIANTS = ARRAY_LEN(texts) + ARRAY_LEN(lists) + ARRAY_LEN(times) + OTHERS };
+    static const struct str word = STR_INIT("http://127.0.0.1:1/other");
+    static const struct option_pair param = {.name = STR_INIT("a"), .value = STR_INIT("b")};
+    struct fixture *f = *state;
+    struct oauth2_pool *pool = oauth2_pool_new(&f->kit.env);
+    struct http_client_config configs[VARIANTS + 1];
+    struct oauth2 *sources[ARRAY_LEN(configs)];
+    struct err e = ERR_INIT;
+    size_t n = 0;
+
+    use_oauth2(f);
+    for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
+        configs[i] = f->kit.config;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        *(struct str *)(void *)((char *)&configs[n++] + texts[i]) = word;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        *(struct option_list *)(void *)((char *)&configs[n++] + lists[i]) =
+            (struct option_list){&word, 1};
+    }
+    for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+        *(int64_t *)(void *)((char *)&configs[n++] + times[i]) += 1;
+    }
+    configs[n++].oauth2.endpoint_params = (struct option_map){&param, 1};
+    configs[n++].oauth2.style += 1;
+    configs[n++].oauth2.tls.insecure_skip_verify = true;
+    configs[n++].proxy_password = f->kit.config.oauth2.client_secret;
+    assert_int_equal(n, VARIANTS);
+    for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
+        assert_true(oauth2_pool_get(pool, &configs[i], &sources[i], &e));
+        for (size_t j = 0; j < i; j++) {
+            if (sources[i] == sources[j]) {
+                fail_msg("%zu is taken for %zu", i, j);
+            }
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
+        oauth2_pool_put(pool, sources[i]);
+    }
+    oauth2_pool_free(pool);
+}
+
 /* Who asked and gave up takes nobody with it. */
 static void test_oauth2_abandoned_request(void **state)
 {
@@ -619,6 +681,7 @@ int main(void)
         CASE(test_oauth2_single_flight),
         CASE(test_oauth2_shared),
         CASE(test_oauth2_not_shared),
+        CASE(test_oauth2_settings_tell_apart),
         CASE(test_oauth2_abandoned_request),
     };
 
