@@ -5,12 +5,20 @@
  * its block gets one of its own.
  *
  * Under AddressSanitizer each allocation could hide an overrun into its neighbour; the fuzzers
- * accept that, since parsers read their input from exact heap copies.
+ * accept that, since parsers read their input from exact heap copies. Blocks that wait for another
+ * use are poisoned: whoever still reads what they held is found out.
  */
 #include "base/arena.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#endif
 
 enum { ARENA_BLOCK_MIN = 512, ARENA_SMALL = 8192, ARENA_BLOCK_MAX = 1 << 20 };
 
@@ -66,6 +74,7 @@ void arena_rewind(struct arena *a)
         a->head = block->older;
         block->older = a->kept;
         a->kept = block;
+        ASAN_POISON_MEMORY_REGION(block->data, block->size);
     }
     a->kept_bytes += a->used_bytes;
     a->used_bytes = 0;
@@ -108,6 +117,7 @@ static struct arena_block *arena_take_kept(struct arena *a, size_t need)
     if (block != NULL) {
         *link = block->older;
         a->kept_bytes -= block->size;
+        ASAN_UNPOISON_MEMORY_REGION(block->data, block->size);
     }
     return block;
 }
