@@ -231,25 +231,32 @@ static bool pause_evaluations(struct app *a)
     return scheduler_pause(a->scheduler, (struct wait){clock_deadline_ms(clock, CUT_MS), NULL});
 }
 
+static void run_streams(struct app *a)
+{
+    struct err e = ERR_INIT;
+
+    if (!app_streams_run(a, &e)) {
+        trace_error(&a->trace, "change streams do not run", T_ERR(&e));
+    }
+}
+
 static bool exchange(struct app *a, struct loaded *l, struct err *e)
 {
     if (!str_eq(a->now.config->settings.state.path, l->config->settings.state.path)) {
         return config_err(l->config, STR("state"), e,
                           "state.path cannot change while the program runs; restart it");
     }
+    app_streams_rest(a); /* first, since it may wait, and rules are evaluated meanwhile */
     if (!pause_evaluations(a)) {
         engine_hurry(a->graph.engine, false);
         scheduler_resume(a->scheduler);
+        run_streams(a);
         return err_set(e, ERR_TIMEOUT, "evaluations under way do not end; try again");
     }
     plan_set_levels(a->plan, NULL);
-    app_streams_rest(a);
     bool ok = exchange_paused(a, l, e);
     plan_set_levels(a->plan, &a->graph.levels);
-    struct err streams = ERR_INIT;
-    if (!app_streams_run(a, &streams)) {
-        trace_error(&a->trace, "change streams do not run", T_ERR(&streams));
-    }
+    run_streams(a);
     if (ok) {
         rule_sources_run(a->options.input.sources);
         graph_schedule(a);

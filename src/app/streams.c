@@ -72,6 +72,13 @@ bool app_streams_run(struct app *a, struct err *e)
     return ok;
 }
 
+void app_streams_hurry(struct app *a)
+{
+    if (app_event_streams(a) != NULL) {
+        event_streams_hurry(app_event_streams(a));
+    }
+}
+
 void app_streams_rest(struct app *a)
 {
     struct event_streams *streams = app_event_streams(a);

@@ -18,6 +18,9 @@ struct app;
 MUST_USE bool app_streams_run(struct app *a, struct err *e);
 void app_streams_rest(struct app *a);
 
+/* What persons asked for ends soon: the program is about to stop. */
+void app_streams_hurry(struct app *a);
+
 /* Ends them: what is under way may end until <wait> is over. Gives how many events were read and are not delivered. */
 uint64_t app_streams_close(struct app *a, struct wait wait);
 

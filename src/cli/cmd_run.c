@@ -8,6 +8,7 @@
  */
 #include "app/app.h"
 #include "app/rule_sources.h"
+#include "app/streams.h"
 #include "base/metrics.h"
 #include "base/trace.h"
 #include "base/vec.h"
@@ -145,6 +146,9 @@ static bool stop(struct program *p)
 {
     const struct clock *clock = p->environment.env.clock;
 
+    if (p->app != NULL) {
+        app_streams_hurry(p->app); /* who asked for long work holds the server up */
+    }
     server_stop(p->server, (struct wait){clock_deadline_ms(clock, SERVER_STOP_MS), NULL});
     return p->app == NULL || app_stop(p->app);
 }

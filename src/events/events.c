@@ -80,6 +80,7 @@ struct stream_item *event_streams_find(struct event_streams *s, struct str name)
 void event_streams_remove(struct event_streams *s, struct stream_item *item)
 {
     lock_take(&s->lock);
+    event_streams_wait_unused(s, item);
     size_t i = 0;
     while (s->items.items[i] != item) {
         i++;
@@ -237,6 +238,9 @@ void event_streams_run(struct event_streams *s, const struct streams_config *con
     }
     open_all(s);
     lock_give(&s->changing);
+    lock_take(&s->lock);
+    s->is_resting = false;
+    lock_give(&s->lock);
     event_streams_start_tasks(s);
 }
 
@@ -253,12 +257,20 @@ void event_streams_retry(struct event_streams *s)
     lock_give(&s->changing);
 }
 
+void event_streams_hurry(struct event_streams *s)
+{
+    lock_take(&s->lock);
+    s->is_resting = true;
+    lock_give(&s->lock);
+    event_streams_refuse_tasks(s, "the program stops, or takes another config; try again");
+    cancel_fire(s->hurry);
+}
+
 uint64_t event_streams_rest(struct event_streams *s, struct wait wait)
 {
     uint64_t in_flight = 0;
 
-    event_streams_refuse_tasks(s, "the program stops, or takes another config; try again");
-    cancel_fire(s->hurry);
+    event_streams_hurry(s);
     lock_take(&s->changing);
     s->config = NULL;
     for (size_t i = 0; i < s->items.len; i++) {
@@ -269,6 +281,7 @@ uint64_t event_streams_rest(struct event_streams *s, struct wait wait)
     }
     lock_take(&s->lock);
     for (size_t i = 0; i < s->items.len; i++) {
+        event_streams_wait_unused(s, s->items.items[i]);
         free_item(s->items.items[i]);
     }
     vec_clear(&s->items);
@@ -342,16 +355,4 @@ size_t event_streams_status(struct event_streams *s, struct arena *a, struct str
     }
     lock_give(&s->lock);
     return count;
-}
-
-bool event_streams_use(struct event_streams *s, struct str name,
-                       bool (*use)(void *arg, struct event_stream *stream, struct err *e),
-                       void *arg, struct err *e)
-{
-    lock_take(&s->changing);
-    const struct stream_item *item = event_streams_find(s, name);
-    bool runs = item != NULL && item->stream != NULL;
-    bool ok = runs && use(arg, item->stream, e);
-    lock_give(&s->changing);
-    return runs ? ok : err_set(e, ERR_CONFLICT, "no stream '%.*s' runs", STR_FMT(name));
 }

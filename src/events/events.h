@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "events/stream.h"
 #include "events/stream_config.h"
+#include "events/stream_letters.h"
 
 struct event_streams;
 
@@ -28,6 +29,9 @@ struct event_streams *event_streams_new(const struct env *env, struct plan *plan
  * table cannot be opened, say so in their status, and that is tried again. */
 void event_streams_run(struct event_streams *s, const struct streams_config *config);
 
+/* What persons asked for ends soon, and nobody may ask for more; to be called before what keeps event_streams_rest() waiting. */
+void event_streams_hurry(struct event_streams *s);
+
 /* Stops all: calls that are under way may end until <wait> is over. The config may go then, and the plan change. Gives how
  * many changes were read and are not done: their sources give them again. */
 uint64_t event_streams_rest(struct event_streams *s, struct wait wait);
@@ -38,11 +42,21 @@ void event_streams_close(struct event_streams *s); /* NULL is fine */
  * arena, but for texts of the config. */
 size_t event_streams_status(struct event_streams *s, struct arena *a, struct stream_status **ret);
 
-/* Has <use> work with stream <name>, which is neither stopped nor changed meanwhile. False, too, when there is none
- * (ERR_CONFLICT). */
-MUST_USE bool event_streams_use(struct event_streams *s, struct str name,
-                                bool (*use)(void *arg, struct event_stream *stream, struct err *e),
-                                void *arg, struct err *e);
+/* Work with a stream's dead letters. */
+struct stream_use {
+    struct str name;
+    bool is_change; /* else it looks only, and waits for nobody */
+    bool (*work)(void *arg, const struct stream_boxes *boxes, struct err *e);
+    void (*told)(void *arg, bool ok, const struct err *e);
+    void *arg;
+};
+
+/*
+ * Has <work> done by a thread of the streams', while the stream is not closed, and <told> called once behind it. False, and nobody is told:
+ * ERR_PARSE when there is no such stream, ERR_CONFLICT while its letters are being changed, ERR_FULL while nothing runs.
+ */
+MUST_USE bool event_streams_use(struct event_streams *s, const struct stream_use *use,
+                                struct err *e);
 
 /* What becomes of what the source made in the datastore (a slot), with a reset. */
 enum stream_source_fate {

@@ -24,6 +24,7 @@ struct stream_item {
     struct arena arena;                 /* of the place's texts */
     struct metric *unconfigured;        /* or NULL */
     struct stream_changed changed;      /* what a person changed last; under <lock> */
+    unsigned users;                     /* pieces of work with its letters; under <lock> */
 };
 
 /* What somebody asked for, and who is to be told. */
@@ -35,6 +36,21 @@ struct stream_task {
     int64_t patient_until_ns;     /* monotonic */
 };
 
+/* A piece of work with letters. */
+struct letter_task {
+    struct letter_task *next;
+    struct stream_use use;
+};
+
+/* Who does such work, one piece behind the other: the second one what changes letters. */
+struct letter_desk {
+    struct event_streams *streams;
+    struct thread thread;
+    struct letter_task *first; /* under the streams' <lock>; may be under way */
+};
+
+enum { LETTER_DESKS = 2 };
+
 struct event_streams {
     struct stream_world world;
     struct stream_tables tables;
@@ -42,15 +58,17 @@ struct event_streams {
     struct trace trace;
     const struct streams_config *config; /* under <changing>; NULL: nothing runs */
     bool is_open;                        /* under <changing>: all that streams need is there */
-    struct cancel *hurry;                /* of changes: the list is to go */
+    struct cancel *hurry;                /* of changes and work with letters: the list is to go */
     struct lock changing;                /* taken before <lock> */
     struct lock lock;
     VEC(struct stream_item *) items; /* read under one of the locks, changed under both */
     struct stream_task *first GUARDED_BY(lock); /* the first may be under way */
     bool has_ended GUARDED_BY(lock);
+    bool is_resting GUARDED_BY(lock); /* the list is to go: nothing more is begun */
     struct cond woken;
     struct thread changer;  /* does what was asked for, and opens what could not be opened */
     struct thread answerer; /* tells who waits too long */
+    struct letter_desk desks[LETTER_DESKS];
 };
 
 /* Under <changing>. NULL: there is none. */
@@ -74,5 +92,14 @@ void event_streams_start_tasks(struct event_streams *s);
 /* What waits is refused. */
 void event_streams_refuse_tasks(struct event_streams *s, const char *why);
 void event_streams_end_tasks(struct event_streams *s);
+
+/* ---- events_letters.c ---- */
+
+void event_streams_start_desks(struct event_streams *s);
+void event_streams_end_desks(struct event_streams *s);
+
+/* Until nobody works with the letters of <item>. */
+void event_streams_wait_unused(struct event_streams *s, const struct stream_item *item)
+    REQUIRES(&s->lock);
 
 #endif

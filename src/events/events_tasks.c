@@ -98,7 +98,7 @@ bool event_streams_ask(struct event_streams *s, const struct stream_order *order
     lock_take(&s->lock);
     if (event_streams_find(s, order->name) == NULL) {
         (void)err_set(e, ERR_PARSE, "no stream '%.*s' runs", STR_FMT(order->name));
-    } else if (s->has_ended || !s->changer.started) {
+    } else if (s->has_ended || s->is_resting || !s->changer.started) {
         (void)err_set(e, ERR_FULL, "streams cannot be changed now; try again");
     } else if (is_free(s, order, e)) {
         add_task(s, new_task(s, order, end));
@@ -209,6 +209,7 @@ void event_streams_start_tasks(struct event_streams *s)
 {
     start_thread(s, &s->answerer, "events-tell", answer);
     start_thread(s, &s->changer, "events-change", change);
+    event_streams_start_desks(s);
 }
 
 void event_streams_refuse_tasks(struct event_streams *s, const char *why)
@@ -238,4 +239,5 @@ void event_streams_end_tasks(struct event_streams *s)
     lock_give(&s->lock);
     thread_join(&s->changer);
     thread_join(&s->answerer);
+    event_streams_end_desks(s);
 }

@@ -85,7 +85,7 @@ static bool show(void *arg, const struct dead_letter *letter)
     return l->goes_on;
 }
 
-bool event_stream_walk_letters(struct event_stream *s, struct letter_id from,
+bool event_stream_walk_letters(const struct stream_boxes *boxes, struct letter_id from,
                                bool (*visit)(void *arg, enum letter_box box,
                                              const struct dead_letter *letter),
                                void *arg, struct err *e)
@@ -96,7 +96,7 @@ bool event_stream_walk_letters(struct event_stream *s, struct letter_id from,
     for (int box = (int)from.box; ok && l.goes_on && box < LETTER_BOXES; box++) {
         struct redelivery *r = NULL;
         l.box = (enum letter_box)box;
-        struct dead_letters *letters = open_box(s, l.box, &r, e);
+        struct dead_letters *letters = open_box(boxes->stream, l.box, &r, e);
         ok = letters != NULL &&
              dead_letters_walk(letters, l.box == from.box ? from.number : 0, show, &l, e);
         redelivery_close(r);
@@ -108,6 +108,7 @@ bool event_stream_walk_letters(struct event_stream *s, struct letter_id from,
 
 struct replay {
     struct event_stream *s;
+    struct cancel *hurry;
     const struct letter_choice *choice;
     struct letters_done *done;
     struct redelivery *redelivery;
@@ -115,13 +116,20 @@ struct replay {
     struct dead_letters *letters; /* of the box */
     enum letter_box box;
     int64_t ends_ns; /* monotonic; nothing is begun behind it */
+    bool discards;
     bool goes_on;
     bool found;
 };
 
 static struct wait letter_wait(const struct replay *r)
 {
-    return (struct wait){clock_deadline_ms(r->s->env->clock, LETTER_MS), NULL};
+    return (struct wait){clock_deadline_ms(r->s->env->clock, LETTER_MS), r->hurry};
+}
+
+/* Not cut short: what the sink has must not be a letter after the next start. */
+static struct wait write_wait(const struct replay *r)
+{
+    return (struct wait){clock_deadline_ms(r->s->env->clock, WRITE_MS), NULL};
 }
 
 static void note_stop(struct replay *r, const struct err *why)
@@ -154,7 +162,7 @@ static bool leave(struct replay *r, const struct dead_letter *letter, uint64_t *
 {
     struct err e = ERR_INIT;
 
-    if (!dead_letters_remove(r->letters, letter->number, letter_wait(r), &e)) {
+    if (!dead_letters_remove(r->letters, letter->number, write_wait(r), &e)) {
         note_stop(r, &e);
         return false;
     }
@@ -223,20 +231,27 @@ static bool give_change(struct replay *r, const struct dead_letter *letter)
     return ok;
 }
 
-static bool give_letter(void *arg, const struct dead_letter *letter)
+static bool discard(struct replay *r, const struct dead_letter *letter)
+{
+    return leave(r, letter, &r->done->discarded);
+}
+
+static bool use_letter(void *arg, const struct dead_letter *letter)
 {
     struct replay *r = arg;
-    bool is_late = clock_mono_ns(r->s->env->clock) >= r->ends_ns;
+    const struct wait until = {r->ends_ns, r->hurry};
 
     if (!r->choice->all && letter->number != r->choice->id.number) {
         return false;
     }
-    if (r->found && is_late) {
+    if (r->found && wait_is_over(until, r->s->env->clock)) {
         r->goes_on = false;
     }
     if (r->goes_on) {
         r->found = true;
-        (void)(r->box == LETTERS_REFUSED ? give_records : give_change)(r, letter);
+        (void)(r->discards                 ? discard
+               : r->box == LETTERS_REFUSED ? give_records
+                                           : give_change)(r, letter);
     }
     if (!r->goes_on) { /* this one is the next, if it did not go */
         r->done->next = (struct letter_id){r->box, letter->number};
@@ -246,9 +261,7 @@ static bool give_letter(void *arg, const struct dead_letter *letter)
 
 static bool settle(struct replay *r, struct err *e)
 {
-    const struct wait wait = {clock_deadline_ms(r->s->env->clock, WRITE_MS), NULL};
-
-    return dead_letters_settle(r->letters, wait, e);
+    return dead_letters_settle(r->letters, write_wait(r), e);
 }
 
 static bool has_found(const struct replay *r, struct err *e)
@@ -259,8 +272,7 @@ static bool has_found(const struct replay *r, struct err *e)
 }
 
 /* Box by box, from the choice on. */
-static bool each_box(struct replay *r, bool (*use)(void *arg, const struct dead_letter *letter),
-                     struct err *e)
+static bool each_box(struct replay *r, struct err *e)
 {
     int last = r->choice->all ? LETTER_BOXES - 1 : (int)r->choice->id.box;
     bool ok = true;
@@ -269,20 +281,32 @@ static bool each_box(struct replay *r, bool (*use)(void *arg, const struct dead_
         r->box = (enum letter_box)box;
         r->letters = r->box == LETTERS_REFUSED ? redelivery_letters(r->redelivery) : r->s->dead;
         uint64_t from = r->box == r->choice->id.box ? r->choice->id.number : 0;
-        ok = dead_letters_walk(r->letters, from, use, r, e) && settle(r, e);
+        ok = dead_letters_walk(r->letters, from, use_letter, r, e) && settle(r, e);
     }
     return ok && has_found(r, e);
 }
 
-bool event_stream_replay(struct event_stream *s, const struct letter_choice *choice,
+static struct replay begin(const struct stream_boxes *boxes, const struct letter_choice *choice,
+                           struct letters_done *done)
+{
+    *done = (struct letters_done){0};
+    return (struct replay){
+        .s = boxes->stream,
+        .hurry = boxes->hurry,
+        .choice = choice,
+        .done = done,
+        .ends_ns = clock_deadline_ms(boxes->stream->env->clock, REPLAY_MS),
+        .goes_on = true,
+    };
+}
+
+bool event_stream_replay(const struct stream_boxes *boxes, const struct letter_choice *choice,
                          struct letters_done *ret, struct err *e)
 {
-    struct replay r = {.s = s, .choice = choice, .done = ret, .goes_on = true};
-
-    *ret = (struct letters_done){0};
-    r.ends_ns = clock_deadline_ms(s->env->clock, REPLAY_MS);
+    struct event_stream *s = boxes->stream;
+    struct replay r = begin(boxes, choice, ret);
     bool ok = redelivery_open(s->world.plan, s->config->exporter, &r.redelivery, e) &&
-              stream_make_transform(s, &r.transform, e) && each_box(&r, give_letter, e);
+              stream_make_transform(s, &r.transform, e) && each_box(&r, e);
     transform_free(r.transform);
     redelivery_close(r.redelivery);
     trace_warn(&s->trace, "somebody replays dead letters", T_STR("stream", s->config->name),
@@ -293,25 +317,15 @@ bool event_stream_replay(struct event_stream *s, const struct letter_choice *cho
 
 /* ---- throwing away ---- */
 
-static bool discard_letter(void *arg, const struct dead_letter *letter)
-{
-    struct replay *r = arg;
-
-    if (!r->choice->all && letter->number != r->choice->id.number) {
-        return false;
-    }
-    r->found = true;
-    return leave(r, letter, &r->done->discarded) && r->choice->all;
-}
-
-bool event_stream_discard(struct event_stream *s, const struct letter_choice *choice,
+bool event_stream_discard(const struct stream_boxes *boxes, const struct letter_choice *choice,
                           struct letters_done *ret, struct err *e)
 {
-    struct replay r = {.s = s, .choice = choice, .done = ret, .goes_on = true};
+    struct event_stream *s = boxes->stream;
+    struct replay r = begin(boxes, choice, ret);
 
-    *ret = (struct letters_done){0};
-    bool ok = redelivery_open(s->world.plan, s->config->exporter, &r.redelivery, e) &&
-              each_box(&r, discard_letter, e);
+    r.discards = true;
+    bool ok =
+        redelivery_open(s->world.plan, s->config->exporter, &r.redelivery, e) && each_box(&r, e);
     redelivery_close(r.redelivery);
     trace_warn(&s->trace, "somebody discards dead letters", T_STR("stream", s->config->name),
                T_U64("letters", ret->discarded));

@@ -5,8 +5,8 @@
  * that could not become events. Either is given again beside what the stream does, a refused event as it is and a change
  * through the transform as the config has it now. A letter leaves only when the sink has it.
  *
- * Ownership: as stream.h. Threads: those that may stop the stream, since it must not be closed meanwhile. Limits: a replay
- * ends some seconds after it began, and says where it is to go on.
+ * Ownership: as stream.h. Threads: any, as long as the stream is not closed meanwhile. Limits: a replay ends some seconds after it
+ * began, and says where it is to go on.
  */
 #ifndef TELEX_EVENTS_STREAM_LETTERS_H
 #define TELEX_EVENTS_STREAM_LETTERS_H
@@ -27,8 +27,14 @@ MUST_USE bool letter_id_parse(struct str text, struct letter_id *ret, struct err
 
 struct dead_letters_sum event_stream_letters(struct event_stream *s, enum letter_box box);
 
+/* Whose letters, for a piece of work with them. */
+struct stream_boxes {
+    struct event_stream *stream;
+    struct cancel *hurry; /* ends waits for a sink */
+};
+
 /* Shows letters from <from> on, box by box, oldest first, until <visit> says false. */
-MUST_USE bool event_stream_walk_letters(struct event_stream *s, struct letter_id from,
+MUST_USE bool event_stream_walk_letters(const struct stream_boxes *boxes, struct letter_id from,
                                         bool (*visit)(void *arg, enum letter_box box,
                                                       const struct dead_letter *letter),
                                         void *arg, struct err *e);
@@ -56,10 +62,12 @@ struct letters_done {
 };
 
 /* False when nothing could be tried; <ret> says what became of letters. */
-MUST_USE bool event_stream_replay(struct event_stream *s, const struct letter_choice *choice,
-                                  struct letters_done *ret, struct err *e);
-MUST_USE bool event_stream_discard(struct event_stream *s, const struct letter_choice *choice,
-                                   struct letters_done *ret, struct err *e);
+MUST_USE bool event_stream_replay(const struct stream_boxes *boxes,
+                                  const struct letter_choice *choice, struct letters_done *ret,
+                                  struct err *e);
+MUST_USE bool event_stream_discard(const struct stream_boxes *boxes,
+                                   const struct letter_choice *choice, struct letters_done *ret,
+                                   struct err *e);
 
 /* ---- changes as letters ---- */
 

@@ -2,6 +2,7 @@
 #include "events/stream_letters.h"
 
 #include "base/base64.h"
+#include "base/mem.h"
 #include "base/number.h"
 #include "events/events.h"
 #include "server/reply.h"
@@ -130,11 +131,11 @@ static void add_letter(struct json_writer *w, enum letter_box box, const struct 
 
 /* ---- asking a stream ---- */
 
-/* What is done with a stream, and where the answer goes. */
+/* What is done with a stream, by a thread of the streams', and where the answer goes. */
 struct asking {
-    struct http_exchange *x;
+    struct http_exchange *x; /* held */
     struct json_writer w;
-    struct buf *out;
+    struct buf out;
     struct letter_id from;
     size_t limit;
     size_t shown;
@@ -142,33 +143,81 @@ struct asking {
     bool has_next;
     struct letter_id next;
     struct letter_choice choice;
-    bool (*change)(struct event_stream *s, const struct letter_choice *choice,
+    bool (*change)(const struct stream_boxes *boxes, const struct letter_choice *choice,
                    struct letters_done *ret, struct err *e);
     struct letters_done done;
 };
 
+static struct asking *new_asking(size_t answer_max)
+{
+    struct asking *a = mem_new(struct asking);
+
+    buf_init(&a->out, answer_max);
+    reply_begin(&a->w, &a->out);
+    return a;
+}
+
+static void free_asking(struct asking *a)
+{
+    if (a->x != NULL) {
+        http_exchange_drop(a->x);
+    }
+    buf_release(&a->out);
+    mem_free(a);
+}
+
 static void refuse(struct http_exchange *x, const struct err *e)
 {
     AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
-    bool is_unknown =
-        e->code == ERR_CONFLICT && (str_starts(str_of(e->message), STR("no stream ")) ||
-                                    str_starts(str_of(e->message), STR("there is no letter ")));
+    bool is_unknown = str_starts(str_of(e->message), STR("no stream ")) ||
+                      str_starts(str_of(e->message), STR("there is no letter "));
+    bool is_busy = e->code == ERR_FULL;
 
     err_print_line(e, &text);
-    (void)http_exchange_error(x, is_unknown ? 404 : 409, is_unknown ? "not_found" : "conflict",
+    (void)http_exchange_error(x,
+                              is_unknown ? 404
+                              : is_busy  ? 503
+                                         : 409,
+                              is_unknown ? "not_found"
+                              : is_busy  ? "unavailable"
+                                         : "conflict",
                               "%s", buf_text(&text));
 }
 
-static bool use_stream(struct asking *a,
-                       bool (*use)(void *arg, struct event_stream *stream, struct err *e),
-                       struct err *e)
+static void told(void *arg, bool ok, const struct err *e)
 {
-    struct event_streams *streams = app_event_streams(server_app(a->x));
-    struct str name = http_exchange_param(a->x, 0);
+    struct asking *a = arg;
 
-    return streams != NULL
-               ? event_streams_use(streams, name, use, a, e)
-               : err_set(e, ERR_CONFLICT, "no stream '%.*s' runs", STR_FMT(str_slice(name, 0, 64)));
+    if (ok) {
+        json_end_object(&a->w);
+        buf_add_byte(&a->out, '\n');
+        server_answer(a->x, 200, "application/json", &a->out);
+    } else {
+        refuse(a->x, e);
+    }
+    free_asking(a);
+}
+
+/* Has <work> done for the answer; takes <a>. */
+static void ask(struct http_exchange *x, struct asking *a,
+                bool (*work)(void *arg, const struct stream_boxes *boxes, struct err *e))
+{
+    struct event_streams *streams = app_event_streams(server_app(x));
+    const struct stream_use use = {.name = http_exchange_param(x, 0),
+                                   .is_change = a->change != NULL,
+                                   .work = work,
+                                   .told = told,
+                                   .arg = a};
+    struct err e = ERR_INIT;
+
+    a->x = http_exchange_hold(x);
+    bool ok = streams != NULL ? event_streams_use(streams, &use, &e)
+                              : err_set(&e, ERR_PARSE, "no stream '%.*s' runs",
+                                        STR_FMT(str_slice(use.name, 0, 64)));
+    if (!ok) {
+        refuse(x, &e);
+        free_asking(a);
+    }
 }
 
 static bool bad_id(struct http_exchange *x, const struct err *e)
@@ -186,7 +235,7 @@ static bool show_letter(void *arg, enum letter_box box, const struct dead_letter
     if (a->whole && (box != a->from.box || letter->number != a->from.number)) {
         return false;
     }
-    if (a->shown >= a->limit || (a->shown > 0 && a->out->len > LIST_MAX / 2)) {
+    if (a->shown >= a->limit || (a->shown > 0 && a->out.len > LIST_MAX / 2)) {
         a->has_next = true;
         a->next = (struct letter_id){box, letter->number};
         return false;
@@ -196,11 +245,35 @@ static bool show_letter(void *arg, enum letter_box box, const struct dead_letter
     return true;
 }
 
-static bool show_letters(void *arg, struct event_stream *s, struct err *e)
+static bool list_letters(void *arg, const struct stream_boxes *boxes, struct err *e)
 {
     struct asking *a = arg;
 
-    return event_stream_walk_letters(s, a->from, show_letter, a, e);
+    json_begin_object(&a->w);
+    json_key(&a->w, STR("letters"));
+    json_begin_array(&a->w);
+    bool ok = event_stream_walk_letters(boxes, a->from, show_letter, a, e);
+    json_end_array(&a->w);
+    if (a->has_next) {
+        add_id(&a->w, "next", a->next);
+    } else {
+        reply_text(&a->w, "next", NULL);
+    }
+    json_end_object(&a->w);
+    return ok;
+}
+
+static bool show_one(void *arg, const struct stream_boxes *boxes, struct err *e)
+{
+    AUTO(buf_release) struct buf id = BUF_INIT(BUF_SMALL);
+    struct asking *a = arg;
+
+    if (!event_stream_walk_letters(boxes, a->from, show_letter, a, e)) {
+        return false;
+    }
+    letter_id_print(a->from, &id);
+    return a->shown > 0 ||
+           err_set(e, ERR_CONFLICT, "there is no letter %s any more", buf_text(&id));
 }
 
 static bool read_range(struct http_exchange *x, struct asking *a)
@@ -220,66 +293,31 @@ static bool read_range(struct http_exchange *x, struct asking *a)
            letter_id_parse(text, &a->from, &e) || bad_id(x, &e);
 }
 
-static void end_answer(struct asking *a)
-{
-    json_end_object(&a->w);
-    buf_add_byte(a->out, '\n');
-    server_answer(a->x, 200, "application/json", a->out);
-}
-
 static void list(struct http_exchange *x)
 {
-    struct buf out = BUF_INIT(LIST_MAX);
-    struct asking a = {.x = x, .out = &out};
-    struct err e = ERR_INIT;
+    struct asking *a = new_asking(LIST_MAX);
 
-    if (server_app(x) == NULL || !read_range(x, &a)) {
-        return;
-    }
-    reply_begin(&a.w, &out);
-    json_begin_object(&a.w);
-    json_key(&a.w, STR("letters"));
-    json_begin_array(&a.w);
-    bool ok = use_stream(&a, show_letters, &e);
-    json_end_array(&a.w);
-    if (a.has_next) {
-        add_id(&a.w, "next", a.next);
+    if (server_app(x) != NULL && read_range(x, a)) {
+        ask(x, a, list_letters);
     } else {
-        reply_text(&a.w, "next", NULL);
-    }
-    json_end_object(&a.w);
-    if (ok) {
-        end_answer(&a);
-    } else {
-        buf_release(&out);
-        refuse(x, &e);
+        free_asking(a);
     }
 }
 
 static void one(struct http_exchange *x)
 {
-    struct buf out = BUF_INIT(ONE_MAX);
-    struct asking a = {.x = x, .out = &out, .whole = true, .limit = 1};
+    struct asking *a = new_asking(ONE_MAX);
     struct err e = ERR_INIT;
 
+    a->whole = true;
+    a->limit = 1;
     if (server_app(x) == NULL) {
-        return;
-    }
-    if (!letter_id_parse(http_exchange_param(x, 1), &a.from, &e)) {
+        free_asking(a);
+    } else if (!letter_id_parse(http_exchange_param(x, 1), &a->from, &e)) {
         (void)bad_id(x, &e);
-        return;
-    }
-    reply_begin(&a.w, &out);
-    bool ok = use_stream(&a, show_letters, &e);
-    if (ok && a.shown == 0) {
-        ok = err_set(&e, ERR_CONFLICT, "there is no letter %.*s any more",
-                     STR_FMT(http_exchange_param(x, 1)));
-    }
-    if (ok) {
-        end_answer(&a);
+        free_asking(a);
     } else {
-        buf_release(&out);
-        refuse(x, &e);
+        ask(x, a, show_one);
     }
 }
 
@@ -287,7 +325,7 @@ static void one(struct http_exchange *x)
 
 static const struct {
     const char *name;
-    bool (*change)(struct event_stream *s, const struct letter_choice *choice,
+    bool (*change)(const struct stream_boxes *boxes, const struct letter_choice *choice,
                    struct letters_done *ret, struct err *e);
 } verbs[] = {{"replay", event_stream_replay}, {"discard", event_stream_discard}};
 
@@ -325,13 +363,6 @@ static bool read_choice(struct http_exchange *x, struct letter_choice *c)
     return letter_id_parse(id, &c->id, &e) || bad_id(x, &e);
 }
 
-static bool change_letters(void *arg, struct event_stream *s, struct err *e)
-{
-    struct asking *a = arg;
-
-    return a->change(s, &a->choice, &a->done, e);
-}
-
 static void print_done(struct json_writer *w, const struct letters_done *d)
 {
     json_begin_object(w);
@@ -357,22 +388,24 @@ static void print_done(struct json_writer *w, const struct letters_done *d)
     json_end_object(w);
 }
 
+static bool change_letters(void *arg, const struct stream_boxes *boxes, struct err *e)
+{
+    struct asking *a = arg;
+    bool ok = a->change(boxes, &a->choice, &a->done, e);
+
+    print_done(&a->w, &a->done);
+    return ok;
+}
+
 static void change(struct http_exchange *x)
 {
-    struct buf out = BUF_INIT(LIST_MAX);
-    struct asking a = {.x = x, .out = &out};
-    struct err e = ERR_INIT;
+    struct asking *a = new_asking(LIST_MAX);
 
-    if (server_app(x) == NULL || !find_verb(x, &a) || !read_choice(x, &a.choice)) {
-        return;
+    if (server_app(x) != NULL && find_verb(x, a) && read_choice(x, &a->choice)) {
+        ask(x, a, change_letters);
+    } else {
+        free_asking(a);
     }
-    if (!use_stream(&a, change_letters, &e)) {
-        refuse(x, &e);
-        return;
-    }
-    reply_begin(&a.w, &out);
-    print_done(&a.w, &a.done);
-    end_answer(&a);
 }
 
 const struct http_handler resource_letters = {.end = list};
