@@ -8,24 +8,24 @@ void check_left(const struct config *c, struct problems *problems)
     AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
     AUTO(arena_release) struct arena a;
     const struct stream_config *off = NULL;
-    struct stream_row *rows = NULL;
+    struct stream_book b;
     struct err e = ERR_INIT;
-    size_t count = 0;
 
     arena_init(&a, ARENA_UNLIMITED);
     buf_addf(&path, "%.*s/streams.db", STR_FMT(c->settings.state.path));
-    if (!stream_positions_peek(buf_str(&path), &a, &rows, &count, &e)) {
+    if (!stream_book_peek(buf_str(&path), &c->streams, &a, &b, &e)) {
         problems_warning(problems, &e);
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (stream_is_left(&c->streams, &rows[i], &off)) {
+    for (size_t i = 0; i < b.count; i++) {
+        const struct stream_row *row = &b.rows[i];
+        if (stream_is_left(&c->streams, row, &off)) {
             AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
-            stream_left_say(&rows[i], off != NULL, &text);
+            stream_left_say(&b, row, &text);
             (void)(off != NULL ? yaml_key_err(off->node, &e, ERR_CONFIG, "stream '%.*s': %s",
-                                              STR_FMT(rows[i].name), buf_text(&text))
+                                              STR_FMT(row->name), buf_text(&text))
                                : config_err(c, STR("events"), &e, "stream '%.*s': %s",
-                                            STR_FMT(rows[i].name), buf_text(&text)));
+                                            STR_FMT(row->name), buf_text(&text)));
             problems_warning(problems, &e);
         }
     }

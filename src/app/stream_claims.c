@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 
-enum claim_mode { ALONE = '!', SHARED = '?', BADLY_SHARED = '~' };
+enum claim_mode { ALONE = '!', SHARED = '?', BADLY_SHARED = '~', USED = '.' };
 
 static void add_claims(const struct stream_config *s, struct buf *out)
 {
@@ -15,6 +15,9 @@ static void add_claims(const struct stream_config *s, struct buf *out)
 /* Of the same thing: is it an error (ALONE), a warning (BADLY_SHARED) or nothing (SHARED)? */
 static char weigh(char one, char other)
 {
+    if (one == USED || other == USED) {
+        return SHARED;
+    }
     if (one == ALONE || other == ALONE) {
         return ALONE;
     }

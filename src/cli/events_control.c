@@ -42,8 +42,8 @@ static const struct cli_option reset_options[] = {
     {.name = "drop-source",
      .offset = offsetof(struct control_values, drops_source),
      .help =
-         "Have the source take back what the stream made in the datastore, such as a replication slot. So it is without "
-         "this option when the stream does not run."},
+         "Have the source take back what Telex made for the stream in the datastore, such as a replication slot. So it is "
+         "without this option when the stream does not run."},
     {.name = "keep-source",
      .offset = offsetof(struct control_values, keeps_source),
      .help = "Leave there what it made, though the stream is off or no more in the config."},
@@ -276,8 +276,8 @@ const struct cli_command command_events_reset = {
     .details =
         "Forgets where the stream is: it begins anew, with its backfill if the config wants one. Events that the "
         "backfill delivers again have the ids that they had. A stream that is off, or no more in the config, is forgotten "
-        "altogether: its position, what it needs of the event table, its replication slot and publication. That works "
-        "while Telex does not run, too.",
+        "altogether: its position, what it needs of the event table, and the replication slot and publication that Telex "
+        "made for it, unless another stream has them too. That works while Telex does not run, too.",
     .options = reset_options,
     .option_count = ARRAY_LEN(reset_options),
     .run = change,

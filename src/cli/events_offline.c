@@ -26,18 +26,18 @@ static void add_positions_path(const struct config *c, struct buf *out)
 
 /* ---- showing ---- */
 
-static void show_row(const struct config *c, const struct stream_row *row)
+static void show_row(const struct stream_book *b, const struct stream_row *row)
 {
     AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
     const struct stream_config *config = NULL;
-    bool is_left = stream_is_left(&c->streams, row, &config);
+    bool is_left = stream_is_left(b->config, row, &config);
 
     printf("%.*s: %s\n", STR_FMT(row->name),
            !is_left         ? "stopped"
            : config != NULL ? "disabled"
                             : "unconfigured");
     if (is_left) {
-        stream_left_say(row, config != NULL, &text);
+        stream_left_say(b, row, &text);
         printf("  %-12s %s\n", "reason", buf_text(&text));
     }
     printf("  %-12s %.*s\n", "identity", STR_FMT(row->place.identity));
@@ -57,19 +57,18 @@ static void show_row(const struct config *c, const struct stream_row *row)
 bool events_offline_show(struct peer *p, const char *name, struct err *e)
 {
     AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
-    struct stream_row *rows = NULL;
-    size_t count = 0;
+    struct stream_book b;
     bool found = name == NULL;
 
     add_positions_path(p->config, &path);
-    if (!stream_positions_peek(buf_str(&path), &p->arena, &rows, &count, e)) {
+    if (!stream_book_peek(buf_str(&path), &p->config->streams, &p->arena, &b, e)) {
         return false;
     }
     printf("Telex does not run (nothing answers at %.*s). Its streams stopped here:\n",
            STR_FMT(p->http.url));
-    for (size_t i = 0; i < count; i++) {
-        if (name == NULL || str_eq(rows[i].name, str_of(name))) {
-            show_row(p->config, &rows[i]);
+    for (size_t i = 0; i < b.count; i++) {
+        if (name == NULL || str_eq(b.rows[i].name, str_of(name))) {
+            show_row(&b, &b.rows[i]);
             found = true;
         }
     }
@@ -90,7 +89,7 @@ static bool reset(struct peer *p, struct stream_positions *positions, struct str
     if (goes_on && fate != STREAM_SOURCE_DROPPED) {
         return stream_positions_forget(positions, name, e);
     }
-    return stream_left_forget(&world, name, config, fate != STREAM_SOURCE_KEPT, wait, e);
+    return stream_left_forget(&world, &p->config->streams, name, fate, wait, e);
 }
 
 bool events_offline_reset(struct peer *p, struct str name, enum stream_source_fate fate,

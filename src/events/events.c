@@ -155,11 +155,9 @@ static void take_row(struct stream_item *item, const struct stream_row *row)
     item->place = row->place;
     item->place.identity = arena_dup(&item->arena, row->place.identity);
     item->place.position = arena_dup(&item->arena, row->place.position);
-    stream_left_say(row, item->config != NULL, &item->reason);
 }
 
-static void add_left(struct event_streams *s, const struct stream_row *row,
-                     const struct stream_config *config)
+static void show_unconfigured(struct event_streams *s, struct stream_item *item)
 {
     static const struct metric_desc desc = {
         .name = "telex_stream_unconfigured",
@@ -167,6 +165,13 @@ static void add_left(struct event_streams *s, const struct stream_row *row,
         .type = METRIC_GAUGE,
         .labels = {"stream"}};
 
+    item->unconfigured = metrics_get1(s->world.env->metrics, &desc, item->name);
+    metric_set(item->unconfigured, 1);
+}
+
+static struct stream_item *add_left(struct event_streams *s, const struct stream_row *row,
+                                    const struct stream_config *config)
+{
     lock_take(&s->lock);
     struct stream_item *item = add_item(s, row->name);
     item->config = config;
@@ -174,30 +179,78 @@ static void add_left(struct event_streams *s, const struct stream_row *row,
     take_row(item, row);
     lock_give(&s->lock);
     if (config == NULL) {
-        item->unconfigured = metrics_get1(s->world.env->metrics, &desc, item->name);
-        metric_set(item->unconfigured, 1);
+        show_unconfigured(s, item);
     }
-    trace_warn(&s->trace, "something is left of a stream that does not run",
-               T_STR("stream", item->name), T_TEXT("state", stream_state_name(item->state)),
-               T_STR("what", buf_str(&item->reason)));
+    return item;
 }
 
-static void look_for_left(struct event_streams *s, const struct streams_config *config)
+/* What is said of it depends on what others have. */
+static void say_left(struct event_streams *s, struct stream_item *item, const struct stream_book *b,
+                     const struct stream_row *row)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+
+    stream_left_say(b, row, &text);
+    if (str_eq(buf_str(&text), buf_str(&item->reason))) {
+        return;
+    }
+    lock_take(&s->lock);
+    buf_clear(&item->reason);
+    buf_add_str(&item->reason, buf_str(&text));
+    lock_give(&s->lock);
+    trace_warn(&s->trace, "something is left of a stream that does not run",
+               T_STR("stream", item->name), T_TEXT("state", stream_state_name(item->state)),
+               T_STR("what", buf_str(&text)));
+}
+
+static bool is_left(const struct stream_item *item)
+{
+    return item->stream == NULL &&
+           (item->state == STREAM_DISABLED || item->state == STREAM_UNCONFIGURED);
+}
+
+static bool is_in(const struct stream_book *b, struct str name)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        if (str_eq(b->rows[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void remove_gone(struct event_streams *s, const struct stream_book *b)
+{
+    for (size_t i = s->items.len; i > 0; i--) {
+        struct stream_item *item = s->items.items[i - 1];
+        if (is_left(item) && !is_in(b, item->name)) {
+            event_streams_remove(s, item);
+        }
+    }
+}
+
+void event_streams_look(struct event_streams *s)
 {
     AUTO(arena_release) struct arena a;
     const struct stream_config *off = NULL;
-    struct stream_row *rows = NULL;
+    struct stream_book b;
     struct err e = ERR_INIT;
-    size_t count = 0;
 
     arena_init(&a, ARENA_UNLIMITED);
-    if (!stream_positions_list(s->world.positions, &a, &rows, &count, &e)) {
+    if (!s->is_open || s->config == NULL) {
+        return;
+    }
+    s->seen = stream_positions_generation(s->world.positions);
+    if (!stream_book_list(s->world.positions, s->config, &a, &b, &e)) {
         trace_error(&s->trace, "what is left of other streams cannot be read", T_ERR(&e));
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (stream_is_left(config, &rows[i], &off)) {
-            add_left(s, &rows[i], off);
+    remove_gone(s, &b);
+    for (size_t i = 0; i < b.count; i++) {
+        if (stream_is_left(s->config, &b.rows[i], &off)) {
+            struct stream_item *item = event_streams_find(s, b.rows[i].name);
+            item = item != NULL ? item : add_left(s, &b.rows[i], off);
+            say_left(s, item, &b, &b.rows[i]);
         }
     }
 }
@@ -222,7 +275,7 @@ static void open_all(struct event_streams *s)
         }
     }
     if (s->is_open && !was_open) {
-        look_for_left(s, s->config);
+        event_streams_look(s);
     }
 }
 
@@ -253,6 +306,10 @@ void event_streams_retry(struct event_streams *s)
     }
     if (is_due) {
         open_all(s);
+    }
+    if (s->is_open && s->config != NULL &&
+        stream_positions_generation(s->world.positions) != s->seen) {
+        event_streams_look(s);
     }
     lock_give(&s->changing);
 }

@@ -2,6 +2,8 @@
 #include "events/events_int.h"
 
 #include "events/events_left.h"
+#include "events/sources/sources.h"
+#include "state/event_table.h"
 
 #include <string.h>
 
@@ -75,6 +77,14 @@ static void say_change(struct event_streams *s, const struct stream_status *befo
                T_U64("in_flight", before->in_flight));
 }
 
+static bool take_back(struct event_streams *s, const struct stream_item *item, struct wait wait,
+                      struct err *e)
+{
+    return stream_left_take_back(&s->world, s->config, item->name, true, wait, e) &&
+           (item->kind != &source_embedded ||
+            event_table_forget(s->world.table, item->name, wait, e));
+}
+
 /* Of a rewind the source is asked first whether it can go on there: nothing is changed when not. */
 static bool change_stopped(struct event_streams *s, struct stream_item *item,
                            const struct stream_order *order, bool moves, struct err *e)
@@ -86,7 +96,7 @@ static bool change_stopped(struct event_streams *s, struct stream_item *item,
         !event_stream_try(item->stream, order->position, wait, e)) {
         return err_wrap(e, "the stream stays where it was");
     }
-    if (drops && !event_stream_forget_source(item->stream, wait, e)) {
+    if (drops && !take_back(s, item, wait, e)) {
         return false;
     }
     return !moves || write_place(s, item->name, order->change, order->position, e);
@@ -132,8 +142,7 @@ static bool change_resting(struct event_streams *s, struct stream_item *item,
     trace_warn(&s->trace, "somebody resets a stream that does not run", T_STR("stream", item->name),
                T_TEXT("state", stream_state_name(item->state)),
                T_STR("position_before", item->place.position));
-    bool drops = order->source != STREAM_SOURCE_KEPT;
-    if (!stream_left_forget(&s->world, item->name, item->config, drops, wait, e)) {
+    if (!stream_left_forget(&s->world, s->config, item->name, order->source, wait, e)) {
         return false;
     }
     event_streams_remove(s, item);
@@ -144,11 +153,14 @@ static bool change_resting(struct event_streams *s, struct stream_item *item,
 static bool change_refused(struct event_streams *s, const struct stream_item *item,
                            const struct stream_order *order, struct err *e)
 {
+    const struct wait wait = {clock_deadline_ms(s->world.env->clock, FORGET_MS), s->hurry};
+
     if (order->change != STREAM_RESET || s->world.positions == NULL) {
         return err_set(e, ERR_CONFIG, "stream '%.*s' could not be opened: %.*s",
                        STR_FMT(item->name), STR_FMT(buf_str(&item->reason)));
     }
-    return stream_positions_forget(s->world.positions, item->name, e);
+    return (order->source != STREAM_SOURCE_DROPPED || take_back(s, item, wait, e)) &&
+           stream_positions_forget(s->world.positions, item->name, e);
 }
 
 bool event_streams_do(struct event_streams *s, const struct stream_order *order, struct err *e)
@@ -166,6 +178,7 @@ bool event_streams_do(struct event_streams *s, const struct stream_order *order,
     } else {
         ok = change_resting(s, item, order, e);
     }
+    event_streams_look(s);
     lock_give(&s->changing);
     return ok;
 }

@@ -58,8 +58,9 @@ struct event_streams {
     struct trace trace;
     const struct streams_config *config; /* under <changing>; NULL: nothing runs */
     bool is_open;                        /* under <changing>: all that streams need is there */
-    struct cancel *hurry;                /* of changes and work with letters: the list is to go */
-    struct lock changing;                /* taken before <lock> */
+    uint64_t seen;        /* under <changing>: stream_positions_generation() of the list */
+    struct cancel *hurry; /* of changes and work with letters: the list is to go */
+    struct lock changing; /* taken before <lock> */
     struct lock lock;
     VEC(struct stream_item *) items; /* read under one of the locks, changed under both */
     struct stream_task *first GUARDED_BY(lock); /* the first may be under way */
@@ -74,6 +75,9 @@ struct event_streams {
 /* Under <changing>. NULL: there is none. */
 struct stream_item *event_streams_find(struct event_streams *s, struct str name);
 void event_streams_remove(struct event_streams *s, struct stream_item *item);
+
+/* Under <changing>. Has in the list what is left of others, as it is now. */
+void event_streams_look(struct event_streams *s);
 
 /* Opens what could not be opened before. Takes <changing>. */
 void event_streams_retry(struct event_streams *s);

@@ -1,5 +1,6 @@
 #include "events/events_left.h"
 
+#include "base/trace.h"
 #include "events/sources/sources.h"
 #include "state/event_table.h"
 
@@ -7,89 +8,106 @@
 
 /* ---- keeping it ---- */
 
-static bool has_line(struct str lines, struct str wanted)
+bool stream_left_note(struct stream_positions *p, const struct stream_config *config,
+                      const struct source_begun *begun, bool is_all, struct err *e)
 {
-    struct str line;
+    struct stream_holding list[SOURCE_THINGS_MAX];
+    struct source_leavings left = {.count = 0};
+    AUTO(arena_release) struct arena a;
 
-    while (str_split(&lines, '\n', &line)) {
-        if (str_eq(line, wanted)) {
-            return true;
-        }
+    arena_init(&a, ARENA_UNLIMITED);
+    if (config->kind->leave != NULL) {
+        config->kind->leave(config->source, config->name, &a, &left);
     }
-    return false;
+    for (size_t i = 0; i < left.count; i++) {
+        const struct source_thing *t = &left.things[i];
+        list[i] = (struct stream_holding){
+            .kind = str_of(config->kind->name),
+            .what =
+                arena_printf(&a, "%.*s %.*s", STR_FMT(buf_str(&begun->server)), STR_FMT(t->words)),
+            .words = t->words,
+            .claim = t->claim,
+            .place = left.place,
+            .access = left.access,
+            .by_hand = t->by_hand,
+            .is_log = t->is_log,
+            .is_made = (begun->made & 1U << i) != 0};
+    }
+    const struct stream_holdings has = {str_of(config->kind->name), list, left.count};
+    return stream_positions_note(p, config->name, &has, is_all, e);
 }
 
-static const struct stream_row *find(const struct stream_row *rows, size_t count, struct str name)
+/* ---- knowing it ---- */
+
+/* "postgresql/7391.../cluster/telex_health": of what an earlier Telex kept, which noted nothing else. */
+static bool split_identity(struct str identity, struct str *ret_server, struct str *ret_slot)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (str_eq(rows[i].name, name)) {
-            return &rows[i];
+    struct str rest = identity;
+    struct str parts[4];
+    size_t count = 0;
+
+    while (count < ARRAY_LEN(parts) && str_split(&rest, '/', &parts[count])) {
+        count++;
+    }
+    if (count != ARRAY_LEN(parts) || !str_eq(parts[0], str_of(source_postgresql.name))) {
+        return false;
+    }
+    *ret_slot = parts[3];
+    *ret_server = str_slice(identity, 0, identity.len - parts[3].len - 1);
+    return true;
+}
+
+/* What is known without a note: there is a slot. Nobody knows who made it, nor how to connect. */
+static void complete(struct stream_row *row, struct arena *a)
+{
+    struct str server;
+    struct str slot;
+
+    if (row->has.count > 0 || !split_identity(row->place.identity, &server, &slot)) {
+        return;
+    }
+    struct stream_holding *h = arena_array(a, struct stream_holding, 1);
+    *h = (struct stream_holding){
+        .kind = str_of(source_postgresql.name),
+        .what = arena_printf(a, "%.*s slot %.*s", STR_FMT(server), STR_FMT(slot)),
+        .claim = arena_printf(a, "replication slot '%.*s' of ", STR_FMT(slot)),
+        .by_hand = arena_printf(a, "SELECT pg_drop_replication_slot('%.*s'); -- at %.*s",
+                                STR_FMT(slot), STR_FMT(server)),
+        .is_log = true};
+    row->has = (struct stream_holdings){str_of(source_postgresql.name), h, 1};
+}
+
+static bool complete_all(struct stream_book *b, const struct streams_config *config,
+                         struct arena *a, bool ok)
+{
+    b->config = config;
+    for (size_t i = 0; ok && i < b->count; i++) {
+        complete(&b->rows[i], a);
+    }
+    return ok;
+}
+
+bool stream_book_list(struct stream_positions *p, const struct streams_config *config,
+                      struct arena *a, struct stream_book *ret, struct err *e)
+{
+    return complete_all(ret, config, a, stream_positions_list(p, a, &ret->rows, &ret->count, e));
+}
+
+bool stream_book_peek(struct str path, const struct streams_config *config, struct arena *a,
+                      struct stream_book *ret, struct err *e)
+{
+    return complete_all(ret, config, a, stream_positions_peek(path, a, &ret->rows, &ret->count, e));
+}
+
+static const struct stream_row *find_row(const struct stream_book *b, struct str name)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        if (str_eq(b->rows[i].name, name)) {
+            return &b->rows[i];
         }
     }
     return NULL;
 }
-
-/* What of <before> is none of <now>'s. */
-static void subtract(const struct stream_origin *before, const struct stream_origin *now,
-                     struct buf *access, struct buf *remains)
-{
-    struct str accesses = before->access;
-    struct str remaining = before->remains;
-    struct str one;
-    struct str line;
-
-    while (str_split(&remaining, '\n', &line) && str_split(&accesses, '\n', &one)) {
-        if (line.len > 0 && !has_line(now->remains, line)) {
-            buf_addf(access, "%.*s\n", STR_FMT(one));
-            buf_addf(remains, "%.*s\n", STR_FMT(line));
-        }
-    }
-}
-
-static bool set_aside(struct stream_positions *p, struct str name, const struct stream_origin *now,
-                      struct err *e)
-{
-    AUTO(arena_release) struct arena a;
-    AUTO(buf_release) struct buf access = BUF_INIT(BUF_UNLIMITED);
-    AUTO(buf_release) struct buf remains = BUF_INIT(BUF_UNLIMITED);
-    struct stream_row *rows = NULL;
-    size_t count = 0;
-
-    arena_init(&a, ARENA_UNLIMITED);
-    if (!stream_positions_list(p, &a, &rows, &count, e)) {
-        return false;
-    }
-    const struct stream_row *row = find(rows, count, name);
-    if (row == NULL) {
-        return true;
-    }
-    subtract(&row->origin, now, &access, &remains);
-    const struct stream_origin left = {row->origin.kind, buf_str(&access), buf_str(&remains)};
-    struct str other = STR("");
-    for (int i = 1; other.len == 0 || find(rows, count, other) != NULL; i++) {
-        other = arena_printf(&a, "%.*s@%d", STR_FMT(name), i);
-    }
-    return remains.len == 0 || stream_positions_set_origin(p, other, &left, e);
-}
-
-bool stream_left_note(struct stream_positions *p, const struct stream_config *config, bool is_first,
-                      struct err *e)
-{
-    struct source_leavings left = {BUF_INIT(BUF_UNLIMITED), BUF_INIT(BUF_UNLIMITED)};
-
-    if (config->kind->leave != NULL) {
-        config->kind->leave(config->source, config->name, &left);
-    }
-    const struct stream_origin origin = {str_of(config->kind->name), buf_str(&left.access),
-                                         buf_str(&left.by_hand)};
-    bool ok = (!is_first || set_aside(p, config->name, &origin, e)) &&
-              stream_positions_set_origin(p, config->name, &origin, e);
-    buf_release(&left.access);
-    buf_release(&left.by_hand);
-    return ok;
-}
-
-/* ---- telling ---- */
 
 bool stream_is_left(const struct streams_config *config, const struct stream_row *row,
                     const struct stream_config **ret_config)
@@ -100,80 +118,158 @@ bool stream_is_left(const struct streams_config *config, const struct stream_row
     return s == NULL || !s->options.enabled;
 }
 
-/* "postgresql/7391.../cluster/telex_health": of what an earlier Telex kept, which noted nothing else. */
-static bool split_identity(const struct stream_row *row, struct str *ret_database,
-                           struct str *ret_slot)
-{
-    struct str rest = row->place.identity;
-    struct str parts[4];
-    size_t count = 0;
-
-    while (count < ARRAY_LEN(parts) && str_split(&rest, '/', &parts[count])) {
-        count++;
-    }
-    if (count != ARRAY_LEN(parts) || !str_eq(parts[0], str_of(source_postgresql.name))) {
-        return false;
-    }
-    *ret_database = parts[2];
-    *ret_slot = parts[3];
-    return true;
-}
-
 const struct source_kind *stream_left_kind(const struct stream_row *row)
 {
-    struct str unused;
-
-    if (row->origin.kind.len > 0) {
-        return source_kind_find(row->origin.kind);
+    if (row->has.kind.len > 0) {
+        return source_kind_find(row->has.kind);
     }
-    if (str_starts(row->place.identity, STR("table "))) {
-        return &source_embedded;
-    }
-    return split_identity(row, &unused, &unused) ? &source_postgresql : NULL;
+    return str_starts(row->place.identity, STR("table ")) ? &source_embedded : NULL;
 }
 
-static void add_by_hand(const struct stream_row *row, struct buf *out)
-{
-    struct str database;
-    struct str slot;
+/* ---- who else has it ---- */
 
-    struct str rest = row->origin.remains;
+static bool claims(const struct stream_config *s, const struct stream_holding *h)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
     struct str line;
 
+    if (s->kind == NULL || s->source == NULL || s->kind->claim == NULL) {
+        return false;
+    }
+    s->kind->claim(s->source, s->name, &text);
+    struct str rest = buf_str(&text);
     while (str_split(&rest, '\n', &line)) {
-        buf_addf(out, "%s%.*s", out->len > 0 && line.len > 0 ? " " : "", STR_FMT(line));
+        struct str claim = str_slice(line, 1, line.len);
+        if (h->access.len > 0 ? str_eq(claim, h->claim) : str_starts(claim, h->claim)) {
+            return true; /* of what nobody knows where it is, any place will do */
+        }
     }
-    if (out->len > 0) {
-        return;
+    return false;
+}
+
+static bool has(const struct stream_row *row, const struct stream_holding *h)
+{
+    for (size_t i = 0; i < row->has.count; i++) {
+        if (str_eq(row->has.items[i].what, h->what)) {
+            return true;
+        }
     }
-    if (split_identity(row, &database, &slot)) {
-        buf_addf(
-            out,
-            "SELECT pg_drop_replication_slot('%.*s'); -- in database %.*s, and DROP PUBLICATION "
-            "if Telex made one",
-            STR_FMT(slot), STR_FMT(database));
+    return false;
+}
+
+enum holder { NOBODY, A_CONFIGURED, A_LEFT };
+
+/* A stream of the config, also one that is off, comes before one that is left. */
+static enum holder find_holder(const struct stream_book *b, const struct stream_row *row,
+                               const struct stream_holding *h, struct str *ret_name)
+{
+    enum holder found = NOBODY;
+
+    for (size_t i = 0; i < b->config->count; i++) {
+        const struct stream_config *s = &b->config->items[i];
+        const struct stream_row *kept = find_row(b, s->name);
+        if (!str_eq(s->name, row->name) && (claims(s, h) || (kept != NULL && has(kept, h)))) {
+            *ret_name = s->name;
+            return A_CONFIGURED;
+        }
+    }
+    for (size_t i = 0; i < b->count; i++) {
+        if (!str_eq(b->rows[i].name, row->name) && has(&b->rows[i], h)) {
+            *ret_name = b->rows[i].name;
+            found = A_LEFT;
+        }
+    }
+    return found;
+}
+
+/* ---- telling ---- */
+
+/* Of what nobody else has: what Telex made, and what keeps a log. */
+static void add_by_hand(const struct stream_book *b, const struct stream_row *row, size_t from,
+                        struct buf *out)
+{
+    struct str unused;
+    bool is_first = true;
+
+    for (size_t i = from; i < row->has.count; i++) {
+        const struct stream_holding *h = &row->has.items[i];
+        if ((h->is_made || h->is_log) && find_holder(b, row, h, &unused) == NOBODY) {
+            buf_addf(out, "%s%.*s", is_first ? "" : " ", STR_FMT(h->by_hand));
+            is_first = false;
+        }
     }
 }
 
-void stream_left_say(const struct stream_row *row, bool is_off, struct buf *out)
+/* What keeps a log, or would if no other stream had it. NULL: nothing. */
+static const struct stream_holding *find_log(const struct stream_row *row)
+{
+    return row->has.count > 0 && row->has.items[0].is_log ? &row->has.items[0] : NULL;
+}
+
+static void say_log(const struct stream_row *row, const struct stream_holding *h,
+                    enum holder holder, struct str name, struct buf *out)
+{
+    bool is_strange = h->access.len > 0 && !h->is_made;
+
+    if (holder == A_CONFIGURED) {
+        buf_addf(
+            out,
+            "only its position is kept: its replication slot is stream '%.*s's now. `telex events "
+            "reset %.*s` forgets it, and leaves the slot",
+            STR_FMT(name), STR_FMT(row->name));
+    } else if (holder == A_LEFT) {
+        buf_addf(
+            out,
+            "its replication slot, which stream '%.*s' had as well, keeps the server's log, without "
+            "end. `telex events reset` of both, one behind the other, takes that back",
+            STR_FMT(name));
+    } else if (is_strange) {
+        buf_addf(
+            out,
+            "its replication slot keeps the server's log, without end. `telex events reset %.*s` forgets "
+            "the stream, but not the slot, which Telex did not make",
+            STR_FMT(row->name));
+    } else {
+        buf_addf(
+            out,
+            "its replication slot keeps the server's log, without end. `telex events reset %.*s` takes "
+            "that back",
+            STR_FMT(row->name));
+    }
+}
+
+static void say_why(const struct stream_book *b, const struct stream_row *row, struct buf *out)
+{
+    size_t at = str_find_byte(row->name, '@');
+    const struct stream_config *off = NULL;
+
+    (void)stream_is_left(b->config, row, &off);
+    if (at < row->name.len) {
+        buf_addf(out, "stream '%.*s' had it before its source was changed",
+                 STR_FMT(str_slice(row->name, 0, at)));
+    } else {
+        buf_add_text(out, off != NULL ? "it is off (enabled: false)" : "it is not in the config");
+    }
+}
+
+void stream_left_say(const struct stream_book *b, const struct stream_row *row, struct buf *out)
 {
     AUTO(buf_release) struct buf by_hand = BUF_INIT(BUF_UNLIMITED);
-    bool is_embedded = stream_left_kind(row) == &source_embedded;
-    bool is_former = str_find(row->name, STR("@")) < row->name.len;
+    const struct stream_holding *log = find_log(row);
+    struct str name = STR("");
 
-    add_by_hand(row, &by_hand);
-    buf_addf(out, "%s, and %s",
-             is_former ? "the stream before the '@' had it before its source was changed"
-             : is_off  ? "it is off (enabled: false)"
-                       : "it is not in the config",
-             is_embedded       ? "the event table keeps all events that it did not deliver"
-             : by_hand.len > 0 ? "its replication slot keeps the server's log, without end"
-                               : "its position is kept");
-    buf_addf(out,
-             is_former ? ". `telex events reset %.*s` takes that back"
-             : is_off  ? ". Turn it on again, or `telex events reset %.*s` takes that back"
-                       : ". Put it back, or `telex events reset %.*s` takes that back",
-             STR_FMT(row->name));
+    say_why(b, row, out);
+    buf_add_text(out, ", and ");
+    if (log != NULL) {
+        say_log(row, log, find_holder(b, row, log, &name), name, out);
+    } else {
+        buf_addf(out, "%s. `telex events reset %.*s` takes that back",
+                 stream_left_kind(row) == &source_embedded
+                     ? "the event table keeps all events that it did not deliver"
+                     : "its position is kept",
+                 STR_FMT(row->name));
+    }
+    add_by_hand(b, row, 0, &by_hand);
     if (by_hand.len > 0) {
         buf_addf(out, "; by hand: %s", buf_text(&by_hand));
     }
@@ -181,97 +277,138 @@ void stream_left_say(const struct stream_row *row, bool is_off, struct buf *out)
 
 /* ---- taking it back ---- */
 
-static bool find_row(struct stream_positions *p, struct str name, struct arena *a,
-                     struct stream_row *ret, struct err *e)
-{
-    struct stream_row *rows = NULL;
-    size_t count = 0;
-
-    if (!stream_positions_list(p, a, &rows, &count, e)) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (str_eq(rows[i].name, name)) {
-            *ret = rows[i];
-            return true;
-        }
-    }
-    return err_set(e, ERR_CONFLICT, "no stream '%.*s' is known", STR_FMT(name));
-}
-
 static bool forget_with(const struct stream_world *world, const struct source_kind *kind,
-                        const void *config, struct str name, struct wait wait, struct err *e)
+                        const void *config, const struct stream_row *row,
+                        const struct stream_holding *h, struct wait wait, struct err *e)
 {
-    const struct source_place place = {.env = world->env, .stream = name, .table = world->table};
+    const struct source_place place = {
+        .env = world->env, .stream = row->name, .table = world->table};
     struct source *source = NULL;
 
     if (!kind->open(&place, config, &source, e)) {
         return false;
     }
-    bool ok = source->ops->forget == NULL || source->ops->forget(source, wait, e);
+    bool ok = source->ops->forget == NULL || source->ops->forget(source, h->words, wait, e);
     source_close(source);
     return ok;
 }
 
 /* With what was noted when it ran. */
-static bool forget_one(const struct stream_world *world, const struct stream_row *row,
-                       struct str access, struct arena *a, struct wait wait, struct err *e)
+static bool forget_noted(const struct stream_world *world, const struct stream_row *row,
+                         const struct stream_holding *h, struct wait wait, struct err *e)
 {
-    const struct source_kind *kind = source_kind_find(row->origin.kind);
-    const struct yaml_source text = {STR("streams.db"), access};
+    const struct source_kind *kind = source_kind_find(h->kind);
+    const struct yaml_source text = {STR("streams.db"), h->access};
     const struct option_source none = {0};
     const struct yaml_node *documents = NULL;
+    AUTO(arena_release) struct arena a;
 
-    if (kind == NULL || !yaml_parse(a, &text, &documents, e)) {
-        return kind == NULL &&
-               err_set(e, ERR_CONFIG, "this telex has no source '%.*s'", STR_FMT(row->origin.kind));
+    arena_init(&a, ARENA_UNLIMITED);
+    if (h->access.len == 0) {
+        return err_set(e, ERR_CONFIG, "nobody noted how to connect there");
     }
-    void *config = arena_alloc0(a, 1, kind->options->config_size);
-    if (!options_parse(kind->options, documents->first, &none, a, config, e)) {
+    if (kind == NULL) {
+        return err_set(e, ERR_CONFIG, "this telex has no source '%.*s'", STR_FMT(h->kind));
+    }
+    void *config = arena_alloc0(&a, 1, kind->options->config_size);
+    if (!yaml_parse(&a, &text, &documents, e) ||
+        !options_parse(kind->options, documents->first, &none, &a, config, e)) {
         return false;
     }
-    bool ok = forget_with(world, kind, config, row->name, wait, e);
+    bool ok = forget_with(world, kind, config, row, h, wait, e);
     options_release(kind->options, config);
     return ok;
 }
 
-/* With what was noted when it ran. */
-static bool forget_noted(const struct stream_world *world, const struct stream_row *row,
-                         struct arena *a, struct wait wait, struct err *e)
+/* The stream's own section, also of what it had before, if that is where the thing is: it may have a password. */
+static const struct stream_config *find_access(const struct streams_config *config,
+                                               const struct stream_row *row,
+                                               const struct stream_holding *h)
 {
-    struct str rest = row->origin.access;
-    struct str access;
-    bool ok = true;
-
-    while (ok && str_split(&rest, '\n', &access)) {
-        ok = access.len == 0 || forget_one(world, row, access, a, wait, e);
-    }
-    return ok;
-}
-
-static bool take_back(const struct stream_world *world, const struct stream_row *row,
-                      const struct stream_config *config, struct wait wait, struct err *e)
-{
-    AUTO(buf_release) struct buf by_hand = BUF_INIT(BUF_UNLIMITED);
+    struct str name = str_slice(row->name, 0, str_find_byte(row->name, '@'));
+    const struct stream_config *s = streams_config_find(config, name);
+    struct source_leavings left = {.count = 0};
     AUTO(arena_release) struct arena a;
-    struct err why = ERR_INIT;
-    bool ok = true;
 
     arena_init(&a, ARENA_UNLIMITED);
-    add_by_hand(row, &by_hand);
-    if (config != NULL && config->kind != &source_embedded) {
-        ok = forget_with(world, config->kind, config->source, row->name, wait, &why);
-    } else if (row->origin.access.len > 0) {
-        ok = forget_noted(world, row, &a, wait, &why);
-    } else if (by_hand.len > 0) {
-        ok = err_set(&why, ERR_CONFIG, "nobody noted how to connect there");
+    if (s == NULL || s->kind == NULL || s->source == NULL || s->kind->leave == NULL ||
+        !str_eq(str_of(s->kind->name), h->kind)) {
+        return NULL;
     }
-    return ok ||
-           err_set(
-               e, ERR_CONFIG,
-               "what stream '%.*s' left cannot be taken back: %.300s. Nothing was changed. Run by hand: "
-               "%.500s\nand then `telex events reset --keep-source %.*s`",
-               STR_FMT(row->name), why.message, buf_text(&by_hand), STR_FMT(row->name));
+    s->kind->leave(s->source, s->name, &a, &left);
+    return str_eq(left.place, h->place) ? s : NULL;
+}
+
+static bool take_back_one(const struct stream_world *world, const struct stream_book *b,
+                          const struct stream_row *row, const struct stream_holding *h,
+                          bool insists, struct wait wait, struct err *e)
+{
+    const struct stream_config *own = find_access(b->config, row, h);
+    struct str name = STR("");
+    struct trace trace;
+
+    trace_init_part(&trace, world->env->trace, "events", row->name, TRACE_INFO);
+    bool is_others = find_holder(b, row, h, &name) != NOBODY;
+    bool is_strange = !h->is_made && h->access.len > 0;
+    if ((is_others || is_strange) && insists && h->is_log) {
+        return is_others ? err_set(e, ERR_CONFIG, "stream '%.*s' has it as well", STR_FMT(name))
+                         : err_set(e, ERR_CONFIG, "Telex did not make it, and does not drop it");
+    }
+    if (is_others || is_strange) {
+        trace_info(&trace, "something stays in the datastore", T_STR("what", h->claim),
+                   T_TEXT("why", is_others ? "another stream has it" : "Telex did not make it"),
+                   T_STR("other", name));
+        return true;
+    }
+    bool ok = own != NULL ? forget_with(world, own->kind, own->source, row, h, wait, e)
+                          : forget_noted(world, row, h, wait, e);
+    if (ok) {
+        trace_info(&trace, "took back what a stream had", T_STR("what", h->claim));
+    }
+    return ok && stream_positions_drop_holding(world->positions, row->name, h->what, e);
+}
+
+/* What a person can do about what is left from the one on that failed. */
+static bool fail(const struct stream_book *b, const struct stream_row *row, size_t from,
+                 const struct err *why, struct err *e)
+{
+    AUTO(buf_release) struct buf rest = BUF_INIT(BUF_UNLIMITED);
+
+    if (from == 0) {
+        buf_add_text(&rest, ". Nothing was changed");
+    }
+    size_t begin = rest.len;
+    buf_add_text(&rest, ". Run by hand: ");
+    size_t empty = rest.len;
+    add_by_hand(b, row, from, &rest);
+    if (rest.len == empty) {
+        rest.len = begin;
+    } else {
+        buf_addf(&rest, "\nand then `telex events reset --keep-source %.*s`", STR_FMT(row->name));
+    }
+    return err_set(e, ERR_CONFIG, "what stream '%.*s' has cannot be taken back: %.*s: %.300s%.*s",
+                   STR_FMT(row->name), STR_FMT(row->has.items[from].claim), why->message,
+                   STR_FMT(buf_str(&rest)));
+}
+
+bool stream_left_take_back(const struct stream_world *world, const struct streams_config *config,
+                           struct str name, bool insists, struct wait wait, struct err *e)
+{
+    AUTO(arena_release) struct arena a;
+    struct stream_book b;
+    struct err why = ERR_INIT;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    if (!stream_book_list(world->positions, config, &a, &b, e)) {
+        return false;
+    }
+    const struct stream_row *row = find_row(&b, name);
+    for (size_t i = 0; row != NULL && i < row->has.count; i++) {
+        if (!take_back_one(world, &b, row, &row->has.items[i], insists, wait, &why)) {
+            return fail(&b, row, i, &why, e);
+        }
+    }
+    return true;
 }
 
 static bool forget_needs(const struct stream_world *world, struct str name, struct wait wait,
@@ -296,17 +433,25 @@ static bool forget_needs(const struct stream_world *world, struct str name, stru
     return ok;
 }
 
-bool stream_left_forget(const struct stream_world *world, struct str name,
-                        const struct stream_config *config, bool drops_source, struct wait wait,
-                        struct err *e)
+static bool is_known(const struct stream_world *world, struct str name, struct err *e)
 {
     AUTO(arena_release) struct arena a;
-    struct stream_row row;
+    struct stream_book b;
 
     arena_init(&a, ARENA_UNLIMITED);
-    return find_row(world->positions, name, &a, &row, e) &&
-           (!drops_source || take_back(world, &row, config, wait, e)) &&
+    return stream_book_list(world->positions, NULL, &a, &b, e) &&
+           (find_row(&b, name) != NULL ||
+            err_set(e, ERR_CONFLICT, "no stream '%.*s' is known", STR_FMT(name)));
+}
+
+bool stream_left_forget(const struct stream_world *world, const struct streams_config *config,
+                        struct str name, enum stream_source_fate fate, struct wait wait,
+                        struct err *e)
+{
+    return is_known(world, name, e) &&
+           (fate == STREAM_SOURCE_KEPT ||
+            stream_left_take_back(world, config, name, fate == STREAM_SOURCE_DROPPED, wait, e)) &&
            forget_needs(world, name, wait, e) &&
            stream_positions_forget(world->positions, name, e) &&
-           stream_positions_drop_origin(world->positions, name, e);
+           stream_positions_drop_holdings(world->positions, name, e);
 }

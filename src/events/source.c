@@ -47,6 +47,8 @@ void source_begun_init(struct source_begun *b)
     buf_init(&b->identity, BUF_SMALL);
     buf_init(&b->position, BUF_SMALL);
     buf_init(&b->oldest, BUF_SMALL);
+    buf_init(&b->server, BUF_SMALL);
+    b->made = 0;
 }
 
 void source_begun_release(struct source_begun *b)
@@ -54,4 +56,5 @@ void source_begun_release(struct source_begun *b)
     buf_release(&b->identity);
     buf_release(&b->position);
     buf_release(&b->oldest);
+    buf_release(&b->server);
 }

@@ -54,6 +54,11 @@ struct source_begun {
         position; /* where it goes on; of a first start, where it begins: kept before anything is read */
     struct buf
         oldest; /* of a first start: what a backfill is to end before; empty: there is none to be made */
+    struct buf
+        server; /* of a kind that leaves things: the datastore, as every stream at it calls it */
+    uint32_t
+        made; /* of source_leavings.things, a bit each: what was not there, and was made now. Valid
+                      after a start that failed, too */
 };
 
 /* How much of what is there is to be given by a backfill. */
@@ -96,8 +101,8 @@ struct source_ops {
                              struct wait wait);
     /* Asked every few seconds. NULL: nothing is known. */
     void (*measure)(struct source *s, struct source_measures *ret, struct wait wait);
-    /* Takes back what start() made in the datastore (a slot, a publication), for `telex events reset`. NULL: nothing. */
-    bool (*forget)(struct source *s, struct wait wait, struct err *e);
+    /* Takes back one thing that start() made in the datastore: source_thing.words. NULL: it makes none. */
+    bool (*forget)(struct source *s, struct str words, struct wait wait, struct err *e);
     void (*close)(struct source *s);
 };
 
@@ -125,11 +130,22 @@ struct source_common {
         .help = "The kind."                                                                  \
     }
 
-/* What stays in a datastore when nobody has the stream's config any more. Neither holds a secret. */
+enum { SOURCE_THINGS_MAX = 4 };
+
+/* Something that a stream has in a datastore, made by it or not. */
+struct source_thing {
+    struct str words;   /* the source's own, for forget() */
+    struct str claim;   /* as source_kind.claim has it, without the mark */
+    struct str by_hand; /* how a person removes it */
+    bool is_log;        /* it keeps a log, without end when nobody reads it */
+};
+
+/* What stays in a datastore when nobody has the stream's config any more. No secrets. */
 struct source_leavings {
-    struct buf
-        access; /* a line for each thing: a section with which forget() is called then, for it alone */
-    struct buf by_hand; /* a line for each as well: how a person removes it */
+    struct str place;  /* a connection to the same place will do as well */
+    struct str access; /* a section with which forget() can be called then */
+    struct source_thing things[SOURCE_THINGS_MAX];
+    size_t count;
 };
 
 struct source_kind {
@@ -142,11 +158,12 @@ struct source_kind {
     bool left_is_estimate;  /* what source_ops.backfill_left says */
     /* Checks what the table cannot say, points errors at <node>; NULL: nothing. */
     bool (*check)(const void *config, const struct yaml_node *node, struct err *e);
-    /* What a stream of this name leaves. NULL: nothing, or nothing outside of our state folder. */
-    void (*leave)(const void *config, struct str stream, struct source_leavings *ret);
+    /* What a stream of this name leaves, in the arena. NULL: nothing, or nothing outside of our state folder. */
+    void (*leave)(const void *config, struct str stream, struct arena *a,
+                  struct source_leavings *ret);
     /* What a stream of this name may take from others, as lines that are equal when it is the same thing: behind '!' what nobody
      * else can have (a slot of a server), behind '?' what others can have unless one has it alone, behind '~' what two should
-     * not have. NULL: nothing. */
+     * not have, behind '.' what anybody can have and nobody may take away. NULL: nothing. */
     void (*claim)(const void *config, struct str stream, struct buf *out);
     /* Does not talk to the datastore. */
     bool (*open)(const struct source_place *place, const void *config, struct source **ret_source,

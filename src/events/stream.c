@@ -195,18 +195,6 @@ bool event_stream_try(struct event_stream *s, struct str position, struct wait w
     return ok;
 }
 
-bool event_stream_forget_source(struct event_stream *s, struct wait wait, struct err *e)
-{
-    struct source *source = NULL;
-
-    if (!open_source(s, &source, e)) {
-        return false;
-    }
-    bool ok = source->ops->forget == NULL || source->ops->forget(source, wait, e);
-    source_close(source);
-    return ok;
-}
-
 void event_stream_close(struct event_stream *s)
 {
     if (s == NULL) {

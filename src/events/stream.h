@@ -133,9 +133,6 @@ void event_stream_get_status(struct event_stream *s, struct arena *a, struct str
 MUST_USE bool event_stream_try(struct event_stream *s, struct str position, struct wait wait,
                                struct err *e);
 
-/* Has the source take back what it made in the datastore, while the stream is stopped. */
-MUST_USE bool event_stream_forget_source(struct event_stream *s, struct wait wait, struct err *e);
-
 void event_stream_close(struct event_stream *s); /* stops it; NULL is fine */
 
 #endif

@@ -77,7 +77,7 @@ static enum sourced begin(struct event_stream *s, const struct source_begun *beg
     if (!check_identity(s, buf_str(&begun->identity), e)) {
         return SOURCED_LOST;
     }
-    if (!stream_left_note(s->world.positions, s->config, s->kept.position.len == 0, e)) {
+    if (!stream_left_note(s->world.positions, s->config, begun, true, e)) {
         return SOURCED_AGAIN;
     }
     if (s->kept.position.len == 0) {
@@ -89,6 +89,16 @@ static enum sourced begin(struct event_stream *s, const struct source_begun *beg
     }
     s->kept.is_acked = false; /* the source may not know it any more */
     return SOURCED_OK;
+}
+
+/* What a start made that failed then stays known as made by us. */
+static void note_made(struct event_stream *s, const struct source_begun *begun)
+{
+    struct err e = ERR_INIT;
+
+    if (begun->made != 0 && !stream_left_note(s->world.positions, s->config, begun, false, &e)) {
+        trace_error(&s->trace, "what was made in the datastore is not noted", T_ERR(&e));
+    }
 }
 
 static enum sourced start_source(struct event_stream *s, struct err *e)
@@ -108,6 +118,7 @@ static enum sourced start_source(struct event_stream *s, struct err *e)
     }
     source_begun_init(&begun);
     enum sourced result = s->source->ops->start(s->source, &from, &begun, wait_ms(s, START_MS), e);
+    note_made(s, &begun);
     if (result == SOURCED_OK) {
         result = begin(s, &begun, e);
     }

@@ -66,24 +66,48 @@ MUST_USE bool stream_positions_forget(struct stream_positions *p, struct str str
 
 /* ---- what a stream has elsewhere ---- */
 
-/* For when nobody has its config any more. No secrets. */
-struct stream_origin {
-    struct str kind; /* of the source; empty: not known */
+/*
+ * Something that a stream has in a datastore (a replication slot), for when nobody has its config any more. No secrets.
+ * It is kept with the stream until that is reset; of a stream that has another instead (another slot, server or type) it is
+ * kept as that of a stream NAME@1, NAME@2, ...
+ */
+struct stream_holding {
+    struct str kind;  /* of the source */
+    struct str what;  /* which it is among all things of all servers: equal when it is the same */
+    struct str words; /* the source's own for it */
+    struct str claim; /* as source_kind.claim has it: equal when it is called the same */
+    struct str place; /* of the datastore, as configs call it */
     struct str
-        access; /* a line for each thing: a source section with which the source takes it back */
-    struct str remains; /* a line for each as well: how a person removes it */
+        access; /* a source section with which the source can take it back; empty: not known */
+    struct str by_hand; /* how a person removes it */
+    bool is_log;        /* it keeps a log, without end when nobody reads it */
+    bool is_made;       /* by Telex, for whichever stream */
 };
 
-/* Durable when true; nothing is written when it is known already. */
-MUST_USE bool stream_positions_set_origin(struct stream_positions *p, struct str stream,
-                                          const struct stream_origin *origin, struct err *e);
-MUST_USE bool stream_positions_drop_origin(struct stream_positions *p, struct str stream,
-                                           struct err *e);
+struct stream_holdings {
+    struct str kind; /* of the source; empty: not known */
+    const struct stream_holding *items;
+    size_t count;
+};
+
+/* Keeps what <stream> has. <is_all>: it has nothing else, so what is kept of it besides is what it had before, and becomes
+ * that of NAME@1. What Telex made once stays so. Durable when true. */
+MUST_USE bool stream_positions_note(struct stream_positions *p, struct str stream,
+                                    const struct stream_holdings *has, bool is_all, struct err *e);
+
+/* One thing is gone, or all that is kept of what it has. */
+MUST_USE bool stream_positions_drop_holding(struct stream_positions *p, struct str stream,
+                                            struct str what, struct err *e);
+MUST_USE bool stream_positions_drop_holdings(struct stream_positions *p, struct str stream,
+                                             struct err *e);
+
+/* Another number whenever what some stream has elsewhere became another. */
+uint64_t stream_positions_generation(struct stream_positions *p);
 
 struct stream_row {
     struct str name;
     struct stream_place place;
-    struct stream_origin origin;
+    struct stream_holdings has; /* what keeps a log comes first */
 };
 
 /* All of which something is kept, by name; in the arena. */

@@ -115,23 +115,181 @@ def test_without_the_password_a_person_is_told_what_to_run(start_telex, start_we
     assert listed(program) == [] and slots(server) == ["telex_pg"]
 
 
-def test_a_stream_that_got_another_slot(start_telex, start_webhook, tmp_path, server, table):
-    program, config = run_once(start_telex, start_webhook, server, **secret_file(tmp_path, server))
+def state_of(program, name):
+    return {s["name"]: s["state"] for s in listed(program)}.get(name)
+
+
+def reason_of(program, name):
+    return {s["name"]: s.get("reason", "") for s in listed(program)}[name]
+
+
+def wait_running(program, name="pg"):
+    net.wait_until("the stream to run", lambda: state_of(program, name) == "running", 30)
+
+
+def test_a_publication_that_a_person_made_stays(start_telex, start_webhook, tmp_path, server, table):
+    """Two streams read by one publication: what is left of the one takes nothing from the other."""
+    server.psql("CREATE PUBLICATION pub FOR TABLE events")
+    sink = start_webhook()
+    access = {"type": "postgresql", "tables": ["events"], "publication": "pub", **secret_file(tmp_path, server)}
+    config = {name: stream(sink, access) for name in ("h1", "h2")}
+    program = start_telex({"events": config})
+    for name in config:
+        wait_running(program, name)
+    restart_with(program, {"events": {"h2": config["h2"]}})
+    wait_running(program, "h2")
+    for text in (reason_of(program, "h1"), check(program)[1]):
+        assert "'telex_h1'" in text and "PUBLICATION" not in text
+    done = command(program, "reset", "h1")
+    assert done.returncode == 0, done.stderr
+    assert slots(server) == ["telex_h2"] and publications(server) == ["pub"]
+    server.psql("INSERT INTO events (n) VALUES (1)")
+    net.wait_until("the row", lambda: ids(sink) == ["1"])
+    assert command(program, "reset", "h2", "--drop-source").returncode == 0
+    wait_running(program, "h2")
+    assert publications(server) == ["pub"], "a person made it"
+    server.psql("DROP PUBLICATION pub")
+
+
+def test_a_publication_that_another_stream_reads_by_stays(start_telex, start_webhook, tmp_path, server, table):
+    sink = start_webhook()
+    access = {"type": "postgresql", "tables": ["events"], "publication": "pub", **secret_file(tmp_path, server)}
+    config = {name: stream(sink, access) for name in ("h1", "h2")}
+    program = start_telex({"events": {"h1": config["h1"]}})
+    wait_running(program, "h1")
+    restart_with(program, {"events": {"h1": {**config["h1"], "enabled": False}, "h2": config["h2"]}})
+    wait_running(program, "h2")
+    assert command(program, "reset", "h1").returncode == 0
+    assert slots(server) == ["telex_h2"] and publications(server) == ["pub"]
+    restart_with(program, EMPTY)
+    assert 'DROP PUBLICATION IF EXISTS "pub"' in reason_of(program, "h2"), "Telex made it, though for another stream"
+    assert command(program, "reset", "h2").returncode == 0
+    assert slots(server) == [] and publications(server) == []
+
+
+def test_a_stream_that_is_renamed(start_telex, start_webhook, tmp_path, server, table):
+    """Its slot is another's now: nobody is told to drop it, and nobody can."""
+    names = {"slot": "sl", "publication": "pub"}
+    program, config = run_once(start_telex, start_webhook, server, **names, **secret_file(tmp_path, server))
+    renamed = {"events": {"new": config["pg"]}}
+    restart_with(program, renamed)
+    wait_running(program, "new")
+    for text in (reason_of(program, "pg"), check(program)[1], command(program, "status", "pg").stdout):
+        assert "only its position is kept" in text and "stream 'new'" in text
+        assert "DROP" not in text and "drop" not in text and "without end" not in text
+    program.sigterm()
+    server.psql("INSERT INTO events (n) VALUES (2)")
+    assert "only its position is kept" in command(program, "status", "pg").stdout
+    done = command(program, "reset", "pg")
+    assert done.returncode == 0, done.stderr
+    assert slots(server) == ["sl"] and publications(server) == ["pub"]
+    program.start()
+    program.wait_ready()
+    wait_running(program, "new")
+    assert [s["name"] for s in listed(program)] == ["new"]
+    net.wait_until("the row", lambda: program.get("/api/v1/streams").json()["data"]["streams"][0]["done"] >= 1)
+    restart_with(program, EMPTY)
+    assert command(program, "reset", "new").returncode == 0
+    assert slots(server) == [] and publications(server) == [], "Telex made them, under the name before"
+
+
+def test_two_names_that_left_one_slot(start_telex, start_webhook, tmp_path, server, table):
+    names = {"slot": "sl", "publication": "pub"}
+    program, config = run_once(start_telex, start_webhook, server, **names, **secret_file(tmp_path, server))
+    restart_with(program, {"events": {"new": config["pg"]}})
+    wait_running(program, "new")
+    restart_with(program, EMPTY)
+    for name, other in (("pg", "new"), ("new", "pg")):
+        text = reason_of(program, name)
+        assert f"which stream '{other}' had as well" in text and "without end" in text and "DROP" not in text
+    assert command(program, "reset", "new").returncode == 0
+    assert slots(server) == ["sl"] and publications(server) == ["pub"]
+    assert "pg_drop_replication_slot('sl')" in reason_of(program, "pg")
+    assert command(program, "reset", "pg").returncode == 0
+    assert slots(server) == [] and publications(server) == []
+
+
+def test_a_slot_that_a_person_made_stays(start_telex, start_webhook, tmp_path, server, table):
+    server.psql("CREATE PUBLICATION pub FOR TABLE events")
+    server.psql("SELECT pg_create_logical_replication_slot('mine', 'pgoutput')")
+    names = {"slot": "mine", "publication": "pub"}
+    program, config = run_once(start_telex, start_webhook, server, **names, **secret_file(tmp_path, server))
+    restart_with(program, {"events": config})
+    wait_running(program)
+    failed = command(program, "reset", "pg", "--drop-source")
+    assert failed.returncode != 0 and "Telex did not make it" in failed.stderr, failed.stdout + failed.stderr
+    wait_running(program)
+    restart_with(program, EMPTY)
+    assert "which Telex did not make" in reason_of(program, "pg") and "PUBLICATION" not in reason_of(program, "pg")
+    assert command(program, "reset", "pg").returncode == 0
+    assert slots(server) == ["mine"] and publications(server) == ["pub"] and listed(program) == []
+    server.psql("DROP PUBLICATION pub")
+
+
+def test_what_a_failed_start_made_is_known(start_telex, start_webhook, tmp_path, server, table):
+    """The publication is made, and the slot waits for a transaction: so long the start fails."""
+    sink = start_webhook()
+    source = {"type": "postgresql", "tables": ["events"], **secret_file(tmp_path, server)}
+    program = start_telex(EMPTY)
+    words = ["psql", "-X", "-d", server.url, "-c", "INSERT INTO events (n) VALUES (0); SELECT pg_sleep(60)"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as transaction:
+        net.wait_until("the transaction", lambda: server.rows("SELECT 1 AS x FROM pg_locks WHERE mode = 'RowExclusiveLock'"))
+        restart_with(program, {"events": {"pg": stream(sink, source)}}, is_ready=False)
+        net.wait_until("the publication", lambda: publications(server) == ["telex_pg"], 30)
+        program.sigterm()
+        server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()")
+        transaction.wait(30)
+    program.start()
+    wait_running(program)
+    restart_with(program, EMPTY)
+    assert command(program, "reset", "pg").returncode == 0
+    assert slots(server) == [] and publications(server) == []
+
+
+@pytest.mark.parametrize("has_password", [True, False])
+def test_a_stream_that_got_another_slot(start_telex, start_webhook, tmp_path, server, table, has_password):
+    access = {"connection_string": server.url} if has_password else secret_file(tmp_path, server)
+    program, config = run_once(start_telex, start_webhook, server, **access)
     source = {**config["pg"]["source"], "slot": "other"}
     restart_with(program, {"events": {"pg": {**config["pg"], "source": source}}}, is_ready=False)
     net.wait_until("the stream to be lost", lambda: listed(program)[0]["state"] == "lost", 30)
     assert command(program, "reset", "pg").returncode == 0
-    net.wait_until("the stream to run", lambda: listed(program)[0]["state"] == "running", 30)
+    wait_running(program)
     assert sorted(slots(server)) == ["other", "telex_pg"]
-    program.reload(admin_headers("adm"))
-    net.wait_until("the stream to run", lambda: listed(program)[0]["state"] == "running", 30)
-    left = listed(program)[1]
-    assert (left["name"], left["state"]) == ("pg@1", "unconfigured")
-    assert "pg_drop_replication_slot('telex_pg')" in left["reason"] and "PUBLICATION" not in left["reason"]
+    net.wait_until("the slot before to be told of", lambda: state_of(program, "pg@1") == "unconfigured", 15)
+    for text in (reason_of(program, "pg@1"), check(program)[1], program.process.log()):
+        assert "stream 'pg' had it before" in text
+        assert "pg_drop_replication_slot('telex_pg')" in text and "PUBLICATION" not in text
+    assert program.metrics()["telex_stream_unconfigured"] == {("stream=pg@1",): 1}
     assert command(program, "reset", "pg@1").returncode == 0
     assert slots(server) == ["other"] and publications(server) == ["telex_pg"], "the publication is in use"
     assert [s["name"] for s in listed(program)] == ["pg"]
     assert command(program, "reset", "pg", "--drop-source").returncode == 0
+
+
+def test_dropping_the_source_drops_what_the_stream_had(start_telex, start_webhook, tmp_path, server, table):
+    program, config = run_once(start_telex, start_webhook, server, connection_string=server.url)
+    source = {**config["pg"]["source"], "slot": "other"}
+    restart_with(program, {"events": {"pg": {**config["pg"], "source": source}}}, is_ready=False)
+    net.wait_until("the stream to be lost", lambda: listed(program)[0]["state"] == "lost", 30)
+    assert command(program, "reset", "pg", "--drop-source").returncode == 0
+    wait_running(program)
+    assert slots(server) == ["other"] and [s["name"] for s in listed(program)] == ["pg"]
+
+
+def test_a_stream_that_got_another_type(start_telex, start_webhook, tmp_path, server, table):
+    program, config = run_once(start_telex, start_webhook, server, **secret_file(tmp_path, server))
+    (tmp_path / "in.jsonl").write_text('{"n": 1}\n')
+    source = {"type": "file", "path": str(tmp_path / "in.jsonl")}
+    restart_with(program, {"events": {"pg": {**config["pg"], "source": source}}}, is_ready=False)
+    net.wait_until("the stream to be lost", lambda: listed(program)[0]["state"] == "lost", 30)
+    assert command(program, "reset", "pg").returncode == 0
+    wait_running(program)
+    net.wait_until("the slot before to be told of", lambda: state_of(program, "pg@1") == "unconfigured", 15)
+    assert "pg_drop_replication_slot('telex_pg')" in reason_of(program, "pg@1")
+    program.sigterm()
+    assert command(program, "reset", "pg@1").returncode == 0
+    assert slots(server) == [] and publications(server) == []
 
 
 def test_the_password_can_be_given(start_telex, start_webhook, tmp_path, server, table, monkeypatch):

@@ -268,11 +268,17 @@ static void do_measure(struct probe *p)
 
 static void do_forget(struct probe *p)
 {
+    struct source_leavings left = {.count = 0};
     struct err e = ERR_INIT;
+    bool ok = true;
 
-    add_result(p,
-               p->source->ops->forget(p->source, for_ms(LIMIT_MS), &e) ? SOURCED_OK : SOURCED_AGAIN,
-               &e);
+    if (p->kind->leave != NULL) {
+        p->kind->leave(p->config, p->place.stream, &p->arena, &left);
+    }
+    for (size_t i = 0; ok && i < left.count; i++) {
+        ok = p->source->ops->forget(p->source, left.things[i].words, for_ms(LIMIT_MS), &e);
+    }
+    add_result(p, ok ? SOURCED_OK : SOURCED_AGAIN, &e);
 }
 
 static void do_close(struct probe *p)

@@ -331,13 +331,6 @@ static void embedded_measure(struct source *s, struct source_measures *ret, stru
     }
 }
 
-static bool embedded_forget(struct source *s, struct wait wait, struct err *e)
-{
-    struct embedded *m = embedded_of(s);
-
-    return event_table_forget(m->table, str_of(m->stream), wait, e);
-}
-
 static void embedded_close(struct source *s)
 {
     struct embedded *m = embedded_of(s);
@@ -355,7 +348,6 @@ static const struct source_ops embedded_ops = {
     .backfill = embedded_backfill,
     .backfill_left = embedded_left,
     .measure = embedded_measure,
-    .forget = embedded_forget,
     .close = embedded_close,
 };
 

@@ -47,8 +47,9 @@ static const struct option options[] = {
      .type = OPTION_BOOL,
      .offset = offsetof(struct postgresql_config, create_publication),
      .fallback = "true",
-     .help = "Make it when it is not there, for exactly the tables and operations, and drop it on "
-             "`telex events reset --drop-source`."},
+     .help =
+         "Make it when it is not there, for exactly the tables and operations. One that was made so is "
+         "dropped on `telex events reset --drop-source`."},
     {.name = "slot",
      .type = OPTION_TEXT,
      .offset = offsetof(struct postgresql_config, slot),
@@ -58,8 +59,8 @@ static const struct option options[] = {
      .offset = offsetof(struct postgresql_config, create_slot),
      .fallback = "true",
      .help =
-         "Make it at the first start when it is not there, and drop it on `telex events reset --drop-source`. "
-         "It is never dropped when the program ends."},
+         "Make it at the first start when it is not there. One that was made so is dropped on `telex events reset "
+         "--drop-source`, and never when the program ends."},
     {.name = "failover",
      .type = OPTION_BOOL,
      .offset = offsetof(struct postgresql_config, failover),
@@ -340,22 +341,25 @@ static bool drop(struct postgresql_source *s, const char *sql, const char *param
     return done == SOURCED_OK;
 }
 
-static bool forget(struct source *base, struct wait wait, struct err *e)
+static bool forget(struct source *base, struct str words, struct wait wait, struct err *e)
 {
     struct postgresql_source *s = postgresql_of(base);
-    AUTO(buf_release) struct buf sql = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
 
     postgresql_hang_up(s);
-    if (s->config->create_slot &&
-        !drop(s,
-              "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
-              "WHERE slot_name = $1",
-              buf_text(&s->slot), wait, e)) {
-        return false;
+    if (str_starts(words, STR(PG_WORDS_SLOT))) {
+        buf_add_str(&text, str_slice(words, sizeof(PG_WORDS_SLOT) - 1, words.len));
+        return drop(s,
+                    "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+                    "WHERE slot_name = $1",
+                    buf_text(&text), wait, e);
     }
-    buf_add_text(&sql, "DROP PUBLICATION IF EXISTS ");
-    pg_add_quoted(&sql, buf_str(&s->publication));
-    return !s->config->create_publication || drop(s, buf_text(&sql), NULL, wait, e);
+    if (!str_starts(words, STR(PG_WORDS_PUBLICATION))) {
+        return err_set(e, ERR_CONFIG, "this telex does not know what '%.*s' is", STR_FMT(words));
+    }
+    buf_add_text(&text, "DROP PUBLICATION IF EXISTS ");
+    pg_add_quoted(&text, str_slice(words, sizeof(PG_WORDS_PUBLICATION) - 1, words.len));
+    return drop(s, buf_text(&text), NULL, wait, e);
 }
 
 static void close_source(struct source *base)

@@ -15,6 +15,13 @@
 
 enum { PG_NAME_MAX = 63 }; /* bytes of a name in PostgreSQL */
 
+/* Before a name, in the words for what a stream leaves: source_thing.words. */
+#define PG_WORDS_SLOT "slot "
+#define PG_WORDS_PUBLICATION "publication "
+
+/* Of source_leavings.things. */
+enum pg_thing { PG_SLOT, PG_PUBLICATION };
+
 enum pg_operations { PG_INSERTS = 1, PG_UPDATES = 2, PG_DELETES = 4 };
 
 struct postgresql_config {
@@ -56,6 +63,8 @@ struct postgresql_source {
     struct arena catalog; /* what start() found */
     struct pg_table tables[PG_TABLES_MAX];
     size_t table_count;
+
+    uint32_t made; /* by the start that is under way: bits of enum pg_thing */
 
     struct pg *stream;     /* NULL: not started */
     struct pg_place begun; /* up to here all is done, whatever comes again */
@@ -110,7 +119,8 @@ void postgresql_forget_relations(struct postgresql_source *s);
 void postgresql_hang_up(struct postgresql_source *s);
 
 /* postgresql_leave.c: of struct source_kind */
-void postgresql_leave(const void *config, struct str stream, struct source_leavings *ret);
+void postgresql_leave(const void *config, struct str stream, struct arena *a,
+                      struct source_leavings *ret);
 void postgresql_claim(const void *config, struct str stream, struct buf *out);
 
 /* postgresql_relation.c: what a RELATION message says; it takes the place of what was said before. */

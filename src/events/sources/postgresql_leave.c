@@ -75,74 +75,81 @@ static void print_connection(const struct postgresql_config *c, struct json_writ
     json_add_str(w, ok ? buf_str(&shown) : STR(""));
 }
 
-static void print_bool(struct json_writer *w, struct str name, bool value)
+static struct str place_of(const struct postgresql_config *c, struct arena *a)
 {
-    json_key(w, name);
-    json_add_bool(w, value);
+    AUTO(buf_release) struct buf place = BUF_INIT(BUF_SMALL);
+
+    pg_add_place(&place, c->connection_string);
+    return arena_dup(a, buf_str(&place));
 }
 
-/* A line: one of the two, and no more than Telex may make. */
-static void add_access(const struct postgresql_config *c, struct str slot, struct str publication,
-                       bool is_slot, struct buf *out)
+static struct str access_of(const struct postgresql_config *c, struct arena *a)
 {
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
     struct json_writer w;
 
-    json_write_init(&w, out);
+    json_write_init(&w, &text);
     json_begin_object(&w);
     print_connection(c, &w);
-    json_key(&w, STR("slot"));
-    json_add_str(&w, slot);
-    json_key(&w, STR("publication"));
-    json_add_str(&w, publication);
-    print_bool(&w, STR("create_slot"), is_slot && c->create_slot);
-    print_bool(&w, STR("create_publication"), !is_slot && c->create_publication);
     json_end_object(&w);
-    buf_add_byte(out, '\n');
+    return arena_dup(a, buf_str(&text));
 }
 
-static void add_place(const struct postgresql_config *c, struct buf *out)
+/* Slots are the server's, not the database's. */
+static struct str claim_slot(struct str slot, struct str place, struct arena *a)
 {
-    buf_add_text(out, "at ");
-    pg_add_place(out, c->connection_string);
-    buf_add_text(out, ": ");
+    size_t end = place.len;
+
+    while (end > 0 && place.ptr[end - 1] != '/') {
+        end--;
+    }
+    end -= end > 0 ? 1 : 0;
+    return arena_printf(a, "replication slot '%.*s' of the server at %.*s", STR_FMT(slot),
+                        STR_FMT(str_slice(place, 0, end)));
 }
 
-void postgresql_leave(const void *config, struct str stream, struct source_leavings *ret)
+static struct str claim_publication(struct str publication, struct str place, struct arena *a)
+{
+    return arena_printf(a, "publication '%.*s' of the database at %.*s", STR_FMT(publication),
+                        STR_FMT(place));
+}
+
+void postgresql_leave(const void *config, struct str stream, struct arena *a,
+                      struct source_leavings *ret)
 {
     const struct postgresql_config *c = config;
     AUTO(buf_release) struct buf slot = BUF_INIT(BUF_SMALL);
     AUTO(buf_release) struct buf publication = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf slot_quoted = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf publication_quoted = BUF_INIT(BUF_SMALL);
 
     postgresql_add_name(&slot, c->slot, stream);
     postgresql_add_name(&publication, c->publication, stream);
-    add_access(c, buf_str(&slot), buf_str(&publication), true, &ret->access);
-    add_place(c, &ret->by_hand);
-    buf_add_text(&ret->by_hand, "SELECT pg_drop_replication_slot(");
-    pg_add_quoted_text(&ret->by_hand, buf_str(&slot));
-    buf_add_text(&ret->by_hand, ");\n");
-    if (c->create_publication) {
-        add_access(c, buf_str(&slot), buf_str(&publication), false, &ret->access);
-        add_place(c, &ret->by_hand);
-        buf_add_text(&ret->by_hand, "DROP PUBLICATION IF EXISTS ");
-        pg_add_quoted(&ret->by_hand, buf_str(&publication));
-        buf_add_text(&ret->by_hand, ";\n");
-    }
+    pg_add_quoted_text(&slot_quoted, buf_str(&slot));
+    pg_add_quoted(&publication_quoted, buf_str(&publication));
+    *ret = (struct source_leavings){.place = place_of(c, a), .access = access_of(c, a), .count = 2};
+    ret->things[PG_SLOT] = (struct source_thing){
+        .words = arena_printf(a, PG_WORDS_SLOT "%s", buf_text(&slot)),
+        .claim = claim_slot(buf_str(&slot), ret->place, a),
+        .by_hand = arena_printf(a, "at %.*s: SELECT pg_drop_replication_slot(%s);",
+                                STR_FMT(ret->place), buf_text(&slot_quoted)),
+        .is_log = true};
+    ret->things[PG_PUBLICATION] = (struct source_thing){
+        .words = arena_printf(a, PG_WORDS_PUBLICATION "%s", buf_text(&publication)),
+        .claim = claim_publication(buf_str(&publication), ret->place, a),
+        .by_hand = arena_printf(a, "at %.*s: DROP PUBLICATION IF EXISTS %s;", STR_FMT(ret->place),
+                                buf_text(&publication_quoted))};
 }
 
-/* Slots are the server's, not the database's. Two streams can share a publication that somebody named. */
+/* Two streams can share a publication that somebody named. */
 void postgresql_claim(const void *config, struct str stream, struct buf *out)
 {
     const struct postgresql_config *c = config;
-    AUTO(buf_release) struct buf place = BUF_INIT(BUF_SMALL);
+    struct source_leavings left;
+    AUTO(arena_release) struct arena a;
 
-    pg_add_place(&place, c->connection_string);
-    buf_add_text(out, "!replication slot '");
-    postgresql_add_name(out, c->slot, stream);
-    buf_addf(out, "' of the server at %.*s\n", (int)strcspn(buf_text(&place), "/"),
-             buf_text(&place));
-    if (c->publication.len == 0) {
-        buf_add_text(out, "!publication '");
-        postgresql_add_name(out, c->publication, stream);
-        buf_addf(out, "' of the database at %s\n", buf_text(&place));
-    }
+    arena_init(&a, ARENA_UNLIMITED);
+    postgresql_leave(config, stream, &a, &left);
+    buf_addf(out, "!%.*s\n%c%.*s\n", STR_FMT(left.things[PG_SLOT].claim),
+             c->publication.len == 0 ? '!' : '.', STR_FMT(left.things[PG_PUBLICATION].claim));
 }

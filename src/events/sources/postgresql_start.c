@@ -197,6 +197,7 @@ static enum sourced make_publication(struct postgresql_source *s, const struct f
     enum sourced done = pg_server_ask(&s->server, buf_text(&sql), NULL, 0, wait, &r, e);
     pg_result_free(r);
     if (done == SOURCED_OK) {
+        s->made |= 1U << PG_PUBLICATION;
         trace_info(&s->trace, "made a publication", T_STR("name", buf_str(&s->publication)));
     } else if (done == SOURCED_REFUSED) {
         struct err was = *e;
@@ -349,6 +350,7 @@ static enum sourced make_slot(struct postgresql_source *s, struct found *f, stru
             buf_text(&s->slot));
     }
     if (done == SOURCED_OK) {
+        s->made |= 1U << PG_SLOT;
         trace_info(&s->trace, "made a replication slot", T_STR("name", buf_str(&s->slot)));
         done = look_at_slot(s, wait, f, e);
     }
@@ -673,13 +675,16 @@ static enum sourced start(struct postgresql_source *s, const struct source_start
     struct found f = {.timeline = 0};
     enum sourced done = find_all(s, wait, &f, e);
 
+    s->made = 0;
     if (done == SOURCED_OK) {
+        buf_addf(&ret->server, "postgresql/%.*s/%.*s", STR_FMT(f.system), STR_FMT(f.database));
         done = from->position.len == 0 ? start_first(s, &f, ret, wait, e)
                                        : start_again(s, &f, from, wait, e);
     }
     if (done == SOURCED_OK) {
         done = start_stream(s, wait, e);
     }
+    ret->made = s->made;
     if (done == SOURCED_OK) {
         write_identity(s, &f, &ret->identity);
         pg_place_add(&ret->position, s->begun);

@@ -148,7 +148,7 @@ static void what_is_not_acknowledged_stays(void **state)
     k.source->ops->ack_backfill(k.source, STR("5"), true);
     assert_true(event_table_needs(k.table, STR("stream"), &seq));
     assert_int_equal(seq, 7);
-    assert_true(k.source->ops->forget(k.source, soon(), &k.err));
+    assert_true(event_table_forget(k.table, STR("stream"), soon(), &k.err));
     assert_false(event_table_needs(k.table, STR("stream"), &seq));
     source_kit_release(&k);
 }
@@ -167,7 +167,7 @@ static void what_is_gone_is_said(void **state)
     (void)snprintf(k.position, sizeof(k.position), "nine");
     assert_int_equal(source_kit_start(&k), SOURCED_LOST);
     /* Somebody removed rows that a position of long ago would still need. */
-    assert_true(k.source->ops->forget(k.source, soon(), &k.err));
+    assert_true(event_table_forget(k.table, STR("stream"), soon(), &k.err));
     event_table_limit(k.table, &(struct event_table_options){.max_rows = 1});
     for (int i = 0; i < 500; i++) {
         (void)usleep(20 * 1000);
@@ -175,7 +175,7 @@ static void what_is_gone_is_said(void **state)
         if (source_kit_start(&k) == SOURCED_LOST) {
             break;
         }
-        assert_true(k.source->ops->forget(k.source, soon(), &k.err));
+        assert_true(event_table_forget(k.table, STR("stream"), soon(), &k.err));
     }
     assert_non_null(strstr(k.err.message, "events 2 to 2 were removed"));
     /* Another table: that is for who compares. */
@@ -199,7 +199,7 @@ static void a_backfill_that_lost_rows_says_so(void **state)
     append(&k, 1, 6);
     assert_int_equal(source_kit_start_first(&k), SOURCED_OK);
     backfill(&k, &range, "2", 2, false);
-    assert_true(k.source->ops->forget(k.source, soon(), &k.err));
+    assert_true(event_table_forget(k.table, STR("stream"), soon(), &k.err));
     event_table_limit(k.table, &(struct event_table_options){.max_rows = 2});
     for (int i = 0; i < 500 && answer == SOURCED_OK; i++) {
         (void)usleep(20 * 1000);

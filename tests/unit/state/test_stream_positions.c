@@ -125,18 +125,57 @@ static void test_turns(void **state)
 }
 
 static void assert_row(const struct stream_row *row, const char *name, const char *kind,
-                       const char *remains)
+                       const char *things)
 {
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+
+    for (size_t i = 0; i < row->has.count; i++) {
+        const struct stream_holding *h = &row->has.items[i];
+        buf_addf(&text, "%.*s=%s ", STR_FMT(h->what), h->is_made ? "ours" : "theirs");
+    }
     assert_true(str_eq(row->name, str_of(name)));
-    assert_true(str_eq(row->origin.kind, str_of(kind)));
-    assert_true(str_eq(row->origin.remains, str_of(remains)));
+    assert_true(str_eq(row->has.kind, str_of(kind)));
+    assert_string_equal(buf_text(&text), things);
+}
+
+/* <what> stands for all that is said of a thing; it is called <claim>. */
+static void note(struct kit *k, const char *stream, const char *what, const char *claim,
+                 bool is_made, bool is_all)
+{
+    const struct stream_holding one = {.kind = STR("postgresql"),
+                                       .what = str_of(what),
+                                       .words = str_of(what),
+                                       .claim = str_of(claim),
+                                       .is_log = true,
+                                       .is_made = is_made};
+    const struct stream_holdings has = {STR("postgresql"), &one, what[0] != '\0' ? 1 : 0};
+    struct err e = ERR_INIT;
+
+    assert_true(stream_positions_note(k->positions, str_of(stream), &has, is_all, &e));
+}
+
+static void expect_rows(struct kit *k, const char *expected)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+    struct stream_row *rows = NULL;
+    struct err e = ERR_INIT;
+    size_t count = 0;
+
+    assert_true(stream_positions_list(k->positions, &k->arena, &rows, &count, &e));
+    for (size_t i = 0; i < count; i++) {
+        buf_addf(&text, "%.*s:", STR_FMT(rows[i].name));
+        for (size_t j = 0; j < rows[i].has.count; j++) {
+            const struct stream_holding *h = &rows[i].has.items[j];
+            buf_addf(&text, " %.*s%s", STR_FMT(h->what), h->is_made ? "!" : "");
+        }
+        buf_add_byte(&text, '\n');
+    }
+    assert_string_equal(buf_text(&text), expected);
 }
 
 /* What is kept of streams, with what they have elsewhere; also while another has the file open. */
 static void test_list(void **state)
 {
-    const struct stream_origin origin = {STR("postgresql"), STR("{}"), STR("a slot")};
-    const struct stream_origin other = {STR("postgresql"), STR("{}"), STR("another")};
     struct kit *k = *state;
     struct stream_place place = {0};
     struct stream_row *rows = NULL;
@@ -150,22 +189,68 @@ static void test_list(void **state)
     assert_true(stream_positions_write(k->positions, STR("b"), turn, &somewhere, &e));
     assert_true(stream_positions_take(k->positions, STR("c"), &k->arena, &place, &turn, &e));
     assert_true(stream_positions_take(k->positions, STR("a"), &k->arena, &place, &turn, &e));
-    assert_true(stream_positions_set_origin(k->positions, STR("a"), &origin, &e));
-    assert_true(stream_positions_set_origin(k->positions, STR("a"), &other, &e));
+    note(k, "a", "slot", "a slot", false, true);
     assert_true(stream_positions_list(k->positions, &k->arena, &rows, &count, &e));
     assert_int_equal(count, 2); /* of c there is nothing */
-    assert_row(&rows[0], "a", "postgresql", "another");
+    assert_row(&rows[0], "a", "postgresql", "slot=theirs ");
     assert_row(&rows[1], "b", "", "");
     assert_same(&rows[1].place, &somewhere);
     assert_true(stream_positions_peek(str_of(k->path), &k->arena, &rows, &count, &e));
     assert_int_equal(count, 2);
-    assert_row(&rows[0], "a", "postgresql", "another");
-    assert_true(stream_positions_drop_origin(k->positions, STR("a"), &e));
+    assert_row(&rows[0], "a", "postgresql", "slot=theirs ");
+    assert_true(stream_positions_drop_holdings(k->positions, STR("a"), &e));
     assert_true(stream_positions_forget(k->positions, STR("b"), &e));
     assert_true(stream_positions_list(k->positions, &k->arena, &rows, &count, &e));
     assert_int_equal(count, 0);
     assert_true(stream_positions_peek(STR("/nowhere/streams.db"), &k->arena, &rows, &count, &e));
     assert_int_equal(count, 0);
+}
+
+/* Who made a thing once has made it, for whichever stream. */
+static void test_made(void **state)
+{
+    struct kit *k = *state;
+    struct err e = ERR_INIT;
+
+    note(k, "a", "1", "one", false, true);
+    expect_rows(k, "a: 1\n");
+    note(k, "a", "1", "one", true, false);
+    note(k, "a", "1", "one", false, true);
+    expect_rows(k, "a: 1!\n");
+    note(k, "b", "1", "one", false, true); /* it was renamed */
+    expect_rows(k, "a: 1!\nb: 1!\n");
+    assert_true(stream_positions_drop_holdings(k->positions, STR("a"), &e));
+    expect_rows(k, "b: 1!\n");
+    assert_true(stream_positions_drop_holding(k->positions, STR("b"), STR("1"), &e));
+    note(k, "b", "1", "one", false, true); /* somebody made it again */
+    expect_rows(k, "b: 1\n");
+}
+
+/* What a stream had before is kept under another name. */
+static void test_set_aside(void **state)
+{
+    struct kit *k = *state;
+    struct err e = ERR_INIT;
+
+    note(k, "a", "1", "one", true, true);
+    uint64_t generation = stream_positions_generation(k->positions);
+    note(k, "a", "1", "one", false, true);
+    assert_int_equal(stream_positions_generation(k->positions), generation);
+    note(k, "a", "2", "two", true, false); /* the start failed: it has both */
+    expect_rows(k, "a: 1! 2!\n");
+    note(k, "a", "2", "two", false, true);
+    expect_rows(k, "a: 2!\na@1: 1!\n");
+    assert_true(stream_positions_generation(k->positions) > generation);
+    note(k, "a", "3", "three", false, true);
+    expect_rows(k, "a: 3\na@1: 1!\na@2: 2!\n");
+    note(k, "a", "1", "one", false, true); /* back again */
+    expect_rows(k, "a: 1!\na@2: 2!\na@3: 3\n");
+    note(k, "a", "4", "one", true, true); /* another server is called the same */
+    expect_rows(k, "a: 4!\na@2: 2!\na@3: 3\n");
+    note(k, "a", "", "", false, true); /* of another type */
+    expect_rows(k, "a:\na@1: 4!\na@2: 2!\na@3: 3\n");
+    assert_true(stream_positions_drop_holdings(k->positions, STR("a@2"), &e));
+    expect_rows(k, "a:\na@1: 4!\na@3: 3\n");
 }
 
 /* A file that an earlier Telex made is taken over. */
@@ -183,8 +268,10 @@ static void test_an_older_file(void **state)
     assert_true(stream_positions_write(k->positions, STR("a"), turn, &somewhere, &e));
     stream_positions_close(k->positions);
     assert_true(db_open(k->path, DB_SYNC_NORMAL, &db, &e));
-    assert_true(
-        db_exec(db, "DROP TABLE origins; ALTER TABLE streams DROP COLUMN backfill_done_ns", &e));
+    assert_true(db_exec(
+        db,
+        "DROP TABLE origins; DROP TABLE holdings; ALTER TABLE streams DROP COLUMN backfill_done_ns",
+        &e));
     db_close(db);
     assert_true(stream_positions_peek(str_of(k->path), &k->arena, &rows, &count, &e));
     assert_int_equal(count, 1);
@@ -200,8 +287,9 @@ static void test_an_older_file(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {CASE(test_kept), CASE(test_turns), CASE(test_list),
-                                       CASE(test_an_older_file)};
+    const struct CMUnitTest tests[] = {CASE(test_kept),      CASE(test_turns),
+                                       CASE(test_list),      CASE(test_made),
+                                       CASE(test_set_aside), CASE(test_an_older_file)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
