@@ -116,34 +116,74 @@ static bool is_forgotten(const struct question *asked, struct buf *body, struct 
     return true;
 }
 
-/* Looks until a change that takes long is made. */
-static bool follow(struct peer *p, const struct question *asked, struct buf *body, struct err *e)
+static bool is_interrupted(const struct question *asked, struct err *e)
+{
+    return err_set(
+        e, ERR_CANCELED,
+        "the %s was interrupted, and nobody knows whether it was made: `telex events status %s` "
+        "says how the stream is now",
+        asked->verb, asked->stream);
+}
+
+enum followed { FOLLOW_ON, FOLLOWED, FOLLOW_FAILED };
+
+/* What the stream says of the change. */
+static enum followed weigh(const struct question *asked, const struct json_node *root,
+                           struct err *e)
+{
+    const struct json_node *change = json_get(json_get(root, STR("data")), STR("change"));
+    struct str phase = json_get_str(change, STR("phase"));
+
+    if (!str_eq(json_get_str(change, STR("what")), str_of(asked->verb))) {
+        return is_interrupted(asked, e) ? FOLLOWED : FOLLOW_FAILED;
+    }
+    if (str_eq(phase, STR("failed"))) {
+        (void)err_set(e, ERR_CONFLICT, "%.*s", STR_FMT(json_get_str(change, STR("problem"))));
+        return FOLLOW_FAILED;
+    }
+    return str_eq(phase, STR("done")) ? FOLLOWED : FOLLOW_ON;
+}
+
+/* One look. Of a stream that is not there any more a reset is made; of all else nobody knows. */
+static enum followed look_once(struct peer *p, const struct question *asked, struct buf *body,
+                               struct err *e)
 {
     const struct question q = {.values = asked->values, .stream = asked->stream};
-    const int64_t until_ns = clock_deadline_ms(p->env.clock, FOLLOW_MS);
     struct json_node *root = NULL;
     int status = 0;
 
-    while (clock_mono_ns(p->env.clock) < until_ns) {
-        (void)wait_sleep((struct wait){clock_deadline_ms(p->env.clock, LOOK_MS), NULL});
-        if (!ask_once(p, &q, body, &status, e)) {
-            return status == 404 && is_forgotten(asked, body, e);
-        }
-        if (!json_parse(buf_str(body), &p->arena, &root, e)) {
-            return false;
-        }
-        const struct json_node *change = json_get(json_get(root, STR("data")), STR("change"));
-        struct str phase = json_get_str(change, STR("phase"));
-        if (str_eq(phase, STR("failed"))) {
-            return err_set(e, ERR_CONFLICT, "%.*s", STR_FMT(json_get_str(change, STR("problem"))));
-        }
-        if (!str_eq(phase, STR("waiting")) && !str_eq(phase, STR("running"))) {
-            return true;
-        }
+    if (ask_once(p, &q, body, &status, e)) {
+        return json_parse(buf_str(body), &p->arena, &root, e) ? weigh(asked, root, e)
+                                                              : FOLLOW_FAILED;
     }
-    return err_set(e, ERR_TIMEOUT,
-                   "the change goes on: `telex events status %s` says what becomes of it",
-                   asked->stream);
+    if (status == 503) {
+        *e = ERR_INIT; /* it takes over another config */
+        return FOLLOW_ON;
+    }
+    if (status != 404) {
+        return FOLLOW_FAILED;
+    }
+    bool ok =
+        strcmp(asked->verb, "reset") == 0 ? is_forgotten(asked, body, e) : is_interrupted(asked, e);
+    return ok ? FOLLOWED : FOLLOW_FAILED;
+}
+
+/* Looks until a change that takes long is made. */
+static bool follow(struct peer *p, const struct question *asked, struct buf *body, struct err *e)
+{
+    const int64_t until_ns = clock_deadline_ms(p->env.clock, FOLLOW_MS);
+    enum followed followed = FOLLOW_ON;
+
+    while (followed == FOLLOW_ON && clock_mono_ns(p->env.clock) < until_ns) {
+        (void)wait_sleep((struct wait){clock_deadline_ms(p->env.clock, LOOK_MS), NULL});
+        followed = look_once(p, asked, body, e);
+    }
+    if (followed == FOLLOW_ON) {
+        return err_set(e, ERR_TIMEOUT,
+                       "the change goes on: `telex events status %s` says what becomes of it",
+                       asked->stream);
+    }
+    return followed == FOLLOWED;
 }
 
 static bool ask(struct peer *p, const struct question *q, bool *ret_ready, bool *ret_absent,

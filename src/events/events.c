@@ -253,6 +253,9 @@ void event_streams_look(struct event_streams *s)
             say_left(s, item, &b, &b.rows[i]);
         }
     }
+    lock_take(&s->lock);
+    s->is_whole = true;
+    lock_give(&s->lock);
 }
 
 static bool waits_to_be_opened(const struct stream_item *item)
@@ -342,6 +345,7 @@ uint64_t event_streams_rest(struct event_streams *s, struct wait wait)
         free_item(s->items.items[i]);
     }
     vec_clear(&s->items);
+    s->is_whole = false;
     lock_give(&s->lock);
     cancel_free(s->hurry);
     s->hurry = cancel_new(NULL);
@@ -395,6 +399,14 @@ static void tell_resting(const struct stream_item *item, struct arena *a, struct
     (void)snprintf(ret->reason, sizeof(ret->reason), "%.*s", STR_FMT(buf_str(&item->reason)));
 }
 
+bool event_streams_is_whole(struct event_streams *s)
+{
+    lock_take(&s->lock);
+    bool is_whole = s->is_whole && !s->is_resting;
+    lock_give(&s->lock);
+    return is_whole;
+}
+
 size_t event_streams_status(struct event_streams *s, struct arena *a, struct stream_status **ret)
 {
     lock_take(&s->lock);
@@ -408,7 +420,7 @@ size_t event_streams_status(struct event_streams *s, struct arena *a, struct str
             tell_resting(item, a, &(*ret)[i]);
         }
         (*ret)[i].name = arena_dup(a, item->name);
-        (*ret)[i].changed = item->changed;
+        (*ret)[i].changed = event_streams_outcome(s, item->name);
     }
     lock_give(&s->lock);
     return count;

@@ -38,6 +38,9 @@ uint64_t event_streams_rest(struct event_streams *s, struct wait wait);
 
 void event_streams_close(struct event_streams *s); /* NULL is fine */
 
+/* Does the list have all? Not while a config is taken over: who is not in it then may well be there. */
+bool event_streams_is_whole(struct event_streams *s);
+
 /* Those that run in the config's order, then those of which something is left, though they are off or in no config. In the
  * arena, but for texts of the config. */
 size_t event_streams_status(struct event_streams *s, struct arena *a, struct stream_status **ret);

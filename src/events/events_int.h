@@ -23,8 +23,13 @@ struct stream_item {
     struct buf reason;                  /* and why */
     struct arena arena;                 /* of the place's texts */
     struct metric *unconfigured;        /* or NULL */
-    struct stream_changed changed;      /* what a person changed last; under <lock> */
     unsigned users;                     /* pieces of work with its letters; under <lock> */
+};
+
+/* What a person changed last of a stream, by name: it outlives the item, which goes with each reload. */
+struct stream_outcome {
+    struct str name;
+    struct stream_changed changed;
 };
 
 /* What somebody asked for, and who is to be told. */
@@ -64,6 +69,8 @@ struct event_streams {
     struct lock lock;
     VEC(struct stream_item *) items; /* read under one of the locks, changed under both */
     struct stream_task *first GUARDED_BY(lock); /* the first may be under way */
+    VEC(struct stream_outcome *) outcomes GUARDED_BY(lock);
+    bool is_whole GUARDED_BY(lock); /* the list has all, also what is left of others */
     bool has_ended GUARDED_BY(lock);
     bool is_resting GUARDED_BY(lock); /* the list is to go: nothing more is begun */
     struct cond woken;
@@ -89,6 +96,10 @@ MUST_USE bool event_streams_do(struct event_streams *s, const struct stream_orde
                                struct err *e);
 
 /* ---- events_tasks.c ---- */
+
+/* What a person changed last of <name>; all empty: nothing. */
+struct stream_changed event_streams_outcome(struct event_streams *s, struct str name)
+    REQUIRES(&s->lock);
 
 /* Starts the threads, once. */
 void event_streams_start_tasks(struct event_streams *s);

@@ -175,9 +175,15 @@ static void list(struct http_exchange *x)
     finish(x, &out, &w);
 }
 
-static void not_found(struct http_exchange *x, struct str name)
+/* While the list is made anew nobody knows who is not in it. */
+static void not_found(struct http_exchange *x, struct app *app, struct str name)
 {
-    (void)http_exchange_error(x, 404, "not_found", "no stream '%.*s' runs",
+    struct event_streams *streams = app_event_streams(app);
+    bool is_known = streams == NULL || event_streams_is_whole(streams);
+
+    (void)http_exchange_error(x, is_known ? 404 : 503, is_known ? "not_found" : "unavailable",
+                              is_known ? "no stream '%.*s' runs"
+                                       : "no stream '%.*s' runs yet; try again",
                               STR_FMT(str_slice(name, 0, 64)));
 }
 
@@ -214,7 +220,7 @@ static void one(struct http_exchange *x)
     struct app *app = server_app(x);
 
     if (app != NULL && !answer_one(x, app, http_exchange_param(x, 0))) {
-        not_found(x, http_exchange_param(x, 0));
+        not_found(x, app, http_exchange_param(x, 0));
     }
 }
 
@@ -385,7 +391,7 @@ static void change(struct http_exchange *x)
         return;
     }
     if (app_event_streams(app) == NULL) {
-        not_found(x, order.name);
+        not_found(x, app, order.name);
     } else {
         ask(x, app, &order);
     }

@@ -1,5 +1,6 @@
 """What is left of a stream that was taken out of the config: told by all who look, and taken back by name."""
 
+import http.server
 import json
 import os
 import signal
@@ -428,6 +429,71 @@ def test_the_command_waits_for_a_change(start_telex, start_webhook, tmp_path, se
         os.kill(server.process.pid, signal.SIGCONT)
     assert done.returncode == 0 and "forgotten" in done.stdout, done.stderr
     assert slots(server) == []
+
+
+def test_a_change_that_a_reload_interrupts(start_telex, start_webhook, tmp_path, server, table):
+    """It was not made, and everybody says so: the command, the log, and the status of the stream that the reload made anew."""
+    program, config = run_once(start_telex, start_webhook, server, connection_string=server.url)
+    restart_with(program, {"events": config})
+    wait_running(program)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        timer = threading.Timer(7, program.sighup)
+        timer.start()
+        done = command(program, "reset", "pg", "--drop-source")
+    finally:
+        timer.cancel()
+        os.kill(server.process.pid, signal.SIGCONT)
+    assert done.returncode == 1 and "cannot be taken back" in done.stderr, done.stdout + done.stderr
+    wait_running(program)
+    assert "telex_pg" in slots(server)
+    change = listed(program)[0]["change"]
+    assert (change["what"], change["phase"]) == ("reset", "failed") and change["problem"]
+    assert "a stream was not changed" in program.process.log()
+    assert command(program, "reset", "pg").returncode == 0
+    assert listed(program)[0]["change"]["phase"] == "done" and "a stream was changed" in program.process.log()
+
+
+@pytest.mark.parametrize("verb, answers, status, says", [
+    ("reset", [(200, None)], 1, "nobody knows whether it was made"),
+    ("reset", [(200, ("skip", "done"))], 1, "nobody knows whether it was made"),
+    ("reset", [(200, ("reset", "running")), (200, None)], 1, "nobody knows whether it was made"),
+    ("skip", [(404, None)], 1, "nobody knows whether it was made"),
+    ("reset", [(503, None), (404, None)], 0, "forgotten"),
+    ("reset", [(200, ("reset", "waiting")), (200, ("reset", "failed"))], 1, "why"),
+    ("skip", [(503, None), (200, ("skip", "running")), (200, ("skip", "done"))], 0, "pg: running"),
+])
+def test_what_the_command_makes_of_a_change(tmp_path, verb, answers, status, says):
+    left = list(answers)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def answer(self, status, data):
+            body = json.dumps({"status": "success", "data": data, "error": "no stream"}).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self):
+            self.answer(202, {"name": "pg", "state": "changing"})
+
+        def do_GET(self):
+            status, change = left.pop(0) if len(left) > 1 else left[0]
+            change = change and {"what": change[0], "phase": change[1], "problem": "why", "since": "2026-01-01T00:00:00Z"}
+            self.answer(status, {"name": "pg", "state": "running", "ready": True, "change": change})
+
+    config = tmp_path / "telex.yaml"
+    config.write_text(yaml.safe_dump({"server": {"admin_token": "adm"}, "state": {"path": str(tmp_path / "data")}}))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as fake:
+        threading.Thread(target=fake.serve_forever, daemon=True).start()
+        done = subprocess.run([BINARY, "events", verb, "pg", "-c", config, "--url", f"http://127.0.0.1:{fake.server_port}"],
+                              text=True, capture_output=True, timeout=60, check=False)
+        fake.shutdown()
+    assert done.returncode == status and says in done.stdout + done.stderr, done.stdout + done.stderr
 
 
 def test_a_long_position_is_shown_whole_and_taken(start_telex, start_webhook, tmp_path):
