@@ -122,6 +122,21 @@ static void show_letter(const struct json_node *l)
     printf("\n    %.*s\n", STR_FMT(json_get_str(l, STR("reason"))));
 }
 
+/* An exporter that is several has a box each, which nobody can show while they are written. */
+static void show_elsewhere(const struct json_node *list)
+{
+    for (const struct json_node *n = list != NULL ? list->first : NULL; n != NULL; n = n->next) {
+        if (count_of(n, "records") > 0) {
+            fprintf(stderr,
+                    "%llu refused events of exporter %.*s are in %.*s: `telex queue` works on them "
+                    "while Telex does not run\n",
+                    (unsigned long long)count_of(n, "records"),
+                    STR_FMT(json_get_str(n, STR("exporter"))),
+                    STR_FMT(json_get_str(n, STR("folder"))));
+        }
+    }
+}
+
 static bool show_all(struct peer *p, const struct letter_values *values, const char *stream,
                      struct err *e)
 {
@@ -140,6 +155,7 @@ static bool show_all(struct peer *p, const struct letter_values *values, const c
         q.name = "from";
         q.value = json_get_str(data, STR("next"));
     } while (q.value.len > 0);
+    show_elsewhere(json_get(data, STR("elsewhere")));
     return true;
 }
 

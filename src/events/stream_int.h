@@ -165,6 +165,10 @@ bool stream_pause(struct event_stream *s, int64_t ms);
  * reference. */
 bool stream_take_in(struct event_stream *s, struct intake *in, enum track track);
 
+/* Has our log hold events that are given again; durable when true. On any thread. */
+MUST_USE bool stream_hold_again(struct event_stream *s, struct batch *b, struct wait wait,
+                                struct err *e);
+
 /* ---- stream_work.c ---- */
 
 MUST_USE bool stream_start_workers(struct event_stream *s, struct err *e);

@@ -117,6 +117,18 @@ static bool give(struct event_stream *s, struct batch *b)
     return true;
 }
 
+bool stream_hold_again(struct event_stream *s, struct batch *b, struct wait wait, struct err *e)
+{
+    struct give how = {.durable = true, .wait = wait};
+    uint64_t seq = 0;
+
+    if (!plan_target_bit(s->world.plan, s->config->exporter, &how.only)) {
+        return err_set(e, ERR_CONFIG, "there is no exporter '%.*s'", STR_FMT(s->config->exporter));
+    }
+    AUTO(batch_autounref) struct batch *copy = own_copy(b, e);
+    return copy != NULL && plan_give(s->world.plan, copy, &how, &seq, e);
+}
+
 /* Gives all events of an intake to our log; false when the stream is to stop before it has them. */
 static bool hold(struct event_stream *s, struct intake *in)
 {

@@ -44,33 +44,113 @@ bool letter_id_parse(struct str text, struct letter_id *ret, struct err *e)
                    STR_FMT(str_slice(text, 0, 64)));
 }
 
-/* ---- looking ---- */
+/* ---- boxes ---- */
 
-/* Letters of a box; *ret_redelivery, which has those of the exporter, is to be closed behind their use. */
-static struct dead_letters *open_box(struct event_stream *s, enum letter_box box,
-                                     struct redelivery **ret_redelivery, struct err *e)
+/* An exporter that the config names may be that of others, too. */
+static bool is_shared(const struct event_stream *s)
 {
+    return s->config->options.to.len > 0;
+}
+
+static bool is_ours(const struct event_stream *s, enum letter_box box,
+                    const struct dead_letter *letter)
+{
+    return box != LETTERS_REFUSED || !is_shared(s) || str_eq(letter->stream, s->config->name);
+}
+
+/* Letters of a box; NULL: an exporter that is several has them. <r> is that of the stream, and opened when it is needed. */
+static bool open_box(struct event_stream *s, enum letter_box box, struct redelivery **r,
+                     struct dead_letters **ret_letters, struct err *e)
+{
+    *ret_letters = s->dead;
     if (box == LETTERS_UNREADABLE) {
-        return s->dead;
+        return true;
     }
-    return redelivery_open(s->world.plan, s->config->exporter, ret_redelivery, e)
-               ? redelivery_letters(*ret_redelivery)
-               : NULL;
+    if (*r == NULL && !redelivery_open(s->world.plan, s->config->exporter, r, e)) {
+        return false;
+    }
+    *ret_letters = redelivery_letters(*r);
+    return true;
+}
+
+struct places {
+    const struct event_stream *s;
+    void (*visit)(void *arg, const struct elsewhere *where);
+    void *arg;
+};
+
+static void show_place(void *arg, struct str exporter, struct dead_letters *box)
+{
+    const struct places *p = arg;
+    const struct elsewhere where = {exporter, dead_letters_folder(box),
+                                    is_shared(p->s) ? dead_letters_sum_of(box, p->s->config->name)
+                                                    : dead_letters_sum(box)};
+
+    p->visit(p->arg, &where);
+}
+
+/* All boxes of refused events; of several exporters only, if <elsewhere>. */
+static void each_place(const struct event_stream *s, bool elsewhere,
+                       void (*visit)(void *arg, const struct elsewhere *where), void *arg)
+{
+    struct places places = {s, visit, arg};
+    struct redelivery *r = NULL;
+    struct err ignored = ERR_INIT;
+
+    if (redelivery_open(s->world.plan, s->config->exporter, &r, &ignored) &&
+        (!elsewhere || redelivery_letters(r) == NULL)) {
+        redelivery_each_box(r, show_place, &places);
+    }
+    redelivery_close(r);
+}
+
+void event_stream_elsewhere(const struct stream_boxes *boxes,
+                            void (*visit)(void *arg, const struct elsewhere *where), void *arg)
+{
+    each_place(boxes->stream, true, visit, arg);
+}
+
+static void add_up(void *arg, const struct elsewhere *where)
+{
+    struct dead_letters_sum *sum = arg;
+
+    sum->letters += where->sum.letters;
+    sum->records += where->sum.records;
 }
 
 struct dead_letters_sum event_stream_letters(struct event_stream *s, enum letter_box box)
 {
-    struct redelivery *r = NULL;
-    struct err ignored = ERR_INIT;
-    struct dead_letters *letters = open_box(s, box, &r, &ignored);
-    struct dead_letters_sum sum =
-        letters != NULL ? dead_letters_sum(letters) : (struct dead_letters_sum){0};
+    struct dead_letters_sum sum = {0};
 
-    redelivery_close(r);
+    if (box == LETTERS_UNREADABLE) {
+        return dead_letters_sum(s->dead);
+    }
+    each_place(s, false, add_up, &sum);
     return sum;
 }
 
+static void add_folder(void *arg, const struct elsewhere *where)
+{
+    struct buf *out = arg;
+
+    buf_addf(out, "%s%.*s", out->len > 0 ? ", " : "", STR_FMT(where->folder));
+}
+
+static bool refuse_several(const struct event_stream *s, struct err *e)
+{
+    AUTO(buf_release) struct buf folders = BUF_INIT(BUF_UNLIMITED);
+
+    each_place(s, true, add_folder, &folders);
+    return err_set(e, ERR_CONFLICT,
+                   "exporter '%.*s' is several, each with refused events of its own; `telex queue` "
+                   "works on their folders while Telex does not: %s",
+                   STR_FMT(s->config->exporter), buf_text(&folders));
+}
+
+/* ---- looking ---- */
+
 struct looking {
+    const struct event_stream *stream;
     enum letter_box box;
     bool (*visit)(void *arg, enum letter_box box, const struct dead_letter *letter);
     void *arg;
@@ -81,7 +161,9 @@ static bool show(void *arg, const struct dead_letter *letter)
 {
     struct looking *l = arg;
 
-    l->goes_on = l->visit(l->arg, l->box, letter);
+    if (is_ours(l->stream, l->box, letter)) {
+        l->goes_on = l->visit(l->arg, l->box, letter);
+    }
     return l->goes_on;
 }
 
@@ -90,17 +172,23 @@ bool event_stream_walk_letters(const struct stream_boxes *boxes, struct letter_i
                                              const struct dead_letter *letter),
                                void *arg, struct err *e)
 {
-    struct looking l = {.visit = visit, .arg = arg, .goes_on = true};
+    struct event_stream *s = boxes->stream;
+    struct looking l = {.stream = s, .visit = visit, .arg = arg, .goes_on = true};
+    struct redelivery *r = NULL;
     bool ok = true;
 
     for (int box = (int)from.box; ok && l.goes_on && box < LETTER_BOXES; box++) {
-        struct redelivery *r = NULL;
+        struct dead_letters *letters = NULL;
         l.box = (enum letter_box)box;
-        struct dead_letters *letters = open_box(boxes->stream, l.box, &r, e);
-        ok = letters != NULL &&
-             dead_letters_walk(letters, l.box == from.box ? from.number : 0, show, &l, e);
-        redelivery_close(r);
+        ok = open_box(s, l.box, &r, &letters, e);
+        if (ok && letters != NULL) {
+            uint64_t first = l.box == from.box ? from.number : 0;
+            ok = dead_letters_walk(letters, first, show, &l, e);
+        } else if (ok && from.number > 0 && l.box == from.box) {
+            ok = refuse_several(s, e);
+        }
     }
+    redelivery_close(r);
     return ok;
 }
 
@@ -111,7 +199,7 @@ struct replay {
     struct cancel *hurry;
     const struct letter_choice *choice;
     struct letters_done *done;
-    struct redelivery *redelivery;
+    struct redelivery *redelivery; /* NULL until it is needed */
     struct transform *transform;
     struct dead_letters *letters; /* of the box */
     enum letter_box box;
@@ -170,11 +258,24 @@ static bool leave(struct replay *r, const struct dead_letter *letter, uint64_t *
     return true;
 }
 
+/* Through the exporter; through our log where it is several. */
+static enum redelivered give_batch(struct replay *r, struct batch *b, struct err *e)
+{
+    if (r->redelivery == NULL &&
+        !redelivery_open(r->s->world.plan, r->s->config->exporter, &r->redelivery, e)) {
+        return REDELIVERED_LATER;
+    }
+    if (redelivery_letters(r->redelivery) != NULL) {
+        return redelivery_give(r->redelivery, b, letter_wait(r), e);
+    }
+    return stream_hold_again(r->s, b, letter_wait(r), e) ? REDELIVERED : REDELIVERED_LATER;
+}
+
 static bool give(struct replay *r, const struct dead_letter *letter, struct batch *b)
 {
     struct err why = ERR_INIT;
 
-    switch (redelivery_give(r->redelivery, b, letter_wait(r), &why)) {
+    switch (give_batch(r, b, &why)) {
     case REDELIVERED:
         return leave(r, letter, &r->done->delivered);
     case REDELIVERED_NOT:
@@ -244,6 +345,9 @@ static bool use_letter(void *arg, const struct dead_letter *letter)
     if (!r->choice->all && letter->number != r->choice->id.number) {
         return false;
     }
+    if (!is_ours(r->s, r->box, letter)) {
+        return r->choice->all;
+    }
     if (r->found && wait_is_over(until, r->s->env->clock)) {
         r->goes_on = false;
     }
@@ -279,9 +383,13 @@ static bool each_box(struct replay *r, struct err *e)
 
     for (int box = (int)r->choice->id.box; ok && r->goes_on && box <= last; box++) {
         r->box = (enum letter_box)box;
-        r->letters = r->box == LETTERS_REFUSED ? redelivery_letters(r->redelivery) : r->s->dead;
         uint64_t from = r->box == r->choice->id.box ? r->choice->id.number : 0;
-        ok = dead_letters_walk(r->letters, from, use_letter, r, e) && settle(r, e);
+        ok = open_box(r->s, r->box, &r->redelivery, &r->letters, e);
+        if (ok && r->letters != NULL) {
+            ok = dead_letters_walk(r->letters, from, use_letter, r, e) && settle(r, e);
+        } else if (ok && !r->choice->all) {
+            ok = refuse_several(r->s, e);
+        }
     }
     return ok && has_found(r, e);
 }
@@ -305,8 +413,7 @@ bool event_stream_replay(const struct stream_boxes *boxes, const struct letter_c
 {
     struct event_stream *s = boxes->stream;
     struct replay r = begin(boxes, choice, ret);
-    bool ok = redelivery_open(s->world.plan, s->config->exporter, &r.redelivery, e) &&
-              stream_make_transform(s, &r.transform, e) && each_box(&r, e);
+    bool ok = stream_make_transform(s, &r.transform, e) && each_box(&r, e);
     transform_free(r.transform);
     redelivery_close(r.redelivery);
     trace_warn(&s->trace, "somebody replays dead letters", T_STR("stream", s->config->name),

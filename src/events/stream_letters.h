@@ -1,8 +1,8 @@
 /*
  * stream_letters.h - dead letters of a stream that runs: looked at, given again, thrown away.
  *
- * There are two boxes: events that the sink refused or did not take in all tries (those of the stream's exporter), and changes
- * that could not become events. Either is given again beside what the stream does, a refused event as it is and a change
+ * There are two boxes: events that the sink refused or did not take in all tries (those of this stream in its exporter's box, where alerts
+ * and other streams may have theirs), and changes that could not become events. Either is given again beside what the stream does, a refused event as it is and a change
  * through the transform as the config has it now. A letter leaves only when the sink has it.
  *
  * Ownership: as stream.h. Threads: any, as long as the stream is not closed meanwhile. Limits: a replay ends some seconds after it
@@ -25,6 +25,7 @@ struct letter_id {
 void letter_id_print(struct letter_id id, struct buf *out);
 MUST_USE bool letter_id_parse(struct str text, struct letter_id *ret, struct err *e);
 
+/* Only letters of the stream's own events; of an exporter that is several those of all it comes to. */
 struct dead_letters_sum event_stream_letters(struct event_stream *s, enum letter_box box);
 
 /* Whose letters, for a piece of work with them. */
@@ -38,6 +39,15 @@ MUST_USE bool event_stream_walk_letters(const struct stream_boxes *boxes, struct
                                         bool (*visit)(void *arg, enum letter_box box,
                                                       const struct dead_letter *letter),
                                         void *arg, struct err *e);
+
+/* Shows boxes with refused events that are not among those: of an exporter that is several. */
+struct elsewhere {
+    struct str exporter;
+    struct str folder;
+    struct dead_letters_sum sum; /* of the stream's own events */
+};
+void event_stream_elsewhere(const struct stream_boxes *boxes,
+                            void (*visit)(void *arg, const struct elsewhere *where), void *arg);
 
 /* Which letters: one, or all from it on. */
 struct letter_choice {

@@ -42,6 +42,7 @@ struct transform {
     int64_t
         printed_ns; /* the time that was printed last, in this intake; rows of a transaction share theirs */
     struct str printed;
+    struct str stream; /* the group of what it makes, by which dead letters are told apart */
 };
 
 /* ---- rows as JSON ---- */
@@ -569,7 +570,7 @@ void transform_intake(struct transform *t, struct intake *in, struct transform_c
             counts->filtered++;
         }
     }
-    end_events(in, rows, count, STR(""));
+    end_events(in, rows, count, t->stream);
 }
 
 /* ---- life ---- */
@@ -697,6 +698,7 @@ bool transform_new(const struct transform_config *config, struct transform **ret
     buf_init(&t->text, BUF_UNLIMITED);
     buf_init(&t->object, BUF_UNLIMITED);
     t->metadata = metadata_json(config->metadata, &t->arena);
+    t->stream = arena_dup(&t->arena, config->stream);
     t->health_front = front_of(t, STR("healthEvent"), &t->arena);
     t->plain_front = front_of(t, STR("record"), &t->arena);
     t->health_source = source_of("nvsentinel", config, STR("healthevents"), &t->arena);

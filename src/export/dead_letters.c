@@ -108,6 +108,22 @@ struct dead_letters_sum dead_letters_sum(struct dead_letters *d)
     return sum;
 }
 
+struct dead_letters_sum dead_letters_sum_of(struct dead_letters *d, struct str stream)
+{
+    lock_take(&d->lock);
+    if (!d->is_counted) {
+        count_all(d);
+    }
+    struct dead_letters_sum sum = kept_letters_sum_of(&d->kept, stream);
+    lock_give(&d->lock);
+    return sum;
+}
+
+struct str dead_letters_folder(const struct dead_letters *d)
+{
+    return d->folder;
+}
+
 /* Opens the log and takes the bit that keeps letters; under the lock. */
 static bool open_first(struct dead_letters *d, struct err *e) REQUIRES(&d->lock)
 {
@@ -316,10 +332,16 @@ bool dead_letter_append(struct log *log, unsigned bit, struct view view, struct 
     return ok;
 }
 
-static bool note_added(struct dead_letters *d, uint32_t records)
+/* As the transform of streams names its batches. */
+static struct str stream_of(struct str origin, struct str group)
+{
+    return str_eq(origin, STR("events")) ? group : STR("");
+}
+
+static bool note_added(struct dead_letters *d, struct str stream, uint32_t records)
 {
     lock_take(&d->lock);
-    kept_letters_add(&d->kept, records);
+    kept_letters_add(&d->kept, stream, records);
     lock_give(&d->lock);
     return true;
 }
@@ -328,9 +350,11 @@ bool dead_letters_add(struct dead_letters *d, struct view view, struct str reaso
                       struct err *e)
 {
     struct log *log = open_log(d, e);
+    const struct batch_info *info = batch_info(view.batch);
 
     return (log != NULL && make_room(d, log, e) &&
-            dead_letter_append(log, d->bit, view, reason, wait, e) && note_added(d, view.n)) ||
+            dead_letter_append(log, d->bit, view, reason, wait, e) &&
+            note_added(d, stream_of(info->origin, info->group), view.n)) ||
            err_wrap(e, "dead letters of %.*s", STR_FMT(d->name));
 }
 
@@ -341,7 +365,7 @@ bool dead_letters_add_raw(struct dead_letters *d, struct str bytes, struct str n
     const struct letter letter = {note.len > 0 ? LETTER_NOTED : LETTER_RAW, reason, note, bytes};
 
     return (log != NULL && make_room(d, log, e) && append_to(log, d->bit, &letter, wait, e) &&
-            note_added(d, 1)) ||
+            note_added(d, STR(""), 1)) ||
            err_wrap(e, "dead letters of %.*s", STR_FMT(d->name));
 }
 
@@ -362,7 +386,11 @@ static bool take_text(struct str *rest, size_t max, struct str *ret)
 
 bool dead_letter_parse(uint16_t type, struct str payload, struct dead_letter *ret, struct err *e)
 {
-    struct dead_letter l = {.bytes = payload, .is_batch = type == LETTER_BATCH, .records = 1};
+    struct dead_letter l = {.bytes = payload,
+                            .note = STR(""),
+                            .stream = STR(""),
+                            .is_batch = type == LETTER_BATCH,
+                            .records = 1};
     struct batch_frame head;
     struct err ignored = ERR_INIT;
     bool is_letter = type == LETTER_BATCH || type == LETTER_RAW || type == LETTER_NOTED;
@@ -372,7 +400,11 @@ bool dead_letter_parse(uint16_t type, struct str payload, struct dead_letter *re
         return err_set(e, ERR_PARSE, "this is no dead letter: expected a reason before the record");
     }
     if (l.is_batch && batch_frame_read(l.bytes, &head, &ignored)) {
+        struct str origin;
+        struct str group;
         l.records = head.rows;
+        batch_frame_maker(&head, &origin, &group);
+        l.stream = stream_of(origin, group);
     }
     *ret = l;
     return true;
@@ -492,17 +524,24 @@ static bool add_mark(struct dead_letters *d, struct log *log, const struct dead_
         return false;
     }
     lock_take(&d->lock);
-    kept_letters_note_gone(&d->kept, letter->number, letter->records);
+    kept_letters_note_gone(&d->kept, letter);
     lock_give(&d->lock);
     return true;
 }
 
+/* What is to be known of a letter that leaves, without its frame. */
+struct leaving {
+    struct dead_letter letter;
+    struct buf stream;
+};
+
 static bool take_first(void *arg, const struct dead_letter *letter)
 {
-    struct dead_letter *first = arg;
+    struct leaving *l = arg;
 
-    first->number = letter->number;
-    first->records = letter->records;
+    buf_add_str(&l->stream, letter->stream);
+    l->letter = (struct dead_letter){
+        .number = letter->number, .records = letter->records, .stream = buf_str(&l->stream)};
     return false;
 }
 
@@ -510,27 +549,38 @@ static bool take_first(void *arg, const struct dead_letter *letter)
 static bool has_left(struct dead_letters *d, uint64_t number)
 {
     lock_take(&d->lock);
-    bool gone = number <= d->passed || kept_letters_is_gone(&d->kept, number);
+    bool gone = number <= d->passed || kept_letters_is_gone(&d->kept, number) ||
+                (d->log != NULL && number <= log_cursor_get(d->log, d->bit));
     lock_give(&d->lock);
     return gone;
 }
 
+static bool take_out(struct dead_letters *d, const struct dead_letter *letter, struct wait wait,
+                     struct err *e)
+{
+    struct log *log = open_log(d, e);
+
+    lock_take(&d->shedding);
+    bool ok = log != NULL && (has_left(d, letter->number) || advance(d, log, letter->number) ||
+                              add_mark(d, log, letter, wait, e));
+    lock_give(&d->shedding);
+    return ok;
+}
+
 bool dead_letters_remove(struct dead_letters *d, uint64_t number, struct wait wait, struct err *e)
 {
-    struct dead_letter found = {0};
+    struct leaving found = {.stream = BUF_INIT(BUF_UNLIMITED)};
 
-    if (!dead_letters_walk(d, number, take_first, &found, e)) {
-        return false;
+    if (has_left(d, number)) {
+        return true;
     }
-    if (found.number != number) {
-        return err_set(e, ERR_CONFLICT, "there is no letter %llu any more",
-                       (unsigned long long)number);
+    bool ok = dead_letters_walk(d, number, take_first, &found, e);
+    if (ok && found.letter.number != number) {
+        ok = err_set(e, ERR_CONFLICT, "there is no letter %llu any more",
+                     (unsigned long long)number);
     }
-    struct log *log = open_log(d, e);
-    lock_take(&d->shedding);
-    bool ok = log != NULL &&
-              (has_left(d, number) || advance(d, log, number) || add_mark(d, log, &found, wait, e));
-    lock_give(&d->shedding);
+    ok = ok && take_out(d, &found.letter, wait, e);
+    buf_release(&found.stream);
     return ok;
 }
 

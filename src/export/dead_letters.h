@@ -48,14 +48,21 @@ struct dead_letters_sum {
 };
 struct dead_letters_sum dead_letters_sum(struct dead_letters *d);
 
+/* The same of the events of one stream. */
+struct dead_letters_sum dead_letters_sum_of(struct dead_letters *d, struct str stream);
+
+/* Where they lie; as long as <d>. */
+struct str dead_letters_folder(const struct dead_letters *d);
+
 /* A letter as it lies there; all texts are part of the frame. */
 struct dead_letter {
     uint64_t number; /* its name as long as it is kept */
     int64_t time_ns; /* wall; when it became one */
     uint32_t records;
     struct str reason;
-    struct str note;  /* JSON; or empty */
-    struct str bytes; /* of a batch's frame, or of no batch */
+    struct str note;   /* JSON; or empty */
+    struct str stream; /* whose events they are; empty: they are no stream's */
+    struct str bytes;  /* of a batch's frame, or of no batch */
     bool is_batch;
 };
 
@@ -64,7 +71,8 @@ MUST_USE bool dead_letters_walk(struct dead_letters *d, uint64_t from,
                                 bool (*visit)(void *arg, const struct dead_letter *letter),
                                 void *arg, struct err *e);
 
-/* A letter leaves: it was delivered after all, or nobody wants it. False, too, when there is none of that number.
+/* A letter leaves: it was delivered after all, or nobody wants it. One that left by itself is fine; false when there never
+ * was one of that number.
  * It is not back after a kill once dead_letters_settle() said true. */
 MUST_USE bool dead_letters_remove(struct dead_letters *d, uint64_t number, struct wait wait,
                                   struct err *e);

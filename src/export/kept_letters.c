@@ -1,5 +1,6 @@
 #include "export/kept_letters.h"
 
+#include "base/mem.h"
 #include "log/log_inspect.h"
 
 #include <string.h>
@@ -28,56 +29,108 @@ bool kept_letters_is_gone(const struct kept_letters *k, uint64_t number)
     return i < k->gone.len && k->gone.items[i] == number;
 }
 
-static void count_out(struct kept_letters *k, uint32_t records)
+/* ---- counting ---- */
+
+static struct dead_letters_sum *share_of(const struct kept_letters *k, struct str stream)
 {
-    k->sum.letters -= k->sum.letters > 0;
-    k->sum.records -= records < k->sum.records ? records : k->sum.records;
+    for (size_t i = 0; i < k->shares.len; i++) {
+        if (str_eq(k->shares.items[i].stream, stream)) {
+            return &k->shares.items[i].sum;
+        }
+    }
+    return NULL;
 }
 
-void kept_letters_add(struct kept_letters *k, uint32_t records)
+static void add_to(struct dead_letters_sum *sum, uint32_t records)
 {
-    k->sum.letters++;
-    k->sum.records += records;
+    sum->letters++;
+    sum->records += records;
 }
 
-void kept_letters_note_gone(struct kept_letters *k, uint64_t number, uint32_t records)
+static void take_from(struct dead_letters_sum *sum, uint32_t records)
+{
+    sum->letters -= sum->letters > 0;
+    sum->records -= records < sum->records ? records : sum->records;
+}
+
+void kept_letters_add(struct kept_letters *k, struct str stream, uint32_t records)
+{
+    add_to(&k->sum, records);
+    if (stream.len > 0 && share_of(k, stream) == NULL) {
+        vec_push(&k->shares,
+                 ((struct kept_share){
+                     .stream = str_make(mem_dup_text(stream.ptr, stream.len), stream.len)}));
+    }
+    if (stream.len > 0) {
+        add_to(share_of(k, stream), records);
+    }
+}
+
+struct dead_letters_sum kept_letters_sum_of(const struct kept_letters *k, struct str stream)
+{
+    const struct dead_letters_sum *sum = share_of(k, stream);
+
+    return sum != NULL ? *sum : (struct dead_letters_sum){0};
+}
+
+static void count_out(struct kept_letters *k, struct str stream, uint32_t records)
+{
+    struct dead_letters_sum *share = share_of(k, stream);
+
+    take_from(&k->sum, records);
+    if (share != NULL) {
+        take_from(share, records);
+    }
+}
+
+/* ---- what left ---- */
+
+static void insert_gone(struct kept_letters *k, uint64_t number)
 {
     size_t i = index_of(k, number);
 
     vec_push(&k->gone, number);
     memmove(&k->gone.items[i + 1], &k->gone.items[i], (k->gone.len - 1 - i) * sizeof(number));
     k->gone.items[i] = number;
-    count_out(k, records);
 }
 
-/* Records of a letter; 0: the frame is a mark. What does not read as either is kept as one. */
-static uint32_t records_of(uint16_t type, struct str payload)
+void kept_letters_note_gone(struct kept_letters *k, const struct dead_letter *letter)
 {
-    struct dead_letter letter;
+    insert_gone(k, letter->number);
+    count_out(k, letter->stream, letter->records);
+}
+
+/* False: the frame is a mark. What does not read as either is kept as one record. */
+static bool read_letter(uint16_t type, struct str payload, struct dead_letter *ret)
+{
     uint64_t number = 0;
     uint32_t records = 0;
     struct err ignored = ERR_INIT;
 
+    *ret = (struct dead_letter){.records = 1, .stream = STR("")};
     if (dead_letter_parse_mark(type, payload, &number, &records)) {
-        return 0;
+        return false;
     }
-    return dead_letter_parse(type, payload, &letter, &ignored) ? letter.records : 1;
+    bool ok = dead_letter_parse(type, payload, ret, &ignored);
+    (void)ok;
+    return true;
 }
 
 uint32_t kept_letters_pass(struct kept_letters *k, uint64_t number, uint16_t type,
                            struct str payload)
 {
-    uint32_t records = kept_letters_is_gone(k, number) ? 0 : records_of(type, payload);
+    struct dead_letter letter;
+    bool was_kept = !kept_letters_is_gone(k, number) && read_letter(type, payload, &letter);
     size_t passed = index_of(k, number + 1);
 
-    if (records > 0) {
-        count_out(k, records);
+    if (was_kept) {
+        count_out(k, letter.stream, letter.records);
     }
     if (passed > 0) {
         k->gone.len -= passed;
         memmove(k->gone.items, k->gone.items + passed, k->gone.len * sizeof(number));
     }
-    return records;
+    return was_kept ? letter.records : 0;
 }
 
 /* ---- a folder ---- */
@@ -87,22 +140,42 @@ struct counting {
     uint64_t cursor;
 };
 
-static bool count_frame(void *arg, const struct log_view_frame *f, struct err *e)
+/* A mark stands behind its letter, so what is gone is known before letters are counted. */
+static bool find_mark(void *arg, const struct log_view_frame *f, struct err *e)
 {
     struct counting *c = arg;
     uint64_t number = 0;
     uint32_t records = 0;
 
     (void)e;
-    if (f->seq <= c->cursor) {
-        return true;
-    }
-    if (!dead_letter_parse_mark(f->type, f->payload, &number, &records)) {
-        kept_letters_add(c->kept, records_of(f->type, f->payload));
-    } else if (number > c->cursor && !kept_letters_is_gone(c->kept, number)) {
-        kept_letters_note_gone(c->kept, number, records);
+    if (f->seq > c->cursor && dead_letter_parse_mark(f->type, f->payload, &number, &records) &&
+        number > c->cursor && !kept_letters_is_gone(c->kept, number)) {
+        insert_gone(c->kept, number);
     }
     return true;
+}
+
+static bool count_frame(void *arg, const struct log_view_frame *f, struct err *e)
+{
+    struct counting *c = arg;
+    struct dead_letter letter;
+
+    (void)e;
+    if (f->seq > c->cursor && !kept_letters_is_gone(c->kept, f->seq) &&
+        read_letter(f->type, f->payload, &letter)) {
+        kept_letters_add(c->kept, letter.stream, letter.records);
+    }
+    return true;
+}
+
+static void forget_all(struct kept_letters *k)
+{
+    for (size_t i = 0; i < k->shares.len; i++) {
+        mem_free(k->shares.items[i].stream.ptr);
+    }
+    vec_clear(&k->shares);
+    vec_clear(&k->gone);
+    k->sum = (struct dead_letters_sum){0};
 }
 
 void kept_letters_read(struct kept_letters *k, const struct fs *fs, struct str folder)
@@ -112,22 +185,24 @@ void kept_letters_read(struct kept_letters *k, const struct fs *fs, struct str f
     struct log_view *v = NULL;
     struct err ignored = ERR_INIT;
 
-    k->sum = (struct dead_letters_sum){0};
-    vec_clear(&k->gone);
+    forget_all(k);
     if (!log_view_is_log(fs, folder) || !log_view_open(fs, folder, &v, &ignored)) {
         return;
     }
     for (size_t i = 0, n = log_view_consumers(v, &all); i < n; i++) {
         counting.cursor = all[i].has_cursor ? all[i].cursor : counting.cursor;
     }
-    const struct log_walk walk = {
-        .arg = &counting, .frame = count_frame, .from_seq = counting.cursor + 1};
+    struct log_walk walk = {.arg = &counting, .frame = find_mark, .from_seq = counting.cursor + 1};
     bool read = log_view_walk(v, &walk, &ignored);
+    walk.frame = count_frame;
+    read = read && log_view_walk(v, &walk, &ignored);
     (void)read; /* what cannot be read could not be shown either */
     log_view_close(v);
 }
 
 void kept_letters_release(struct kept_letters *k)
 {
+    forget_all(k);
+    vec_release(&k->shares);
     vec_release(&k->gone);
 }

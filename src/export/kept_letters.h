@@ -2,7 +2,7 @@
  * kept_letters.h - which letters of a folder are still kept, in memory: how many, and which left before older ones.
  *
  * Ownership: whoever embeds it releases it. Threads: confined, or under the owner's lock. Limits: a number
- * per letter that left out of turn, until the cursor passed it.
+ * per letter that left out of turn, until the cursor passed it; a name and two counts per stream that had one.
  */
 #ifndef TELEX_EXPORT_KEPT_LETTERS_H
 #define TELEX_EXPORT_KEPT_LETTERS_H
@@ -11,8 +11,15 @@
 #include "base/vec.h"
 #include "export/dead_letters.h"
 
+/* Of a stream whose events are among them. */
+struct kept_share {
+    struct str stream; /* owned */
+    struct dead_letters_sum sum;
+};
+
 struct kept_letters {
     struct dead_letters_sum sum;
+    VEC(struct kept_share) shares;
     VEC(uint64_t) gone; /* ascending */
 };
 
@@ -22,10 +29,12 @@ void kept_letters_release(struct kept_letters *k);
 
 bool kept_letters_is_gone(const struct kept_letters *k, uint64_t number);
 
-void kept_letters_add(struct kept_letters *k, uint32_t records);
+/* <stream>: whose events; or empty. */
+void kept_letters_add(struct kept_letters *k, struct str stream, uint32_t records);
+struct dead_letters_sum kept_letters_sum_of(const struct kept_letters *k, struct str stream);
 
 /* A letter left out of turn. */
-void kept_letters_note_gone(struct kept_letters *k, uint64_t number, uint32_t records);
+void kept_letters_note_gone(struct kept_letters *k, const struct dead_letter *letter);
 
 /* The cursor passes a frame: gives the records of a letter that was kept until now, 0 for anything else. */
 uint32_t kept_letters_pass(struct kept_letters *k, uint64_t number, uint16_t type,

@@ -8,7 +8,8 @@
 struct redelivery {
     struct plan *plan;
     struct graph *graph;
-    struct output *output;
+    struct output *output; /* of one that is not several */
+    uint64_t outputs;
     unsigned target;
     struct one_shot *shot; /* NULL until something is given */
 };
@@ -18,19 +19,15 @@ static bool find_target(struct redelivery *r, struct str name, struct err *e)
     const struct plan_config *config = &r->graph->config;
 
     for (size_t i = 0; i < config->target_count; i++) {
-        uint64_t outputs = config->targets[i].expansion->outputs;
         if (!str_eq(config->targets[i].name, name)) {
             continue;
         }
-        if (__builtin_popcountll(outputs) != 1) {
-            return err_set(e, ERR_CONFIG,
-                           "exporter '%.*s' is several, each with dead letters of its own; "
-                           "`telex queue` looks at their folders",
-                           STR_FMT(name));
-        }
         r->target = (unsigned)i;
-        r->output = &r->graph->outputs[__builtin_ctzll(outputs)];
-        return r->output->dead != NULL ||
+        r->outputs = config->targets[i].expansion->outputs;
+        if (__builtin_popcountll(r->outputs) == 1) {
+            r->output = &r->graph->outputs[__builtin_ctzll(r->outputs)];
+        }
+        return r->output == NULL || r->output->dead != NULL ||
                err_set(e, ERR_CONFIG, "exporter '%.*s' keeps no dead letters", STR_FMT(name));
     }
     return err_set(e, ERR_CONFIG, "there is no exporter '%.*s'", STR_FMT(name));
@@ -61,7 +58,19 @@ void redelivery_close(struct redelivery *r)
 
 struct dead_letters *redelivery_letters(struct redelivery *r)
 {
-    return r->output->dead;
+    return r->output != NULL ? r->output->dead : NULL;
+}
+
+void redelivery_each_box(struct redelivery *r,
+                         void (*visit)(void *arg, struct str exporter, struct dead_letters *box),
+                         void *arg)
+{
+    for (uint64_t rest = r->outputs; rest != 0; rest &= rest - 1) {
+        const struct output *o = &r->graph->outputs[__builtin_ctzll(rest)];
+        if (o->dead != NULL) {
+            visit(arg, o->config->name, o->dead);
+        }
+    }
 }
 
 /* Rows that are refused again, and why the first of them is. */
@@ -112,6 +121,7 @@ enum redelivered redelivery_give(struct redelivery *r, struct batch *b, struct w
     struct refused refused = {.why = ERR_INIT};
     const struct one_shot_refusal refusal = {note_refusal, &refused};
 
+    INVARIANT(r->output != NULL);
     if (r->shot == NULL &&
         !one_shot_open_beside(r->plan->env, &r->graph->config, r->target, &share, &r->shot, e)) {
         return REDELIVERED_LATER;

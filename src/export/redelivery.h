@@ -5,7 +5,7 @@
  * delivered meanwhile: a letter that does not go holds up nothing.
  *
  * Ownership: uses the plan's graph of the moment, so it is closed before the plan changes or closes. Threads:
- * confined. Limits: an exporter that comes to one consumer.
+ * confined. Limits: what is given again goes to an exporter that comes to one consumer.
  */
 #ifndef TELEX_EXPORT_REDELIVERY_H
 #define TELEX_EXPORT_REDELIVERY_H
@@ -20,8 +20,13 @@ MUST_USE bool redelivery_open(struct plan *p, struct str exporter, struct redeli
                               struct err *e);
 void redelivery_close(struct redelivery *r); /* NULL is fine */
 
-/* Letters of the exporter; as long as <r> is open. */
+/* Letters of the exporter; as long as <r> is open. NULL: it is several, each with letters of its own. */
 struct dead_letters *redelivery_letters(struct redelivery *r);
+
+/* The letters of each consumer that the exporter comes to. */
+void redelivery_each_box(struct redelivery *r,
+                         void (*visit)(void *arg, struct str exporter, struct dead_letters *box),
+                         void *arg);
 
 enum redelivered {
     REDELIVERED,       /* the destination has it, or a new letter has what it refuses of it */
@@ -29,7 +34,7 @@ enum redelivered {
     REDELIVERED_LATER, /* it is not to be had now, or refuses us */
 };
 
-/* <e> says why not. */
+/* <e> says why not. Of an exporter that is not several. */
 enum redelivered redelivery_give(struct redelivery *r, struct batch *b, struct wait wait,
                                  struct err *e);
 

@@ -136,7 +136,8 @@ const struct resource server_resources[] = {
          "The stream's dead letters, oldest first: `kind` `refused` (events that the sink refused) or `unreadable` (changes "
          "that could not become events), `id`, `time`, `reason`, the sink's `status` where it gave one, and how many "
          "`records` there are; of a refused one `id`, `source` and `type` of its `events` (the first 20), of an unreadable one where it "
-         "is `from`. `next` is the `from` of the next page.",
+         "is `from`. `next` is the `from` of the next page. `elsewhere`: of a stream whose exporter is several, the folders that their refused "
+         "events lie in.",
      .params = "- `limit`: 100 unless said, 1000 at most\n- `from`: an `id`; from this one on\n"},
     {.route = {.method = "GET",
                .pattern = "/api/v1/streams/{name}/dead/{id}",

@@ -245,6 +245,17 @@ static bool show_letter(void *arg, enum letter_box box, const struct dead_letter
     return true;
 }
 
+static void add_elsewhere(void *arg, const struct elsewhere *where)
+{
+    struct json_writer *w = arg;
+
+    json_begin_object(w);
+    reply_str(w, "exporter", where->exporter);
+    reply_str(w, "folder", where->folder);
+    reply_u64(w, "records", where->sum.records);
+    json_end_object(w);
+}
+
 static bool list_letters(void *arg, const struct stream_boxes *boxes, struct err *e)
 {
     struct asking *a = arg;
@@ -259,6 +270,10 @@ static bool list_letters(void *arg, const struct stream_boxes *boxes, struct err
     } else {
         reply_text(&a->w, "next", NULL);
     }
+    json_key(&a->w, STR("elsewhere"));
+    json_begin_array(&a->w);
+    event_stream_elsewhere(boxes, add_elsewhere, &a->w);
+    json_end_array(&a->w);
     json_end_object(&a->w);
     return ok;
 }

@@ -215,6 +215,24 @@ uint64_t batch_frame_plain_bytes(const struct batch_frame *frame)
     return frame->payload.len;
 }
 
+void batch_frame_maker(const struct batch_frame *frame, struct str *ret_origin,
+                       struct str *ret_group)
+{
+    struct pb_reader r;
+    struct pb_field f;
+
+    *ret_origin = STR("");
+    *ret_group = STR("");
+    pb_read_init(&r, frame->info);
+    while (pb_next(&r, &f)) {
+        if (f.type == PB_BYTES && f.number == INFO_ORIGIN) {
+            *ret_origin = f.bytes;
+        } else if (f.type == PB_BYTES && f.number == INFO_GROUP) {
+            *ret_group = f.bytes;
+        }
+    }
+}
+
 /* The next field of what rows share that is not the time, as its bytes stand. */
 static bool next_shared(struct pb_reader *r, struct str *ret_bytes)
 {

@@ -40,6 +40,10 @@ uint64_t batch_frame_plain_bytes(const struct batch_frame *frame);
 
 MUST_USE bool batch_frame_read(struct str frame, struct batch_frame *ret_frame, struct err *e);
 
+/* Who made the rows: origin and group of what they share; empty where it does not tell. */
+void batch_frame_maker(const struct batch_frame *frame, struct str *ret_origin,
+                       struct str *ret_group);
+
 /* Can the rows of both be one batch: are they of a kind, and do they share all but the time? */
 bool batch_frames_join(const struct batch_frame *a, const struct batch_frame *b);
 

@@ -249,3 +249,62 @@ def test_letters_of_a_stream_with_a_buffer(start_telex, start_sink):
     assert command(program, "replay", "health", "--all").stdout == "1 delivered, 0 stay\n"
     assert sorted(sink.ids()) == ["0", "1", "2"]
     assert status(program)["dead_letters"]["refused"] == 0
+
+
+def test_letters_of_others_in_the_same_box_are_left_alone(start_telex, start_sink):
+    sink = start_sink()
+    sink.refuse = lambda event: 422
+    config = {"receive": {"events": True},
+              "exporters": {"out": {"type": "cloudevents", "endpoint": sink.url}},
+              "events": {name: {"metadata": {"cluster": name}, "to": "out", "buffer": True} for name in ("health", "other")}}
+    program = start_with_token(start_telex, config)
+    for number in range(2):
+        give(program, [health(number)])
+        net.wait_until("both", lambda n=number: [status(program, s)["dead_letters"]["refused"] for s in ("health", "other")] == [n + 1] * 2)
+    for name in ("health", "other"):
+        found = letters(program, name=name)["letters"]
+        assert [e["source"] for letter in found for e in letter["events"]] == [f"nvsentinel://{name}/healthevents"] * 2, found
+        assert status(program, name)["dead_letters"] == {"refused": 2, "unreadable": 0}
+    others = {letter["id"] for letter in letters(program, name="other")["letters"]}
+    for verb in ("replay", "discard"):
+        assert ask(program, verb, f"id={min(others)}").status == 404
+    done = command(program, "discard", "health", "--all")
+    assert done.stdout == "2 discarded\n", done
+    assert status(program, "health")["dead_letters"]["refused"] == 0
+    assert {letter["id"] for letter in letters(program, name="other")["letters"]} == others
+    sink.refuse = lambda event: None
+    assert command(program, "replay", "health", "--all").stdout == "0 delivered, 0 stay\n"
+    assert sink.ids() == []
+    assert command(program, "replay", "other", "--all").stdout == "2 delivered, 0 stay\n"
+    assert status(program, "other")["dead_letters"]["refused"] == 0
+
+
+def test_unreadable_changes_of_a_stream_to_several(start_telex, start_sink, tmp_path):
+    """Each of the several has refused events of its own: where is said; what is the stream's can be worked with."""
+    left, right = start_sink(), start_sink()
+    right.refuse = lambda event: 422
+    lines = tmp_path / "in.jsonl"
+    lines.write_bytes(b'{"checkName":"a","nodeName":"n1","id":"1"}\n{"other":"thing","id":"3"}\nnone\n')
+    source = {"type": "file", "path": str(lines), "start_at": "beginning", "id_field": "id"}
+    config = {"exporters": {"both": {"type": "multi", "exporters": [
+        {"name": "l", "type": "cloudevents", "endpoint": left.url}, {"name": "r", "type": "cloudevents", "endpoint": right.url}]}},
+        "events": {"health": {"metadata": {"cluster": "c1"}, "to": "both", "buffer": True, "source": source,
+                              "event": {"shape": "health"}}}}
+    program = start_with_token(start_telex, config)
+    wait_done(program, 3)
+    net.wait_until("the letters", lambda: status(program)["dead_letters"] == {"refused": 1, "unreadable": 2})
+
+    found = letters(program)
+    assert [letter["kind"] for letter in found["letters"]] == ["unreadable"] * 2
+    assert {where["exporter"]: where["records"] for where in found["elsewhere"]} == {"both/l": 0, "both/r": 1}, found["elsewhere"]
+    shown = command(program, "dead", "health")
+    assert shown.returncode == 0 and "telex queue" in shown.stderr and "dead/both/r" in shown.stderr, shown
+    answer = ask(program, "replay", "id=refused-1")
+    assert answer.status == 409 and "dead/both/r" in answer.text
+    config["events"]["health"]["event"] = {"shape": "auto"}
+    restart_with(program, config)
+    done = command(program, "replay", "health", "--all")
+    assert "1 delivered" in done.stdout and "1 stay" in done.stdout, done
+    net.wait_until("the event", lambda: left.ids() == ["1", "3"])
+    assert command(program, "discard", "health", "--all").stdout == "1 discarded\n"
+    net.wait_until("counts", lambda: status(program)["dead_letters"] == {"refused": 2, "unreadable": 0})
