@@ -209,20 +209,23 @@ static size_t ascii_run(const unsigned char *p, size_t len)
     return i;
 }
 
-bool str_is_utf8(struct str s)
+size_t str_utf8_prefix(struct str s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
+    size_t i = 0;
 
-    for (size_t i = 0; i < s.len;) {
+    while (i < s.len) {
         i += ascii_run(p + i, s.len - i);
-        if (i == s.len) {
-            return true;
-        }
-        size_t n = utf8_length(p + i, s.len - i);
+        size_t n = i < s.len ? utf8_length(p + i, s.len - i) : 0;
         if (n == 0) {
-            return false;
+            break;
         }
         i += n;
     }
-    return true;
+    return i;
+}
+
+bool str_is_utf8(struct str s)
+{
+    return str_utf8_prefix(s) == s.len;
 }

@@ -86,6 +86,9 @@ const char *str_nearest_within(struct str name, const char *const *names, size_t
 /* Is <s> valid UTF-8 (no overlong forms, no surrogates)? */
 bool str_is_utf8(struct str s);
 
+/* How many bytes of it are, from its beginning. */
+size_t str_utf8_prefix(struct str s);
+
 /* Bytes of the well-formed UTF-8 character that <s> begins with; 0 when it begins with none. */
 size_t str_utf8_length(struct str s);
 

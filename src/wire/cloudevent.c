@@ -283,17 +283,12 @@ static bool read_event(struct json_reader *r, struct arena *a, struct event *ret
     return ok;
 }
 
-static bool check_text(struct str json, struct err *e)
-{
-    return str_is_utf8(json) || err_set(e, ERR_PARSE, "the JSON of an event is no UTF-8");
-}
-
 bool cloudevent_read(struct str json, struct arena *a, struct event *ret_event, struct err *e)
 {
     struct json_reader r;
     struct event ev;
 
-    if (!check_text(json, e)) {
+    if (!json_is_utf8(json, e)) {
         return false;
     }
     json_read_init(&r, json, a, e);
@@ -345,7 +340,7 @@ bool cloudevents_read(struct str json, struct arena *a, struct events *ret_event
     struct event_list list = {0};
     struct json_reader r;
 
-    if (!check_text(json, e)) {
+    if (!json_is_utf8(json, e)) {
         return false;
     }
     json_read_init(&r, json, a, e);

@@ -11,8 +11,7 @@ enum event_json event_json_look(struct str object, struct arena *a, struct err *
     struct str key;
     bool is_event = false;
 
-    if (!str_is_utf8(object)) {
-        (void)err_set(e, ERR_PARSE, "the JSON of an event is no UTF-8");
+    if (!json_is_utf8(object, e)) {
         return EVENT_JSON_BROKEN;
     }
     json_read_init(&r, object, a, e);
@@ -149,8 +148,8 @@ static bool take_all(struct reading *in, struct str text, struct err *e)
     struct str trimmed = str_trim(text);
     struct json_reader r;
 
-    if (!str_is_utf8(text)) {
-        return err_set(e, ERR_PARSE, "the JSON of an event is no UTF-8");
+    if (!json_is_utf8(text, e)) {
+        return false;
     }
     if (trimmed.len == 0 || trimmed.ptr[0] != '[') {
         return take_stream(in, text, e);

@@ -136,6 +136,9 @@ bool json_is_number(struct str text);
 bool json_err_at(struct str text, size_t offset, struct err *e, enum err_code code, const char *fmt,
                  ...) PRINTF_LIKE(5, 6) COLD;
 
+/* Is all of it UTF-8, as JSON must be? Fails at the first byte that is not. */
+MUST_USE bool json_is_utf8(struct str text, struct err *e);
+
 /* Tree. */
 struct json_node {
     enum json_kind kind;

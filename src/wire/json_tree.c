@@ -39,6 +39,15 @@ bool json_err_at(struct str text, size_t offset, struct err *e, enum err_code co
     return false;
 }
 
+bool json_is_utf8(struct str text, struct err *e)
+{
+    size_t good = str_utf8_prefix(text);
+
+    return good == text.len ||
+           json_err_at(text, good, e, ERR_PARSE, "this is no UTF-8: found byte 0x%02x",
+                       (unsigned)(unsigned char)text.ptr[good]);
+}
+
 static struct json_node *read_node(struct json_reader *r);
 
 /* Appends children to <node> until its end. */
