@@ -2,6 +2,33 @@
 #include "app/load.h"
 
 #include "events/events_left.h"
+#include "events/left_letters.h"
+
+static void warn(const struct config *c, struct problems *problems, const struct stream_config *off,
+                 struct str name, struct buf *text)
+{
+    struct err e = ERR_INIT;
+
+    (void)(off != NULL ? yaml_key_err(off->node, &e, ERR_CONFIG, "stream '%.*s': %s", STR_FMT(name),
+                                      buf_text(text))
+                       : config_err(c, STR("events"), &e, "stream '%.*s': %s", STR_FMT(name),
+                                    buf_text(text)));
+    problems_warning(problems, &e);
+}
+
+static void check_letters(const struct config *c, struct problems *problems, struct arena *a)
+{
+    struct str path = c->settings.state.path;
+    struct str *names = NULL;
+    size_t count = left_letters_find(path, &c->streams, a, &names);
+
+    for (size_t i = 0; i < count; i++) {
+        AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+        const struct left_letters left = left_letters_count(path, names[i]);
+        left_letters_say(&left, path, names[i], &text);
+        warn(c, problems, streams_config_find(&c->streams, names[i]), names[i], &text);
+    }
+}
 
 void check_left(const struct config *c, struct problems *problems)
 {
@@ -22,11 +49,8 @@ void check_left(const struct config *c, struct problems *problems)
         if (stream_is_left(&c->streams, row, &off)) {
             AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
             stream_left_say(&b, row, &text);
-            (void)(off != NULL ? yaml_key_err(off->node, &e, ERR_CONFIG, "stream '%.*s': %s",
-                                              STR_FMT(row->name), buf_text(&text))
-                               : config_err(c, STR("events"), &e, "stream '%.*s': %s",
-                                            STR_FMT(row->name), buf_text(&text)));
-            problems_warning(problems, &e);
+            warn(c, problems, off, row->name, &text);
         }
     }
+    check_letters(c, problems, &a);
 }

@@ -5,6 +5,7 @@
 #include "base/timetext.h"
 #include "cli/queue.h"
 #include "events/events_left.h"
+#include "events/left_letters.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -54,6 +55,26 @@ static void show_row(const struct stream_book *b, const struct stream_row *row)
     }
 }
 
+/* Of streams that do not run any more, when Telex does. */
+static bool show_letters(struct peer *p, const char *name)
+{
+    struct str path = p->config->settings.state.path;
+    struct str *names = NULL;
+    size_t count = left_letters_find(path, &p->config->streams, &p->arena, &names);
+    bool found = false;
+
+    for (size_t i = 0; i < count; i++) {
+        AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+        const struct left_letters left = left_letters_count(path, names[i]);
+        if (name == NULL || str_eq(names[i], str_of(name))) {
+            left_letters_say(&left, path, names[i], &text);
+            printf("%.*s: %s\n", STR_FMT(names[i]), buf_text(&text));
+            found = true;
+        }
+    }
+    return found;
+}
+
 bool events_offline_show(struct peer *p, const char *name, struct err *e)
 {
     AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
@@ -72,6 +93,7 @@ bool events_offline_show(struct peer *p, const char *name, struct err *e)
             found = true;
         }
     }
+    found = show_letters(p, name) || found;
     return found || err_set(e, ERR_CONFIG, "no stream '%s' ever ran", name);
 }
 
@@ -96,8 +118,10 @@ bool events_offline_reset(struct peer *p, struct str name, enum stream_source_fa
                           struct err *e)
 {
     AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf shown = BUF_INIT(BUF_UNLIMITED);
     struct stream_positions *positions = NULL;
 
+    buf_add_str(&shown, name);
     add_positions_path(p->config, &path);
     if (access(buf_text(&path), F_OK) != 0) {
         return err_set(e, ERR_CONFIG, "no stream ever ran with the state folder %.*s",
@@ -111,6 +135,7 @@ bool events_offline_reset(struct peer *p, struct str name, enum stream_source_fa
     if (ok) {
         printf("%.*s: forgotten (Telex does not run; its state folder was changed)\n",
                STR_FMT(name));
+        (void)show_letters(p, buf_text(&shown));
     }
     return ok;
 }

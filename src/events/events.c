@@ -190,7 +190,13 @@ static void say_left(struct event_streams *s, struct stream_item *item, const st
 {
     AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
 
-    stream_left_say(b, row, &text);
+    if (row != NULL) {
+        stream_left_say(b, row, &text);
+    } else {
+        buf_addf(&text, "%s",
+                 item->config != NULL ? "it is off (enabled: false)" : "it is not in the config");
+    }
+    left_letters_say(&item->letters, s->world.state_path, item->name, &text);
     if (str_eq(buf_str(&text), buf_str(&item->reason))) {
         return;
     }
@@ -203,28 +209,72 @@ static void say_left(struct event_streams *s, struct stream_item *item, const st
                T_STR("what", buf_str(&text)));
 }
 
-static bool is_left(const struct stream_item *item)
+bool stream_item_is_left(const struct stream_item *item)
 {
     return item->stream == NULL &&
            (item->state == STREAM_DISABLED || item->state == STREAM_UNCONFIGURED);
 }
 
-static bool is_in(const struct stream_book *b, struct str name)
+static const struct stream_row *row_of(const struct stream_book *b, struct str name)
 {
     for (size_t i = 0; i < b->count; i++) {
         if (str_eq(b->rows[i].name, name)) {
-            return true;
+            return &b->rows[i];
         }
     }
-    return false;
+    return NULL;
+}
+
+static void count_letters(struct event_streams *s, struct stream_item *item)
+{
+    struct left_letters left = left_letters_count(s->world.state_path, item->name);
+
+    lock_take(&s->lock);
+    item->letters = left;
+    lock_give(&s->lock);
+}
+
+/* A stream that was forgotten, or never had a position, may have left letters all the same. */
+static void add_those_with_letters(struct event_streams *s, const struct stream_book *b,
+                                   struct arena *a)
+{
+    struct str *names = NULL;
+    size_t count = left_letters_find(s->world.state_path, s->config, a, &names);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct stream_row row = {.name = names[i],
+                                       .place = {.identity = STR(""), .position = STR("")}};
+        const struct stream_config *off = NULL;
+        if (stream_is_left(s->config, &row, &off) && row_of(b, names[i]) == NULL &&
+            event_streams_find(s, names[i]) == NULL) {
+            (void)add_left(s, &row, off);
+        }
+    }
 }
 
 static void remove_gone(struct event_streams *s, const struct stream_book *b)
 {
     for (size_t i = s->items.len; i > 0; i--) {
         struct stream_item *item = s->items.items[i - 1];
-        if (is_left(item) && !is_in(b, item->name)) {
+        bool has_letters = left_letters_is_any(&item->letters);
+        if (stream_item_is_left(item) && row_of(b, item->name) == NULL && !has_letters) {
             event_streams_remove(s, item);
+        }
+    }
+}
+
+static void say_all_left(struct event_streams *s, const struct stream_book *b)
+{
+    for (size_t i = 0; i < s->items.len; i++) {
+        if (stream_item_is_left(s->items.items[i])) {
+            count_letters(s, s->items.items[i]);
+        }
+    }
+    remove_gone(s, b);
+    for (size_t i = 0; i < s->items.len; i++) {
+        struct stream_item *item = s->items.items[i];
+        if (stream_item_is_left(item)) {
+            say_left(s, item, b, row_of(b, item->name));
         }
     }
 }
@@ -245,14 +295,14 @@ void event_streams_look(struct event_streams *s)
         trace_error(&s->trace, "what is left of other streams cannot be read", T_ERR(&e));
         return;
     }
-    remove_gone(s, &b);
     for (size_t i = 0; i < b.count; i++) {
-        if (stream_is_left(s->config, &b.rows[i], &off)) {
-            struct stream_item *item = event_streams_find(s, b.rows[i].name);
-            item = item != NULL ? item : add_left(s, &b.rows[i], off);
-            say_left(s, item, &b, &b.rows[i]);
+        if (stream_is_left(s->config, &b.rows[i], &off) &&
+            event_streams_find(s, b.rows[i].name) == NULL) {
+            (void)add_left(s, &b.rows[i], off);
         }
     }
+    add_those_with_letters(s, &b, &a);
+    say_all_left(s, &b);
     lock_take(&s->lock);
     s->is_whole = true;
     lock_give(&s->lock);
@@ -310,8 +360,12 @@ void event_streams_retry(struct event_streams *s)
     if (is_due) {
         open_all(s);
     }
+    lock_take(&s->lock);
+    bool looks = s->letters_left;
+    s->letters_left = false;
+    lock_give(&s->lock);
     if (s->is_open && s->config != NULL &&
-        stream_positions_generation(s->world.positions) != s->seen) {
+        (looks || stream_positions_generation(s->world.positions) != s->seen)) {
         event_streams_look(s);
     }
     lock_give(&s->changing);
@@ -394,6 +448,8 @@ static void tell_resting(const struct stream_item *item, struct arena *a, struct
         .backfill_left = -1,
         .backfill_eta_s = -1,
         .backfill_done_ns = item->place.backfill_done_ns,
+        .letters = {[LETTERS_REFUSED] = item->letters.sums[LETTERS_REFUSED].records,
+                    [LETTERS_UNREADABLE] = item->letters.sums[LETTERS_UNREADABLE].records},
         .sink = {.is_healthy = true, .kind = "", .state = "idle"},
     };
     (void)snprintf(ret->reason, sizeof(ret->reason), "%.*s", STR_FMT(buf_str(&item->reason)));

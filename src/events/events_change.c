@@ -143,6 +143,10 @@ static bool change_resting(struct event_streams *s, struct stream_item *item,
                T_TEXT("state", stream_state_name(item->state)),
                T_STR("position_before", item->place.position));
     if (!stream_left_forget(&s->world, s->config, item->name, order->source, wait, e)) {
+        if (e->code == ERR_CONFLICT && left_letters_is_any(&item->letters)) {
+            return err_set(e, ERR_CONFLICT, "nothing else is known of stream '%.*s': %.*s",
+                           STR_FMT(item->name), STR_FMT(buf_str(&item->reason)));
+        }
         return false;
     }
     event_streams_remove(s, item);

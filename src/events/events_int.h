@@ -10,6 +10,7 @@
 #include "base/trace.h"
 #include "base/vec.h"
 #include "events/events.h"
+#include "events/left_letters.h"
 #include "state/stream_positions.h"
 
 /* A stream of the list, which may be one that does not run. */
@@ -23,6 +24,7 @@ struct stream_item {
     struct buf reason;                  /* and why */
     struct arena arena;                 /* of the place's texts */
     struct metric *unconfigured;        /* or NULL */
+    struct left_letters letters;        /* of one that does not run; under <lock> */
     unsigned users;                     /* pieces of work with its letters; under <lock> */
 };
 
@@ -72,6 +74,8 @@ struct event_streams {
     VEC(struct stream_outcome *) outcomes GUARDED_BY(lock);
     bool is_whole GUARDED_BY(lock); /* the list has all, also what is left of others */
     bool has_ended GUARDED_BY(lock);
+    bool letters_left
+        GUARDED_BY(lock); /* some of a stream that does not run: what is told of it changes */
     bool is_resting GUARDED_BY(lock); /* the list is to go: nothing more is begun */
     struct cond woken;
     struct thread changer;  /* does what was asked for, and opens what could not be opened */
@@ -85,6 +89,9 @@ void event_streams_remove(struct event_streams *s, struct stream_item *item);
 
 /* Under <changing>. Has in the list what is left of others, as it is now. */
 void event_streams_look(struct event_streams *s);
+
+/* One that is off or in no config, of which something is left. */
+bool stream_item_is_left(const struct stream_item *item);
 
 /* Opens what could not be opened before. Takes <changing>. */
 void event_streams_retry(struct event_streams *s);

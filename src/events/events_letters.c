@@ -87,10 +87,15 @@ static bool take(struct event_streams *s, struct letter_task *t, struct stream_i
 {
     lock_take(&s->lock);
     struct stream_item *item = event_streams_find(s, t->use.name);
-    bool ok = !s->is_resting && item != NULL && item->stream != NULL;
+    bool ok = !s->is_resting && item != NULL && (item->stream != NULL || stream_item_is_left(item));
     if (ok) {
         item->users++;
-        *ret_boxes = (struct stream_boxes){item->stream, s->hurry};
+        *ret_boxes = (struct stream_boxes){.env = s->world.env,
+                                           .trace = &s->trace,
+                                           .state_path = s->world.state_path,
+                                           .name = item->name,
+                                           .stream = item->stream,
+                                           .hurry = s->hurry};
         *ret_item = item;
     } else if (s->is_resting) {
         (void)err_set(e, ERR_FULL, "streams are being stopped; try again");
@@ -101,9 +106,19 @@ static bool take(struct event_streams *s, struct letter_task *t, struct stream_i
     return ok;
 }
 
-static void release(struct event_streams *s, struct stream_item *item)
+static void release(struct event_streams *s, struct stream_item *item, bool is_change)
 {
+    bool is_left = is_change && item->stream == NULL;
+    struct left_letters left = {0};
+
+    if (is_left) {
+        left = left_letters_count(s->world.state_path, item->name);
+    }
     lock_take(&s->lock);
+    if (is_left) {
+        item->letters = left;
+        s->letters_left = true;
+    }
     item->users--;
     cond_broadcast(&s->woken);
     lock_give(&s->lock);
@@ -118,7 +133,7 @@ static void do_first(struct event_streams *s, struct letter_desk *desk, struct l
 
     if (ok) {
         ok = t->use.work(t->use.arg, &boxes, &e);
-        release(s, item);
+        release(s, item, t->use.is_change);
     }
     lock_take(&s->lock);
     desk->first = t->next;

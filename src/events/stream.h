@@ -74,7 +74,7 @@ struct stream_status {
     enum stream_state state;
     bool is_ready;
     uint64_t halted_change; /* which one cannot become an event and holds all up; 0: none */
-    char reason[1024];      /* why it is not, or what is wrong; empty: nothing */
+    char reason[4096];      /* why it is not, or what is wrong; empty: nothing */
     struct str position;    /* whole, or empty beyond STREAM_SHOWN_MAX */
     struct str identity;
     int64_t first_ns; /* wall; when it first started; 0: never */

@@ -6,6 +6,7 @@
 #include "events/stream_letters.h"
 
 #include "base/number.h"
+#include "events/left_letters.h"
 #include "events/stream_int.h"
 #include "export/redelivery.h"
 #include "wire/frame.h"
@@ -55,22 +56,53 @@ static bool is_shared(const struct event_stream *s)
 static bool is_ours(const struct event_stream *s, enum letter_box box,
                     const struct dead_letter *letter)
 {
-    return box != LETTERS_REFUSED || !is_shared(s) || str_eq(letter->stream, s->config->name);
+    return box != LETTERS_REFUSED || s == NULL || !is_shared(s) ||
+           str_eq(letter->stream, s->config->name);
 }
 
-/* Letters of a box; NULL: an exporter that is several has them. <r> is that of the stream, and opened when it is needed. */
-static bool open_box(struct event_stream *s, enum letter_box box, struct redelivery **r,
-                     struct dead_letters **ret_letters, struct err *e)
+/* Boxes while they are worked with. */
+struct opened {
+    const struct stream_boxes *of;
+    struct redelivery *redelivery;                 /* NULL until it is needed */
+    struct dead_letters *left_boxes[LETTER_BOXES]; /* of a stream that does not run */
+};
+
+static bool open_redelivery(struct opened *o, struct err *e)
 {
-    *ret_letters = s->dead;
-    if (box == LETTERS_UNREADABLE) {
+    const struct event_stream *s = o->of->stream;
+
+    return o->redelivery != NULL ||
+           redelivery_open(s->world.plan, s->config->exporter, &o->redelivery, e);
+}
+
+/* Letters of a box; NULL: an exporter that is several has them. */
+static bool open_box(struct opened *o, enum letter_box box, struct dead_letters **ret_letters,
+                     struct err *e)
+{
+    const struct stream_boxes *of = o->of;
+
+    if (of->stream == NULL) {
+        o->left_boxes[box] = left_letters_open(of->env, of->state_path, of->name, box);
+        *ret_letters = o->left_boxes[box];
         return true;
     }
-    if (*r == NULL && !redelivery_open(s->world.plan, s->config->exporter, r, e)) {
+    if (box == LETTERS_UNREADABLE) {
+        *ret_letters = of->stream->dead;
+        return true;
+    }
+    if (!open_redelivery(o, e)) {
         return false;
     }
-    *ret_letters = redelivery_letters(*r);
+    *ret_letters = redelivery_letters(o->redelivery);
     return true;
+}
+
+static void close_boxes(struct opened *o)
+{
+    redelivery_close(o->redelivery);
+    for (size_t box = 0; box < LETTER_BOXES; box++) {
+        dead_letters_free(o->left_boxes[box]);
+    }
 }
 
 struct places {
@@ -107,7 +139,9 @@ static void each_place(const struct event_stream *s, bool elsewhere,
 void event_stream_elsewhere(const struct stream_boxes *boxes,
                             void (*visit)(void *arg, const struct elsewhere *where), void *arg)
 {
-    each_place(boxes->stream, true, visit, arg);
+    if (boxes->stream != NULL) {
+        each_place(boxes->stream, true, visit, arg);
+    }
 }
 
 static void add_up(void *arg, const struct elsewhere *where)
@@ -174,13 +208,13 @@ bool event_stream_walk_letters(const struct stream_boxes *boxes, struct letter_i
 {
     struct event_stream *s = boxes->stream;
     struct looking l = {.stream = s, .visit = visit, .arg = arg, .goes_on = true};
-    struct redelivery *r = NULL;
+    struct opened opened = {.of = boxes};
     bool ok = true;
 
     for (int box = (int)from.box; ok && l.goes_on && box < LETTER_BOXES; box++) {
         struct dead_letters *letters = NULL;
         l.box = (enum letter_box)box;
-        ok = open_box(s, l.box, &r, &letters, e);
+        ok = open_box(&opened, l.box, &letters, e);
         if (ok && letters != NULL) {
             uint64_t first = l.box == from.box ? from.number : 0;
             ok = dead_letters_walk(letters, first, show, &l, e);
@@ -188,18 +222,19 @@ bool event_stream_walk_letters(const struct stream_boxes *boxes, struct letter_i
             ok = refuse_several(s, e);
         }
     }
-    redelivery_close(r);
+    close_boxes(&opened);
     return ok;
 }
 
 /* ---- giving again ---- */
 
 struct replay {
-    struct event_stream *s;
+    struct event_stream *s; /* NULL: it does not run */
+    const struct env *env;
     struct cancel *hurry;
     const struct letter_choice *choice;
     struct letters_done *done;
-    struct redelivery *redelivery; /* NULL until it is needed */
+    struct opened opened;
     struct transform *transform;
     struct dead_letters *letters; /* of the box */
     enum letter_box box;
@@ -211,13 +246,13 @@ struct replay {
 
 static struct wait letter_wait(const struct replay *r)
 {
-    return (struct wait){clock_deadline_ms(r->s->env->clock, LETTER_MS), r->hurry};
+    return (struct wait){clock_deadline_ms(r->env->clock, LETTER_MS), r->hurry};
 }
 
 /* Not cut short: what the sink has must not be a letter after the next start. */
 static struct wait write_wait(const struct replay *r)
 {
-    return (struct wait){clock_deadline_ms(r->s->env->clock, WRITE_MS), NULL};
+    return (struct wait){clock_deadline_ms(r->env->clock, WRITE_MS), NULL};
 }
 
 static void note_stop(struct replay *r, const struct err *why)
@@ -261,12 +296,11 @@ static bool leave(struct replay *r, const struct dead_letter *letter, uint64_t *
 /* Through the exporter; through our log where it is several. */
 static enum redelivered give_batch(struct replay *r, struct batch *b, struct err *e)
 {
-    if (r->redelivery == NULL &&
-        !redelivery_open(r->s->world.plan, r->s->config->exporter, &r->redelivery, e)) {
+    if (!open_redelivery(&r->opened, e)) {
         return REDELIVERED_LATER;
     }
-    if (redelivery_letters(r->redelivery) != NULL) {
-        return redelivery_give(r->redelivery, b, letter_wait(r), e);
+    if (redelivery_letters(r->opened.redelivery) != NULL) {
+        return redelivery_give(r->opened.redelivery, b, letter_wait(r), e);
     }
     return stream_hold_again(r->s, b, letter_wait(r), e) ? REDELIVERED : REDELIVERED_LATER;
 }
@@ -316,7 +350,7 @@ static bool give_change(struct replay *r, const struct dead_letter *letter)
     struct err why = ERR_INIT;
     bool ok = true;
 
-    in->read_ns = clock_wall_ns(r->s->env->clock);
+    in->read_ns = clock_wall_ns(r->env->clock);
     bool is_change = change_letter_read(letter, &in->changes, &why);
     if (is_change) {
         transform_intake(r->transform, in, &counts, keep_fault, &why);
@@ -348,7 +382,7 @@ static bool use_letter(void *arg, const struct dead_letter *letter)
     if (!is_ours(r->s, r->box, letter)) {
         return r->choice->all;
     }
-    if (r->found && wait_is_over(until, r->s->env->clock)) {
+    if (r->found && wait_is_over(until, r->env->clock)) {
         r->goes_on = false;
     }
     if (r->goes_on) {
@@ -384,7 +418,7 @@ static bool each_box(struct replay *r, struct err *e)
     for (int box = (int)r->choice->id.box; ok && r->goes_on && box <= last; box++) {
         r->box = (enum letter_box)box;
         uint64_t from = r->box == r->choice->id.box ? r->choice->id.number : 0;
-        ok = open_box(r->s, r->box, &r->redelivery, &r->letters, e);
+        ok = open_box(&r->opened, r->box, &r->letters, e);
         if (ok && r->letters != NULL) {
             ok = dead_letters_walk(r->letters, from, use_letter, r, e) && settle(r, e);
         } else if (ok && !r->choice->all) {
@@ -400,10 +434,12 @@ static struct replay begin(const struct stream_boxes *boxes, const struct letter
     *done = (struct letters_done){0};
     return (struct replay){
         .s = boxes->stream,
+        .env = boxes->env,
+        .opened = {.of = boxes},
         .hurry = boxes->hurry,
         .choice = choice,
         .done = done,
-        .ends_ns = clock_deadline_ms(boxes->stream->env->clock, REPLAY_MS),
+        .ends_ns = clock_deadline_ms(boxes->env->clock, REPLAY_MS),
         .goes_on = true,
     };
 }
@@ -411,12 +447,18 @@ static struct replay begin(const struct stream_boxes *boxes, const struct letter
 bool event_stream_replay(const struct stream_boxes *boxes, const struct letter_choice *choice,
                          struct letters_done *ret, struct err *e)
 {
-    struct event_stream *s = boxes->stream;
     struct replay r = begin(boxes, choice, ret);
-    bool ok = stream_make_transform(s, &r.transform, e) && each_box(&r, e);
+
+    if (boxes->stream == NULL) {
+        return err_set(e, ERR_CONFLICT,
+                       "stream '%.*s' does not run: its dead letters can be listed and discarded, "
+                       "nothing else",
+                       STR_FMT(boxes->name));
+    }
+    bool ok = stream_make_transform(boxes->stream, &r.transform, e) && each_box(&r, e);
     transform_free(r.transform);
-    redelivery_close(r.redelivery);
-    trace_warn(&s->trace, "somebody replays dead letters", T_STR("stream", s->config->name),
+    close_boxes(&r.opened);
+    trace_warn(boxes->trace, "somebody replays dead letters", T_STR("stream", boxes->name),
                T_U64("delivered", ret->delivered), T_U64("left_out", ret->left_out),
                T_U64("refused", ret->refused), T_TEXT("stopped", ret->stopped));
     return ok;
@@ -427,14 +469,12 @@ bool event_stream_replay(const struct stream_boxes *boxes, const struct letter_c
 bool event_stream_discard(const struct stream_boxes *boxes, const struct letter_choice *choice,
                           struct letters_done *ret, struct err *e)
 {
-    struct event_stream *s = boxes->stream;
     struct replay r = begin(boxes, choice, ret);
 
     r.discards = true;
-    bool ok =
-        redelivery_open(s->world.plan, s->config->exporter, &r.redelivery, e) && each_box(&r, e);
-    redelivery_close(r.redelivery);
-    trace_warn(&s->trace, "somebody discards dead letters", T_STR("stream", s->config->name),
+    bool ok = each_box(&r, e);
+    close_boxes(&r.opened);
+    trace_warn(boxes->trace, "somebody discards dead letters", T_STR("stream", boxes->name),
                T_U64("letters", ret->discarded));
     return ok;
 }

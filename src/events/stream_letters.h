@@ -30,8 +30,12 @@ struct dead_letters_sum event_stream_letters(struct event_stream *s, enum letter
 
 /* Whose letters, for a piece of work with them. */
 struct stream_boxes {
-    struct event_stream *stream;
-    struct cancel *hurry; /* ends waits for a sink */
+    const struct env *env;
+    struct trace *trace;
+    struct str state_path;
+    struct str name;
+    struct event_stream *stream; /* NULL: it does not run, and there is only what it left */
+    struct cancel *hurry;        /* ends waits for a sink */
 };
 
 /* Shows letters from <from> on, box by box, oldest first, until <visit> says false. */

@@ -308,3 +308,35 @@ def test_unreadable_changes_of_a_stream_to_several(start_telex, start_sink, tmp_
     net.wait_until("the event", lambda: left.ids() == ["1", "3"])
     assert command(program, "discard", "health", "--all").stdout == "1 discarded\n"
     net.wait_until("counts", lambda: status(program)["dead_letters"] == {"refused": 2, "unreadable": 0})
+
+
+def test_letters_of_a_stream_that_is_taken_out(start_telex, start_sink, tmp_path):
+    """They are told, listed and discarded; a reset leaves them."""
+    sink = start_sink()
+    lines = tmp_path / "in.jsonl"
+    lines.write_bytes(b'not json\n')
+    config = stream(sink, source={"type": "file", "path": str(lines), "start_at": "beginning", "id_field": "id"})
+    program = start_with_token(start_telex, config)
+    wait_done(program, 1)
+    restart_with(program, {"receive": {"events": True}})
+    left = status(program)
+    assert left["dead_letters"] == {"refused": 0, "unreadable": 1} and "dead/stream-health" in left["reason"], left
+    assert "events discard health" in left["reason"]
+    assert [letter["kind"] for letter in letters(program)["letters"]] == ["unreadable"]
+    answer = ask(program, "replay", "all=true")
+    assert answer.status == 409 and "does not run" in answer.text
+    reset = command(program, "reset", "health")
+    assert reset.returncode == 0 and "dead/stream-health" in reset.stdout, reset
+    again = command(program, "reset", "health")
+    assert again.returncode == 1 and "discard health" in again.stderr, again
+    checked = subprocess.run([BINARY, "check", "-c", program.config_path], text=True, capture_output=True, check=False)
+    assert "dead/stream-health" in checked.stdout + checked.stderr, checked
+    program.sigterm()
+    assert "dead/stream-health" in command(program, "status").stdout
+    program.start()
+    program.wait_ready()
+    if not any(s["name"] == "health" for s in program.get("/api/v1/streams").json()["data"]["streams"]):
+        raise AssertionError("nothing tells of the letters")
+    assert command(program, "discard", "health", "--all").stdout == "1 discarded\n"
+    net.wait_until("nothing is left", lambda: program.get("/api/v1/streams").json()["data"]["streams"] == [], 10)
+    assert ask(program, "discard", "all=true").status == 404
