@@ -166,6 +166,21 @@ def test_a_slot_that_is_invalidated_while_nobody_reads(server, table, short_log)
         lost = events.start(at, begun["identity"])
         assert lost["result"] == "lost" and "invalidated" in lost["error"], lost
         assert events.ask("measure")["in_danger"]
+        events.ask("close")
+        # As behind `telex events reset` or `skip`: nobody can use the slot any more, so there is another of its name.
+        anew = events.begin()
+        assert anew["position"] != at
+        insert(server, table, "anew")
+        assert bodies(events.read(1)) == ["anew"]
+
+
+def test_a_dead_slot_that_is_given_stays(server, table, short_log):
+    slot = f"telex_{table}_given"
+    server.psql(f"SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')")
+    short_log()
+    with source(server, table, slot=slot, create_slot=False) as events:
+        begun = events.start()
+        assert begun["result"] == "refused" and f"pg_drop_replication_slot('{slot}')" in begun["error"], begun
 
 
 def test_a_slot_that_is_invalidated_in_mid_stream(server, table, short_log):

@@ -416,6 +416,11 @@ static const char *invalidation(struct str reason)
     return invalidations[i].text;
 }
 
+static bool is_invalidated(const struct found *f)
+{
+    return str_eq(f->wal_status, STR("lost"));
+}
+
 static enum sourced check_slot(const struct postgresql_source *s, const struct found *f,
                                struct err *e)
 {
@@ -432,7 +437,7 @@ static enum sourced check_slot(const struct postgresql_source *s, const struct f
                       "target_session_attrs=read-write finds whichever is the primary",
                       s->slot.ptr);
     }
-    if (str_eq(f->wal_status, STR("lost"))) {
+    if (is_invalidated(f)) {
         AUTO(buf_release) struct buf what = BUF_INIT(BUF_SMALL);
         buf_addf(&what, "slot %s was invalidated: %s; all changes committed behind ", s->slot.ptr,
                  invalidation(f->reason));
@@ -551,11 +556,42 @@ static enum sourced find_bound(struct postgresql_source *s, struct buf *ret, str
     return pg_pages_bound(&pages, "true", ret, wait, e);
 }
 
+/* A slot that was invalidated is of no use to anybody any more: who begins anew needs another. */
+static enum sourced drop_dead_slot(struct postgresql_source *s, struct found *f, struct wait wait,
+                                   struct err *e)
+{
+    AUTO(buf_release) struct buf sql = BUF_INIT(BUF_SMALL);
+    struct pg_fault fault;
+
+    if (!f->has_slot || !is_invalidated(f)) {
+        return SOURCED_OK;
+    }
+    if (!s->config->create_slot) {
+        return pg_say(SOURCED_REFUSED, e,
+                      "slot %s was invalidated: %s; make it anew: SELECT "
+                      "pg_drop_replication_slot('%s'); SELECT "
+                      "pg_create_logical_replication_slot('%s', 'pgoutput');",
+                      buf_text(&s->slot), invalidation(f->reason), buf_text(&s->slot),
+                      buf_text(&s->slot));
+    }
+    buf_addf(&sql, "DROP_REPLICATION_SLOT \"%s\"", buf_text(&s->slot));
+    if (!pg_run(s->stream, buf_text(&sql), wait, &fault, e)) {
+        return pg_fault_sourced(&fault, e);
+    }
+    f->has_slot = false;
+    trace_warn(&s->trace, "an invalidated replication slot is made anew",
+               T_STR("name", buf_str(&s->slot)));
+    return SOURCED_OK;
+}
+
 static enum sourced start_first(struct postgresql_source *s, struct found *f,
                                 struct source_begun *ret, struct wait wait, struct err *e)
 {
     enum sourced done = ensure_publication(s, f, true, wait, e);
 
+    if (done == SOURCED_OK) {
+        done = drop_dead_slot(s, f, wait, e);
+    }
     if (done == SOURCED_OK && !f->has_slot) {
         done = make_slot(s, f, wait, e);
     }
