@@ -265,12 +265,15 @@ static bool make_room(struct dead_letters *d, struct log *log, struct err *e)
     bool is_full = q->max_disk_bytes > 0 && kept_bytes(log, d->bit) >= q->max_disk_bytes;
 
     if (is_full && q->overflow == DEAD_LETTERS_BLOCK) {
-        return err_set(e, ERR_FULL,
-                       "%lld bytes of letters are kept, dead_letters.max_disk_bytes are %lld and "
-                       "its overflow is block: %s",
-                       (long long)kept_bytes(log, d->bit), (long long)q->max_disk_bytes,
-                       d->fs == fs_system() ? "replay or drop some with 'telex queue'"
-                                            : "they are in memory, where nobody can drop some");
+        return err_set(
+            e, ERR_FULL,
+            "%lld bytes of letters are kept, dead_letters.max_disk_bytes are %lld and "
+            "its overflow is block: %s",
+            (long long)kept_bytes(log, d->bit), (long long)q->max_disk_bytes,
+            d->fs == fs_system()
+                ? "replay or discard some, from the oldest on: `telex events replay|discard` "
+                  "for a stream's while Telex runs, else `telex queue`"
+                : "they are in memory, where nobody can drop some");
     }
     if (!is_full && !has_old(d, log)) {
         return true;

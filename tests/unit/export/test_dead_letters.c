@@ -244,6 +244,22 @@ static void streams_are_told_apart(void **state)
     expect_sum(f, 2, 20);
 }
 
+/* A box that takes no more says what a person can do, also while the program runs. */
+static void a_full_box_says_what_helps(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = ERR_INIT;
+
+    f->quota.max_disk_bytes = 1;
+    f->quota.overflow = DEAD_LETTERS_BLOCK;
+    add_raw(f, "abc", "", "broken");
+    assert_false(dead_letters_add_raw(f->letters, STR("def"), STR(""), STR("broken"), soon(), &e));
+    assert_int_equal(e.code, ERR_FULL);
+    assert_non_null(strstr(e.message, "telex events replay|discard"));
+    assert_true(remove_one(f, 1));
+    add_raw(f, "def", "", "broken");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -253,6 +269,7 @@ int main(void)
         CASE(they_leave_in_any_order),
         CASE(the_quota_counts_what_was_kept),
         CASE(streams_are_told_apart),
+        CASE(a_full_box_says_what_helps),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
