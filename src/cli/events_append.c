@@ -99,21 +99,6 @@ static void append_before(struct job *job, struct str text, uint32_t line)
     }
 }
 
-static bool append_text(struct job *job, struct str text, struct err *e)
-{
-    AUTO(arena_release) struct arena a;
-    struct events events = {0};
-
-    arena_init(&a, ARENA_UNLIMITED);
-    if (!event_json_read(text, &job->names, &a, &events, e)) {
-        append_before(job, text, e->pos.line);
-        e->pos.line += e->pos.line > 0 ? job->line : 0;
-        return false;
-    }
-    job->line += lines_of(text);
-    return append_events(job, &events, e);
-}
-
 /* ---- lines of which some may be bad ---- */
 
 static bool is_readable(struct job *job, struct str text, struct err *e)
@@ -154,6 +139,44 @@ static struct str first_line(struct str text)
     size_t end = str_find_byte(text, '\n');
 
     return str_slice(text, 0, end < text.len ? end + 1 : end);
+}
+
+/* An event that is JSON and breaks a rule of events has a number alone: the line of the first such one, and its error. */
+static void find_bad(struct job *job, struct str text, struct err *e)
+{
+    struct str rest = text;
+
+    for (uint32_t number = 1; rest.len > 0; number++) {
+        struct str line = first_line(rest);
+        struct err why = ERR_INIT;
+        if (str_trim(line).len > 0 && !is_readable(job, line, &why)) {
+            if (why.pos.line == 0) { /* else it goes over lines, and none of them says anything */
+                forget_number(&why);
+                *e = why;
+                e->pos.line = number;
+            }
+            return;
+        }
+        rest = str_slice(rest, line.len, rest.len);
+    }
+}
+
+static bool append_text(struct job *job, struct str text, struct err *e)
+{
+    AUTO(arena_release) struct arena a;
+    struct events events = {0};
+
+    arena_init(&a, ARENA_UNLIMITED);
+    if (!event_json_read(text, &job->names, &a, &events, e)) {
+        if (e->pos.line == 0 && !job->is_whole) {
+            find_bad(job, text, e);
+        }
+        append_before(job, text, e->pos.line);
+        e->pos.line += e->pos.line > 0 ? job->line : 0;
+        return false;
+    }
+    job->line += lines_of(text);
+    return append_events(job, &events, e);
 }
 
 /* Appends the lines up to the first bad one, which is left out; *ret_rest is what stands behind it. */

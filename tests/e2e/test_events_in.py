@@ -120,6 +120,9 @@ def test_append_while_it_runs(start_telex):
     assert any(b"mine" in row and b"/me" in row for row in rows(program))
     done = append(program, json.dumps([{"a": 1}, {"a": 2}], indent=2), "--id", "x")
     assert done.returncode == 0 and "2 new" in done.stderr
+    bad = '{"specversion": "1.0", "id": "1", "source": "", "type": "t"}'
+    done = append(program, "".join(f'{{"before": {i}}}\n' for i in range(20)) + bad + '\n{"behind": 1}\n')
+    assert done.returncode == 1 and "-:21" in done.stderr and "20 new" in done.stderr, done.stderr
     done = append(program, '{"ok": 1}\n{"ok" 2}\n')
     assert done.returncode == 1 and "-:2" in done.stderr and "event 2" in done.stderr
     assert news(post(program, {"plain": 1}, "application/json", "?source=/me"))[1] == 1
