@@ -13,7 +13,7 @@ const struct cli_command command_events = {
     .name = "events",
     .usage = "status|append|reset|skip|rewind|dead|replay|discard [OPTION...]",
     .help = "give events to Telex, and look after its change streams",
-    .details = "[events.md](events.md) says what streams are and when to use which.",
+    .details = "docs/events.md says what streams are and when to use which.",
     .subcommands = subcommands,
     .run = cli_run_subcommand,
 };

@@ -17,7 +17,6 @@ const struct cli_command *const cli_commands[] = {
     &command_exporters,
     &command_replay,
     &command_export,
-    &command_events,
     /* what is looked at while it runs, and after */
     &command_health,
     &command_tap,

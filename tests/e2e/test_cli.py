@@ -42,6 +42,12 @@ def test_usage(tmp_path):
     assert done.returncode == 2 and "chekc" in done.stderr and done.stdout == ""
 
 
+def test_each_command_is_listed_once(tmp_path):
+    done = run("help", folder=tmp_path)
+    names = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert "events" in names and len(names) == len(set(names)), names
+
+
 @pytest.mark.parametrize("command", ["run", "check", "exporters", "help", "version", "docs"])
 def test_each_command_explains_itself(tmp_path, command):
     done = run(command, "--help", folder=tmp_path)
