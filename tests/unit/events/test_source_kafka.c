@@ -671,7 +671,6 @@ static void test_configs_that_cannot_be(void **state)
         const char *text;
         const char *words;
     } cases[] = {
-        {"topics: []", "no topic"},
         {"topic: 'a b'", "is no topic"},
         {"topics: [ a, b, a ]", "twice"},
         {"topic: a\nproperties: { group.id: x }", "group"},
