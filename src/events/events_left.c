@@ -128,8 +128,13 @@ const struct source_kind *stream_left_kind(const struct stream_row *row)
 
 /* ---- who else has it ---- */
 
-static bool claims(const struct stream_config *s, const struct stream_holding *h)
+/* Of what nobody knows where it is, any place will do; and so will any for a stream that never ran, which may call its server
+ * otherwise. */
+static bool claims(const struct stream_config *s, const struct stream_row *kept,
+                   const struct stream_holding *h)
 {
+    bool is_exact = h->access.len > 0 && kept != NULL && kept->has.count > 0;
+    size_t end = is_exact ? h->claim.len : str_find(h->claim, STR("' of "));
     AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
     struct str line;
 
@@ -140,8 +145,8 @@ static bool claims(const struct stream_config *s, const struct stream_holding *h
     struct str rest = buf_str(&text);
     while (str_split(&rest, '\n', &line)) {
         struct str claim = str_slice(line, 1, line.len);
-        if (h->access.len > 0 ? str_eq(claim, h->claim) : str_starts(claim, h->claim)) {
-            return true; /* of what nobody knows where it is, any place will do */
+        if (is_exact ? str_eq(claim, h->claim) : str_starts(claim, str_slice(h->claim, 0, end))) {
+            return true;
         }
     }
     return false;
@@ -168,7 +173,7 @@ static enum holder find_holder(const struct stream_book *b, const struct stream_
     for (size_t i = 0; i < b->config->count; i++) {
         const struct stream_config *s = &b->config->items[i];
         const struct stream_row *kept = find_row(b, s->name);
-        if (!str_eq(s->name, row->name) && (claims(s, h) || (kept != NULL && has(kept, h)))) {
+        if (!str_eq(s->name, row->name) && (claims(s, kept, h) || (kept != NULL && has(kept, h)))) {
             *ret_name = s->name;
             return A_CONFIGURED;
         }

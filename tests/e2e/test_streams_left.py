@@ -194,6 +194,32 @@ def test_a_stream_that_is_renamed(start_telex, start_webhook, tmp_path, server, 
     assert slots(server) == [] and publications(server) == [], "Telex made them, under the name before"
 
 
+def test_a_renamed_stream_that_never_ran_calls_its_server_otherwise(start_telex, start_webhook, tmp_path, server, table):
+    program, config = run_once(start_telex, start_webhook, server, slot="sl", **secret_file(tmp_path, server))
+    program.sigterm()
+    source = {"type": "postgresql", "tables": ["events"], "slot": "sl", "connection_string": "host=db.example.com user=telex"}
+    program.write_config({"events": {"new": {**config["pg"], "source": source}}})
+    assert "only its position is kept" in check(program)[1]
+    assert command(program, "reset", "pg").returncode == 0
+    assert slots(server) == ["sl"]
+
+
+def test_what_an_earlier_telex_left(start_telex, start_webhook, tmp_path, server, table):
+    """It noted a position, and not what it made: that is told, and a person decides."""
+    program, _ = run_once(start_telex, start_webhook, server, **secret_file(tmp_path, server))
+    program.sigterm()
+    with sqlite3.connect(next(tmp_path.rglob("streams.db"))) as db:
+        db.execute("DROP TABLE holdings")
+        db.execute("DROP TABLE origins")
+    program.write_config(EMPTY)
+    assert "pg_drop_replication_slot('telex_pg')" in check(program)[1]
+    failed = command(program, "reset", "pg")
+    assert failed.returncode != 0 and "nobody noted how to connect" in failed.stderr and "--keep-source" in failed.stderr
+    assert slots(server) == ["telex_pg"]
+    assert command(program, "reset", "--keep-source", "pg").returncode == 0
+    assert "telex_pg" not in check(program)[1]
+
+
 def test_two_names_that_left_one_slot(start_telex, start_webhook, tmp_path, server, table):
     names = {"slot": "sl", "publication": "pub"}
     program, config = run_once(start_telex, start_webhook, server, **names, **secret_file(tmp_path, server))
