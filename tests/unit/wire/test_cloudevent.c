@@ -498,16 +498,11 @@ static void test_broken_json_is_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_valid_events),
-        cmocka_unit_test(test_invalid_events),
-        cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_all_of_the_suite),
-        cmocka_unit_test(test_suite),
-        cmocka_unit_test(test_http_scenarios),
-        cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_binary_and_back),
-        cmocka_unit_test(test_header_values),
-        cmocka_unit_test(test_broken_json_is_bytes),
+        cmocka_unit_test(test_valid_events),  cmocka_unit_test(test_invalid_events),
+        cmocka_unit_test(test_batches),       cmocka_unit_test(test_all_of_the_suite),
+        cmocka_unit_test(test_suite),         cmocka_unit_test(test_http_scenarios),
+        cmocka_unit_test(test_modes),         cmocka_unit_test(test_binary_and_back),
+        cmocka_unit_test(test_header_values), cmocka_unit_test(test_broken_json_is_bytes),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
