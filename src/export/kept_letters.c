@@ -53,16 +53,21 @@ static void take_from(struct dead_letters_sum *sum, uint32_t records)
     sum->records -= records < sum->records ? records : sum->records;
 }
 
+static struct dead_letters_sum *make_share(struct kept_letters *k, struct str stream)
+{
+    struct kept_share share = {.stream =
+                                   str_make(mem_dup_text(stream.ptr, stream.len), stream.len)};
+
+    vec_push(&k->shares, share);
+    return &k->shares.items[k->shares.len - 1].sum;
+}
+
 void kept_letters_add(struct kept_letters *k, struct str stream, uint32_t records)
 {
     add_to(&k->sum, records);
-    if (stream.len > 0 && share_of(k, stream) == NULL) {
-        vec_push(&k->shares,
-                 ((struct kept_share){
-                     .stream = str_make(mem_dup_text(stream.ptr, stream.len), stream.len)}));
-    }
     if (stream.len > 0) {
-        add_to(share_of(k, stream), records);
+        struct dead_letters_sum *share = share_of(k, stream);
+        add_to(share != NULL ? share : make_share(k, stream), records);
     }
 }
 
