@@ -455,7 +455,7 @@ static void full_letters_may_block(void **state)
     for (int i = 0; i < 2000 && strstr(status_of(f).last_error, "is block") == NULL; i++) {
         (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), 5), NULL});
     }
-    assert_non_null(strstr(status_of(f).last_error, "replay or drop some"));
+    assert_non_null(strstr(status_of(f).last_error, "replay or discard some"));
     assert_true(plan_kit_drain(&f->kit, 0) > 0);
     assert_true(dropped(f, "dead_letters_overflow") == 0);
 }
