@@ -14,7 +14,7 @@
 
 struct kit {
     char folder[32];
-    char path[320];
+    char path[192];
     struct stream_positions *positions;
     struct arena arena;
 };
