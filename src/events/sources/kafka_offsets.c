@@ -36,7 +36,7 @@ static bool parse_hash(struct str text, uint32_t *ret)
 static bool parse_place(struct str text, struct kafka_place *ret)
 {
     bool has_seen = str_find_byte(text, '~') < text.len;
-    struct str number;
+    struct str number = STR("");
 
     ret->seen = (struct kafka_seen){.offset = KAFKA_SEEN_NONE};
     (void)str_split(&text, '~', &number);
@@ -61,7 +61,7 @@ static bool parse_topic(struct str text, struct kafka_places *ret)
         return false;
     }
     while (str_split(&text, ',', &item)) {
-        struct str number;
+        struct str number = STR("");
         struct kafka_place place = {.topic = topic};
         (void)str_split(&item, ':', &number);
         if (!number_parse_i64(number, &partition) || !parse_place(item, &place) || partition < 0 ||
