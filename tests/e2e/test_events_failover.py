@@ -41,7 +41,7 @@ def pair(tmp_path):
         first.settings = (*PRIMARY, "synchronized_standby_slots=standby")
         first.restart()
         second.start()
-        net.wait_until("the standby to follow", lambda: first.count("pg_stat_replication"), 30)
+        net.wait_until("the standby to follow", lambda: first.count("pg_stat_replication"), 90)
         yield first, second
     finally:
         for server in servers:
@@ -80,20 +80,20 @@ def test_a_promoted_standby_goes_on(pair, start_webhook, start_telex):
     sink = start_webhook()
     config = {**source(first, "postgresql"), "connection_string": url_of(first, second), "failover": True}
     program = start_telex({"events": {"pg": stream(sink, config)}})
-    net.wait_until("the stream to run", lambda: state(program)["state"] == "running", 30)
+    net.wait_until("the stream to run", lambda: state(program)["state"] == "running", 90)
     writers = Writers(Everybody(first, second), 5)
     try:
-        net.wait_until("the standby to have the slot", lambda: is_kept(first, second), 60, every=0.3)
-        net.wait_until("some events", lambda: len(ids(sink)) > 50, 30)
+        net.wait_until("the standby to have the slot", lambda: is_kept(first, second), 180, every=0.3)
+        net.wait_until("some events", lambda: len(ids(sink)) > 50, 90)
         time.sleep(random.random())
         first.crash()
         before = len(ids(sink))
         second.promote()
-        net.wait_until("events of the new server", lambda: len(ids(sink)) > before + 50, 60)
+        net.wait_until("events of the new server", lambda: len(ids(sink)) > before + 50, 180)
     finally:
         writers.stop()
     committed = rows(second)
-    net.wait_until("all rows", lambda: set(ids(sink)) >= set(committed), 60)
+    net.wait_until("all rows", lambda: set(ids(sink)) >= set(committed), 180)
     assert set(ids(sink)) == set(committed)
     assert state(program)["state"] == "running" and "the server was failed over" in program.process.log()
 
@@ -119,7 +119,7 @@ def test_a_slot_becomes_one_that_standbys_keep(pair):
                 events.ask("tend")
             return is_kept(first, second)
 
-        net.wait_until("the standby to have the slot", kept, 60, every=0.3)
+        net.wait_until("the standby to have the slot", kept, 180, every=0.3)
         first.psql("INSERT INTO events (key, n) VALUES (1, 1), (1, 2)")
         done = events.read(2)
         events.ask("ack", done[0]["position"])
