@@ -40,18 +40,6 @@ static const struct kind kinds[] = {
     {"other", 1, 999},
 };
 
-static const char *const failures[HTTP_FAILURES] = {
-    [HTTP_FAILURE_NONE] = "none",
-    [HTTP_FAILURE_CONNECT] = "connect",
-    [HTTP_FAILURE_TLS] = "tls",
-    [HTTP_FAILURE_TIMEOUT] = "timeout",
-    [HTTP_FAILURE_CANCELED] = "canceled",
-    [HTTP_FAILURE_BROKEN] = "broken",
-    [HTTP_FAILURE_TOO_LARGE] = "too_large",
-    [HTTP_FAILURE_AUTH] = "token",
-    [HTTP_FAILURE_REQUEST] = "request",
-};
-
 _Static_assert(ARRAY_LEN(kinds) + HTTP_FAILURES <= ATTEMPT_KINDS, "there is room for each kind");
 
 struct attempts *attempts_new(void)
@@ -103,5 +91,6 @@ const char *attempt_kind_name(size_t kind)
     if (kind < ARRAY_LEN(kinds)) {
         return kinds[kind].name;
     }
-    return kind < ARRAY_LEN(kinds) + HTTP_FAILURES ? failures[kind - ARRAY_LEN(kinds)] : NULL;
+    size_t failure = kind - ARRAY_LEN(kinds);
+    return failure < HTTP_FAILURES ? http_failure_name((enum http_failure)failure) : NULL;
 }
