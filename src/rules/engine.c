@@ -3,8 +3,8 @@
  *
  * Invariants
  *   1. A rule run belongs to at most one group and is evaluated by one thread at a time.
- *   2. groups, runs and their rule pointers change only in engine_set_rules(), while nothing
- *      evaluates and nobody views.
+ *   2. groups, runs and their rule pointers change only in engine_set_rules(), while nothing evaluates and nobody
+ *      views; runs that no group has also go in engine_forget_orphans(), while nobody views.
  *   3. Lock order: engine, group, run. None is held over a query, a render with `query`, or an
  * output.
  *   4. Group commit ends in any order: a snapshot names no frame behind one whose states a run is

@@ -212,6 +212,16 @@ struct rule_set *parse_rules(const char *text)
     return set;
 }
 
+void add_wordy_rule(struct buf *rules)
+{
+    buf_add_text(rules, "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: x\n"
+                        "    annotations: {text: '");
+    for (int i = 0; i < 2000; i++) {
+        buf_add_byte(rules, 'x');
+    }
+    buf_add_text(rules, "'}\n");
+}
+
 void bench_engine(struct bench *b, const char *rules)
 {
     struct engine_options options = {.external_labels = labels_empty(),

@@ -101,6 +101,9 @@ void bench_restart(struct bench *b, const char *rules);
 
 struct rule_set *parse_rules(const char *text);
 
+/* A group with the alert A of x, whose annotation is so long that some thousands of alerts are more than one batch. */
+void add_wordy_rule(struct buf *rules);
+
 /* What the datasource answers from now on. */
 void answer(struct bench *b, size_t count, const char *const *raws, const double *values);
 void answer_one(struct bench *b, const char *raw, double value);

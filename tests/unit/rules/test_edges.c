@@ -1,22 +1,15 @@
 /* Edges that the ledger takes in part: in batches that it holds, none told twice, none forgotten. */
 #include "engine_bench.h"
 
-#include <string.h>
-
 /* More than one batch takes, and then the ledger has no more room. */
 static void a_storm_is_told_in_parts(void **state)
 {
-    enum { ALERTS = 6000, TEXT = 2000 };
+    enum { ALERTS = 6000 };
     AUTO(buf_release) struct buf rules = BUF_INIT(BUF_UNLIMITED);
     struct bench b;
 
     (void)state;
-    buf_add_text(&rules, "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: x\n"
-                         "    annotations: {text: '");
-    for (int i = 0; i < TEXT; i++) {
-        buf_add_byte(&rules, 'x');
-    }
-    buf_add_text(&rules, "'}\n");
+    add_wordy_rule(&rules);
     bench_start(&b, buf_text(&rules));
     b.source.made = ALERTS;
     b.given.refuses_edges = ERR_FULL;

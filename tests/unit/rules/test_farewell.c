@@ -1,10 +1,7 @@
 /* Rules that go while their alerts fire: the ends are told, and kept until they are. */
 #include "engine_bench.h"
 
-#include "base/mem.h"
-
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 static const char fires[] = "groups:\n- name: g\n  rules:\n  - alert: High\n    expr: x\n"
@@ -137,17 +134,12 @@ static void a_rule_that_comes_back_late_begins_anew(void **state)
 /* The ledger took the ends of some: those begin anew, and the others go on, with an end of their own later. */
 static void who_comes_back_in_the_middle_of_it(void **state)
 {
-    enum { ALERTS = 6000, TEXT = 2000 };
+    enum { ALERTS = 6000 };
     AUTO(buf_release) struct buf rules = BUF_INIT(BUF_UNLIMITED);
     struct bench b;
 
     (void)state;
-    buf_add_text(&rules, "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: x\n"
-                         "    annotations: {text: '");
-    for (int i = 0; i < TEXT; i++) {
-        buf_add_byte(&rules, 'x');
-    }
-    buf_add_text(&rules, "'}\n");
+    add_wordy_rule(&rules);
     bench_start(&b, buf_text(&rules));
     b.source.made = ALERTS;
     evaluate(&b, 1);
