@@ -53,7 +53,7 @@
     X(uri_set_option_as_int32)
 
 struct mongo_lib {
-#define MEMBER(name) __typeof__(&mongoc_##name) name;
+#define MEMBER(name) __typeof__ (&mongoc_##name)(name);
     MONGO_LIB(MEMBER)
 #undef MEMBER
 };
