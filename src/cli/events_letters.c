@@ -122,6 +122,28 @@ static void show_letter(const struct json_node *l)
     printf("\n    %.*s\n", STR_FMT(json_get_str(l, STR("reason"))));
 }
 
+/* Letters, and the events in them; a change that could not become an event counts as one. */
+struct sum {
+    uint64_t letters;
+    uint64_t records;
+};
+
+static void show_events(const struct sum *sum)
+{
+    printf("%llu event%s", (unsigned long long)sum->records, sum->records == 1 ? "" : "s");
+}
+
+static void show_total(const struct sum *sum)
+{
+    if (sum->letters == 0) {
+        printf("no dead letters\n");
+        return;
+    }
+    printf("%llu letter%s, ", (unsigned long long)sum->letters, sum->letters == 1 ? "" : "s");
+    show_events(sum);
+    printf("\n");
+}
+
 /* An exporter that is several has a box each, which nobody can show while they are written. */
 static void show_elsewhere(const struct json_node *list)
 {
@@ -142,6 +164,7 @@ static bool show_all(struct peer *p, const struct letter_values *values, const c
 {
     struct question q = {.stream = stream};
     const struct json_node *data = NULL;
+    struct sum all = {0};
 
     do {
         if (!ask(p, &q, &data, e)) {
@@ -151,10 +174,15 @@ static bool show_all(struct peer *p, const struct letter_values *values, const c
         for (const struct json_node *l = list != NULL ? list->first : NULL; l != NULL;
              l = l->next) {
             (values->as_json ? print_node : show_letter)(l);
+            all.letters++;
+            all.records += count_of(l, "records");
         }
         q.name = "from";
         q.value = json_get_str(data, STR("next"));
     } while (q.value.len > 0);
+    if (!values->as_json) {
+        show_total(&all);
+    }
     show_elsewhere(json_get(data, STR("elsewhere")));
     return true;
 }
@@ -202,21 +230,32 @@ static int look(const struct cli_command *command, int argc, char **argv)
 
 /* ---- changing ---- */
 
-struct sum {
-    uint64_t delivered;
-    uint64_t left_out;
-    uint64_t refused;
-    uint64_t discarded;
+enum letter_fate { DELIVERED, LEFT_OUT, REFUSED, DISCARDED, FATES };
+
+static const char *const fate_names[FATES] = {[DELIVERED] = "delivered",
+                                              [LEFT_OUT] = "left_out",
+                                              [REFUSED] = "refused",
+                                              [DISCARDED] = "discarded"};
+
+/* What became of letters, over all answers. */
+struct result {
+    struct sum of[FATES];
+    struct sum kept; /* after the last answer */
+    uint64_t asked;  /* answers */
 };
 
-static void add_up(struct sum *sum, const struct json_node *data)
+static void add_up(struct result *result, const struct json_node *data)
 {
     const struct json_node *refusals = json_get(data, STR("refusals"));
+    const struct json_node *records = json_get(data, STR("records"));
+    const struct json_node *kept = json_get(data, STR("kept"));
 
-    sum->delivered += count_of(data, "delivered");
-    sum->left_out += count_of(data, "left_out");
-    sum->refused += count_of(data, "refused");
-    sum->discarded += count_of(data, "discarded");
+    for (int i = 0; i < FATES; i++) {
+        result->of[i].letters += count_of(data, fate_names[i]);
+        result->of[i].records += count_of(records, fate_names[i]);
+    }
+    result->kept = (struct sum){count_of(kept, "letters"), count_of(kept, "records")};
+    result->asked++;
     for (const struct json_node *r = refusals != NULL ? refusals->first : NULL; r != NULL;
          r = r->next) {
         fprintf(stderr, "%.*s stays: %.*s\n", STR_FMT(json_get_str(r, STR("id"))),
@@ -225,7 +264,7 @@ static void add_up(struct sum *sum, const struct json_node *data)
 }
 
 /* Asks as often as it takes; false with the reason when it does not go on. */
-static bool change_all(struct peer *p, struct question *q, struct sum *sum, struct err *e)
+static bool change_all(struct peer *p, struct question *q, struct result *result, struct err *e)
 {
     const struct json_node *data = NULL;
 
@@ -233,7 +272,7 @@ static bool change_all(struct peer *p, struct question *q, struct sum *sum, stru
         if (!ask(p, q, &data, e)) {
             return false;
         }
-        add_up(sum, data);
+        add_up(result, data);
         struct str stopped = json_get_str(data, STR("stopped"));
         if (stopped.len > 0) {
             return err_set(e, ERR_NET, "%.*s", STR_FMT(stopped)) ||
@@ -245,24 +284,47 @@ static bool change_all(struct peer *p, struct question *q, struct sum *sum, stru
     return true;
 }
 
-static void tell(const struct sum *sum, bool replays)
+/* "2 letters delivered (35 events)" */
+static void tell_fate(const struct sum *sum, const char *what)
 {
-    if (!replays) {
-        printf("%llu discarded\n", (unsigned long long)sum->discarded);
+    printf("%llu letter%s %s", (unsigned long long)sum->letters, sum->letters == 1 ? "" : "s",
+           what);
+    if (sum->letters > 0) {
+        printf(" (");
+        show_events(sum);
+        printf(")");
+    }
+}
+
+/* <named>: letters that were; 0: all. Nothing when nobody answered. */
+static void tell(const struct result *result, bool replays, uint64_t named)
+{
+    uint64_t gone = result->of[DELIVERED].letters + result->of[LEFT_OUT].letters;
+    uint64_t stay = named > 0 ? named - gone : result->kept.letters;
+
+    if (result->asked == 0) {
         return;
     }
-    printf("%llu delivered", (unsigned long long)sum->delivered);
-    if (sum->left_out > 0) {
-        printf(", %llu left out by `match`", (unsigned long long)sum->left_out);
+    tell_fate(&result->of[replays ? DELIVERED : DISCARDED], replays ? "delivered" : "discarded");
+    if (result->of[LEFT_OUT].letters > 0) {
+        printf(", %llu left out by `match`", (unsigned long long)result->of[LEFT_OUT].letters);
     }
-    printf(", %llu stay\n", (unsigned long long)sum->refused);
+    if (replays) {
+        printf(", %llu stay%s", (unsigned long long)stay, stay == 1 ? "s" : "");
+    }
+    if (replays && named == 0 && stay > 0) {
+        printf(" (");
+        show_events(&result->kept);
+        printf(")");
+    }
+    printf("\n");
 }
 
 /* The verb is the command's name without "events ". */
 static int change(const struct cli_command *command, int argc, char **argv)
 {
     struct letter_values values = {0};
-    struct sum sum = {0};
+    struct result result = {0};
     struct err e = ERR_INIT;
     struct peer p;
     int first = 0;
@@ -281,15 +343,15 @@ static int change(const struct cli_command *command, int argc, char **argv)
                          .all = values.all};
     bool ok = peer_open(&p, &access, &e);
     if (ok && q.all) {
-        ok = change_all(&p, &q, &sum, &e);
+        ok = change_all(&p, &q, &result, &e);
     }
     for (int i = first + 1; ok && i < argc; i++) {
         q.name = "id";
         q.value = str_of(argv[i]);
-        ok = change_all(&p, &q, &sum, &e);
+        ok = change_all(&p, &q, &result, &e);
     }
-    tell(&sum, command == &command_events_replay);
-    status = ok ? (sum.refused > 0 ? CLI_FAILED : CLI_OK) : cli_fail(&p.place, &e);
+    tell(&result, command == &command_events_replay, (uint64_t)(argc - first - 1) * !values.all);
+    status = !ok ? cli_fail(&p.place, &e) : result.of[REFUSED].letters > 0 ? CLI_FAILED : CLI_OK;
     peer_release(&p);
     return status;
 }

@@ -82,7 +82,9 @@ static bool open_box(struct opened *o, enum letter_box box, struct dead_letters 
     const struct stream_boxes *of = o->of;
 
     if (of->stream == NULL) {
-        o->left_boxes[box] = left_letters_open(of->env, of->state_path, of->name, box);
+        if (o->left_boxes[box] == NULL) {
+            o->left_boxes[box] = left_letters_open(of->env, of->state_path, of->name, box);
+        }
         *ret_letters = o->left_boxes[box];
         return true;
     }
@@ -264,6 +266,12 @@ static void note_stop(struct replay *r, const struct err *why)
     r->goes_on = false;
 }
 
+static void count(struct dead_letters_sum *sum, uint64_t records)
+{
+    sum->letters++;
+    sum->records += records;
+}
+
 /* The letter stays. */
 static void note_refusal(struct replay *r, const struct dead_letter *letter, const struct err *why)
 {
@@ -271,7 +279,7 @@ static void note_refusal(struct replay *r, const struct dead_letter *letter, con
     struct letters_done *done = r->done;
     size_t i = done->refusal_count;
 
-    done->refused++;
+    count(&done->refused, letter->records);
     if (i < LETTER_REFUSALS_MAX) {
         err_print_line(why, &text);
         done->refusals[i].id = (struct letter_id){r->box, letter->number};
@@ -281,7 +289,8 @@ static void note_refusal(struct replay *r, const struct dead_letter *letter, con
     }
 }
 
-static bool leave(struct replay *r, const struct dead_letter *letter, uint64_t *count)
+static bool leave(struct replay *r, const struct dead_letter *letter, uint32_t kept,
+                  struct dead_letters_sum *sum)
 {
     struct err e = ERR_INIT;
 
@@ -289,18 +298,19 @@ static bool leave(struct replay *r, const struct dead_letter *letter, uint64_t *
         note_stop(r, &e);
         return false;
     }
-    ++*count;
+    count(sum, letter->records - kept);
     return true;
 }
 
-/* Through the exporter; through our log where it is several. */
-static enum redelivered give_batch(struct replay *r, struct batch *b, struct err *e)
+/* Through the exporter; through our log where it is several. <ret_kept>: records that are a letter of their own now. */
+static enum redelivered give_batch(struct replay *r, struct batch *b, uint32_t *ret_kept,
+                                   struct err *e)
 {
     if (!open_redelivery(&r->opened, e)) {
         return REDELIVERED_LATER;
     }
     if (redelivery_letters(r->opened.redelivery) != NULL) {
-        return redelivery_give(r->opened.redelivery, b, letter_wait(r), e);
+        return redelivery_give(r->opened.redelivery, b, letter_wait(r), ret_kept, e);
     }
     return stream_hold_again(r->s, b, letter_wait(r), e) ? REDELIVERED : REDELIVERED_LATER;
 }
@@ -308,10 +318,11 @@ static enum redelivered give_batch(struct replay *r, struct batch *b, struct err
 static bool give(struct replay *r, const struct dead_letter *letter, struct batch *b)
 {
     struct err why = ERR_INIT;
+    uint32_t kept = 0;
 
-    switch (give_batch(r, b, &why)) {
+    switch (give_batch(r, b, &kept, &why)) {
     case REDELIVERED:
-        return leave(r, letter, &r->done->delivered);
+        return leave(r, letter, kept, &r->done->delivered);
     case REDELIVERED_NOT:
         note_refusal(r, letter, &why);
         return true;
@@ -358,7 +369,7 @@ static bool give_change(struct replay *r, const struct dead_letter *letter)
     if (why.code != ERR_NONE) {
         note_refusal(r, letter, &why);
     } else if (in->events == NULL) {
-        ok = leave(r, letter, &r->done->left_out);
+        ok = leave(r, letter, 0, &r->done->left_out);
     } else {
         ok = give(r, letter, in->events);
     }
@@ -368,7 +379,7 @@ static bool give_change(struct replay *r, const struct dead_letter *letter)
 
 static bool discard(struct replay *r, const struct dead_letter *letter)
 {
-    return leave(r, letter, &r->done->discarded);
+    return leave(r, letter, 0, &r->done->discarded);
 }
 
 static bool use_letter(void *arg, const struct dead_letter *letter)
@@ -428,6 +439,25 @@ static bool each_box(struct replay *r, struct err *e)
     return ok && has_found(r, e);
 }
 
+/* What is there now, in the boxes that could be worked with. */
+static void count_kept(struct replay *r)
+{
+    const struct event_stream *s = r->s;
+
+    for (int box = 0; box < LETTER_BOXES; box++) {
+        struct dead_letters *letters = NULL;
+        struct err ignored = ERR_INIT;
+        if (!open_box(&r->opened, (enum letter_box)box, &letters, &ignored) || letters == NULL) {
+            continue;
+        }
+        bool is_part = box == LETTERS_REFUSED && s != NULL && is_shared(s);
+        struct dead_letters_sum sum =
+            is_part ? dead_letters_sum_of(letters, s->config->name) : dead_letters_sum(letters);
+        r->done->kept.letters += sum.letters;
+        r->done->kept.records += sum.records;
+    }
+}
+
 static struct replay begin(const struct stream_boxes *boxes, const struct letter_choice *choice,
                            struct letters_done *done)
 {
@@ -457,10 +487,12 @@ bool event_stream_replay(const struct stream_boxes *boxes, const struct letter_c
     }
     bool ok = stream_make_transform(boxes->stream, &r.transform, e) && each_box(&r, e);
     transform_free(r.transform);
+    count_kept(&r);
     close_boxes(&r.opened);
     trace_warn(boxes->trace, "somebody replays dead letters", T_STR("stream", boxes->name),
-               T_U64("delivered", ret->delivered), T_U64("left_out", ret->left_out),
-               T_U64("refused", ret->refused), T_TEXT("stopped", ret->stopped));
+               T_U64("delivered", ret->delivered.letters), T_U64("left_out", ret->left_out.letters),
+               T_U64("refused", ret->refused.letters), T_U64("kept", ret->kept.letters),
+               T_TEXT("stopped", ret->stopped));
     return ok;
 }
 
@@ -473,8 +505,10 @@ bool event_stream_discard(const struct stream_boxes *boxes, const struct letter_
 
     r.discards = true;
     bool ok = each_box(&r, e);
+    count_kept(&r);
     close_boxes(&r.opened);
     trace_warn(boxes->trace, "somebody discards dead letters", T_STR("stream", boxes->name),
-               T_U64("letters", ret->discarded));
+               T_U64("letters", ret->discarded.letters), T_U64("records", ret->discarded.records),
+               T_U64("kept", ret->kept.letters));
     return ok;
 }

@@ -62,10 +62,12 @@ struct letter_choice {
 enum { LETTER_REFUSALS_MAX = 20 };
 
 struct letters_done {
-    uint64_t delivered; /* letters that the sink has now */
-    uint64_t left_out;  /* that `match` leaves out now */
-    uint64_t refused;   /* that stay: the sink refuses them again, or they still cannot be read */
-    uint64_t discarded;
+    struct dead_letters_sum delivered; /* the sink has them now */
+    struct dead_letters_sum left_out;  /* `match` leaves them out now */
+    struct dead_letters_sum
+        refused; /* they stay: the sink refuses them again, or they still cannot be read */
+    struct dead_letters_sum discarded;
+    struct dead_letters_sum kept; /* of the stream now, where such work is done */
     struct letter_id next; /* where it is to go on; number 0: nothing is left of what was chosen */
     char stopped[512]; /* why it did not go on; empty: only its time was over, or nothing is left */
     size_t refusal_count;

@@ -275,6 +275,18 @@ static bool rest_until(struct delivery *d, int64_t deadline_ns)
     return goes_on;
 }
 
+/* Keeps what was tried often enough, with how often that was. */
+static bool bury_tried(struct delivery *d, const struct owed *owed, const struct outcome *out)
+{
+    AUTO(buf_release) struct buf reason = BUF_INIT(BUF_SMALL);
+
+    if (owed->tries > 0) {
+        buf_addf(&reason, "after %u tr%s: ", owed->tries, owed->tries == 1 ? "y" : "ies");
+    }
+    buf_add_str(&reason, outcome_reason(out));
+    return delivery_bury(d, owed->view, buf_str(&reason));
+}
+
 /* Tries are used up: the fallback's turn, then the dead letters'. */
 static bool give_up(struct delivery *d, struct owed *owed, const struct outcome *out)
 {
@@ -292,7 +304,7 @@ static bool give_up(struct delivery *d, struct owed *owed, const struct outcome 
         drops_add(d->drops, DROP_REFUSED, owed->view.n);
         is_elsewhere = true;
     }
-    if (!is_elsewhere && !delivery_bury(d, owed->view, outcome_reason(out))) {
+    if (!is_elsewhere && !bury_tried(d, owed, out)) {
         return false;
     }
     owed->view.n = 0;

@@ -371,7 +371,7 @@ MUST_USE bool plan_drop_orphan(struct plan *p, struct str name, struct wait wait
 struct plan_left {
     uint64_t frames; /* owed; the logs keep them for the next start */
     uint64_t alerts; /* that targets of levels were not told of, each counted once per target */
-    uint64_t dead_letters; /* records that became some since the plan was opened */
+    uint64_t dead_letters; /* records that became some since the plan was opened, and still are */
     uint64_t dropped;      /* records, since then */
     char text[2048];       /* who and how many: "hook: 3 dead letters; am: 2 alerts not told" */
 };

@@ -49,7 +49,7 @@ static void tell_frames(struct telling *t, const struct output_status *s)
 }
 
 /* The counters outlive reloads. */
-static uint64_t dead_letters_of(struct plan *p, struct str exporter)
+static uint64_t rejected_by(struct plan *p, struct str exporter)
 {
     const struct metric_desc *desc = &output_metric_descs[OUTPUT_REJECTED];
     struct metric *count = metrics_get1(p->env->metrics, desc, exporter);
@@ -57,6 +57,18 @@ static uint64_t dead_letters_of(struct plan *p, struct str exporter)
 
     metric_drop(count);
     return dead;
+}
+
+/* Of what became a dead letter since the start, what is still one: the rest was replayed, discarded or shed. */
+static uint64_t dead_letters_of(struct plan *p, const struct output *o)
+{
+    uint64_t came = rejected_by(p, o->config->name);
+
+    if (came == 0 || o->dead == NULL) {
+        return came;
+    }
+    uint64_t kept = dead_letters_sum(o->dead).records;
+    return kept < came ? kept : came;
 }
 
 /* What somebody asked to be dropped, and dead letters, are not among them. */
@@ -75,7 +87,7 @@ static uint64_t dropped_by(const struct drops *d)
 static void tell_lost(struct telling *t, const struct output *o)
 {
     struct str name = o->config->name;
-    uint64_t dead = dead_letters_of(t->plan, name);
+    uint64_t dead = dead_letters_of(t->plan, o);
     uint64_t dropped = dropped_by(&o->drops);
 
     if (dead > 0) {

@@ -115,7 +115,7 @@ static enum redelivered judge(struct redelivery *r, struct batch *b, const struc
 }
 
 enum redelivered redelivery_give(struct redelivery *r, struct batch *b, struct wait wait,
-                                 struct err *e)
+                                 uint32_t *ret_kept, struct err *e)
 {
     const struct one_shot_share share = {r->graph->tokens, r->output->attempts};
     struct refused refused = {.why = ERR_INIT};
@@ -131,6 +131,7 @@ enum redelivered redelivery_give(struct redelivery *r, struct batch *b, struct w
     if (one_shot_deliver(r->shot, b, wait, &refusal, e) && one_shot_flush(r->shot, e)) {
         result = judge(r, b, &refused, wait, e);
     }
+    *ret_kept = result == REDELIVERED ? (uint32_t)refused.rows.len : 0;
     vec_release(&refused.rows);
     if (result == REDELIVERED && one_shot_counts(r->shot).nobodys > before) {
         (void)err_set(e, ERR_CONFLICT, "the exporter does not take such records");

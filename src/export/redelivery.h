@@ -34,8 +34,8 @@ enum redelivered {
     REDELIVERED_LATER, /* it is not to be had now, or refuses us */
 };
 
-/* <e> says why not. Of an exporter that is not several. */
+/* <e> says why not; <ret_kept>: how many records are in a new letter. Of an exporter that is not several. */
 enum redelivered redelivery_give(struct redelivery *r, struct batch *b, struct wait wait,
-                                 struct err *e);
+                                 uint32_t *ret_kept, struct err *e);
 
 #endif

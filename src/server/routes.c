@@ -153,7 +153,8 @@ const struct resource server_resources[] = {
          "`replay`: gives letters to the stream's sink again, an unreadable one through the transform as the config has it "
          "now; a letter leaves when the sink has taken it. Those that are `refused` again stay. What takes longer than 2 s "
          "goes on with the next request, `from` the answer's `next`; `stopped` says why the sink takes nothing now. "
-         "`discard`: throws them away.",
+         "`discard`: throws them away. Either answers with letters by what became of them (`delivered`, `left_out`, `refused`, "
+         "`discarded`), the same of the `records` in them, and the `letters` and `records` that are `kept` then.",
      .params = "- `id`: one letter\n"
                "- `all=true`: all of them\n"
                "- `from`: with `all`, from this one on\n"},

@@ -15,7 +15,8 @@ enum {
     ONE_MAX = 512 * 1024 * 1024,
     LIMIT_USUAL = 100,
     LIMIT_MAX = 1000,
-    HEADS_MAX = 20
+    HEADS_MAX = 20,
+    STATUS_END = 1000
 };
 
 /* ---- what a letter says ---- */
@@ -28,15 +29,16 @@ static void add_id(struct json_writer *w, const char *name, struct letter_id id)
     reply_str(w, name, buf_str(&text));
 }
 
-/* "answered 422: …" */
+/* "answered 422", "after 3 tries: answered 500: …" */
 static int64_t status_in(struct str reason)
 {
     static const struct str words = STR_INIT("answered ");
     size_t at = str_find(reason, words);
+    struct str rest = str_slice(reason, at + words.len, reason.len);
     uint64_t status = 0;
 
-    return at + words.len + 3 <= reason.len &&
-                   number_parse_u64(str_slice(reason, at + words.len, at + words.len + 3), &status)
+    return number_parse_u64(str_slice(rest, 0, str_find_byte(rest, ':')), &status) &&
+                   status < STATUS_END
                ? (int64_t)status
                : -1;
 }
@@ -378,13 +380,42 @@ static bool read_choice(struct http_exchange *x, struct letter_choice *c)
     return letter_id_parse(id, &c->id, &e) || bad_id(x, &e);
 }
 
+static const struct {
+    const char *name;
+    size_t offset; /* in struct letters_done */
+} fates[] = {{"delivered", offsetof(struct letters_done, delivered)},
+             {"left_out", offsetof(struct letters_done, left_out)},
+             {"refused", offsetof(struct letters_done, refused)},
+             {"discarded", offsetof(struct letters_done, discarded)}};
+
+static const struct dead_letters_sum *sum_of(const struct letters_done *d, size_t fate)
+{
+    return (const struct dead_letters_sum *)(const void *)((const char *)d + fates[fate].offset);
+}
+
+/* Letters by what became of them, how many records these had, and what is kept now. */
+static void print_sums(struct json_writer *w, const struct letters_done *d)
+{
+    for (size_t i = 0; i < ARRAY_LEN(fates); i++) {
+        reply_u64(w, fates[i].name, sum_of(d, i)->letters);
+    }
+    json_key(w, STR("records"));
+    json_begin_object(w);
+    for (size_t i = 0; i < ARRAY_LEN(fates); i++) {
+        reply_u64(w, fates[i].name, sum_of(d, i)->records);
+    }
+    json_end_object(w);
+    json_key(w, STR("kept"));
+    json_begin_object(w);
+    reply_u64(w, "letters", d->kept.letters);
+    reply_u64(w, "records", d->kept.records);
+    json_end_object(w);
+}
+
 static void print_done(struct json_writer *w, const struct letters_done *d)
 {
     json_begin_object(w);
-    reply_u64(w, "delivered", d->delivered);
-    reply_u64(w, "left_out", d->left_out);
-    reply_u64(w, "refused", d->refused);
-    reply_u64(w, "discarded", d->discarded);
+    print_sums(w, d);
     json_key(w, STR("refusals"));
     json_begin_array(w);
     for (size_t i = 0; i < d->refusal_count; i++) {

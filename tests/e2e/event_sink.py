@@ -23,7 +23,7 @@ class EventSink(Fake):
         self.taken = []
         self.first = {}  # (source, id): the event as it came first
         self.copies = 0
-        self.refuse = lambda event: None  # an event -> a status for its request, or None
+        self.refuse = lambda event: None  # an event -> a status (or an Answer) for its request, or None
 
     def answer(self, request):
         if request.method == "OPTIONS":
@@ -39,7 +39,7 @@ class EventSink(Fake):
         for event in events:
             status = self.refuse(event)
             if status is not None:
-                return Answer(status)
+                return status if isinstance(status, Answer) else Answer(status)
         for event in events:
             self._take(event)
         return Answer(204)

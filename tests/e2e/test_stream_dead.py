@@ -45,7 +45,7 @@ def refuse(sink, numbers, code=422):
 
 def test_refused_events(start_telex, start_sink):
     sink = start_sink()
-    refuse(sink, [3, 5, 7])
+    refuse(sink, [3, 5, 7], Answer(422, "no such node: 4"))
     program = start_with_token(start_telex, stream(sink))
     give_apart(program, 10)
     assert status(program)["dead_letters"] == {"refused": 3, "unreadable": 0}
@@ -58,30 +58,33 @@ def test_refused_events(start_telex, start_sink):
     assert set(by_event) == {"3", "5", "7"}
     letter = by_event["5"]
     assert letter["kind"] == "refused" and letter["status"] == 422 and letter["records"] == 1
-    assert letter["events"][0]["source"] == "nvsentinel://c1/healthevents" and "answered 422" in letter["reason"]
+    assert letter["events"][0]["source"] == "nvsentinel://c1/healthevents" and "answered 422: no such node" in letter["reason"]
     assert whole(program, letter)["events"][0]["data"]["healthEvent"]["number"] == 5
     page = letters(program, "?limit=1")
     assert [page["letters"][0], *letters(program, f"?from={page['next']}")["letters"]] == found["letters"]
     text = command(program, "dead", "health").stdout
     assert letter["id"] in text and "event 5" in text and "answered 422" in text
+    assert text.splitlines()[-1] == "3 letters, 3 events"
     assert json.loads(command(program, "dead", "health", letter["id"]).stdout)["id"] == letter["id"]
     assert "3 refused events" in command(program, "status", "health").stdout
 
     refuse(sink, [7])  # somebody mended the sink, nearly
     middle = command(program, "replay", "health", letter["id"])
-    assert middle.returncode == 0 and middle.stdout == "1 delivered, 0 stay\n", middle
+    assert middle.returncode == 0 and middle.stdout == "1 letter delivered (1 event), 0 stay\n", middle
     assert sink.ids()[-1] == "5"
     assert {l["events"][0]["id"] for l in letters(program)["letters"]} == {"3", "7"}
     rest = command(program, "replay", "health", "--all")
-    assert rest.returncode == 1 and "1 delivered, 1 stay" in rest.stdout, rest
+    assert rest.returncode == 1 and rest.stdout == "1 letter delivered (1 event), 1 stays (1 event)\n", rest
     assert "stays: answered 422" in rest.stderr
     assert {l["events"][0]["id"] for l in letters(program)["letters"]} == {"7"}
     restart_with(program, stream(sink))
     left = letters(program)["letters"]
     assert {l["events"][0]["id"] for l in left} == {"7"} and status(program)["dead_letters"]["refused"] == 1
     gone = command(program, "discard", "health", left[0]["id"])
-    assert gone.stdout == "1 discarded\n", gone
+    assert gone.stdout == "1 letter discarded (1 event)\n", gone
     assert letters(program)["letters"] == []
+    assert command(program, "dead", "health").stdout == "no dead letters\n"
+    assert command(program, "dead", "health", "--json").stdout == ""
     assert status(program)["dead_letters"] == {"refused": 0, "unreadable": 0}
     again = command(program, "discard", "health", left[0]["id"])
     assert again.returncode == 1 and "no letter" in again.stderr
@@ -99,7 +102,8 @@ def test_a_letter_of_many_events(start_telex, start_sink):
     assert sum(letter["records"] for letter in found) == 30 and len(found) < 10
     assert sum(len(whole(program, letter)["events"]) for letter in found) == 30
     refuse(sink, [4, 11], 400)
-    command(program, "replay", "health", "--all")
+    done = command(program, "replay", "health", "--all")
+    assert " delivered (28 events), " in done.stdout and "(2 events)" in done.stdout.split(" stay")[1], done
     assert {e["id"] for letter in letters(program)["letters"] for e in letter["events"]} == {"4", "11"}
     assert status(program)["dead_letters"]["refused"] == 2
     assert set(sink.ids()) == {str(i) for i in range(30)} - {"4", "11"} and sink.copies == 0
@@ -149,26 +153,61 @@ def test_unreadable_changes(start_telex, start_sink, tmp_path):
     shown = json.loads(command(program, "dead", "health", more["id"]).stdout)
     assert json.loads(shown["text"])["more"] == [1, 2.5, {"x": None}]
     done = command(program, "replay", "health", "--all")  # nothing was mended
-    assert done.returncode == 1 and "0 delivered, 3 stay" in done.stdout
+    assert done.returncode == 1 and "0 letters delivered, 3 stay (3 events)" in done.stdout
     assert "could not read it" in done.stderr and "nodeName" in done.stderr
 
     restart_with(program, stream(sink, source=source, event={"shape": "auto"}, match='id != "3"'))  # now it is
     done = command(program, "replay", "health", "--all")
-    assert "1 delivered, 1 left out by `match`, 1 stay" in done.stdout, done
+    assert "1 letter delivered (1 event), 1 left out by `match`, 1 stays (1 event)" in done.stdout, done
     assert sink.ids() == ["1", "4"] and sink.taken[-1]["data"]["record"]["more"] == [1, 2.5, {"x": None}]
-    assert command(program, "discard", "health", "--all").stdout == "1 discarded\n"
+    assert command(program, "discard", "health", "--all").stdout == "1 letter discarded (1 event)\n"
     assert status(program)["dead_letters"] == {"refused": 0, "unreadable": 0}
+
+
+def test_what_used_up_its_tries_says_so(start_telex, start_sink):
+    sink = start_sink()
+    refuse(sink, [0], Answer(500, "sink says no"))
+    program = start_with_token(start_telex, stream(sink, failureHandling={**FAST, "maxRetries": 2}))
+    give(program, [health(0)])
+    wait_done(program, 1)
+    letter, = letters(program)["letters"]
+    assert letter["reason"] == "after 3 tries: answered 500: sink says no" and letter["status"] == 500
+
+
+def test_the_last_line_counts_what_is_still_a_letter(start_telex, start_sink):
+    sink = start_sink()
+    refuse(sink, range(3))
+    program = start_with_token(start_telex, stream(sink))
+    give_apart(program, 3)
+    sink.refuse = lambda event: None
+    ids = [letter["id"] for letter in letters(program)["letters"]]
+    assert command(program, "replay", "health", ids[0]).returncode == 0
+    assert command(program, "discard", "health", ids[1]).returncode == 0
+    program.sigterm()
+    last = program.process.log().strip().splitlines()[-1]
+    assert "events-health: 1 dead letter" in last and "not everything" in last, last
+    program.start()
+    program.wait_ready()
+    refuse(sink, [3])
+    give(program, [health(3)])
+    wait_done(program, 4)
+    assert command(program, "discard", "health", "--all").stdout == "2 letters discarded (2 events)\n"
+    program.sigterm()
+    assert "everything was delivered" in program.process.log().strip().splitlines()[-1]
+    assert "not everything" not in program.process.log().strip().splitlines()[-1]
 
 
 def test_a_sink_that_is_away_keeps_letters_where_they_are(start_telex, start_sink):
     sink = start_sink()
     refuse(sink, [0, 1])
     program = start_with_token(start_telex, stream(sink))
-    give(program, [health(i) for i in range(2)])
-    wait_done(program, 2)
+    give_apart(program, 2)
+    ids = [letter["id"] for letter in letters(program)["letters"]]
     sink.down()
     done = command(program, "replay", "health", "--all")
-    assert done.returncode == 1 and "the rest stays" in done.stderr and "0 delivered" in done.stdout, done
+    assert done.returncode == 1 and "the rest stays" in done.stderr, done
+    assert done.stdout == "0 letters delivered, 2 stay (2 events)\n"
+    assert command(program, "replay", "health", *ids).stdout == "0 letters delivered, 2 stay\n"
     sink.up()
     sink.refuse = lambda event: None
     sink.script = [Answer(401)]
@@ -246,7 +285,7 @@ def test_letters_of_a_stream_with_a_buffer(start_telex, start_sink):
     give(program, [health(i) for i in range(3)])
     net.wait_until("the letter", lambda: status(program)["dead_letters"]["refused"] == 1, 30)
     sink.refuse = lambda event: None
-    assert command(program, "replay", "health", "--all").stdout == "1 delivered, 0 stay\n"
+    assert command(program, "replay", "health", "--all").stdout == "1 letter delivered (1 event), 0 stay\n"
     assert sorted(sink.ids()) == ["0", "1", "2"]
     assert status(program)["dead_letters"]["refused"] == 0
 
@@ -269,13 +308,13 @@ def test_letters_of_others_in_the_same_box_are_left_alone(start_telex, start_sin
     for verb in ("replay", "discard"):
         assert ask(program, verb, f"id={min(others)}").status == 404
     done = command(program, "discard", "health", "--all")
-    assert done.stdout == "2 discarded\n", done
+    assert done.stdout == "2 letters discarded (2 events)\n", done
     assert status(program, "health")["dead_letters"]["refused"] == 0
     assert {letter["id"] for letter in letters(program, name="other")["letters"]} == others
     sink.refuse = lambda event: None
-    assert command(program, "replay", "health", "--all").stdout == "0 delivered, 0 stay\n"
+    assert command(program, "replay", "health", "--all").stdout == "0 letters delivered, 0 stay\n"
     assert sink.ids() == []
-    assert command(program, "replay", "other", "--all").stdout == "2 delivered, 0 stay\n"
+    assert command(program, "replay", "other", "--all").stdout == "2 letters delivered (2 events), 0 stay\n"
     assert status(program, "other")["dead_letters"]["refused"] == 0
 
 
@@ -304,9 +343,9 @@ def test_unreadable_changes_of_a_stream_to_several(start_telex, start_sink, tmp_
     config["events"]["health"]["event"] = {"shape": "auto"}
     restart_with(program, config)
     done = command(program, "replay", "health", "--all")
-    assert "1 delivered" in done.stdout and "1 stay" in done.stdout, done
+    assert done.stdout == "1 letter delivered (1 event), 1 stays (1 event)\n", done
     net.wait_until("the event", lambda: left.ids() == ["1", "3"])
-    assert command(program, "discard", "health", "--all").stdout == "1 discarded\n"
+    assert command(program, "discard", "health", "--all").stdout == "1 letter discarded (1 event)\n"
     net.wait_until("counts", lambda: status(program)["dead_letters"] == {"refused": 2, "unreadable": 0})
 
 
@@ -337,6 +376,6 @@ def test_letters_of_a_stream_that_is_taken_out(start_telex, start_sink, tmp_path
     program.wait_ready()
     if not any(s["name"] == "health" for s in program.get("/api/v1/streams").json()["data"]["streams"]):
         raise AssertionError("nothing tells of the letters")
-    assert command(program, "discard", "health", "--all").stdout == "1 discarded\n"
+    assert command(program, "discard", "health", "--all").stdout == "1 letter discarded (1 event)\n"
     net.wait_until("nothing is left", lambda: program.get("/api/v1/streams").json()["data"]["streams"] == [], 10)
     assert ask(program, "discard", "all=true").status == 404

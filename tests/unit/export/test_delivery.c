@@ -312,7 +312,7 @@ static void the_fallback_comes_before_the_dead_letters(void **state)
     assert_true(plan_kit_samples(&f->kit, 0, 3));
     assert_drained(f);
     assert_got(f, FALLBACK, "0 2");
-    assert_dead(f, "not delivered: 1;");
+    assert_dead(f, "after 2 tries: not delivered: 1;");
 }
 
 static void a_fallback_that_is_down_loses_nothing(void **state)
