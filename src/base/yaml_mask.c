@@ -8,14 +8,17 @@
  *    takes for punctuation is hidden to its end.
  * 3. Inside texts and comments, what follows "password:" or "token=" is hidden too, and users and
  *    passwords in URLs.
+ * 4. A message is in words of ours, which a secret may have pieces of: hidden is what stands there as a word,
+ *    or what a quoted text mostly is made of. Of a connection string only what proves who we are is a secret in a
+ *    message: hosts, databases and users are words that it needs.
  */
 #include "base/trace.h"
 #include "base/yaml_int.h"
 
 #define NOWHERE SIZE_MAX
 
-/* How long a piece of a secret in a message is no accident, with a quote at its side and without. */
-enum { QUOTED_MIN = 2, COMMON_MIN = 4, COMPARED_MAX = 4096 };
+/* How long a piece of a secret in a message is no accident: in quotes, as a word, and inside of one. */
+enum { QUOTED_MIN = 2, COMMON_MIN = 4, INSIDE_MIN = 8, COMPARED_MAX = 4096 };
 
 enum { LARGE_BYTES = 256 * 1024, NEAR_BYTES = 16 * 1024 };
 
@@ -113,23 +116,155 @@ static size_t common_len(const char *text, struct str secret)
     return longest;
 }
 
-/* Hides what a message quotes of <secret>. */
+static bool is_letter_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* Is the text between the quotes around <at> mostly made of pieces of <secret>? One that was decoded is no slice. */
+static bool is_mostly(const char *first, const char *at, struct str secret)
+{
+    const char *from = at;
+    size_t common = 0;
+
+    while (from > first && from[-1] != '\'') {
+        from--;
+    }
+    size_t len = strcspn(from, "'");
+    for (size_t i = 0; i < len;) {
+        size_t n = common_len(from + i, secret);
+        common += n >= QUOTED_MIN ? n : 0;
+        i += n > 0 ? n : 1;
+    }
+    return common * 3 >= len * 2;
+}
+
+/* Hides what a message quotes of <secret>; rule 4. */
 static void hide_in_message(struct err *e, struct str secret)
 {
-    char *quote = strchr(e->message, '\'');
+    AUTO(buf_release) struct buf said = BUF_INIT(BUF_UNLIMITED);
 
-    for (char *at = quote; at != NULL && *at != '\0';) {
-        size_t n = common_len(at, str_slice(secret, 0, COMPARED_MAX));
+    secret = str_slice(secret, 0, COMPARED_MAX);
+    buf_add_text(&said, e->message);
+    const char *text = buf_text(&said);
+    const char *quote = strchr(text, '\'');
+    for (const char *at = quote; at != NULL && *at != '\0';) {
+        size_t n = common_len(at, secret);
         int quotes = n == 0 ? 0 : (at > quote && at[-1] == '\'') + (at[n] == '\'');
-        bool is_quoted = quotes == 2 || (quotes == 1 && n >= QUOTED_MIN) || n >= COMMON_MIN;
-        for (size_t i = 0; is_quoted && i < n; i++) {
-            at[i] = '*';
+        bool is_word =
+            n > 0 && (at == text || !is_letter_or_digit(at[-1])) && !is_letter_or_digit(at[n]);
+        bool is_told = quotes == 2 || n >= INSIDE_MIN ||
+                       (is_word && n >= (quotes > 0 ? QUOTED_MIN : COMMON_MIN)) ||
+                       (n >= QUOTED_MIN && is_mostly(quote, at, secret));
+        for (size_t i = 0; is_told && i < n; i++) {
+            e->message[at - text + (ptrdiff_t)i] = '*';
         }
-        at += is_quoted ? n : 1;
+        at += is_told ? n : 1;
     }
 }
 
-static void hide(struct mask *m, size_t from, size_t to)
+/* Can the value of <key> in a connection string be told? What is not known may be a misspelt password. */
+static bool is_plain_setting(struct str key)
+{
+    static const char *const keys[] = {"host",
+                                       "hostaddr",
+                                       "port",
+                                       "dbname",
+                                       "user",
+                                       "sslmode",
+                                       "sslrootcert",
+                                       "sslcert",
+                                       "sslkey",
+                                       "connect_timeout",
+                                       "application_name",
+                                       "target_session_attrs",
+                                       "options",
+                                       "replicaSet",
+                                       "tls",
+                                       "authSource"};
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (str_eq(key, str_of(keys[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_word_byte(char c)
+{
+    return is_letter_or_digit(c) || c == '_' || c == '-' || c == '.';
+}
+
+/* Where the word that ends at <end> begins. */
+static size_t word_start(struct str text, size_t end)
+{
+    while (end > 0 && is_word_byte(text.ptr[end - 1])) {
+        end--;
+    }
+    return end;
+}
+
+/* The next '=' behind a key that begins behind a sign that parts settings; text.len: there is none. */
+static size_t next_setting(struct str text, size_t from)
+{
+    size_t at = from + str_find_byte(str_slice(text, from, text.len), '=');
+
+    while (at < text.len) {
+        size_t start = word_start(text, at);
+        if (start < at && start >= from &&
+            (start == 0 || is_one_of(text.ptr[start - 1], " \t\r\n?&;\"'"))) {
+            return at;
+        }
+        at++;
+        at += str_find_byte(str_slice(text, at, text.len), '=');
+    }
+    return text.len;
+}
+
+/* Hides the values of "key=value" in <text>; each goes up to the next key, in quotes to the end. False: there is none. */
+static bool hide_settings(struct err *e, struct str text)
+{
+    size_t from = next_setting(text, 0);
+    bool has_any = from < text.len;
+
+    while (from < text.len) {
+        size_t start = word_start(text, from);
+        bool is_plain = is_plain_setting(str_slice(text, start, from - start));
+        size_t next = text.ptr[from + 1 < text.len ? from + 1 : from] == '\'' && !is_plain
+                          ? text.len
+                          : next_setting(text, from + 1);
+        size_t end = next < text.len ? word_start(text, next) : text.len;
+        if (!is_plain) {
+            hide_in_message(e, str_slice(text, from + 1, end - from - 1));
+        }
+        from = next;
+    }
+    return has_any;
+}
+
+/* Hides in the message what <text> of a connection holds that proves who we are. */
+static void hide_connection(struct err *e, struct str text)
+{
+    size_t scheme = str_find(text, STR("://"));
+    size_t at = text.len;
+
+    while (at > 0 && text.ptr[at - 1] != '@') {
+        at--;
+    }
+    if (scheme >= text.len) {
+        if (!hide_settings(e, text)) {
+            hide_in_message(e, text);
+        }
+        return;
+    }
+    struct str user = str_slice(text, scheme + 3, at > scheme + 3 ? at - scheme - 4 : text.len);
+    size_t colon = str_find_byte(user, ':');
+    hide_in_message(e, str_slice(user, colon < user.len ? colon + 1 : 0, user.len));
+    (void)hide_settings(e, str_slice(text, at > scheme ? at : text.len, text.len));
+}
+
+static void hide_line(struct mask *m, size_t from, size_t to)
 {
     size_t shown = strlen(m->e->source);
 
@@ -138,18 +273,22 @@ static void hide(struct mask *m, size_t from, size_t to)
             m->e->source[i - m->line] = '*';
         }
     }
-    if (from < m->to && m->from < to) {
+}
+
+static bool is_pointed_at(const struct mask *m, size_t from, size_t to)
+{
+    return from < m->to && m->from < to;
+}
+
+static void hide(struct mask *m, size_t from, size_t to)
+{
+    hide_line(m, from, to);
+    if (is_pointed_at(m, from, to)) {
         hide_in_message(m->e, str_slice(m->text, from, to - from));
     }
 }
 
 /* Names */
-
-static bool is_word_byte(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '.';
-}
 
 /* Does the key name where a secret is, rather than what? */
 static bool names_place(struct str key)
@@ -392,6 +531,18 @@ static bool enter_mapping(struct mask *m, size_t at, size_t column)
     return true;
 }
 
+static void hide_value(struct mask *m, struct str key, size_t from, size_t to)
+{
+    if (!str_starts(key, STR("connection")) && !str_eq(key, STR("dsn"))) {
+        hide(m, from, to);
+        return;
+    }
+    hide_line(m, from, to);
+    if (is_pointed_at(m, from, to)) {
+        hide_connection(m->e, str_slice(m->text, from, to - from));
+    }
+}
+
 static void read_value(struct mask *m, struct str key, size_t column)
 {
     bool is_inside = m->secret_column != NOWHERE || m->secret_depth > 0;
@@ -400,7 +551,7 @@ static void read_value(struct mask *m, struct str key, size_t column)
     if (is_hidden) {
         size_t at = m->depth > 0 ? skip_space(m, m->at) : skip_blanks(m, m->at);
         if (!enter_mapping(m, at, column)) {
-            hide(m, at, m->depth > 0 ? flow_end(m, at) : block_end(m, at, column));
+            hide_value(m, key, at, m->depth > 0 ? flow_end(m, at) : block_end(m, at, column));
         }
     }
 }
