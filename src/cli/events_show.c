@@ -51,7 +51,7 @@ static void add_behind(const struct json_node *s, struct buf *out)
         return;
     }
     if (seconds < 0) {
-        buf_add_text(out, "not measured yet");
+        buf_add_text(out, "not known");
     } else {
         buf_addf(out, "%.1f s", seconds);
     }

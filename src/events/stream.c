@@ -80,8 +80,7 @@ bool event_stream_start(struct event_stream *s, const struct stream_go *go, stru
     s->stop = cancel_new(NULL);
     s->pace = (struct pace){.cursor = s->pace.cursor, .left = -1};
     s->is_taken = false;
-    s->has_measured = false;
-    s->measured_mono_ns = 0;
+    stream_forget_measures(s, false);
     s->failures = 0;
     window_init(&s->windows[TRACK_LIVE]);
     window_init(&s->windows[TRACK_BACKFILL]);

@@ -99,7 +99,7 @@ struct event_stream {
     const struct env *env;
     const struct stream_config *config;
     struct trace trace;
-    struct metric *metrics[STREAM_METRICS];
+    struct metric *metrics[STREAM_METRICS]; /* NULL: not known now */
     struct metric *attempts[ATTEMPT_KINDS]; /* NULL: none of that kind yet */
     uint64_t attempted[ATTEMPT_KINDS];      /* as the sink said last */
     struct transform *transform;
@@ -201,6 +201,9 @@ enum sourced stream_backfill(struct event_stream *s, int64_t *ret_wait_ms, struc
 void stream_open_metrics(struct event_stream *s);
 void stream_drop_metrics(struct event_stream *s);
 void stream_set_state(struct event_stream *s, enum stream_state state, const struct err *why);
+
+/* The source is there no more, and how far behind it is is not known; or <has_ended>, and there is no more of it. */
+void stream_forget_measures(struct event_stream *s, bool has_ended);
 
 /* Asks the source how it is and sets the gauges, if it is time. */
 void stream_tell(struct event_stream *s);

@@ -265,6 +265,7 @@ static void run_once(struct event_stream *s)
     if (result != SOURCED_OK && !is_stopping(s)) {
         source_close(s->source);
         s->source = NULL;
+        stream_forget_measures(s, result == SOURCED_ENDED);
         deal_with(s, result, &e);
     }
 }

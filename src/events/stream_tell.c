@@ -44,13 +44,16 @@ static const struct metric_desc descs[METRIC_LETTERS] = {
     [METRIC_IN_FLIGHT] = ROW("in_flight", METRIC_GAUGE, "Changes that are read and not done."),
     [METRIC_LAG_SECONDS] = ROW(
         "lag_seconds", METRIC_GAUGE,
-        "Between the newest change of the source and the newest that is done; 0 while nothing comes."),
-    [METRIC_LAG_EVENTS] = ROW("lag_events", METRIC_GAUGE,
-                              "Changes that are not done, in the source too where it knows them."),
+        "Between the newest change of the source and the newest that is done; 0 while nothing comes, and no sample while it is not known."),
+    [METRIC_LAG_EVENTS] = ROW(
+        "lag_events", METRIC_GAUGE,
+        "Changes that are not done, here and in the source; no sample while it is not known how many."),
     [METRIC_RETAINED] =
-        ROW("retained_bytes", METRIC_GAUGE, "Bytes that the datastore keeps for the stream."),
-    [METRIC_BACKFILL_LEFT] =
-        ROW("backfill_left", METRIC_GAUGE, "Changes that the backfill has still to read."),
+        ROW("retained_bytes", METRIC_GAUGE,
+            "Bytes that the datastore keeps for the stream; no sample while it is not known."),
+    [METRIC_BACKFILL_LEFT] = ROW(
+        "backfill_left", METRIC_GAUGE,
+        "Changes that the backfill has still to read; no sample while it is not known how many."),
     [METRIC_UP] = ROW("up", METRIC_GAUGE, "Is the stream reading its source (1)?"),
     [METRIC_READY] =
         ROW("ready", METRIC_GAUGE, "Is it neither halted, lost nor too far behind (1)?"),
@@ -64,10 +67,35 @@ static const struct metric_desc letters_desc = {
     .labels = {"stream", "kind"},
 };
 
+/* A number that is not known has no sample: 0 would say that all is well. */
+static bool is_perhaps_unknown(size_t metric)
+{
+    return metric == METRIC_LAG_SECONDS || metric == METRIC_LAG_EVENTS ||
+           metric == METRIC_RETAINED || metric == METRIC_BACKFILL_LEFT;
+}
+
+/* Below 0: it is not known. */
+static void set_known(struct event_stream *s, enum stream_metric metric, double value)
+{
+    struct metric **m = &s->metrics[metric];
+
+    if (value < 0) {
+        metric_drop(*m);
+        *m = NULL;
+        return;
+    }
+    if (*m == NULL) {
+        *m = metrics_get1(s->env->metrics, &descs[metric], s->config->name);
+    }
+    metric_set(*m, value);
+}
+
 void stream_open_metrics(struct event_stream *s)
 {
     for (size_t i = 0; i < METRIC_LETTERS; i++) {
-        s->metrics[i] = metrics_get1(s->env->metrics, &descs[i], s->config->name);
+        s->metrics[i] = is_perhaps_unknown(i)
+                            ? NULL
+                            : metrics_get1(s->env->metrics, &descs[i], s->config->name);
     }
     for (int box = 0; box < LETTER_BOXES; box++) {
         s->metrics[METRIC_LETTERS + box] =
@@ -164,6 +192,22 @@ static int64_t lag_ns(struct event_stream *s, const struct source_measures *m)
     return open_ns > unread_ns ? open_ns : unread_ns;
 }
 
+void stream_forget_measures(struct event_stream *s, bool has_ended)
+{
+    s->has_measured = has_ended;
+    s->measured_mono_ns = 0; /* asked as soon as there is somebody to ask */
+    s->told_mono_ns = 0;
+    lock_take(&s->lock);
+    s->measures = (struct source_measures){.behind = has_ended ? 0 : -1, .retained_bytes = -1};
+    s->told.lag_ns = -1;
+    s->told.lag_events = -1;
+    s->told.retained_bytes = -1;
+    lock_give(&s->lock);
+    set_known(s, METRIC_LAG_SECONDS, -1);
+    set_known(s, METRIC_LAG_EVENTS, -1);
+    set_known(s, METRIC_RETAINED, -1);
+}
+
 static void measure(struct event_stream *s)
 {
     struct source_measures m = {.behind = -1, .retained_bytes = -1};
@@ -248,14 +292,10 @@ static void tell_reader(struct event_stream *s, struct stream_status *t) REQUIRE
 static void set_gauges(struct event_stream *s, const struct stream_status *t)
 {
     metric_set(s->metrics[METRIC_IN_FLIGHT], (double)t->in_flight);
-    metric_set(s->metrics[METRIC_LAG_SECONDS],
-               (double)(t->lag_ns > 0 ? t->lag_ns : 0) / (double)NS_PER_S);
-    metric_set(s->metrics[METRIC_LAG_EVENTS],
-               (double)(t->lag_events >= 0 ? t->lag_events : (int64_t)t->in_flight));
-    metric_set(s->metrics[METRIC_RETAINED],
-               (double)(t->retained_bytes > 0 ? t->retained_bytes : 0));
-    metric_set(s->metrics[METRIC_BACKFILL_LEFT],
-               (double)(t->backfill_left > 0 ? t->backfill_left : 0));
+    set_known(s, METRIC_LAG_SECONDS, t->lag_ns < 0 ? -1 : (double)t->lag_ns / (double)NS_PER_S);
+    set_known(s, METRIC_LAG_EVENTS, (double)t->lag_events);
+    set_known(s, METRIC_RETAINED, (double)t->retained_bytes);
+    set_known(s, METRIC_BACKFILL_LEFT, (double)t->backfill_left);
 }
 
 void stream_tell(struct event_stream *s)

@@ -419,6 +419,57 @@ static void test_ends(void **state)
     stop(k);
 }
 
+/* What /metrics has. */
+static bool has_sample(struct kit *k, const char *name)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+    char line[96];
+
+    metrics_render(k->env.metrics, &text);
+    (void)snprintf(line, sizeof(line), "\n%s{stream=\"s\"}", name);
+    return strstr(buf_text(&text), line) != NULL;
+}
+
+static void wait_sample(struct kit *k, const char *name, bool is_there)
+{
+    int64_t until_ns = clock_deadline_ms(clock_system(), PATIENCE_MS);
+
+    while (has_sample(k, name) != is_there) {
+        assert_true(clock_mono_ns(clock_system()) < until_ns);
+        pause_ms(5);
+    }
+}
+
+/* A lag of 0 is for who knows that nothing is owed, and not for a stream that cannot look. */
+static void test_lag_that_is_not_known(void **state)
+{
+    static const char *const lags[] = {"telex_stream_lag_seconds", "telex_stream_lag_events"};
+    struct kit *k = *state;
+    char exporter[128];
+    char path[64];
+
+    append(k, 0, 10);
+    start(k, "workers: 1", to_file(k, exporter, sizeof(exporter)));
+    wait_done(k, 10);
+    for (size_t i = 0; i < ARRAY_LEN(lags); i++) {
+        wait_sample(k, lags[i], true);
+    }
+    assert_true(status_of(k)->lag_ns >= 0);
+    stop(k);
+    (void)snprintf(path, sizeof(path), "%s/in.jsonl", k->folder);
+    assert_int_equal(unlink(path), 0);
+    append(k, 50, 1); /* another file, and shorter than our place */
+    start(k, "workers: 1", to_file(k, exporter, sizeof(exporter)));
+    wait_state(k, STREAM_LOST);
+    for (size_t i = 0; i < ARRAY_LEN(lags); i++) {
+        wait_sample(k, lags[i], false);
+    }
+    assert_int_equal(status_of(k)->lag_ns, -1);
+    assert_int_equal(status_of(k)->lag_events, -1);
+    assert_true(has_sample(k, "telex_stream_ready"));
+    stop(k);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -432,6 +483,7 @@ int main(void)
         CASE(test_ends),
         CASE(test_changes_do_not_meet),
         CASE(test_opened_later),
+        CASE(test_lag_that_is_not_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,50 @@
+"""How change streams are seen from outside: what the list, the status page and the metrics say, above all when nothing moves."""
+
+import pytest
+
+import net
+import postgres
+from test_events_local import ids, stream
+from test_streams import command
+from test_streams import status as status_of
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = postgres.Postgres(tmp_path_factory.mktemp("postgres"), ("wal_level=logical",))
+    server.start()
+    yield server
+    server.stop()
+
+
+def samples(program, name):
+    """By stream."""
+    return {dict(label.split("=", 1) for label in labels)["stream"]: value
+            for labels, value in program.metrics().get(name, {}).items()}
+
+
+def wait_state(program, name, state):
+    net.wait_until(f"{name} to be {state}", lambda: status_of(program, name)["state"] == state, 40)
+
+
+def test_a_source_that_is_away_has_no_lag(start_telex, start_webhook, server):
+    server.psql("CREATE TABLE seen (id bigserial PRIMARY KEY, n int)")
+    sink = start_webhook()
+    source = {"type": "postgresql", "tables": ["seen"], "connection_string": server.url}
+    program = start_telex({"events": {"pg": stream(sink, source)}})
+    wait_state(program, "pg", "running")
+    server.psql("INSERT INTO seen (n) VALUES (1)")
+    net.wait_until("the row", lambda: ids(sink) == ["1"], 30)
+    lags = ("telex_stream_lag_seconds", "telex_stream_lag_events", "telex_stream_retained_bytes")
+    net.wait_until("the lags", lambda: all("pg" in samples(program, name) for name in lags), 30)
+    server.crash()
+    wait_state(program, "pg", "waiting")
+    net.wait_until("no lags", lambda: not any("pg" in samples(program, name) for name in lags), 30)
+    told = status_of(program, "pg")
+    assert told["lag_seconds"] is None and told["lag_events"] is None
+    assert samples(program, "telex_stream_up") == {"pg": 0} and samples(program, "telex_stream_ready") == {"pg": 0}
+    line = command(program, "status").stdout.splitlines()[1]
+    assert "not known" in line and "0.0 s" not in line and "0 changes" not in line
+    server.restart()
+    wait_state(program, "pg", "running")
+    net.wait_until("the lags", lambda: all("pg" in samples(program, name) for name in lags), 30)
