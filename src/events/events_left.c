@@ -8,33 +8,66 @@
 
 /* ---- keeping it ---- */
 
+static void find_leavings(const struct stream_config *config, struct arena *a,
+                          struct source_leavings *ret)
+{
+    *ret = (struct source_leavings){.count = 0};
+    if (config->kind->leave != NULL) {
+        config->kind->leave(config->source, config->name, a, ret);
+    }
+}
+
+static struct str what_of(const struct source_begun *begun, const struct source_thing *t,
+                          struct arena *a)
+{
+    return arena_printf(a, "%.*s %.*s", STR_FMT(buf_str(&begun->server)), STR_FMT(t->words));
+}
+
 bool stream_left_note(struct stream_positions *p, const struct stream_config *config,
                       const struct source_begun *begun, bool is_all, struct err *e)
 {
     struct stream_holding list[SOURCE_THINGS_MAX];
-    struct source_leavings left = {.count = 0};
+    struct source_leavings left;
     AUTO(arena_release) struct arena a;
+    size_t count = 0;
 
     arena_init(&a, ARENA_UNLIMITED);
-    if (config->kind->leave != NULL) {
-        config->kind->leave(config->source, config->name, &a, &left);
-    }
+    find_leavings(config, &a, &left);
     for (size_t i = 0; i < left.count; i++) {
         const struct source_thing *t = &left.things[i];
-        list[i] = (struct stream_holding){
-            .kind = str_of(config->kind->name),
-            .what =
-                arena_printf(&a, "%.*s %.*s", STR_FMT(buf_str(&begun->server)), STR_FMT(t->words)),
-            .words = t->words,
-            .claim = t->claim,
-            .place = left.place,
-            .access = left.access,
-            .by_hand = t->by_hand,
-            .is_log = t->is_log,
-            .is_made = (begun->made & 1U << i) != 0};
+        bool is_made = (begun->made & 1U << i) != 0;
+        if (is_all || is_made) {
+            list[count++] = (struct stream_holding){.kind = str_of(config->kind->name),
+                                                    .what = what_of(begun, t, &a),
+                                                    .words = t->words,
+                                                    .claim = t->claim,
+                                                    .place = left.place,
+                                                    .access = left.access,
+                                                    .by_hand = t->by_hand,
+                                                    .is_log = t->is_log,
+                                                    .is_made = is_made};
+        }
     }
-    const struct stream_holdings has = {str_of(config->kind->name), list, left.count};
+    const struct stream_holdings has = {str_of(config->kind->name), list, count};
     return stream_positions_note(p, config->name, &has, is_all, e);
+}
+
+bool stream_left_forget_unmade(struct stream_positions *p, const struct stream_config *config,
+                               const struct source_begun *begun, struct err *e)
+{
+    struct source_leavings left;
+    AUTO(arena_release) struct arena a;
+    bool ok = true;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    find_leavings(config, &a, &left);
+    for (size_t i = 0; ok && i < left.count; i++) {
+        if ((begun->unmade & 1U << i) != 0) {
+            struct str what = what_of(begun, &left.things[i], &a);
+            ok = stream_positions_drop_holding(p, config->name, what, e);
+        }
+    }
+    return ok;
 }
 
 /* ---- knowing it ---- */

@@ -31,11 +31,16 @@ MUST_USE bool stream_book_peek(struct str path, const struct streams_config *con
                                struct arena *a, struct stream_book *ret, struct err *e);
 
 /*
- * Keeps, for later, what the source of <config> has in the datastore, after a start that found <begun>. A start that did not fail
- * (<is_all>) says all that it has: what a source before it left (another slot, another server) is then kept as that of NAME@1.
+ * Keeps, for later, what the source of <config> has in the datastore: what a start that found <begun> is about to make, or, when
+ * it did not fail (<is_all>), all that it has: what a source before it left (another slot, another server) is then kept as that of NAME@1.
  */
 MUST_USE bool stream_left_note(struct stream_positions *p, const struct stream_config *config,
                                const struct source_begun *begun, bool is_all, struct err *e);
+
+/* Takes back what was noted of things that were about to be made then, and were not. */
+MUST_USE bool stream_left_forget_unmade(struct stream_positions *p,
+                                        const struct stream_config *config,
+                                        const struct source_begun *begun, struct err *e);
 
 /* Is the stream of <row> one that the config does not run? *ret_config: as it is there, off; or NULL. */
 bool stream_is_left(const struct streams_config *config, const struct stream_row *row,

@@ -42,13 +42,33 @@ enum sourced source_lost(struct str stream, struct err *e)
     return SOURCED_LOST;
 }
 
+bool source_makes(struct source_begun *b, unsigned thing, struct err *e)
+{
+    b->made |= 1U << thing;
+    b->unmade &= ~(1U << thing);
+    if (b->before_making == NULL || b->before_making(b->arg, b, e)) {
+        return true;
+    }
+    b->made &= ~(1U << thing);
+    return false;
+}
+
+void source_made_not(struct source_begun *b, unsigned thing)
+{
+    b->made &= ~(1U << thing);
+    b->unmade |= 1U << thing;
+}
+
 void source_begun_init(struct source_begun *b)
 {
     buf_init(&b->identity, BUF_SMALL);
     buf_init(&b->position, BUF_SMALL);
     buf_init(&b->oldest, BUF_SMALL);
     buf_init(&b->server, BUF_SMALL);
+    b->before_making = NULL;
+    b->arg = NULL;
     b->made = 0;
+    b->unmade = 0;
 }
 
 void source_begun_release(struct source_begun *b)

@@ -56,9 +56,12 @@ struct source_begun {
         oldest; /* of a first start: what a backfill is to end before; empty: there is none to be made */
     struct buf
         server; /* of a kind that leaves things: the datastore, as every stream at it calls it */
-    uint32_t
-        made; /* of source_leavings.things, a bit each: what was not there, and was made now. Valid
-                      after a start that failed, too */
+    /* Told before something is made, which is not done when that fails; NULL: nobody wants to know. */
+    bool (*before_making)(void *arg, const struct source_begun *begun, struct err *e);
+    void *arg;
+    uint32_t made; /* of source_leavings.things, a bit each: what was not there, and is about to be
+                        made, or was. Valid after a start that failed, too */
+    uint32_t unmade; /* what was about to be made, and surely was not */
 };
 
 /* How much of what is there is to be given by a backfill. */
@@ -178,6 +181,10 @@ const struct source_kind *source_kind_find(struct str name);
 
 /* Adds to the error how a person goes on with <stream>: SOURCED_LOST. */
 enum sourced source_lost(struct str stream, struct err *e);
+
+/* Thing number <thing> is about to be made. False: it must not be, since nobody would know of it. */
+bool source_makes(struct source_begun *b, unsigned thing, struct err *e);
+void source_made_not(struct source_begun *b, unsigned thing);
 
 void source_begun_init(struct source_begun *b);
 void source_begun_release(struct source_begun *b);

@@ -91,13 +91,21 @@ static enum sourced begin(struct event_stream *s, const struct source_begun *beg
     return SOURCED_OK;
 }
 
-/* What a start made that failed then stays known as made by us. */
-static void note_made(struct event_stream *s, const struct source_begun *begun)
+/* What is about to be made is noted as ours before: a kill in between leaves nothing that nobody knows of. */
+static bool note_making(void *arg, const struct source_begun *begun, struct err *e)
+{
+    const struct event_stream *s = arg;
+
+    return stream_left_note(s->world.positions, s->config, begun, false, e);
+}
+
+static void forget_unmade(struct event_stream *s, const struct source_begun *begun)
 {
     struct err e = ERR_INIT;
 
-    if (begun->made != 0 && !stream_left_note(s->world.positions, s->config, begun, false, &e)) {
-        trace_error(&s->trace, "what was made in the datastore is not noted", T_ERR(&e));
+    if (begun->unmade != 0 &&
+        !stream_left_forget_unmade(s->world.positions, s->config, begun, &e)) {
+        trace_error(&s->trace, "something that was not made is noted", T_ERR(&e));
     }
 }
 
@@ -117,8 +125,10 @@ static enum sourced start_source(struct event_stream *s, struct err *e)
         return SOURCED_REFUSED;
     }
     source_begun_init(&begun);
+    begun.before_making = note_making;
+    begun.arg = s;
     enum sourced result = s->source->ops->start(s->source, &from, &begun, wait_ms(s, START_MS), e);
-    note_made(s, &begun);
+    forget_unmade(s, &begun);
     if (result == SOURCED_OK) {
         result = begin(s, &begun, e);
     }

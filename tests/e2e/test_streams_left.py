@@ -1,5 +1,6 @@
 """What is left of a stream that was taken out of the config: told by all who look, and taken back by name."""
 
+import contextlib
 import http.server
 import json
 import os
@@ -253,24 +254,79 @@ def test_a_slot_that_a_person_made_stays(start_telex, start_webhook, tmp_path, s
     server.psql("DROP PUBLICATION pub")
 
 
+@contextlib.contextmanager
+def open_transaction(server):
+    """A slot is not made before it has ended."""
+    words = ["psql", "-X", "-d", server.url, "-c", "INSERT INTO events (n) VALUES (0); SELECT pg_sleep(120)"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as transaction:
+        try:
+            net.wait_until("the transaction", lambda: server.rows("SELECT 1 AS x FROM pg_locks WHERE mode = 'RowExclusiveLock'"))
+            yield
+        finally:
+            server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                        "WHERE query LIKE '%pg_sleep(120)%' AND pid <> pg_backend_pid()")
+            transaction.wait(30)
+
+
 def test_what_a_failed_start_made_is_known(start_telex, start_webhook, tmp_path, server, table):
     """The publication is made, and the slot waits for a transaction: so long the start fails."""
     sink = start_webhook()
     source = {"type": "postgresql", "tables": ["events"], **secret_file(tmp_path, server)}
     program = start_telex(EMPTY)
-    words = ["psql", "-X", "-d", server.url, "-c", "INSERT INTO events (n) VALUES (0); SELECT pg_sleep(60)"]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as transaction:
-        net.wait_until("the transaction", lambda: server.rows("SELECT 1 AS x FROM pg_locks WHERE mode = 'RowExclusiveLock'"))
+    with open_transaction(server):
         restart_with(program, {"events": {"pg": stream(sink, source)}}, is_ready=False)
         net.wait_until("the publication", lambda: publications(server) == ["telex_pg"], 30)
         program.sigterm()
-        server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()")
-        transaction.wait(30)
     program.start()
     wait_running(program)
     restart_with(program, EMPTY)
     assert command(program, "reset", "pg").returncode == 0
     assert slots(server) == [] and publications(server) == []
+
+
+@pytest.mark.parametrize("comes_again", [False, True])
+def test_killed_between_making_and_noting(start_telex, start_webhook, tmp_path, server, table, comes_again):
+    """The server makes the slot while Telex stands still, and that never hears of it: it is ours all the same."""
+    sink = start_webhook()
+    config = {"events": {"pg": stream(sink, {"type": "postgresql", "tables": ["events"], **secret_file(tmp_path, server)})}}
+    program = start_telex(EMPTY)
+    with open_transaction(server):
+        restart_with(program, config, is_ready=False)
+        net.wait_until("the slot to be waited for", lambda: slots(server) == ["telex_pg"], 30)
+        program.process.signal(signal.SIGSTOP)
+    net.wait_until("the slot", lambda: server.rows("SELECT 1 AS x FROM pg_replication_slots WHERE confirmed_flush_lsn IS NOT NULL"), 30)
+    program.sigkill()
+    net.wait_until("nobody to have it", lambda: server.rows("SELECT 1 AS x FROM pg_replication_slots WHERE active") == [], 30)
+    if comes_again:
+        restart_with(program, config)
+        wait_running(program)
+    restart_with(program, EMPTY)
+    assert "pg_drop_replication_slot('telex_pg')" in reason_of(program, "pg")
+    done = command(program, "reset", "pg")
+    assert done.returncode == 0, done.stderr
+    assert slots(server) == [] and publications(server) == [] and listed(program) == []
+
+
+def test_what_could_not_be_made_is_not_ours(start_telex, start_webhook, tmp_path, server, table):
+    """The server answers that it makes none: nothing is noted, and who makes it by hand keeps it."""
+    server.psql("DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN REPLICATION PASSWORD 'guest'; GRANT SELECT ON events TO guest")
+    sink = start_webhook()
+    access = tmp_path / "guest"
+    access.write_text(server.url.replace(f"telex:{postgres.PASSWORD}", "guest:guest") + "\n")
+    config = {"events": {"pg": stream(sink, {"type": "postgresql", "tables": ["events"], "connection_string_file": str(access)})}}
+    program = start_telex(EMPTY)
+    restart_with(program, config, is_ready=False)
+    net.wait_until("the stream to be refused", lambda: state_of(program, "pg") == "refused", 30)
+    assert "CREATE PUBLICATION" in reason_of(program, "pg")
+    restart_with(program, EMPTY)
+    assert listed(program) == []
+    server.psql("CREATE PUBLICATION telex_pg FOR TABLE events")
+    restart_with(program, config)
+    wait_running(program)
+    restart_with(program, EMPTY)
+    assert "PUBLICATION" not in reason_of(program, "pg")
+    assert command(program, "reset", "pg").returncode == 0
+    assert slots(server) == [] and publications(server) == ["telex_pg"]
 
 
 @pytest.mark.parametrize("has_password", [True, False])

@@ -60,7 +60,6 @@ struct postgresql_source {
     struct buf slot;
     struct buf publication;
     unsigned operations;  /* enum pg_operations */
-    uint32_t made;        /* by the start that is under way: bits of enum pg_thing */
     struct arena catalog; /* what start() found */
     struct pg_table tables[PG_TABLES_MAX];
     size_t table_count;

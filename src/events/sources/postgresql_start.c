@@ -181,7 +181,7 @@ static void write_publication(const struct postgresql_source *s, int64_t version
 }
 
 static enum sourced make_publication(struct postgresql_source *s, const struct found *f,
-                                     struct wait wait, struct err *e)
+                                     struct source_begun *ret, struct wait wait, struct err *e)
 {
     AUTO(buf_release) struct buf sql = BUF_INIT(BUF_UNLIMITED);
     struct pg_result *r = NULL;
@@ -194,13 +194,16 @@ static enum sourced make_publication(struct postgresql_source *s, const struct f
         return pg_say(SOURCED_REFUSED, e, "there is no publication %s; make it: %s;",
                       buf_text(&s->publication), buf_text(&sql));
     }
+    if (!source_makes(ret, PG_PUBLICATION, e)) {
+        return SOURCED_AGAIN;
+    }
     enum sourced done = pg_server_ask(&s->server, buf_text(&sql), NULL, 0, wait, &r, e);
     pg_result_free(r);
     if (done == SOURCED_OK) {
-        s->made |= 1U << PG_PUBLICATION;
         trace_info(&s->trace, "made a publication", T_STR("name", buf_str(&s->publication)));
     } else if (done == SOURCED_REFUSED) {
         struct err was = *e;
+        source_made_not(ret, PG_PUBLICATION);
         (void)err_set(e, was.code,
                       "%.500s; let somebody who owns the tables run: %s; (or name a publication)",
                       was.message, buf_text(&sql));
@@ -245,8 +248,9 @@ static enum sourced check_publication(struct postgresql_source *s, const struct 
     return SOURCED_OK;
 }
 
+/* <first>: of a first start, which may make it; else NULL. */
 static enum sourced ensure_publication(struct postgresql_source *s, const struct found *f,
-                                       bool is_first, struct wait wait, struct err *e)
+                                       struct source_begun *first, struct wait wait, struct err *e)
 {
     const char *name = buf_text(&s->publication);
     struct pg_result *r = NULL;
@@ -259,9 +263,9 @@ static enum sourced ensure_publication(struct postgresql_source *s, const struct
     }
     if (pg_rows(r) > 0) {
         done = check_publication(s, r, wait, e);
-    } else if (is_first && !f->has_slot) {
-        done = make_publication(s, f, wait, e);
-    } else if (is_first) {
+    } else if (first != NULL && !f->has_slot) {
+        done = make_publication(s, f, first, wait, e);
+    } else if (first != NULL) {
         done = pg_say(
             SOURCED_REFUSED, e,
             "slot %s is there and publication %s is not, and one that is made now cannot decode "
@@ -324,11 +328,12 @@ static enum sourced look_at_slot(struct postgresql_source *s, struct wait wait, 
     return SOURCED_OK;
 }
 
-static enum sourced make_slot(struct postgresql_source *s, struct found *f, struct wait wait,
-                              struct err *e)
+static enum sourced make_slot(struct postgresql_source *s, struct found *f,
+                              struct source_begun *ret, struct wait wait, struct err *e)
 {
     AUTO(buf_release) struct buf sql = BUF_INIT(BUF_SMALL);
     struct pg_result *r = NULL;
+    struct pg_fault fault;
 
     if (!s->config->create_slot) {
         return pg_say(SOURCED_REFUSED, e,
@@ -336,25 +341,28 @@ static enum sourced make_slot(struct postgresql_source *s, struct found *f, stru
                       "pg_create_logical_replication_slot('%s', 'pgoutput');",
                       buf_text(&s->slot), buf_text(&s->slot));
     }
+    if (!source_makes(ret, PG_SLOT, e)) {
+        return SOURCED_AGAIN;
+    }
     buf_addf(&sql, "CREATE_REPLICATION_SLOT \"%s\" LOGICAL pgoutput %s", buf_text(&s->slot),
              f->version < VERSION_WHERE ? "NOEXPORT_SNAPSHOT"
              : s->config->failover      ? "(SNAPSHOT 'nothing', FAILOVER true)"
                                         : "(SNAPSHOT 'nothing')");
-    enum sourced done = query_stream(s, buf_text(&sql), wait, &r, e);
+    if (!pg_query(s->stream, buf_text(&sql), wait, &r, &fault, e)) {
+        if (fault.state[0] != '\0') { /* else perhaps the server makes it all the same */
+            source_made_not(ret, PG_SLOT);
+        }
+        enum sourced done = pg_fault_sourced(&fault, e);
+        return done == SOURCED_AGAIN && e->code == ERR_TIMEOUT
+                   ? pg_say(done, e,
+                            "slot %s is not made yet: the server waits for transactions that were "
+                            "running before to end; pg_stat_activity shows them",
+                            buf_text(&s->slot))
+                   : done;
+    }
     pg_result_free(r);
-    if (done == SOURCED_AGAIN && e->code == ERR_TIMEOUT) {
-        return pg_say(
-            SOURCED_AGAIN, e,
-            "slot %s is not made yet: the server waits for transactions that were running "
-            "before to end; pg_stat_activity shows them",
-            buf_text(&s->slot));
-    }
-    if (done == SOURCED_OK) {
-        s->made |= 1U << PG_SLOT;
-        trace_info(&s->trace, "made a replication slot", T_STR("name", buf_str(&s->slot)));
-        done = look_at_slot(s, wait, f, e);
-    }
-    return done;
+    trace_info(&s->trace, "made a replication slot", T_STR("name", buf_str(&s->slot)));
+    return look_at_slot(s, wait, f, e);
 }
 
 /* A slot that was made before the option was set becomes one that standbys keep. */
@@ -587,13 +595,13 @@ static enum sourced drop_dead_slot(struct postgresql_source *s, struct found *f,
 static enum sourced start_first(struct postgresql_source *s, struct found *f,
                                 struct source_begun *ret, struct wait wait, struct err *e)
 {
-    enum sourced done = ensure_publication(s, f, true, wait, e);
+    enum sourced done = ensure_publication(s, f, ret, wait, e);
 
     if (done == SOURCED_OK) {
         done = drop_dead_slot(s, f, wait, e);
     }
     if (done == SOURCED_OK && !f->has_slot) {
-        done = make_slot(s, f, wait, e);
+        done = make_slot(s, f, ret, wait, e);
     }
     if (done == SOURCED_OK) {
         done = check_slot(s, f, e);
@@ -642,7 +650,7 @@ static enum sourced start_again(struct postgresql_source *s, const struct found 
         done = check_place(s, f, at, wait, e);
     }
     if (done == SOURCED_OK) {
-        done = ensure_publication(s, f, false, wait, e);
+        done = ensure_publication(s, f, NULL, wait, e);
     }
     if (done == SOURCED_OK) {
         done = ensure_failover(s, f, wait, e);
@@ -711,7 +719,6 @@ static enum sourced start(struct postgresql_source *s, const struct source_start
     struct found f = {.timeline = 0};
     enum sourced done = find_all(s, wait, &f, e);
 
-    s->made = 0;
     if (done == SOURCED_OK) {
         buf_addf(&ret->server, "postgresql/%.*s/%.*s", STR_FMT(f.system), STR_FMT(f.database));
         done = from->position.len == 0 ? start_first(s, &f, ret, wait, e)
@@ -720,7 +727,6 @@ static enum sourced start(struct postgresql_source *s, const struct source_start
     if (done == SOURCED_OK) {
         done = start_stream(s, wait, e);
     }
-    ret->made = s->made;
     if (done == SOURCED_OK) {
         write_identity(s, &f, &ret->identity);
         pg_place_add(&ret->position, s->begun);
