@@ -87,6 +87,20 @@ static void add_note(const struct json_node *s, struct buf *out)
     }
 }
 
+/* How many are kept. */
+static double letters_of(const struct json_node *s)
+{
+    const struct json_node *letters = json_get(s, STR("dead_letters"));
+    double count = 0;
+
+    for (const struct json_node *n = letters != NULL ? letters->first : NULL; n != NULL;
+         n = n->next) {
+        double of_box = 0;
+        count += json_node_double(n, &of_box) ? of_box : 0;
+    }
+    return count;
+}
+
 static void show_line(const struct json_node *s, int width)
 {
     AUTO(buf_release) struct buf behind = BUF_INIT(BUF_SMALL);
@@ -95,16 +109,33 @@ static void show_line(const struct json_node *s, int width)
 
     add_behind(s, &behind);
     add_note(s, &note);
-    printf("%-*.*s  %-12.*s  %-22s  %12.0f  %-8.*s%s%s\n", width,
+    printf("%-*.*s  %-12.*s  %-22s  %12.0f  %8.0f  %-8.*s%s%s\n", width,
            STR_FMT(json_get_str(s, STR("name"))), STR_FMT(json_get_str(s, STR("state"))),
-           buf_text(&behind), number_of(s, "done"), STR_FMT(is_left(s) ? STR("-") : sink),
-           note.len > 0 ? "  " : "", buf_text(&note));
+           buf_text(&behind), number_of(s, "done"), letters_of(s),
+           STR_FMT(is_left(s) ? STR("-") : sink), note.len > 0 ? "  " : "", buf_text(&note));
+}
+
+/* What stands below the lines. */
+struct footer {
+    bool is_more;                         /* one is not ready, or left */
+    const struct json_node *with_letters; /* one of them; or NULL */
+};
+
+static void show_footer(const struct footer *f)
+{
+    if (f->with_letters != NULL) {
+        printf("DEAD are dead letters, which DONE counts, too: `telex events dead %.*s`\n",
+               STR_FMT(json_get_str(f->with_letters, STR("name"))));
+    }
+    if (f->is_more) {
+        printf("`telex events status STREAM` says more of one\n");
+    }
 }
 
 static bool show_lines(const struct json_node *list)
 {
+    struct footer footer = {0};
     bool all_well = true;
-    bool any_left = false;
     int width = (int)sizeof("STREAM") - 1;
 
     for (const struct json_node *s = list->first; s != NULL; s = s->next) {
@@ -115,15 +146,16 @@ static bool show_lines(const struct json_node *list)
         printf("no stream runs\n");
         return true;
     }
-    printf("%-*s  %-12s  %-22s  %12s  %-8s\n", width, "STREAM", "STATE", "BEHIND", "DONE", "SINK");
+    printf("%-*s  %-12s  %-22s  %12s  %8s  %-8s\n", width, "STREAM", "STATE", "BEHIND", "DONE",
+           "DEAD", "SINK");
     for (const struct json_node *s = list->first; s != NULL; s = s->next) {
         show_line(s, width);
         all_well = all_well && is_true(s, "ready");
-        any_left = any_left || is_left(s);
+        footer.is_more = footer.is_more || !is_true(s, "ready") || is_left(s);
+        footer.with_letters =
+            footer.with_letters == NULL && letters_of(s) > 0 ? s : footer.with_letters;
     }
-    if (!all_well || any_left) {
-        printf("`telex events status STREAM` says more of one\n");
-    }
+    show_footer(&footer);
     return all_well;
 }
 
@@ -200,8 +232,9 @@ static void show_letters(const struct json_node *s)
     struct str name = json_get_str(s, STR("name"));
 
     if (refused + unreadable > 0) {
-        printf("  %-12s %.0f refused events, %.0f unreadable changes: `telex events dead %.*s`\n",
-               "dead letters", refused, unreadable, STR_FMT(name));
+        printf(
+            "  %-12s %.0f refused events, %.0f unreadable changes, done all the same: `telex events dead %.*s`\n",
+            "dead letters", refused, unreadable, STR_FMT(name));
     }
 }
 

@@ -5,7 +5,9 @@ import pytest
 import net
 import postgres
 from test_events_local import ids, stream
-from test_streams import command
+from fakes import Answer
+from test_streams import command, give, health, start_sink, wait_done  # noqa: F401
+from test_streams import stream as own_stream
 from test_streams import status as status_of
 
 
@@ -48,3 +50,19 @@ def test_a_source_that_is_away_has_no_lag(start_telex, start_webhook, server):
     server.restart()
     wait_state(program, "pg", "running")
     net.wait_until("the lags", lambda: all("pg" in samples(program, name) for name in lags), 30)
+
+
+def test_a_list_tells_of_dead_letters(start_telex, start_sink):
+    sink = start_sink()
+    sink.refuse = lambda event: Answer(422, "no such node") if int(event["id"]) < 3 else None
+    program = start_telex(own_stream(sink))
+    shown = command(program, "status")
+    head, line = shown.stdout.splitlines()
+    assert head.split() == ["STREAM", "STATE", "BEHIND", "DONE", "DEAD", "SINK"] and line.split()[-2] == "0"
+    give(program, [health(i, node=f"n{i}") for i in range(5)])
+    wait_done(program, 5)
+    shown = command(program, "status")
+    head, line, footer = shown.stdout.splitlines()
+    assert line.split()[-3:] == ["5", "3", "ok"] and shown.returncode == 0
+    assert "`telex events dead health`" in footer and "DONE" in footer
+    assert "3 refused events, 0 unreadable changes, done all the same" in command(program, "status", "health").stdout
