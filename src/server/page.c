@@ -1,4 +1,4 @@
-/* The frame of the status page, its summary and the exporters; page_rules.c has the rest. */
+/* The frame of the status page, its summary and the exporters; page_rules.c and page_streams.c have the rest. */
 #include "server/page.h"
 
 #include "base/attr.h"
@@ -96,6 +96,9 @@ static void print_summary(const struct page_view *v, struct buf *out)
     }
     print_card(out, page_count_rules(v, STR("health"), STR("err")), "rules failing", "bad");
     print_card(out, count_troubled(v), "exporters in trouble", "bad");
+    if (v->stream_count > 0) {
+        print_card(out, page_count_unready(v), "streams not ready", "bad");
+    }
     buf_add_text(out, "</div>\n");
 }
 
@@ -161,6 +164,7 @@ static void print_head(const struct page_view *v, struct buf *out)
     buf_add_text(out, " &middot; <a href=\"/api/v1/rules\">rules</a> &middot; "
                       "<a href=\"/api/v1/alerts\">alerts</a> &middot; "
                       "<a href=\"/api/v1/status/exporters\">exporters</a> &middot; "
+                      "<a href=\"/api/v1/streams\">streams</a> &middot; "
                       "<a href=\"/metrics\">metrics</a></p>\n");
 }
 
@@ -175,6 +179,7 @@ void page_print(const struct page_view *v, struct buf *out)
     }
     if (v->rule.len == 0) {
         print_summary(v, out);
+        page_print_streams(v, out);
         print_outputs(v, out);
         page_print_alerts(v, out);
     } else {

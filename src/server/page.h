@@ -8,6 +8,7 @@
 #define TELEX_SERVER_PAGE_H
 
 #include "base/buf.h"
+#include "events/stream.h"
 #include "export/plan.h"
 #include "wire/json.h"
 
@@ -19,6 +20,8 @@ struct page_view {
     const struct json_node *alerts; /* "alerts" of /api/v1/alerts; NULL: too many to read */
     const struct output_status *outputs;
     size_t output_count;
+    const struct stream_status *streams;
+    size_t stream_count;
     struct str problem; /* why the last reload was refused; or empty */
     struct str rule;    /* id of the only rule to show; or empty */
     int64_t now_ns;
@@ -28,8 +31,12 @@ struct page_view {
 void page_print(const struct page_view *v, struct buf *out);
 
 /* The parts of it. */
+void page_print_streams(const struct page_view *v,
+                        struct buf *out); /* nothing where there is none */
 void page_print_groups(const struct page_view *v, struct buf *out);
 void page_print_alerts(const struct page_view *v, struct buf *out);
+
+size_t page_count_unready(const struct page_view *v); /* of the streams */
 
 /* How often a member says <value>, over all rules of all groups. */
 size_t page_count_rules(const struct page_view *v, struct str member, struct str value);

@@ -1,5 +1,6 @@
 /* What the page is made from, and how it is answered. */
 #include "base/env.h"
+#include "events/events.h"
 #include "server/page.h"
 #include "server/server_int.h"
 
@@ -36,6 +37,16 @@ static void answer_page(struct http_exchange *x, const struct page_view *v)
                                                         .take = &out});
 }
 
+static size_t find_streams(struct app *app, struct arena *a, const struct stream_status **ret)
+{
+    struct event_streams *streams = app_event_streams(app);
+    struct stream_status *all = NULL;
+    size_t count = streams != NULL ? event_streams_status(streams, a, &all) : 0;
+
+    *ret = all;
+    return count;
+}
+
 static void page(struct http_exchange *x)
 {
     AUTO(buf_release) struct buf rules = BUF_INIT(PAGE_BYTES_MAX);
@@ -64,6 +75,7 @@ static void page(struct http_exchange *x)
         .now_ns = clock_wall_ns(server_of(x)->env->clock),
         .started_ns = app_started_ns(app),
     };
+    v.stream_count = find_streams(app, &arena, &v.streams);
     (void)http_exchange_query_value(x, STR("rule"), &v.rule);
     answer_page(x, &v);
     app_view_end(app);

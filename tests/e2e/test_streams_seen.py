@@ -1,5 +1,7 @@
 """How change streams are seen from outside: what the list, the status page and the metrics say, above all when nothing moves."""
 
+import re
+
 import pytest
 
 import net
@@ -66,3 +68,42 @@ def test_a_list_tells_of_dead_letters(start_telex, start_sink):
     assert line.split()[-3:] == ["5", "3", "ok"] and shown.returncode == 0
     assert "`telex events dead health`" in footer and "DONE" in footer
     assert "3 refused events, 0 unreadable changes, done all the same" in command(program, "status", "health").stdout
+
+
+def page(program):
+    answer = program.get("/")
+    assert answer.status == 200
+    return answer.text
+
+
+def test_the_status_page_shows_streams(start_telex, start_sink):
+    program = start_telex({"receive": {"events": True}})
+    assert "<h2>Streams</h2>" not in page(program) and "streams not ready" not in page(program)
+    sink = start_sink()
+    sink.refuse = lambda event: Answer(422, "<b>no such node") if int(event["id"]) < 3 else None
+    program = start_telex(own_stream(sink))
+    give(program, [health(i, node=f"n{i}") for i in range(5)])
+    wait_done(program, 5)
+    well = '<tr><td>health</td><td>embedded</td><td class="good">running</td><td>0.0 s, 0 changes</td>'
+    net.wait_until("the row", lambda: well in page(program), 30)
+    row = re.search("<h2>Streams</h2>.*?(<tr><td>health</td>.*?</tr>)", page(program), re.S).group(1)
+    assert '<td class="n">5</td><td class="n warn">3</td>' in row
+    assert '<b class="">0</b>streams not ready' in page(program)
+    sink.refuse = lambda event: Answer(403, "<b>who are you")
+    give(program, [health(10)])
+    net.wait_until("the stream not to be ready", lambda: '<b class="bad">1</b>streams not ready' in page(program), 30)
+    assert "who are you" in page(program) and "<b>who" not in page(program)
+
+
+def test_a_sink_that_refuses_us_halts_the_stream(start_telex, start_sink):
+    sink = start_sink()
+    sink.refuse = lambda event: Answer(403, "who are you")
+    program = start_telex(own_stream(sink))
+    give(program, [health(1)])
+    wait_state(program, "health", "halted")
+    assert status_of(program)["sink"]["state"] == "halted" and "who are you" in status_of(program)["reason"]
+    line = command(program, "status").stdout.splitlines()[1]
+    assert line.split()[:2] == ["health", "halted"] and "the sink refuses" in line
+    assert "stream health: halted: the sink refuses" in program.get("/-/ready").text
+    sink.refuse = lambda event: None
+    net.wait_until("the stream to run again", lambda: status_of(program)["state"] == "running", 60)
