@@ -40,13 +40,12 @@ static bool write_place(struct event_streams *s, struct str name, enum stream_ch
 static bool plan_skip(const struct stream_status *status, struct stream_go *ret_go, bool *ret_moves,
                       struct err *e)
 {
-    bool sink_halts = status->state == STREAM_RUNS && status->sink.state != NULL &&
+    bool is_halted = status->state == STREAM_HALTED;
+    bool sink_halts = is_halted && status->halted_change == 0 && status->sink.state != NULL &&
                       strcmp(status->sink.state, "halted") == 0;
 
     *ret_moves = status->state == STREAM_LOST;
-    ret_go->skip = status->state == STREAM_HALTED ? status->halted_change
-                   : sink_halts                   ? status->sink.halted_event
-                                                  : 0;
+    ret_go->skip = sink_halts ? status->sink.halted_event : is_halted ? status->halted_change : 0;
     if (sink_halts && ret_go->skip == 0) {
         return err_set(e, ERR_CONFIG,
                        "there is nothing to skip: the sink refuses us, and not an event: %s",

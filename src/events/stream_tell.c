@@ -335,6 +335,7 @@ static void judge(const struct event_stream *s, struct stream_status *t)
 
     t->is_ready = (t->state == STREAM_RUNS || t->state == STREAM_ENDED) && !is_late &&
                   !sink_halts && !t->in_danger;
+    t->state = t->state == STREAM_RUNS && sink_halts ? STREAM_HALTED : t->state;
     if (t->is_ready || t->reason[0] != '\0') {
         return;
     }

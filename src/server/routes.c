@@ -105,9 +105,9 @@ const struct resource server_resources[] = {
     {.route = {.method = "GET", .pattern = "/api/v1/streams", .handler = &resource_streams},
      .help =
          "Change streams: `state` (`connecting`, `running`, `waiting` for a source in trouble, `refused` by it, `lost` when what the "
-         "position stands for is gone, `halted`, `ended`; `disabled` and `unconfigured` are streams that are off or in no config and "
+         "position stands for is gone, `halted` by a change or by the sink, `ended`; `disabled` and `unconfigured` are streams that are off or in no config and "
          "still hold something), whether it is `ready` and the `reason` why not, the `position` and "
-         "when it was saved, how far behind it is (`lag_seconds`, `lag_events`), what was `read`, `done`, `filtered` and "
+         "when it was saved, how far behind it is (`lag_seconds`, `lag_events`; null: not known), what was `read`, `done`, `filtered` and "
          "`broken`, what is `in_flight`, how `backfill`, `source` and `sink` are, and the last `change` that somebody made (`what`, `phase`, `since`, "
          "`problem`)."},
     {.route = {.method = "GET", .pattern = "/api/v1/streams/{name}", .handler = &resource_stream},
