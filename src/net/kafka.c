@@ -4,7 +4,7 @@
  *      those between.
  *   2. A producer that failed in a way that leaves a gap in a partition is dead: nothing is sent behind
  *      the gap (enable.gapless.guarantee), and nothing more is taken.
- *   3. Nothing of librdkafka calls us back but its log; reports and troubles are events that the one
+ *   3. Nothing of librdkafka calls us back but its log and its wish for a token (kafka_client.c); reports and troubles are events that the one
  *      thread which uses the producer takes from <events>.
  */
 #include "net/kafka.h"
@@ -13,7 +13,6 @@
 #include "base/env.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "base/trace.h"
 #include "net/kafka_int.h"
 
 enum {
@@ -26,10 +25,8 @@ enum {
 };
 
 struct kafka_producer {
-    rd_kafka_t *kafka;
+    struct kafka_client client;
     rd_kafka_queue_t *events;
-    struct trace trace;
-    const struct clock *clock;
     struct map topics; /* name -> rd_kafka_topic_t */
     size_t unreported;
     bool is_dead;
@@ -127,7 +124,7 @@ static void note_trouble(struct kafka_producer *p, const char *text)
 static void look_for_fatal(struct kafka_producer *p)
 {
     char why[TROUBLE_MAX] = "";
-    rd_kafka_resp_err_t code = rd_kafka_fatal_error(p->kafka, why, sizeof(why));
+    rd_kafka_resp_err_t code = rd_kafka_fatal_error(p->client.kafka, why, sizeof(why));
 
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR && !p->is_dead) {
         p->is_dead = true;
@@ -147,10 +144,21 @@ static void take_error(struct kafka_producer *p, rd_kafka_event_t *event)
     } else if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || p->trouble[0] == '\0') {
         note_trouble(p, rd_kafka_event_error_string(event));
     }
-    if (kafka_is_refusal(code)) {
-        p->halts = true;
-        p->is_dead = true; /* the next one logs in with the secret as it is then */
+    enum kafka_refusal refusal = kafka_client_judge(&p->client, code);
+    p->is_down = p->is_down || refusal == KAFKA_REFUSAL_PASSES || refusal == KAFKA_REFUSAL_ANEW;
+    p->was_up = p->was_up && refusal != KAFKA_REFUSAL_ANEW;
+    p->halts = p->halts || refusal == KAFKA_REFUSAL_FINAL;
+    /* The next one logs in with the secret, or the token, as it is then. */
+    p->is_dead = p->is_dead || p->halts || refusal == KAFKA_REFUSAL_ANEW;
+}
+
+/* A broker took something. */
+static void note_up(struct kafka_producer *p)
+{
+    if (!p->was_up) {
+        kafka_client_is_up(&p->client);
     }
+    p->was_up = true;
 }
 
 /* Has no broker ever answered? Then nothing is on its way, and who waits may as well be told why. */
@@ -209,7 +217,8 @@ static rd_kafka_conf_t *make_conf(const struct kafka_config *c, struct err *e)
 /* ---- life ---- */
 
 bool kafka_producer_open(const struct env *env, struct str name, const struct kafka_config *config,
-                         struct kafka_producer **ret_producer, struct err *e)
+                         struct kafka_tokens *tokens, struct kafka_producer **ret_producer,
+                         struct err *e)
 {
     rd_kafka_conf_t *conf = make_conf(config, e);
 
@@ -217,17 +226,14 @@ bool kafka_producer_open(const struct env *env, struct str name, const struct ka
         return false;
     }
     struct kafka_producer *p = mem_new(struct kafka_producer);
-    trace_init_part(&p->trace, env->trace, "export", name, TRACE_INFO);
+    kafka_client_init(&p->client, env, "export", name, config, tokens);
     map_init(&p->topics, 0);
-    p->clock = env->clock;
     p->is_transactional = p->is_initial = config->transactional_id.len > 0;
-    p->kafka = kafka_start(RD_KAFKA_PRODUCER, conf, &p->trace, e);
-    if (p->kafka == NULL) {
-        map_release(&p->topics);
-        mem_free(p);
+    if (!kafka_client_start(&p->client, RD_KAFKA_PRODUCER, conf, e)) {
+        kafka_producer_close(p);
         return false;
     }
-    p->events = rd_kafka_queue_get_main(p->kafka);
+    p->events = rd_kafka_queue_get_main(p->client.kafka);
     *ret_producer = p;
     return true;
 }
@@ -259,8 +265,10 @@ void kafka_producer_close(struct kafka_producer *p)
         kafka_producer_purge(p, nobody, NULL);
     }
     release_topics(p);
-    rd_kafka_queue_destroy(p->events);
-    rd_kafka_destroy(p->kafka);
+    if (p->events != NULL) {
+        rd_kafka_queue_destroy(p->events);
+    }
+    kafka_client_stop(&p->client);
     mem_free(p);
 }
 
@@ -300,7 +308,7 @@ static rd_kafka_topic_t *topic_of(struct kafka_producer *p, struct str name)
     }
     AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
     buf_add_str(&text, name);
-    topic = rd_kafka_topic_new(p->kafka, buf_text(&text), NULL);
+    topic = rd_kafka_topic_new(p->client.kafka, buf_text(&text), NULL);
     if (topic != NULL) {
         (void)map_put(&p->topics, str_of(rd_kafka_topic_name(topic)), topic);
     }
@@ -389,7 +397,7 @@ enum kafka_taken kafka_produce(struct kafka_producer *p, const struct kafka_mess
         return KAFKA_NOT;
     }
     rd_kafka_error_t *error =
-        rd_kafka_produceva(p->kafka, parts, make_parts(topic, m, &names, parts));
+        rd_kafka_produceva(p->client.kafka, parts, make_parts(topic, m, &names, parts));
     if (error == NULL) {
         p->unreported++;
         return KAFKA_TAKEN;
@@ -417,7 +425,9 @@ static void take_reports(struct kafka_producer *p, rd_kafka_event_t *event,
         if (p->halts && report.fate == KAFKA_AGAIN) {
             report.fate = KAFKA_HALTED;
         }
-        p->was_up = p->was_up || report.fate == KAFKA_SENT;
+        if (report.fate == KAFKA_SENT) {
+            note_up(p);
+        }
         p->unreported--;
         take(arg, &report);
     }
@@ -466,8 +476,8 @@ bool kafka_serve(struct kafka_producer *p, struct wait wait, bool once,
         cancel_hook_add(wait.cancel, &hook);
     }
     while (goes_on && p->unreported > until) {
-        bool came = take_event(p, kafka_left_ms(wait, p->clock, SLICE_MS), take, arg);
-        goes_on = !p->halts && !is_unreachable(p) && (came || !wait_is_over(wait, p->clock));
+        bool came = take_event(p, kafka_left_ms(wait, p->client.clock, SLICE_MS), take, arg);
+        goes_on = !p->halts && !is_unreachable(p) && (came || !wait_is_over(wait, p->client.clock));
     }
     if (wait.cancel != NULL) {
         cancel_hook_remove(wait.cancel, &hook);
@@ -478,15 +488,15 @@ bool kafka_serve(struct kafka_producer *p, struct wait wait, bool once,
 void kafka_producer_purge(struct kafka_producer *p,
                           void (*take)(void *arg, const struct kafka_report *report), void *arg)
 {
-    struct wait grace = {clock_deadline_ms(p->clock, GRACE_MS), NULL};
+    struct wait grace = {clock_deadline_ms(p->client.clock, GRACE_MS), NULL};
 
     p->is_dead = true;
-    if (rd_kafka_purge(p->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT) !=
+    if (rd_kafka_purge(p->client.kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT) !=
         RD_KAFKA_RESP_ERR_NO_ERROR) {
         return;
     }
-    while (p->unreported > 0 && !wait_is_over(grace, p->clock)) {
-        (void)take_event(p, kafka_left_ms(grace, p->clock, SLICE_MS), take, arg);
+    while (p->unreported > 0 && !wait_is_over(grace, p->client.clock)) {
+        (void)take_event(p, kafka_left_ms(grace, p->client.clock, SLICE_MS), take, arg);
     }
 }
 
@@ -510,7 +520,7 @@ static enum kafka_fate judge(struct kafka_producer *p, rd_kafka_error_t *error, 
         p->is_dead = true;
         p->halts = p->halts || kafka_is_refusal(code);
     }
-    if (p->halts || kafka_is_refusal(code)) {
+    if (p->halts || kafka_client_is_final(&p->client, code)) {
         return KAFKA_HALTED;
     }
     return is_open && !is_over && !is_fatal ? KAFKA_UNSURE : KAFKA_AGAIN;
@@ -523,14 +533,17 @@ static enum kafka_fate repeat(struct kafka_producer *p, struct wait wait, const 
     enum kafka_fate fate = KAFKA_UNSURE;
 
     do {
-        fate = judge(p, call(p->kafka, kafka_left_ms(wait, p->clock, CALL_MS)), what, e);
+        fate =
+            judge(p, call(p->client.kafka, kafka_left_ms(wait, p->client.clock, CALL_MS)), what, e);
         while (take_event(p, 0, nobody, NULL)) {
         }
         if (p->halts && fate != KAFKA_SENT) {
             fate = KAFKA_HALTED;
         }
-    } while (fate == KAFKA_UNSURE && !is_unreachable(p) && !wait_is_over(wait, p->clock));
-    p->was_up = p->was_up || fate == KAFKA_SENT;
+    } while (fate == KAFKA_UNSURE && !is_unreachable(p) && !wait_is_over(wait, p->client.clock));
+    if (fate == KAFKA_SENT) {
+        note_up(p);
+    }
     if (fate != KAFKA_SENT && is_unreachable(p) && p->trouble[0] != '\0') {
         (void)err_set(e, ERR_NET, "cannot %s: %s", what, p->trouble);
     }
@@ -546,7 +559,7 @@ enum kafka_fate kafka_begin(struct kafka_producer *p, struct wait wait, struct e
         p->is_initial = fate != KAFKA_SENT;
     }
     if (fate == KAFKA_SENT) {
-        fate = judge(p, rd_kafka_begin_transaction(p->kafka), "begin a transaction", e);
+        fate = judge(p, rd_kafka_begin_transaction(p->client.kafka), "begin a transaction", e);
     }
     /* In a state that no call of ours leads out of. */
     p->is_dead = p->is_dead || fate == KAFKA_AGAIN;
@@ -571,14 +584,15 @@ bool kafka_probe(struct kafka_producer *p, struct wait wait, struct err *e)
 
     do {
         const struct rd_kafka_metadata *metadata = NULL;
-        code =
-            rd_kafka_metadata(p->kafka, 0, NULL, &metadata, kafka_left_ms(wait, p->clock, CALL_MS));
+        code = rd_kafka_metadata(p->client.kafka, 0, NULL, &metadata,
+                                 kafka_left_ms(wait, p->client.clock, CALL_MS));
         if (metadata != NULL) {
             rd_kafka_metadata_destroy(metadata);
         }
         while (p->unreported == 0 && take_event(p, 0, nobody, NULL)) {
         }
-    } while (code != RD_KAFKA_RESP_ERR_NO_ERROR && !p->halts && !wait_is_over(wait, p->clock));
+    } while (code != RD_KAFKA_RESP_ERR_NO_ERROR && !p->halts &&
+             !wait_is_over(wait, p->client.clock));
     if (p->halts || code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return err_set(e, p->halts ? ERR_AUTH : ERR_NET, "%s",
                        p->trouble[0] != '\0' ? p->trouble : rd_kafka_err2str(code));

@@ -7,7 +7,7 @@
  * DEAD must be closed; a new one begins with a clean slate. With a transactional id, messages count only
  * when their transaction is committed.
  *
- * Ownership: a producer copies its config and its messages. Threads: calls of one thread at a time;
+ * Ownership: a producer copies its messages and borrows its config and tokens. Threads: calls of one thread at a time;
  * librdkafka's own threads take no signals. Limits: buffer_bytes of messages and KAFKA_TOPICS_MAX
  * topics; every wait ends soon after its deadline or cancel.
  */
@@ -25,6 +25,7 @@
 
 struct env;
 struct kafka_producer;
+struct kafka_tokens;
 
 enum { KAFKA_TOPICS_MAX = 1000, KAFKA_TOPIC_NAME_MAX = 249, KAFKA_SENT_HEADERS_MAX = 64 };
 
@@ -60,9 +61,9 @@ bool kafka_is_built(void);
 /* Would librdkafka take this config? Says which property it does not know or like. */
 MUST_USE bool kafka_check(const struct kafka_config *config, struct err *e);
 
-/* Does not talk to a broker. <name> is that of the log's lines. */
+/* Does not talk to a broker. <name> is that of the log's lines; <tokens> those of <config>, or NULL. */
 MUST_USE bool kafka_producer_open(const struct env *env, struct str name,
-                                  const struct kafka_config *config,
+                                  const struct kafka_config *config, struct kafka_tokens *tokens,
                                   struct kafka_producer **ret_producer, struct err *e);
 
 /* What was not reported is lost, perhaps sent: kafka_producer_purge() first. NULL is fine. */

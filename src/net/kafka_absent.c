@@ -22,11 +22,13 @@ bool kafka_check(const struct kafka_config *config, struct err *e)
 }
 
 bool kafka_producer_open(const struct env *env, struct str name, const struct kafka_config *config,
-                         struct kafka_producer **ret_producer, struct err *e)
+                         struct kafka_tokens *tokens, struct kafka_producer **ret_producer,
+                         struct err *e)
 {
     (void)env;
     (void)name;
     (void)config;
+    (void)tokens;
     (void)ret_producer;
     return say_absent(e);
 }

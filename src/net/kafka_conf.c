@@ -1,12 +1,10 @@
-/* From our options to librdkafka's properties, and to a handle. */
+/* From our options to librdkafka's properties. */
 #include "net/kafka_int.h"
 
 #include "base/buf.h"
 #include "base/secret.h"
-#include "base/trace.h"
 
-#include <signal.h>
-#include <syslog.h>
+enum { FEATURES_MAX = 512 };
 
 /* ---- the config ---- */
 
@@ -59,6 +57,31 @@ static bool put_secret(rd_kafka_conf_t *conf, const char *name, struct secret *s
     return ok;
 }
 
+/* Was librdkafka built with what the mechanism needs? It says so late, and not to `telex check`. */
+static bool has_mechanism(const rd_kafka_conf_t *conf, enum kafka_sasl mechanism, struct err *e)
+{
+    static const char *const features[] = {
+        [KAFKA_SASL_NONE] = "sasl",
+        [KAFKA_SASL_PLAIN] = "sasl_plain",
+        [KAFKA_SASL_SCRAM_256] = "sasl_scram",
+        [KAFKA_SASL_SCRAM_512] = "sasl_scram",
+        [KAFKA_SASL_OAUTHBEARER] = "sasl_oauthbearer",
+    };
+    char built[FEATURES_MAX] = "";
+    size_t size = sizeof(built);
+    struct str word;
+
+    (void)rd_kafka_conf_get(conf, "builtin.features", built, &size);
+    struct str rest = str_of(built);
+    while (str_split(&rest, ',', &word)) {
+        if (str_eq(word, str_of(features[mechanism]))) {
+            return true;
+        }
+    }
+    return err_set(e, ERR_CONFIG, "the librdkafka of this program was built without %s",
+                   kafka_mechanisms[mechanism]);
+}
+
 static bool put_security(rd_kafka_conf_t *conf, const struct kafka_config *c, struct err *e)
 {
     const struct http_tls_config *tls = &c->tls;
@@ -74,7 +97,8 @@ static bool put_security(rd_kafka_conf_t *conf, const struct kafka_config *c, st
            kafka_conf_put(conf, "ssl.endpoint.identification.algorithm",
                           tls->insecure_skip_verify ? "none" : "https", e) &&
            (c->sasl_mechanism == KAFKA_SASL_NONE ||
-            (kafka_conf_put(conf, "sasl.mechanisms", kafka_mechanisms[c->sasl_mechanism], e) &&
+            (has_mechanism(conf, (enum kafka_sasl)c->sasl_mechanism, e) &&
+             kafka_conf_put(conf, "sasl.mechanisms", kafka_mechanisms[c->sasl_mechanism], e) &&
              kafka_conf_put_str(conf, "sasl.username", c->sasl_username, e) &&
              put_secret(conf, "sasl.password", c->sasl_password, e)));
 }
@@ -116,46 +140,4 @@ rd_kafka_conf_t *kafka_conf_new(const struct kafka_config *c, struct err *e)
     }
     rd_kafka_conf_destroy(conf);
     return NULL;
-}
-
-/* ---- handles ---- */
-
-/* librdkafka's log, from any of its threads. What it thinks of our choices (CONFWARN) is for who debugs. */
-static void log_line(const rd_kafka_t *kafka, int level, const char *facility, const char *text)
-{
-    struct trace *trace = rd_kafka_opaque(kafka);
-
-    if (trace == NULL) {
-        return;
-    }
-    if (strcmp(facility, "CONFWARN") == 0) {
-        level = LOG_DEBUG;
-    }
-    if (level <= LOG_WARNING) {
-        trace_warn(trace, "Kafka's client", T_TEXT("part", facility), T_TEXT("says", text));
-    } else if (level <= LOG_INFO) {
-        trace_info(trace, "Kafka's client", T_TEXT("part", facility), T_TEXT("says", text));
-    } else {
-        trace_debug(trace, "Kafka's client", T_TEXT("part", facility), T_TEXT("says", text));
-    }
-}
-
-rd_kafka_t *kafka_start(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct trace *trace,
-                        struct err *e)
-{
-    char why[KAFKA_WHY_MAX] = "";
-    sigset_t all;
-    sigset_t old;
-
-    rd_kafka_conf_set_opaque(conf, trace);
-    rd_kafka_conf_set_log_cb(conf, log_line);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    rd_kafka_t *kafka = rd_kafka_new(type, conf, why, sizeof(why));
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (kafka == NULL) {
-        rd_kafka_conf_destroy(conf);
-        (void)err_set(e, ERR_CONFIG, "librdkafka says: %s", why);
-    }
-    return kafka;
 }

@@ -21,13 +21,11 @@ enum {
 };
 
 struct kafka_consumer {
-    struct trace trace; /* first: it is what librdkafka's callbacks get */
+    struct kafka_client client; /* first: it is what librdkafka's callbacks get */
     struct kafka_reader reader;
-    rd_kafka_t *kafka;
     rd_kafka_queue_t *events; /* troubles */
     rd_kafka_queue_t *records;
     rd_kafka_topic_t **topics;
-    const struct clock *clock;
     struct buf cluster;
     VEC(struct kafka_partition) partitions;
     VEC(bool) is_read;
@@ -35,6 +33,7 @@ struct kafka_consumer {
     struct kafka_header headers[KAFKA_HEADERS_MAX];
     bool is_forbidden; /* <trouble> says why */
     bool is_away;      /* no broker is to be reached */
+    bool has_no_login; /* for now, which is being away too */
     bool
         has_vanished; /* a partition that is read was not there for a moment: what is, may be another */
     char trouble[KAFKA_WHY_MAX];
@@ -56,7 +55,7 @@ static void on_error(rd_kafka_t *kafka, int code, const char *reason, void *opaq
     struct kafka_consumer *c = opaque;
 
     (void)kafka;
-    trace_warn(&c->trace, "Kafka's client", T_STR("says", str_of(reason)));
+    trace_warn(&c->client.trace, "Kafka's client", T_STR("says", str_of(reason)));
     if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
         code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
         c->has_vanished = true;
@@ -106,7 +105,7 @@ static bool open_topics(struct kafka_consumer *c, struct err *e)
     for (size_t i = 0; i < c->reader.topics->count; i++) {
         buf_clear(&name);
         buf_add_str(&name, c->reader.topics->items[i]);
-        c->topics[i] = rd_kafka_topic_new(c->kafka, buf_text(&name), NULL);
+        c->topics[i] = rd_kafka_topic_new(c->client.kafka, buf_text(&name), NULL);
         if (c->topics[i] == NULL) {
             return err_set(e, ERR_CONFIG, "librdkafka does not take the topic '%s'",
                            buf_text(&name));
@@ -125,16 +124,14 @@ bool kafka_consumer_open(const struct env *env, struct str name, const struct ka
     }
     struct kafka_consumer *c = mem_new(struct kafka_consumer);
     c->reader = *reader;
-    trace_init_part(&c->trace, env->trace, "events", name, TRACE_INFO);
-    c->clock = env->clock;
+    kafka_client_init(&c->client, env, "events", name, reader->config, reader->tokens);
     buf_init(&c->cluster, BUF_SMALL);
-    c->kafka = kafka_start(RD_KAFKA_CONSUMER, conf, &c->trace, e);
-    if (c->kafka == NULL || !open_topics(c, e)) {
+    if (!kafka_client_start(&c->client, RD_KAFKA_CONSUMER, conf, e) || !open_topics(c, e)) {
         kafka_consumer_close(c);
         return false;
     }
-    c->events = rd_kafka_queue_get_main(c->kafka);
-    c->records = rd_kafka_queue_new(c->kafka);
+    c->events = rd_kafka_queue_get_main(c->client.kafka);
+    c->records = rd_kafka_queue_new(c->client.kafka);
     *ret_consumer = c;
     return true;
 }
@@ -173,9 +170,7 @@ void kafka_consumer_close(struct kafka_consumer *c)
         rd_kafka_queue_destroy(c->records);
         rd_kafka_queue_destroy(c->events);
     }
-    if (c->kafka != NULL) {
-        rd_kafka_destroy(c->kafka);
-    }
+    kafka_client_stop(&c->client);
     mem_free(c->topics);
     buf_release(&c->cluster);
     vec_release(&c->partitions);
@@ -195,8 +190,11 @@ static void take_events(struct kafka_consumer *c)
                                        ? rd_kafka_event_error(event)
                                        : RD_KAFKA_RESP_ERR_NO_ERROR;
         bool all_down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
-        c->is_forbidden = c->is_forbidden || kafka_is_refusal(code);
-        c->is_away = c->is_away || all_down;
+        enum kafka_refusal refusal = kafka_client_judge(&c->client, code);
+        c->is_forbidden = c->is_forbidden || refusal == KAFKA_REFUSAL_FINAL;
+        c->has_no_login =
+            c->has_no_login || refusal == KAFKA_REFUSAL_PASSES || refusal == KAFKA_REFUSAL_ANEW;
+        c->is_away = c->is_away || all_down || c->has_no_login;
         if (code != RD_KAFKA_RESP_ERR_NO_ERROR && (!all_down || c->trouble[0] == '\0')) {
             note(c, rd_kafka_event_error_string(event));
         }
@@ -209,7 +207,7 @@ static enum kafka_answer judge(struct kafka_consumer *c, rd_kafka_resp_err_t cod
                                struct err *e)
 {
     take_events(c);
-    bool is_forbidden = c->is_forbidden || kafka_is_refusal(code);
+    bool is_forbidden = c->is_forbidden || kafka_client_is_final(&c->client, code);
     bool is_mute = code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT;
     const char *why =
         c->trouble[0] != '\0' && (c->is_forbidden || is_mute) ? c->trouble : rd_kafka_err2str(code);
@@ -256,7 +254,7 @@ static bool goes_on(struct kafka_consumer *c, rd_kafka_resp_err_t code, struct w
                   code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
 
     take_events(c);
-    return passes && !c->is_forbidden && !wait_is_over(wait, c->clock);
+    return passes && !c->is_forbidden && !c->has_no_login && !wait_is_over(wait, c->client.clock);
 }
 
 static enum kafka_answer look_at_topic(struct kafka_consumer *c, size_t topic, struct wait wait,
@@ -268,8 +266,8 @@ static enum kafka_answer look_at_topic(struct kafka_consumer *c, size_t topic, s
 
     do {
         const struct rd_kafka_metadata *m = NULL;
-        int ms = kafka_left_ms(wait, c->clock, CALL_MS);
-        code = rd_kafka_metadata(c->kafka, 0, c->topics[topic], &m, ms);
+        int ms = kafka_left_ms(wait, c->client.clock, CALL_MS);
+        code = rd_kafka_metadata(c->client.kafka, 0, c->topics[topic], &m, ms);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             code = m->topic_cnt == 1 ? m->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
         }
@@ -291,8 +289,9 @@ static enum kafka_answer look_at_offsets(struct kafka_consumer *c, struct kafka_
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
 
     do {
-        int ms = kafka_left_ms(wait, c->clock, CALL_MS);
-        code = rd_kafka_query_watermark_offsets(c->kafka, name, p->number, &p->low, &p->high, ms);
+        int ms = kafka_left_ms(wait, c->client.clock, CALL_MS);
+        code = rd_kafka_query_watermark_offsets(c->client.kafka, name, p->number, &p->low, &p->high,
+                                                ms);
     } while (goes_on(c, code, wait));
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return judge(c, code, name, e);
@@ -306,14 +305,14 @@ static enum kafka_answer look_at_cluster(struct kafka_consumer *c, struct wait w
     char *id = NULL;
 
     do {
-        id = rd_kafka_clusterid(c->kafka, kafka_left_ms(wait, c->clock, CALL_MS));
+        id = rd_kafka_clusterid(c->client.kafka, kafka_left_ms(wait, c->client.clock, CALL_MS));
     } while (id == NULL && goes_on(c, RD_KAFKA_RESP_ERR__TIMED_OUT, wait));
     if (id == NULL) {
         return judge(c, RD_KAFKA_RESP_ERR__TIMED_OUT, "the brokers", e);
     }
     buf_clear(&c->cluster);
     buf_add_text(&c->cluster, id);
-    rd_kafka_mem_free(c->kafka, id);
+    rd_kafka_mem_free(c->client.kafka, id);
     return KAFKA_ANSWER_OK;
 }
 
@@ -332,6 +331,7 @@ enum kafka_answer kafka_consumer_look(struct kafka_consumer *c, struct wait wait
     if (answer == KAFKA_ANSWER_OK) {
         c->trouble[0] = '\0';
         c->is_away = false;
+        kafka_client_is_up(&c->client);
     }
     return answer;
 }
@@ -377,8 +377,8 @@ enum kafka_answer kafka_consumer_set_time(struct kafka_consumer *c, int64_t time
             rd_kafka_topic_partition_list_destroy(all);
         }
         all = list_all(c, time_ms);
-        code =
-            rd_kafka_offsets_for_times(c->kafka, all, kafka_left_ms(wait, c->clock, 4 * CALL_MS));
+        code = rd_kafka_offsets_for_times(c->client.kafka, all,
+                                          kafka_left_ms(wait, c->client.clock, 4 * CALL_MS));
         for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < all->cnt; i++) {
             code = all->elems[i].err;
         }
@@ -481,8 +481,8 @@ static enum kafka_answer take_trouble(struct kafka_consumer *c, struct kafka_rec
         m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
         ret->partition = index_of(c, m);
         struct kafka_partition *p = &c->partitions.items[ret->partition];
-        (void)rd_kafka_query_watermark_offsets(c->kafka, rd_kafka_topic_name(m->rkt), m->partition,
-                                               &p->low, &p->high, CALL_MS);
+        (void)rd_kafka_query_watermark_offsets(c->client.kafka, rd_kafka_topic_name(m->rkt),
+                                               m->partition, &p->low, &p->high, CALL_MS);
         (void)err_set(e, ERR_CONFLICT, "%s/%d: %s", rd_kafka_topic_name(m->rkt), m->partition,
                       rd_kafka_message_errstr(m));
         return KAFKA_ANSWER_GONE;
@@ -501,15 +501,15 @@ static rd_kafka_message_t *wait_for_message(struct kafka_consumer *c, struct wai
     rd_kafka_message_t *m = rd_kafka_consume_queue(c->records, 0);
     struct cancel_hook hook = {.wake = wake, .arg = c->records};
 
-    if (m != NULL || wait_is_over(wait, c->clock)) {
+    if (m != NULL || wait_is_over(wait, c->client.clock)) {
         return m;
     }
     if (wait.cancel != NULL) {
         cancel_hook_add(wait.cancel, &hook);
     }
     while (m == NULL && !c->is_away && !c->is_forbidden && !c->has_vanished &&
-           !wait_is_over(wait, c->clock)) {
-        m = rd_kafka_consume_queue(c->records, kafka_left_ms(wait, c->clock, SLICE_MS));
+           !wait_is_over(wait, c->client.clock)) {
+        m = rd_kafka_consume_queue(c->records, kafka_left_ms(wait, c->client.clock, SLICE_MS));
         take_events(c);
     }
     if (wait.cancel != NULL) {
@@ -550,7 +550,7 @@ void kafka_consumer_commit(struct kafka_consumer *c, const int64_t *offsets, siz
     for (size_t i = 0; i < count; i++) {
         all->elems[i].offset = offsets[i];
     }
-    (void)rd_kafka_commit(c->kafka, all, 1);
+    (void)rd_kafka_commit(c->client.kafka, all, 1);
     rd_kafka_topic_partition_list_destroy(all);
 }
 
@@ -560,7 +560,7 @@ int64_t kafka_consumer_end(struct kafka_consumer *c, size_t partition)
     int64_t low = -1;
     int64_t high = -1;
 
-    return rd_kafka_get_watermark_offsets(c->kafka, rd_kafka_topic_name(c->topics[p->topic]),
+    return rd_kafka_get_watermark_offsets(c->client.kafka, rd_kafka_topic_name(c->topics[p->topic]),
                                           p->number, &low, &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
                    high >= 0
                ? high

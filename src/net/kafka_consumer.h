@@ -6,7 +6,7 @@
  * offsets are the caller's. With a group's name they can be told to the brokers, for people who watch lags; they are
  * never read from there. Records of aborted transactions are passed over.
  *
- * Ownership: a consumer borrows its config; a record is the consumer's and good until the next call. Threads: calls of
+ * Ownership: a consumer borrows its config and tokens; a record is the consumer's and good until the next call. Threads: calls of
  * one thread at a time; librdkafka's own threads take no signals. Limits: KAFKA_PARTITIONS_MAX partitions; the bytes read
  * ahead are in the config; every wait ends soon after its deadline or cancel.
  */
@@ -24,11 +24,13 @@
 
 struct env;
 struct kafka_consumer;
+struct kafka_tokens;
 
 enum { KAFKA_PARTITIONS_MAX = 10000, KAFKA_HEADERS_MAX = 256 };
 
 struct kafka_reader {
     const struct kafka_config *config;
+    struct kafka_tokens *tokens; /* of the config; or NULL */
     const struct option_list *topics;
     struct str group; /* empty: brokers are not told of offsets */
     bool

@@ -11,7 +11,8 @@ const char *const kafka_alias_mechanism[] = {"sasl_mechanisms", NULL};
 const char *const kafka_alias_transaction_timeout[] = {"transaction_timeout_ms", NULL};
 const char *const kafka_securities[] = {"auto",           "plaintext", "ssl",
                                         "sasl_plaintext", "sasl_ssl",  NULL};
-const char *const kafka_mechanisms[] = {"none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", NULL};
+const char *const kafka_mechanisms[] = {"none",          "PLAIN",       "SCRAM-SHA-256",
+                                        "SCRAM-SHA-512", "OAUTHBEARER", NULL};
 const char *const kafka_compressions[] = {"none", "gzip", "snappy", "lz4", "zstd", NULL};
 const char *const kafka_partitioners[] = {"murmur2_random", "murmur2", "consistent_random",
                                           "consistent",     "random",  "fnv1a_random",
@@ -37,8 +38,15 @@ static const struct {
     {"ssl.key.password", "the option is tls_key_password, which is a secret"},
     {"ssl.keystore.location", "the options are tls.cert_file and tls.key_file"},
     {"ssl.keystore.password", "the options are tls.key_file and tls_key_password, a secret"},
-    {"sasl.oauthbearer.client.secret", "it is a secret, and OAUTHBEARER is no sasl_mechanism here"},
-    {"sasl.oauthbearer.config", "it holds secrets, and OAUTHBEARER is no sasl_mechanism here"},
+    {"sasl.oauthbearer.client.secret", "the option is oauth2.client_secret, which is a secret"},
+    {"sasl.oauthbearer.client.id", "the option is oauth2.client_id"},
+    {"sasl.oauthbearer.config", "it holds secrets; the option is oauth2"},
+    {"sasl.oauthbearer.extensions", "the option is sasl_extensions"},
+    {"sasl.oauthbearer.method", "the option is oauth2"},
+    {"sasl.oauthbearer.scope", "the option is oauth2.scopes"},
+    {"sasl.oauthbearer.token.endpoint.url", "the option is oauth2.token_url"},
+    {"enable.sasl.oauthbearer.unsecure.jwt",
+     "anyone could make such a token; the option is oauth2"},
     {"enable.ssl.certificate.verification", "the option is tls.insecure_skip_verify"},
     {"compression.codec", "the option is compression"},
     {"compression.type", "the option is compression"},
@@ -111,6 +119,48 @@ static bool check_property(const struct option_pair *pair, const struct yaml_nod
     return true;
 }
 
+/* Does the section say who gives tokens, and to whom? NULL: it does. */
+static const char *token_problem(const struct http_oauth2_config *c)
+{
+    if (!http_oauth2_is_set(c)) {
+        return "OAUTHBEARER needs oauth2, with token_url or issuer";
+    }
+    if (c->token_url.len > 0 && c->issuer.len > 0) {
+        return "oauth2: token_url and issuer both say who gives tokens: keep one";
+    }
+    return c->client_id.len == 0 ? "oauth2 needs client_id" : NULL;
+}
+
+/* Each mechanism has what it logs in with, and nothing that another would. */
+static bool check_login(const struct kafka_config *c, const struct yaml_node *node, struct err *e)
+{
+    bool has_token = c->sasl_mechanism == KAFKA_SASL_OAUTHBEARER;
+    bool has_password = c->sasl_mechanism != KAFKA_SASL_NONE && !has_token;
+    const char *problem = has_token ? token_problem(&c->oauth2) : NULL;
+
+    if (problem != NULL) {
+        return yaml_err(at_option(node, STR("sasl_mechanism")), e, ERR_CONFIG, "%s", problem);
+    }
+    if (!has_token && (http_oauth2_is_set(&c->oauth2) || c->sasl_extensions.count > 0)) {
+        return yaml_err(at_option(node, STR("sasl_mechanism")), e, ERR_CONFIG,
+                        "oauth2 and sasl_extensions go with sasl_mechanism: OAUTHBEARER");
+    }
+    if (c->sasl_extensions.count > KAFKA_EXTENSIONS_MAX) {
+        return yaml_err(at_option(node, STR("sasl_extensions")), e, ERR_LIMIT,
+                        "sasl_extensions: at most %d", KAFKA_EXTENSIONS_MAX);
+    }
+    if (has_password && (c->sasl_username.len == 0 || secret_is_empty(c->sasl_password))) {
+        return yaml_err(at_option(node, STR("sasl_mechanism")), e, ERR_CONFIG,
+                        "%s needs sasl_username and sasl_password",
+                        kafka_mechanisms[c->sasl_mechanism]);
+    }
+    if (has_token && (c->sasl_username.len > 0 || !secret_is_empty(c->sasl_password))) {
+        return yaml_err(at_option(node, STR("sasl_mechanism")), e, ERR_CONFIG,
+                        "OAUTHBEARER has no use for sasl_username and sasl_password");
+    }
+    return true;
+}
+
 bool kafka_options_check(const struct kafka_config *c, const struct yaml_node *node, struct err *e)
 {
     enum kafka_security security = kafka_security(c);
@@ -126,10 +176,8 @@ bool kafka_options_check(const struct kafka_config *c, const struct yaml_node *n
                         "security_protocol %s and sasl_mechanism %s do not go together",
                         kafka_securities[security], kafka_mechanisms[c->sasl_mechanism]);
     }
-    if (logs_in && (c->sasl_username.len == 0 || secret_is_empty(c->sasl_password))) {
-        return yaml_err(at_option(node, STR("sasl_mechanism")), e, ERR_CONFIG,
-                        "%s needs sasl_username and sasl_password",
-                        kafka_mechanisms[c->sasl_mechanism]);
+    if (!check_login(c, node, e)) {
+        return false;
     }
     if (!secret_is_empty(c->tls_key_password) && c->tls.key_file.len == 0 &&
         c->tls.cert_file.len == 0) {

@@ -26,7 +26,13 @@ enum kafka_security {
 };
 
 /* The choices stand in this order. */
-enum kafka_sasl { KAFKA_SASL_NONE, KAFKA_SASL_PLAIN, KAFKA_SASL_SCRAM_256, KAFKA_SASL_SCRAM_512 };
+enum kafka_sasl {
+    KAFKA_SASL_NONE,
+    KAFKA_SASL_PLAIN,
+    KAFKA_SASL_SCRAM_256,
+    KAFKA_SASL_SCRAM_512,
+    KAFKA_SASL_OAUTHBEARER,
+};
 
 struct kafka_config {
     struct option_list brokers;
@@ -35,6 +41,8 @@ struct kafka_config {
     int sasl_mechanism;    /* enum kafka_sasl */
     struct str sasl_username;
     struct secret *sasl_password;
+    struct http_oauth2_config oauth2; /* of OAUTHBEARER, as is: */
+    struct option_map sasl_extensions;
     struct http_tls_config tls;
     struct secret *tls_key_password;
     struct option_map properties;
@@ -48,6 +56,8 @@ struct kafka_config {
     struct str transactional_id; /* empty: no transactions */
     int64_t transaction_timeout_ns;
 };
+
+enum { KAFKA_EXTENSIONS_MAX = 16 };
 
 extern const char *const kafka_alias_brokers[];
 extern const char *const kafka_alias_linger[];
@@ -69,55 +79,68 @@ MUST_USE bool kafka_options_check(const struct kafka_config *c, const struct yam
 
 #define KAFKA_AT(base, member) ((base) + offsetof(struct kafka_config, member))
 
-#define KAFKA_CLIENT_ROWS(base)                                                                   \
-    {.name = "brokers",                                                                           \
-     .aliases = kafka_alias_brokers,                                                              \
-     .type = OPTION_LIST,                                                                         \
-     .flags = OPTION_REQUIRED,                                                                    \
-     .offset = KAFKA_AT(base, brokers),                                                           \
-     .help = "Brokers to begin with, `host:port`; the others are learnt from them."},             \
-        {.name = "client_id",                                                                     \
-         .type = OPTION_TEXT,                                                                     \
-         .offset = KAFKA_AT(base, client_id),                                                     \
-         .fallback = "telex",                                                                     \
-         .help = "What brokers call us in their logs and quotas."},                               \
-        {.name = "security_protocol",                                                             \
-         .type = OPTION_ENUM,                                                                     \
-         .offset = KAFKA_AT(base, security_protocol),                                             \
-         .fallback = "auto",                                                                      \
-         .choices = kafka_securities,                                                             \
-         .help = "`auto`: SASL when there is a `sasl_mechanism`, TLS when `tls` says anything."}, \
-        {.name = "sasl_mechanism",                                                                \
-         .aliases = kafka_alias_mechanism,                                                        \
-         .type = OPTION_ENUM,                                                                     \
-         .offset = KAFKA_AT(base, sasl_mechanism),                                                \
-         .fallback = "none",                                                                      \
-         .choices = kafka_mechanisms,                                                             \
-         .help = "How to log in. `PLAIN` sends the password as it is: use it over TLS."},         \
-        {.name = "sasl_username",                                                                 \
-         .type = OPTION_TEXT,                                                                     \
-         .offset = KAFKA_AT(base, sasl_username),                                                 \
-         .help = "User of `sasl_mechanism`."},                                                    \
-        {.name = "sasl_password",                                                                 \
-         .type = OPTION_SECRET,                                                                   \
-         .offset = KAFKA_AT(base, sasl_password),                                                 \
-         .help = "Its password."},                                                                \
-        {.name = "tls",                                                                           \
-         .aliases = kafka_alias_tls,                                                              \
-         .type = OPTION_TABLE,                                                                    \
-         .offset = KAFKA_AT(base, tls),                                                           \
-         .table = &http_tls_options,                                                              \
-         .help = "TLS of the connections to brokers."},                                           \
-        {.name = "tls_key_password",                                                              \
-         .type = OPTION_SECRET,                                                                   \
-         .flags = OPTION_ADVANCED,                                                                \
-         .offset = KAFKA_AT(base, tls_key_password),                                              \
-         .help = "Password of the key in `tls.key_file`."},                                       \
-    {                                                                                             \
-        .name = "properties", .type = OPTION_MAP, .flags = OPTION_ADVANCED,                       \
-        .offset = KAFKA_AT(base, properties),                                                     \
-        .help = "More properties of librdkafka, by its names. Those that options say, and those " \
-                "with which records would be lost unnoticed, are refused."                        \
+#define KAFKA_CLIENT_ROWS(base)                                                                    \
+    {.name = "brokers",                                                                            \
+     .aliases = kafka_alias_brokers,                                                               \
+     .type = OPTION_LIST,                                                                          \
+     .flags = OPTION_REQUIRED,                                                                     \
+     .offset = KAFKA_AT(base, brokers),                                                            \
+     .help = "Brokers to begin with, `host:port`; the others are learnt from them."},              \
+        {.name = "client_id",                                                                      \
+         .type = OPTION_TEXT,                                                                      \
+         .offset = KAFKA_AT(base, client_id),                                                      \
+         .fallback = "telex",                                                                      \
+         .help = "What brokers call us in their logs and quotas."},                                \
+        {.name = "security_protocol",                                                              \
+         .type = OPTION_ENUM,                                                                      \
+         .offset = KAFKA_AT(base, security_protocol),                                              \
+         .fallback = "auto",                                                                       \
+         .choices = kafka_securities,                                                              \
+         .help = "`auto`: SASL when there is a `sasl_mechanism`, TLS when `tls` says anything."},  \
+        {.name = "sasl_mechanism",                                                                 \
+         .aliases = kafka_alias_mechanism,                                                         \
+         .type = OPTION_ENUM,                                                                      \
+         .offset = KAFKA_AT(base, sasl_mechanism),                                                 \
+         .fallback = "none",                                                                       \
+         .choices = kafka_mechanisms,                                                              \
+         .help = "How to log in. `PLAIN` sends the password as it is, `OAUTHBEARER` the token of " \
+                 "`oauth2`: use them over TLS."},                                                  \
+        {.name = "sasl_username",                                                                  \
+         .type = OPTION_TEXT,                                                                      \
+         .offset = KAFKA_AT(base, sasl_username),                                                  \
+         .help = "User of `sasl_mechanism`."},                                                     \
+        {.name = "sasl_password",                                                                  \
+         .type = OPTION_SECRET,                                                                    \
+         .offset = KAFKA_AT(base, sasl_password),                                                  \
+         .help = "Its password."},                                                                 \
+        {.name = "oauth2",                                                                         \
+         .aliases = http_alias_oauth2,                                                             \
+         .type = OPTION_TABLE,                                                                     \
+         .offset = KAFKA_AT(base, oauth2),                                                         \
+         .table = &http_oauth2_options,                                                            \
+         .help = "Where the token of `sasl_mechanism: OAUTHBEARER` comes from."},                  \
+        {.name = "sasl_extensions",                                                                \
+         .type = OPTION_MAP,                                                                       \
+         .flags = OPTION_ADVANCED,                                                                 \
+         .offset = KAFKA_AT(base, sasl_extensions),                                                \
+         .help = "What brokers want to be told beside that token, such as `logicalCluster` and "   \
+                 "`identityPoolId` of Confluent Cloud."},                                          \
+        {.name = "tls",                                                                            \
+         .aliases = kafka_alias_tls,                                                               \
+         .type = OPTION_TABLE,                                                                     \
+         .offset = KAFKA_AT(base, tls),                                                            \
+         .table = &http_tls_options,                                                               \
+         .help = "TLS of the connections to brokers."},                                            \
+        {.name = "tls_key_password",                                                               \
+         .type = OPTION_SECRET,                                                                    \
+         .flags = OPTION_ADVANCED,                                                                 \
+         .offset = KAFKA_AT(base, tls_key_password),                                               \
+         .help = "Password of the key in `tls.key_file`."},                                        \
+    {                                                                                              \
+        .name = "properties", .type = OPTION_MAP, .flags = OPTION_ADVANCED,                        \
+        .offset = KAFKA_AT(base, properties),                                                      \
+        .help = "More properties of librdkafka, by its names. Those that options say, and those "  \
+                "with which records would be lost unnoticed, are refused."                         \
     }
 
 #define KAFKA_PRODUCER_ROWS(base)                                                                  \

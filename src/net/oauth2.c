@@ -231,6 +231,16 @@ int64_t oauth2_issued_ns(struct oauth2 *o)
     return issued_ns;
 }
 
+int64_t oauth2_left_ns(struct oauth2 *o, uint64_t generation)
+{
+    lock_take(&o->lock);
+    bool is_current = o->token.len > 0 && o->generation == generation;
+    int64_t end_ns = is_current ? o->expires_at_ns : 0;
+    lock_give(&o->lock);
+    int64_t left_ns = end_ns - clock_mono_ns(o->env->clock);
+    return end_ns == DEADLINE_NEVER ? end_ns : left_ns > 0 ? left_ns : 0;
+}
+
 void oauth2_refused(struct oauth2 *o, uint64_t generation)
 {
     lock_take(&o->lock);

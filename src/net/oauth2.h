@@ -43,6 +43,9 @@ MUST_USE bool oauth2_token(struct oauth2 *o, struct wait wait, struct buf *out,
 /* When the token in use was issued, on the monotonic clock; 0 without one. */
 int64_t oauth2_issued_ns(struct oauth2 *o);
 
+/* How long the token of <generation> will be used yet; DEADLINE_NEVER when nobody said, 0 when it is not the one in use. */
+int64_t oauth2_left_ns(struct oauth2 *o, uint64_t generation);
+
 /* A server answered 401 to the token of <generation>: it is forgotten, if it is still the current
  * one. */
 void oauth2_refused(struct oauth2 *o, uint64_t generation);

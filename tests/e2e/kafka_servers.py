@@ -38,12 +38,14 @@ def libraries():
 
 
 class Broker:
-    """One real broker: `plain` and `login` are its addresses without and with SASL (user telex, password right)."""
+    """One real broker: `plain` and `login` are its addresses without and with SASL (user telex, password right).
+
+    <more> are settings; a listener LOGIN of another mechanism is said there."""
 
     is_real = True
 
-    def __init__(self, folder):
-        self.folder = folder / "kafka"
+    def __init__(self, folder, **more):
+        self.folder, self.more = folder / "kafka", more
         self.ports = [net.free_port() for _ in range(3)]
         self.plain, self.login = (f"{net.HOST}:{port}" for port in self.ports[:2])
         self.process = None
@@ -63,7 +65,7 @@ class Broker:
             "transaction.state.log.num.partitions": 1, "group.initial.rebalance.delay.ms": 0,
             "num.network.threads": 1, "num.io.threads": 2, "log.retention.ms": -1, "log.retention.check.interval.ms": 500,
             "log.initial.task.delay.ms": 500,
-            "broker.session.timeout.ms": 2000, "broker.heartbeat.interval.ms": 300,
+            "broker.session.timeout.ms": 2000, "broker.heartbeat.interval.ms": 300, **self.more,
         }
 
     def start(self):
@@ -106,6 +108,23 @@ class Broker:
     def stop(self):
         if self.process is not None:
             self.process.stop()
+
+
+def token_settings(provider, audience, session_ms):
+    """Of a listener LOGIN that takes the provider's tokens, as Kafka itself checks them: signature, issuer, audience and end.
+    A connection ends with its token, or after <session_ms>."""
+    login = "listener.name.login."
+    return {
+        login + "sasl.enabled.mechanisms": "OAUTHBEARER",
+        login + "oauthbearer.sasl.jaas.config":
+            "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;",
+        login + "oauthbearer.sasl.server.callback.handler.class":
+            "org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler",
+        login + "oauthbearer.connections.max.reauth.ms": session_ms,
+        "sasl.oauthbearer.jwks.endpoint.url": provider.issuer + "/jwks",
+        "sasl.oauthbearer.expected.audience": audience, "sasl.oauthbearer.expected.issuer": provider.issuer,
+        "sasl.oauthbearer.clock.skew.seconds": 0,
+    }
 
 
 class Mock:

@@ -17,6 +17,7 @@
 #include "events/sources/kafka_change.h"
 #include "events/sources/kafka_offsets.h"
 #include "net/kafka.h"
+#include "net/kafka_tokens.h"
 
 #include <inttypes.h>
 
@@ -48,6 +49,7 @@ struct kafka_source {
     const struct env *env;
     struct str stream;
     struct trace trace;
+    struct kafka_tokens *tokens; /* or NULL */
     struct kafka_run run;
     struct kafka_run past; /* of a backfill */
     struct buf cursor;     /* where <past> stands */
@@ -198,6 +200,7 @@ static enum sourced run_open(struct kafka_source *s, struct kafka_run *run, bool
                              struct wait wait, struct err *e)
 {
     const struct kafka_reader reader = {.config = &s->config->kafka,
+                                        .tokens = s->tokens,
                                         .topics = &s->config->topics,
                                         .group = from_the_oldest ? STR("") : s->config->group,
                                         .from_the_oldest = from_the_oldest,
@@ -698,6 +701,7 @@ static void source_end(struct source *source)
 
     run_end(&s->run);
     run_end(&s->past);
+    kafka_tokens_free(s->tokens);
     buf_release(&s->cursor);
     buf_release(&s->text);
     mem_free(s);
@@ -716,9 +720,14 @@ static const struct source_ops ops = {
 static bool open_source(const struct source_place *place, const void *config,
                         struct source **ret_source, struct err *e)
 {
-    struct kafka_source *s = mem_new(struct kafka_source);
+    const struct kafka_source_config *c = config;
+    struct kafka_tokens *tokens = NULL;
 
-    (void)e;
+    if (!kafka_tokens_new(place->env, &c->kafka, &tokens, e)) {
+        return false;
+    }
+    struct kafka_source *s = mem_new(struct kafka_source);
+    s->tokens = tokens;
     s->source.ops = &ops;
     s->config = config;
     s->env = place->env;

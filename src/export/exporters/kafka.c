@@ -18,6 +18,7 @@
 #include "export/exporters/kafka_config.h"
 #include "export/exporters/kafka_message.h"
 #include "export/extra_labels.h"
+#include "net/kafka_tokens.h"
 
 enum { HALVINGS_MAX = 256, END_MS = 5000 };
 
@@ -42,6 +43,7 @@ struct kafka_sink {
     const struct kafka_exporter_config *config;
     const struct env *env;
     struct str name;
+    struct kafka_tokens *tokens;     /* or NULL */
     struct kafka_producer *producer; /* NULL: to be opened */
     struct unsure unsure;
     const struct dry_run *dry; /* or NULL */
@@ -64,7 +66,7 @@ static void close_producer(struct kafka_sink *s)
 static bool has_producer(struct kafka_sink *s, struct err *e)
 {
     return s->producer != NULL ||
-           kafka_producer_open(s->env, s->name, &s->config->kafka, &s->producer, e);
+           kafka_producer_open(s->env, s->name, &s->config->kafka, s->tokens, &s->producer, e);
 }
 
 /* ---- what became of messages ---- */
@@ -528,6 +530,7 @@ static void kafka_sink_close(struct sink *sink)
     struct kafka_sink *s = container_of(sink, struct kafka_sink, super);
 
     close_producer(s);
+    kafka_tokens_free(s->tokens);
     forget_unsure(s);
     debug_close(&s->debug);
     kafka_maker_release(&s->maker);
@@ -545,9 +548,13 @@ static bool open_sink(const struct exporter_place *place, const void *config,
                       struct sink **ret_sink, struct err *e)
 {
     const struct kafka_exporter_config *c = config;
-    struct kafka_sink *s = mem_new(struct kafka_sink);
+    struct kafka_tokens *tokens = NULL;
 
-    (void)e;
+    if (place->dry == NULL && !kafka_tokens_new(place->env, &c->kafka, &tokens, e)) {
+        return false;
+    }
+    struct kafka_sink *s = mem_new(struct kafka_sink);
+    s->tokens = tokens;
     s->super.ops = &kafka_sink_ops;
     s->config = c;
     s->env = place->env;

@@ -2,7 +2,7 @@
 //
 // CONFIG: {port, api_port, issuer?, tls?: {key, cert, ca?}, token_seconds, clients: [...]}. Where tls.ca is there, the
 // provider wants certificates of its clients. POST /clients to the API's port replaces a client; GET /events gives
-// what was taken, GET /seen how often each token was used.
+// what was taken, GET /seen how often each token was used. Who asks for a `resource` gets a signed token (JWT) for it.
 import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -30,7 +30,17 @@ const issuer = config.issuer ?? `${tls ? 'https' : 'http'}://127.0.0.1:${config.
 const provider = new Provider(issuer, {
   adapter: Store,
   clients: [],
-  features: { clientCredentials: { enabled: true }, devInteractions: { enabled: false } },
+  features: {
+    clientCredentials: { enabled: true },
+    devInteractions: { enabled: false },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: (_, resource) => ({
+        scope: 'events:write', audience: resource, accessTokenFormat: 'jwt', accessTokenTTL: config.token_seconds,
+        jwt: { sign: { alg: 'RS256' } },
+      }),
+    },
+  },
   scopes: ['events:write', 'other'],
   ttl: { ClientCredentials: () => config.token_seconds },
   clientAuthMethods: config.methods ?? ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],

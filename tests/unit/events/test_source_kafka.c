@@ -309,7 +309,7 @@ static int setup(void **state)
                                   .buffer_bytes = 32 << 20};
     assert_true(kafka_cluster_create(f->cluster, "t", 3));
     assert_true(kafka_cluster_create(f->cluster, "one", 1));
-    if (!kafka_producer_open(&f->env, STR("p"), &f->to, &f->producer, &e)) {
+    if (!kafka_producer_open(&f->env, STR("p"), &f->to, NULL, &f->producer, &e)) {
         fail_msg("%s", e.message);
     }
     return 0;

@@ -307,7 +307,7 @@ static void a_message_larger_than_the_buffer(void **state)
         skip();
     }
     buf_add_repeat(&value, 'x', 1500000);
-    assert_true(kafka_producer_open(&f->http.env, STR("k"), &config, &p, &e));
+    assert_true(kafka_producer_open(&f->http.env, STR("k"), &config, NULL, &p, &e));
     struct kafka_message m = {.topic = STR("t"), .value = buf_str(&value), .tag = 3};
     assert_int_equal(kafka_produce(p, &m, &report), KAFKA_NOT);
     assert_int_equal(report.fate, KAFKA_REFUSED);
@@ -603,6 +603,10 @@ static void skip_without_kafka(void)
     }
 }
 
+#define TOKENS                      \
+    "sasl_mechanism: OAUTHBEARER\n" \
+    "oauth2: { token_url: 'http://t', client_id: c }\n"
+
 static const char *const bad[][2] = {
     {"", "brokers"},
     {"brokers: [ a ]\nproperties: { acks: '1' }\n", "all replicas"},
@@ -624,6 +628,17 @@ static const char *const bad[][2] = {
     {"brokers: [ a ]\n" TRANSACTIONS "buffer: { lanes: 2 }\n", "one lane"},
     {"brokers: [ a ]\nsasl_mechanism: PLAIN\n", "sasl_username"},
     {"brokers: [ a ]\nsecurity_protocol: sasl_ssl\n", "do not go together"},
+    {"brokers: [ a ]\nsasl_mechanism: OAUTHBEARER\n", "needs oauth2"},
+    {"brokers: [ a ]\nsasl_mechanism: OAUTHBEARER\noauth2: { token_url: 'http://t' }\n",
+     "client_id"},
+    {"brokers: [ a ]\nsasl_mechanism: OAUTHBEARER\noauth2: { token_url: 'http://t', issuer: "
+     "'http://i', client_id: c }\n",
+     "keep one"},
+    {"brokers: [ a ]\n" TOKENS "sasl_username: u\n", "no use for sasl_username"},
+    {"brokers: [ a ]\noauth2: { token_url: 'http://t', client_id: c }\n", "OAUTHBEARER"},
+    {"brokers: [ a ]\nsasl_extensions: { a: b }\n", "OAUTHBEARER"},
+    {"brokers: [ a ]\n" TOKENS "properties: { enable.sasl.oauthbearer.unsecure.jwt: 'true' }\n",
+     "anyone could"},
     {"brokers: [ a ]\ntls: { server_name: x }\n", "no meaning here"},
     {"brokers: [ a ]\nformat: avro\n", "format"},
     {"brokers: [ a ]\nmax_message_bytes: 50MB\n", "more than buffer_memory"},
@@ -653,6 +668,7 @@ static const char *const good[] = {
     "brokers: a\ntls: { cert_file: c.pem, key_file: k.pem }\ntls_key_password: x\n",
     "brokers: a\nsecurity_protocol: ssl\nproperties: { socket.keepalive.enable: 'true' }\n",
     "brokers: a\n" TRANSACTIONS "transaction_timeout: 20s\n",
+    "brokers: a\n" TOKENS "sasl_extensions: { logicalCluster: lkc-1 }\n",
 };
 
 static void what_makes_sense(void **state)
