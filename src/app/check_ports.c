@@ -21,8 +21,8 @@ struct place_to_listen {
     bool is_udp;
 };
 
-/* Does somebody hold the lock of the state folder's logs? */
-static bool is_running(const struct config *c)
+/* Somebody holds the lock of the state folder's logs then. */
+bool check_runs_here(const struct config *c)
 {
     AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
     const struct fs *fs = fs_system();
@@ -116,7 +116,7 @@ void check_ports(const struct config *c, struct problems *problems)
     const struct place_to_listen statsd = {receive->statsd.listen, node_of(c, "receive", "statsd"),
                                            true};
 
-    if (is_running(c)) {
+    if (check_runs_here(c)) {
         return;
     }
     look_at(c, &server, "server", "server", problems);

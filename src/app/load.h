@@ -62,6 +62,16 @@ void check_streams(const struct config *c, struct problems *problems);
 /* Warns of streams that nothing runs and that still hold something: a slot, events. */
 void check_left(const struct config *c, struct problems *problems);
 
+/*
+ * Asks the datastore of each stream that is on what it would say to a start, and the token server of its sink for a token;
+ * makes and changes nothing there. What would keep the stream from running is a problem; else a line of <out> says what a
+ * start would make. Waits for each, up to half a minute.
+ */
+void check_datastores(const struct config *c, struct problems *problems, struct buf *out);
+
+/* Does a Telex run with this config's state folder? */
+bool check_runs_here(const struct config *c);
+
 /* Adds a line for each stream: from where to where, how often, and what becomes of the rest. */
 void check_add_stream_lines(const struct config *c, struct buf *out);
 

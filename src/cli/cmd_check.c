@@ -13,6 +13,7 @@
 struct check_values {
     const char *config;
     const char *templates;
+    bool connect;
     bool tree;
 };
 
@@ -26,6 +27,12 @@ static const struct cli_option options[] = {
      .value = "PATTERN",
      .offset = offsetof(struct check_values, templates),
      .help = "Template files that rules may call, instead of those that the config names."},
+    {.name = "connect",
+     .offset = offsetof(struct check_values, connect),
+     .help =
+         "Ask the datastore of each stream what it would say to `run` (no such table, no right to "
+         "read it, `wal_level`, a slot that is in use), and its sink's token server for a token. "
+         "Nothing is made or changed there."},
     {.name = "tree",
      .letter = 't',
      .offset = offsetof(struct check_values, tree),
@@ -53,7 +60,7 @@ static void add_overrides(const struct config *c, struct buf *out)
 }
 
 static void summarize(const struct place *place, const struct loaded *l,
-                      const struct problems *problems)
+                      const struct problems *problems, const struct buf *asked)
 {
     AUTO(buf_release) struct buf out = BUF_INIT(BUF_SMALL);
     const struct plan_config *plan = &l->config->plan;
@@ -69,6 +76,7 @@ static void summarize(const struct place *place, const struct loaded *l,
              cli_plural(l->rules->group_count), l->rules->rule_count,
              cli_plural(l->rules->rule_count));
     check_add_stream_lines(l->config, &out);
+    buf_add_str(&out, buf_str(asked));
     add_overrides(l->config, &out);
     check_add_stream_note(l->config, place_shown(place, str_of(place->config)), &out);
     if (problems->warnings > 0) {
@@ -112,8 +120,17 @@ static void print_tree(const struct loaded *l)
     (void)cli_write(&out);
 }
 
-int cli_check(const struct place *place, struct load_input *input, bool tree)
+static int fail(const struct problems *problems)
 {
+    fprintf(stderr, "%zu error%s, %zu warning%s\n", problems->errors, cli_plural(problems->errors),
+            problems->warnings, cli_plural(problems->warnings));
+    return CLI_FAILED;
+}
+
+int cli_check(const struct place *place, struct load_input *input,
+              const struct cli_check_more *more)
+{
+    AUTO(buf_release) struct buf asked = BUF_INIT(BUF_UNLIMITED);
     struct printer printer = {place};
     struct problems problems = printer_problems(&printer);
     struct loaded l = {0};
@@ -123,16 +140,20 @@ int cli_check(const struct place *place, struct load_input *input, bool tree)
     input->tells_variables = !input->rules_alone;
     input->tries_ports = true;
     if (!load_all(input, &problems, &l, &e)) {
-        fprintf(stderr, "%zu error%s, %zu warning%s\n", problems.errors,
-                cli_plural(problems.errors), problems.warnings, cli_plural(problems.warnings));
-        return CLI_FAILED;
+        return fail(&problems);
     }
-    if (tree) {
+    if (more->tree) {
         print_tree(&l);
     }
-    summarize(place, &l, &problems);
+    if (more->connects) {
+        check_datastores(l.config, &problems, &asked);
+    }
+    bool ok = problems.errors == 0;
+    if (ok) {
+        summarize(place, &l, &problems, &asked);
+    }
     loaded_release(&l);
-    return CLI_OK;
+    return ok ? CLI_OK : fail(&problems);
 }
 
 static int run(const struct cli_command *command, int argc, char **argv)
@@ -169,7 +190,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
                            .templates = template_count > 0 ? templates[0] : STR_NONE,
                            .rules_alone = rules_alone,
                        },
-                       values.tree);
+                       &(struct cli_check_more){.tree = values.tree, .connects = values.connect});
     free_paths(paths, count);
     free_paths(templates, template_count);
     place_release(&place);
@@ -178,7 +199,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 
 const struct cli_command command_check = {
     .name = "check",
-    .usage = "[-c FILE] [--templates PATTERN] [--tree] [RULEFILE...]",
+    .usage = "[-c FILE] [--connect] [--templates PATTERN] [--tree] [RULEFILE...]",
     .help = "check a config and its rules, or rule files alone",
     .details =
         "Reads the config and its rules as `run` would and prints every problem with its place. With rule "

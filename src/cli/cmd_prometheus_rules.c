@@ -93,8 +93,9 @@ static int begin(struct job *job)
     if (!net_init(&net, &e)) {
         return cli_fail(&job->place, &e);
     }
-    return is_true(&job->flags, "dryRun") ? cli_check(&job->place, &input, false)
-                                          : cli_run(&job->place, &input);
+    return is_true(&job->flags, "dryRun")
+               ? cli_check(&job->place, &input, &(struct cli_check_more){.tree = false})
+               : cli_run(&job->place, &input);
 }
 
 static int run_flags(struct job *job, int argc, char **argv)

@@ -228,8 +228,9 @@ static int begin(struct job *job)
         return cli_fail(&job->place, &e);
     }
     input.base_folder = str_of(job->place.folder);
-    return is_true(&job->flags, "dryRun") ? cli_check(&job->place, &input, false)
-                                          : cli_run(&job->place, &input);
+    return is_true(&job->flags, "dryRun")
+               ? cli_check(&job->place, &input, &(struct cli_check_more){.tree = false})
+               : cli_run(&job->place, &input);
 }
 
 static int run_flags(struct job *job, int argc, char **argv)

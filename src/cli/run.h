@@ -17,6 +17,12 @@
 int cli_run(struct place *place, struct load_input *input);
 
 /* Reads and checks all of it, and prints a summary; gives the exit status. */
-int cli_check(const struct place *place, struct load_input *input, bool tree);
+/* What is asked of a check besides. */
+struct cli_check_more {
+    bool tree;     /* print the delivery plan */
+    bool connects; /* ask datastores and token servers of streams */
+};
+int cli_check(const struct place *place, struct load_input *input,
+              const struct cli_check_more *more);
 
 #endif

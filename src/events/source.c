@@ -59,6 +59,25 @@ void source_made_not(struct source_begun *b, unsigned thing)
     b->unmade |= 1U << thing;
 }
 
+enum sourced source_look_by_start(struct source *s, const struct source_start *from,
+                                  struct source_begun *ret, struct buf *ret_told, struct wait wait,
+                                  struct err *e)
+{
+    (void)ret_told;
+    return s->ops->start(s, from, ret, wait, e);
+}
+
+bool source_is_same(struct str stream, struct str known, struct str found, struct err *e)
+{
+    return known.len == 0 || str_eq(known, found) ||
+           err_set(
+               e, ERR_CONFLICT,
+               "this is another source than the one that the position is of: it is '%.*s', "
+               "was '%.*s'. Nothing is skipped until somebody decides: `telex events reset %.*s` starts "
+               "as for the first time, `telex events skip %.*s` goes on with what comes now",
+               STR_FMT(found), STR_FMT(known), STR_FMT(stream), STR_FMT(stream));
+}
+
 void source_begun_init(struct source_begun *b)
 {
     buf_init(&b->identity, BUF_SMALL);

@@ -17,6 +17,7 @@
 #ifndef TELEX_EVENTS_SOURCE_H
 #define TELEX_EVENTS_SOURCE_H
 
+#include "base/attr.h"
 #include "base/env.h"
 #include "base/err.h"
 #include "base/options.h"
@@ -168,6 +169,12 @@ struct source_kind {
      * else can have (a slot of a server), behind '?' what others can have unless one has it alone, behind '~' what two should
      * not have, behind '.' what anybody can have and nobody may take away. NULL: nothing. */
     void (*claim)(const void *config, struct str stream, struct buf *out);
+    /* Of an open source: says what start() would, and makes, changes and takes nothing anywhere, no lock and no slot either.
+     * <ret_told> gets what a start would make or change, and what else is worth knowing, as text for people. It is closed
+     * then. NULL: our own table, of which nobody need be asked. */
+    enum sourced (*look)(struct source *s, const struct source_start *from,
+                         struct source_begun *ret, struct buf *ret_told, struct wait wait,
+                         struct err *e);
     /* Does not talk to the datastore. */
     bool (*open)(const struct source_place *place, const void *config, struct source **ret_source,
                  struct err *e);
@@ -185,6 +192,14 @@ enum sourced source_lost(struct str stream, struct err *e);
 /* Thing number <thing> is about to be made. False: it must not be, since nobody would know of it. */
 bool source_makes(struct source_begun *b, unsigned thing, struct err *e);
 void source_made_not(struct source_begun *b, unsigned thing);
+
+/* The `look` of sources whose start() only reads. */
+enum sourced source_look_by_start(struct source *s, const struct source_start *from,
+                                  struct source_begun *ret, struct buf *ret_told, struct wait wait,
+                                  struct err *e);
+
+/* Is what a start found the one that <stream>'s position is of? <known>: empty when nothing is known. */
+MUST_USE bool source_is_same(struct str stream, struct str known, struct str found, struct err *e);
 
 void source_begun_init(struct source_begun *b);
 void source_begun_release(struct source_begun *b);

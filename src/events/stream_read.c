@@ -59,22 +59,10 @@ bool stream_pause(struct event_stream *s, int64_t ms)
 
 /* ---- starting ---- */
 
-static bool check_identity(struct event_stream *s, struct str found, struct err *e)
-{
-    struct str known = buf_str(&s->kept.identity);
-
-    return known.len == 0 || str_eq(known, found) ||
-           err_set(
-               e, ERR_CONFLICT,
-               "this is another source than the one that the position is of: it is '%.*s', "
-               "was '%.*s'. Nothing is skipped until somebody decides: `telex events reset %.*s` starts "
-               "as for the first time, `telex events skip %.*s` goes on with what comes now",
-               STR_FMT(found), STR_FMT(known), STR_FMT(s->config->name), STR_FMT(s->config->name));
-}
-
 static enum sourced begin(struct event_stream *s, const struct source_begun *begun, struct err *e)
 {
-    if (!check_identity(s, buf_str(&begun->identity), e)) {
+    if (!source_is_same(s->config->name, buf_str(&s->kept.identity), buf_str(&begun->identity),
+                        e)) {
         return SOURCED_LOST;
     }
     if (!stream_left_note(s->world.positions, s->config, begun, true, e)) {

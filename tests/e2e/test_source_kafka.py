@@ -286,3 +286,16 @@ def test_the_example(broker, producer, start_telex, start_webhook):
     start_telex(yaml.safe_load(text.replace("127.0.0.1:9092", broker.plain).replace("http://127.0.0.1:8080", hook.url)))
     net.wait_until("the stream to have begun", lambda: (put(producer, "health-events", [1]), hook.accepted())[1], every=0.5)
     assert "health-events" in json.dumps(hook.accepted()[0])
+
+
+def test_check_asks_and_changes_nothing(broker, producer, tmp_path):
+    broker.create("asked")
+    put(producer, "asked", range(3))
+    for topic, status, text in (("asked", 0, "stream 's': kafka answers\n"), ("nowhere", 1, "nowhere")):
+        config = {"events": {"s": {"source": section(broker, topic, group="g"), "metadata": {"cluster": "c"},
+                                   "sink": {"endpoint": "http://127.0.0.1:9"}}}}
+        (tmp_path / "telex.yaml").write_text(yaml.safe_dump(config))
+        done = subprocess.run([telex.BINARY, "check", "--connect"], cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False)
+        assert done.returncode == status and text in done.stdout + done.stderr, done.stdout + done.stderr
+    status = subprocess.run([telex.BINARY, "check"], cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False)
+    assert status.returncode == 0

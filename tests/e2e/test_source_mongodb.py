@@ -3,11 +3,14 @@
 import datetime
 import json
 import re
+import subprocess
 import time
 
 import pytest
+import yaml
 
 import mongo_servers
+import telex
 from source_tap import Tap
 
 
@@ -209,3 +212,11 @@ def test_passwords_are_not_told(tmp_path):
     with pytest.raises(AssertionError) as caught:
         tap.run("start", "", "")
     assert "geheim" not in str(caught.value) and "no connection string of MongoDB" in str(caught.value)
+
+
+def test_check_asks(mongo, tmp_path):
+    config = {"events": {"s": {"source": section(mongo, "asked"), "metadata": {"cluster": "c"},
+                               "sink": {"endpoint": "http://127.0.0.1:9"}}}}
+    (tmp_path / "telex.yaml").write_text(yaml.safe_dump(config))
+    done = subprocess.run([telex.BINARY, "check", "--connect"], cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0 and "stream 's': mongodb answers\n" in done.stdout, done.stdout + done.stderr

@@ -639,5 +639,6 @@ const struct source_kind source_file = {
     .example = "type: file\npath: /var/log/app/events.jsonl\n",
     .options = &option_table,
     .age_option = "time_field",
+    .look = source_look_by_start,
     .open = file_open,
 };

@@ -760,5 +760,6 @@ const struct source_kind source_kafka = {
     .options = &option_table,
     .check = check,
     .claim = claim,
+    .look = source_look_by_start,
     .open = open_source,
 };

@@ -647,5 +647,6 @@ const struct source_kind source_mongodb = {
                "database: nvsentinel\ncollection: HealthEvents\n",
     .options = &option_table,
     .check = check,
+    .look = source_look_by_start,
     .open = open_source,
 };

@@ -54,6 +54,7 @@ struct outbox_source {
     int64_t asked_mono_ns;
     int64_t deleted_mono_ns;
     bool has_more; /* the last page was full */
+    bool looks;    /* it takes no lock, and listens to nothing */
     int64_t head_ns;
     uint64_t batch_number;
 };
@@ -133,12 +134,17 @@ static enum sourced ask_one(struct outbox_source *s, const char *sql, const char
 }
 
 /* One exporter of a stream at a time: the lock goes with the connection. */
+static void add_lock_name(const struct outbox_source *s, struct buf *out)
+{
+    buf_addf(out, "telex/outbox/%.*s/%.*s", STR_FMT(s->stream_name), STR_FMT(s->table.full));
+}
+
 static enum sourced take_lock(struct outbox_source *s, struct wait wait, struct err *e)
 {
     AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
     struct str got = STR("");
 
-    buf_addf(&name, "telex/outbox/%.*s/%.*s", STR_FMT(s->stream_name), STR_FMT(s->table.full));
+    add_lock_name(s, &name);
     enum sourced done = ask_one(s, "SELECT pg_try_advisory_lock(hashtextextended($1, 0))",
                                 buf_text(&name), wait, &got, e);
     s->server.is_held = true;
@@ -147,6 +153,51 @@ static enum sourced take_lock(struct outbox_source *s, struct wait wait, struct 
                       "another telex exports stream %.*s from table %.*s, or the server has not "
                       "noticed yet that it is gone",
                       STR_FMT(s->stream_name), STR_FMT(s->table.full));
+    }
+    return done;
+}
+
+/* What take_lock() would find; a lock that is only tried is taken. */
+static enum sourced look_at_lock(struct outbox_source *s, struct wait wait, struct err *e)
+{
+    AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
+    struct str pid = STR("");
+
+    add_lock_name(s, &name);
+    enum sourced done = ask_one(
+        s,
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND "
+        "database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND "
+        "(classid::bigint << 32 | objid::bigint) = hashtextextended($1, 0)",
+        buf_text(&name), wait, &pid, e);
+    if (done == SOURCED_OK && pid.len > 0) {
+        return pg_say(SOURCED_AGAIN, e,
+                      "another telex exports stream %.*s from table %.*s (process %.*s of the "
+                      "server), or the server has not noticed yet that it is gone",
+                      STR_FMT(s->stream_name), STR_FMT(s->table.full), STR_FMT(pid));
+    }
+    return done;
+}
+
+/* May we do with the table what is done later? */
+static enum sourced look_at_table(struct outbox_source *s, struct wait wait, struct err *e)
+{
+    const char *table = arena_text(&s->catalog, s->table.quoted);
+    AUTO(buf_release) struct buf sql = BUF_INIT(BUF_SMALL);
+    struct pg_result *r = NULL;
+    struct str may = STR("");
+
+    buf_addf(&sql, "SELECT * FROM %s LIMIT 0", table);
+    enum sourced done = pg_server_ask(&s->server, buf_text(&sql), NULL, 0, wait, &r, e);
+    pg_result_free(r);
+    if (done == SOURCED_OK && s->config->on_ack == OUTBOX_DELETE) {
+        done = ask_one(s, "SELECT has_table_privilege($1, 'DELETE')", table, wait, &may, e);
+        if (done == SOURCED_OK && !str_eq(may, STR("t"))) {
+            done = pg_say(SOURCED_REFUSED, e,
+                          "the user may not delete rows of table %s, which `on_ack: delete` wants: "
+                          "GRANT DELETE ON %s TO the user;",
+                          table, table);
+        }
     }
     return done;
 }
@@ -328,7 +379,7 @@ static enum sourced listen_to(struct outbox_source *s, struct wait wait, struct 
     AUTO(buf_release) struct buf sql = BUF_INIT(BUF_SMALL);
     struct pg_result *r = NULL;
 
-    if (s->config->notify_channel.len == 0) {
+    if (s->config->notify_channel.len == 0 || s->looks) {
         return SOURCED_OK;
     }
     buf_add_text(&sql, "LISTEN ");
@@ -348,7 +399,10 @@ static enum sourced start(struct source *base, const struct source_start *from,
     arena_reset(&s->catalog);
     enum sourced done = describe(s, wait, e);
     if (done == SOURCED_OK) {
-        done = take_lock(s, wait, e);
+        done = s->looks ? look_at_lock(s, wait, e) : take_lock(s, wait, e);
+    }
+    if (done == SOURCED_OK && s->looks) {
+        done = look_at_table(s, wait, e);
     }
     if (done == SOURCED_OK) {
         done = identify(s, wait, &ret->identity, e);
@@ -367,6 +421,20 @@ static enum sourced start(struct source *base, const struct source_start *from,
     }
     s->is_started = done == SOURCED_OK;
     s->has_more = true;
+    return done;
+}
+
+static enum sourced look(struct source *base, const struct source_start *from,
+                         struct source_begun *ret, struct buf *ret_told, struct wait wait,
+                         struct err *e)
+{
+    struct outbox_source *s = outbox_of(base);
+
+    (void)ret_told;
+    s->looks = true;
+    enum sourced done = start(base, from, ret, wait, e);
+    s->looks = s->is_started = false;
+    pg_server_hang_up(&s->server);
     return done;
 }
 
@@ -696,5 +764,6 @@ const struct source_kind source_outbox = {
     .check = outbox_check,
     .left_is_estimate = true,
     .claim = claim,
+    .look = look,
     .open = open_source,
 };

@@ -428,5 +428,6 @@ const struct source_kind source_postgresql = {
     .leave = postgresql_leave,
     .left_is_estimate = true,
     .claim = postgresql_claim,
+    .look = postgresql_look,
     .open = open_source,
 };

@@ -60,6 +60,7 @@ struct postgresql_source {
     struct buf slot;
     struct buf publication;
     unsigned operations;  /* enum pg_operations */
+    struct buf *told;     /* it only looks: here goes what a start would make; NULL: that is made */
     struct arena catalog; /* what start() found */
     struct pg_table tables[PG_TABLES_MAX];
     size_t table_count;
@@ -115,6 +116,19 @@ enum sourced postgresql_ended(const struct postgresql_source *s, const struct pg
 void postgresql_forget_relations(struct postgresql_source *s);
 /* Ends the stream; tells before how far all is safe. */
 void postgresql_hang_up(struct postgresql_source *s);
+
+/* postgresql_look.c: of struct source_kind; then what start() asks while it only looks */
+enum sourced postgresql_look(struct source *s, const struct source_start *from,
+                             struct source_begun *ret, struct buf *ret_told, struct wait wait,
+                             struct err *e);
+/* Does it only look? Then what would be done with the thing is told. */
+bool postgresql_tell(const struct postgresql_source *s, const char *verb, const char *thing,
+                     struct buf *name);
+/* May we make a publication of these tables with <sql>? A server says that only when it is made. */
+enum sourced postgresql_look_at_owners(struct postgresql_source *s, struct buf *sql,
+                                       struct wait wait, struct err *e);
+/* Has the server room for one more slot? */
+enum sourced postgresql_look_at_slots(struct postgresql_source *s, struct wait wait, struct err *e);
 
 /* postgresql_leave.c: of struct source_kind */
 void postgresql_leave(const void *config, struct str stream, struct arena *a,

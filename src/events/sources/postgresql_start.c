@@ -4,6 +4,8 @@
  * A publication must be older than what is decoded with it, so it is made before the slot. A slot is made without an
  * exported snapshot: that would end with its connection, and a backfill outlives that. Whatever was committed before the
  * slot's first place is visible to any later question, and whatever is seen by both has one id.
+ *
+ * A look (postgresql_source.told) goes the same way. Each step that would make or change something says so instead.
  */
 #include "events/sources/postgresql_int.h"
 
@@ -194,6 +196,9 @@ static enum sourced make_publication(struct postgresql_source *s, const struct f
         return pg_say(SOURCED_REFUSED, e, "there is no publication %s; make it: %s;",
                       buf_text(&s->publication), buf_text(&sql));
     }
+    if (postgresql_tell(s, "make", "publication", &s->publication)) {
+        return postgresql_look_at_owners(s, &sql, wait, e);
+    }
     if (!source_makes(ret, PG_PUBLICATION, e)) {
         return SOURCED_AGAIN;
     }
@@ -341,6 +346,9 @@ static enum sourced make_slot(struct postgresql_source *s, struct found *f,
                       "pg_create_logical_replication_slot('%s', 'pgoutput');",
                       buf_text(&s->slot), buf_text(&s->slot));
     }
+    if (postgresql_tell(s, "make", "slot", &s->slot)) {
+        return postgresql_look_at_slots(s, wait, e);
+    }
     if (!source_makes(ret, PG_SLOT, e)) {
         return SOURCED_AGAIN;
     }
@@ -381,6 +389,9 @@ static enum sourced ensure_failover(struct postgresql_source *s, const struct fo
                       "it (create_slot: true), or make it anew: SELECT "
                       "pg_create_logical_replication_slot('%s', 'pgoutput', failover => true);",
                       buf_text(&s->slot), buf_text(&s->slot));
+    }
+    if (postgresql_tell(s, "have standbys keep", "slot", &s->slot)) {
+        return SOURCED_OK;
     }
     buf_addf(&sql, "ALTER_REPLICATION_SLOT \"%s\" (FAILOVER true)", buf_text(&s->slot));
     if (!pg_run(s->stream, buf_text(&sql), wait, &fault, e)) {
@@ -582,6 +593,10 @@ static enum sourced drop_dead_slot(struct postgresql_source *s, struct found *f,
                       buf_text(&s->slot), invalidation(f->reason), buf_text(&s->slot),
                       buf_text(&s->slot));
     }
+    if (postgresql_tell(s, "drop, since it was invalidated,", "slot", &s->slot)) {
+        f->has_slot = false;
+        return SOURCED_OK;
+    }
     buf_addf(&sql, "DROP_REPLICATION_SLOT \"%s\"", buf_text(&s->slot));
     if (!pg_run(s->stream, buf_text(&sql), wait, &fault, e)) {
         return pg_fault_sourced(&fault, e);
@@ -603,14 +618,14 @@ static enum sourced start_first(struct postgresql_source *s, struct found *f,
     if (done == SOURCED_OK && !f->has_slot) {
         done = make_slot(s, f, ret, wait, e);
     }
-    if (done == SOURCED_OK) {
+    if (done == SOURCED_OK && f->has_slot) { /* a look has made none */
         done = check_slot(s, f, e);
-    }
-    if (done == SOURCED_OK) {
-        done = check_free(s, f, wait, e);
-    }
-    if (done == SOURCED_OK) {
-        done = ensure_failover(s, f, wait, e);
+        if (done == SOURCED_OK) {
+            done = check_free(s, f, wait, e);
+        }
+        if (done == SOURCED_OK) {
+            done = ensure_failover(s, f, wait, e);
+        }
     }
     if (done == SOURCED_OK) {
         done = find_bound(s, &ret->oldest, wait, e);
@@ -725,10 +740,12 @@ static enum sourced start(struct postgresql_source *s, const struct source_start
                                        : start_again(s, &f, from, wait, e);
     }
     if (done == SOURCED_OK) {
+        write_identity(s, &f, &ret->identity);
+    }
+    if (done == SOURCED_OK && s->told == NULL) {
         done = start_stream(s, wait, e);
     }
     if (done == SOURCED_OK) {
-        write_identity(s, &f, &ret->identity);
         pg_place_add(&ret->position, s->begun);
         s->timeline = f.timeline;
         s->given = s->begun;

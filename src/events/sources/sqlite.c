@@ -519,5 +519,6 @@ const struct source_kind source_sqlite = {
         "type: sqlite\npath: /var/lib/app/app.db\ntable: health_events\ntime_column: created_at\n",
     .options = &option_table,
     .age_option = "time_column",
+    .look = source_look_by_start,
     .open = sqlite_open,
 };

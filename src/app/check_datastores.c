@@ -1,0 +1,167 @@
+/*
+ * `check --connect`: what the datastores of streams would say to `run`, and their token servers, asked without making or
+ * changing anything. A Telex that runs with this state folder has its slots and locks, which is no mistake.
+ */
+#include "app/load.h"
+
+#include "app/environment.h"
+#include "base/clock.h"
+#include "events/source.h"
+#include "export/exporter.h"
+#include "export/http_sink.h"
+#include "net/http_client.h"
+#include "net/http_options.h"
+#include "net/oauth2.h"
+#include "state/stream_positions.h"
+
+#include <unistd.h>
+
+enum { LOOK_MS = 30 * 1000 };
+
+struct looker {
+    const struct config *config;
+    const struct env *env;
+    const struct stream_row *rows;
+    size_t row_count;
+    bool is_running; /* a Telex with this state folder */
+    struct problems *problems;
+    struct buf *told;
+};
+
+static struct wait look_wait(const struct looker *k)
+{
+    return (struct wait){clock_deadline_ms(k->env->clock, LOOK_MS), NULL};
+}
+
+static struct source_start start_of(const struct looker *k, const struct stream_config *s)
+{
+    for (size_t i = 0; i < k->row_count; i++) {
+        if (str_eq(k->rows[i].name, s->name)) {
+            return (struct source_start){k->rows[i].place.position, k->rows[i].place.identity};
+        }
+    }
+    return (struct source_start){STR(""), STR("")};
+}
+
+static void tell_trouble(const struct looker *k, const struct stream_config *s,
+                         const struct yaml_node *node, enum sourced result, const struct err *why)
+{
+    static const char *const words[SOURCED_RESULTS] = {[SOURCED_AGAIN] = "would wait",
+                                                       [SOURCED_REFUSED] = "would be refused",
+                                                       [SOURCED_LOST] = "would be lost"};
+    bool is_held = result == SOURCED_AGAIN && k->is_running;
+    struct err e = ERR_INIT;
+
+    (void)yaml_key_err(node != NULL ? node : s->node, &e, ERR_CONFIG, "stream '%.*s' %s: %s%s",
+                       STR_FMT(s->name), words[result], why->message,
+                       is_held ? " (a Telex runs with this state folder: it may be that one)" : "");
+    (is_held ? problems_warning : problems_error)(k->problems, &e);
+}
+
+static enum sourced look_at(const struct looker *k, const struct stream_config *s, struct buf *told,
+                            struct err *e)
+{
+    const struct source_place place = {.env = k->env, .stream = s->name};
+    const struct source_start from = start_of(k, s);
+    struct source *source = NULL;
+    struct source_begun begun;
+
+    if (!s->kind->open(&place, s->source, &source, e)) {
+        return SOURCED_REFUSED;
+    }
+    source_begun_init(&begun);
+    enum sourced result = s->kind->look(source, &from, &begun, told, look_wait(k), e);
+    if (result == SOURCED_OK &&
+        !source_is_same(s->name, from.identity, buf_str(&begun.identity), e)) {
+        result = SOURCED_LOST;
+    }
+    source_begun_release(&begun);
+    source_close(source);
+    return result;
+}
+
+static void look_at_source(const struct looker *k, const struct stream_config *s)
+{
+    AUTO(buf_release) struct buf told = BUF_INIT(BUF_UNLIMITED);
+    struct err e = ERR_INIT;
+
+    if (s->kind->look == NULL) {
+        return;
+    }
+    enum sourced result = look_at(k, s, &told, &e);
+    if (result != SOURCED_OK) {
+        tell_trouble(k, s, s->options.source, result, &e);
+        return;
+    }
+    buf_addf(k->told, "stream '%.*s': %s answers", STR_FMT(s->name), s->kind->name);
+    if (told.len > 0) {
+        buf_addf(k->told, "; a start would %s", buf_text(&told));
+    }
+    buf_add_byte(k->told, '\n');
+}
+
+static const struct http_client_config *client_of(const struct looker *k,
+                                                  const struct stream_config *s)
+{
+    const struct plan_config *plan = &k->config->plan;
+
+    for (size_t i = 0; i < plan->exporter_count; i++) {
+        const struct exporter_config *x = &plan->exporters[i];
+        if (str_eq(x->name, s->exporter) && x->kind->http != NULL) {
+            return (const void *)((const char *)x->config + x->kind->http->client_offset);
+        }
+    }
+    return NULL;
+}
+
+/* A token that is asked for is thrown away: it runs out by itself. */
+static void look_at_tokens(const struct looker *k, const struct stream_config *s)
+{
+    const struct http_client_config *client = client_of(k, s);
+    AUTO(buf_release) struct buf token = BUF_INIT(HTTP_AUTHORIZATION_MAX);
+    struct oauth2 *AUTO(oauth2_autofree) tokens = NULL;
+    enum http_failure failure = HTTP_FAILURE_NONE;
+    uint64_t generation = 0;
+    struct err e = ERR_INIT;
+
+    if (client == NULL || !http_oauth2_is_set(&client->oauth2)) {
+        return;
+    }
+    bool ok = oauth2_new(k->env, client, &tokens, &e) &&
+              oauth2_token(tokens, look_wait(k), &token, &generation, &failure, &e);
+    explicit_bzero(token.ptr, token.len);
+    if (!ok) {
+        tell_trouble(k, s, s->options.oidc, SOURCED_REFUSED, &e);
+        return;
+    }
+    buf_addf(k->told, "stream '%.*s': its token server gave a token\n", STR_FMT(s->name));
+}
+
+void check_datastores(const struct config *c, struct problems *problems, struct buf *out)
+{
+    AUTO(arena_release) struct arena a;
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    struct looker k = {.config = c, .problems = problems, .told = out};
+    struct stream_row *rows = NULL;
+    struct environment en;
+    struct err e = ERR_INIT;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    buf_addf(&path, "%.*s/streams.db", STR_FMT(c->settings.state.path));
+    if (!stream_positions_peek(buf_str(&path), &a, &rows, &k.row_count, &e)) {
+        problems_error(problems, &e);
+        return;
+    }
+    environment_init(&en, c, STDERR_FILENO);
+    k.rows = rows;
+    k.env = &en.env;
+    k.is_running = check_runs_here(c);
+    for (size_t i = 0; i < c->streams.count; i++) {
+        const struct stream_config *s = &c->streams.items[i];
+        if (s->options.enabled) {
+            look_at_source(&k, s);
+            look_at_tokens(&k, s);
+        }
+    }
+    environment_release(&en);
+}
