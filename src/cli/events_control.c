@@ -202,6 +202,9 @@ static bool ask(struct peer *p, const struct question *q, bool *ret_ready, bool 
     if (ok && q->values->as_json) {
         printf("%.*s\n", STR_FMT(str_trim(buf_str(&body))));
     }
+    if (ok && q->verb != NULL) {
+        events_show_outcome(json_get(root, STR("data")));
+    }
     if (ok) {
         *ret_ready = events_show(json_get(root, STR("data")), q->values->as_json);
     }

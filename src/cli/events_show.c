@@ -267,6 +267,37 @@ static void show_progress(const struct json_node *s)
     show_letters(s);
 }
 
+static bool is_change(const struct json_node *change, const char *what)
+{
+    return str_eq(json_get_str(change, STR("what")), str_of(what));
+}
+
+/* "0/1A200D0/0@1 (kept at 2026-01-31T12:00:00Z)"; false when it is not known. */
+static bool add_spot(const struct json_node *change, const char *name, const char *since,
+                     struct buf *out)
+{
+    const struct json_node *spot = json_get(change, str_of(name));
+
+    if (spot == NULL || spot->kind != JSON_OBJECT) {
+        return false;
+    }
+    buf_addf(out, "%.*s (%s %.*s)", STR_FMT(json_get_str(spot, STR("position"))), since,
+             STR_FMT(json_get_str(spot, STR("since"))));
+    return true;
+}
+
+static void show_moved(const struct json_node *change)
+{
+    AUTO(buf_release) struct buf from = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf to = BUF_INIT(BUF_UNLIMITED);
+
+    (void)add_spot(change, "from", "kept at", &from);
+    (void)add_spot(change, "to", "since", &to);
+    show_text("from", buf_str(&from));
+    show_text("to", buf_str(&to));
+    show_text("letter", json_get_str(change, STR("letter")));
+}
+
 static void show_change(const struct json_node *change)
 {
     if (json_get_str(change, STR("what")).len > 0) {
@@ -275,6 +306,50 @@ static void show_change(const struct json_node *change)
                STR_FMT(json_get_str(change, STR("phase"))),
                STR_FMT(json_get_str(change, STR("since"))));
         show_text("", json_get_str(change, STR("problem")));
+        show_moved(change);
+    }
+}
+
+static void add_moved(const struct json_node *change, struct buf *out)
+{
+    AUTO(buf_release) struct buf from = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf to = BUF_INIT(BUF_UNLIMITED);
+
+    if (!add_spot(change, "from", "kept at", &from)) {
+        buf_add_text(&from, "no position");
+    }
+    if (!add_spot(change, "to", "since", &to)) {
+        buf_add_text(&to, "where its source begins, which is known once that is there");
+    }
+    if (is_change(change, "skip")) {
+        buf_addf(out, "given up is what lies between %s and %s", buf_text(&from), buf_text(&to));
+    } else {
+        buf_addf(out, "it was at %s and goes on at %s", buf_text(&from), buf_text(&to));
+    }
+}
+
+void events_show_outcome(const struct json_node *data)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+    const struct json_node *change = json_get(data, STR("change"));
+    struct str letter = json_get_str(change, STR("letter"));
+
+    if (!str_eq(json_get_str(change, STR("phase")), STR("done"))) {
+        return;
+    }
+    if (is_true(change, "passes") && letter.len > 0) {
+        buf_addf(&text, "what halted it is dead letter %.*s now", STR_FMT(letter));
+    } else if (is_true(change, "passes")) {
+        buf_add_text(&text, "what halted it becomes a dead letter when it is refused again");
+    } else if (is_true(change, "moves")) {
+        add_moved(change, &text);
+    }
+    if (text.len > 0) {
+        printf("%.*s: %s: %s\n", STR_FMT(json_get_str(data, STR("name"))),
+               is_change(change, "skip")    ? "skipped"
+               : is_change(change, "reset") ? "reset"
+                                            : "rewound",
+               buf_text(&text));
     }
 }
 

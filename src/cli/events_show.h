@@ -12,4 +12,7 @@
 /* Prints the list or the stream that <data> is, or nothing if <quietly>. False when one of them is not ready. */
 bool events_show(const struct json_node *data, bool quietly);
 
+/* Prints what the last change of the stream came to, when it is done and there is something to say. */
+void events_show_outcome(const struct json_node *data);
+
 #endif

@@ -3,7 +3,9 @@
 
 #include "base/number.h"
 #include "base/timetext.h"
+#include "export/delivery.h"
 #include "wire/cloudevent.h"
+#include "wire/frame.h"
 #include "wire/json.h"
 
 static const char *const op_names[CHANGE_OPS] = {
@@ -22,6 +24,11 @@ static void add_member(struct json_writer *w, const char *name, struct str value
         json_key(w, str_of(name));
         json_add_str(w, value);
     }
+}
+
+uint64_t change_hash(struct str id, struct str position)
+{
+    return str_hash(id, str_hash(position, 0)) | 1;
 }
 
 void change_letter_note(const struct change *ch, struct buf *out)
@@ -153,4 +160,38 @@ bool change_letter_read(const struct dead_letter *letter, struct changes *change
         return err_set(e, ERR_PARSE, "what is noted of it does not read");
     }
     return read_form(arena_dup(a, letter->bytes), a, ch, e);
+}
+
+/* ---- which ones ---- */
+
+static bool change_is(struct str note, uint64_t halted)
+{
+    AUTO(arena_release) struct arena a;
+    struct json_node *root = NULL;
+    struct err ignored = ERR_INIT;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    return json_parse(note, &a, &root, &ignored) &&
+           change_hash(json_get_str(root, STR("id")), json_get_str(root, STR("position"))) ==
+               halted;
+}
+
+bool letter_has(const struct dead_letter *letter, uint64_t halted)
+{
+    AUTO(batch_autounref) struct batch *b = NULL;
+    const struct events *events = NULL;
+    struct err ignored = ERR_INIT;
+
+    if (!letter->is_batch) {
+        return letter->note.len > 0 && change_is(letter->note, halted);
+    }
+    if (!batch_from_frame(letter->bytes, &b, &ignored) || batch_info(b)->kind != RECORD_EVENT ||
+        !batch_events(b, &events, &ignored)) {
+        return false;
+    }
+    bool found = false;
+    for (size_t i = 0; i < events->count && !found; i++) {
+        found = delivery_event_hash(&events->rows[i]) == halted;
+    }
+    return found;
 }

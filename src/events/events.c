@@ -361,6 +361,7 @@ void event_streams_retry(struct event_streams *s)
         open_all(s);
     }
     lock_take(&s->lock);
+    event_streams_learn(s);
     bool looks = s->letters_left;
     s->letters_left = false;
     lock_give(&s->lock);
@@ -394,6 +395,7 @@ uint64_t event_streams_rest(struct event_streams *s, struct wait wait)
         in_flight += event_stream_stop(s->items.items[i]->stream, wait);
     }
     lock_take(&s->lock);
+    event_streams_learn(s);
     for (size_t i = 0; i < s->items.len; i++) {
         event_streams_wait_unused(s, s->items.items[i]);
         free_item(s->items.items[i]);
@@ -476,7 +478,7 @@ size_t event_streams_status(struct event_streams *s, struct arena *a, struct str
             tell_resting(item, a, &(*ret)[i]);
         }
         (*ret)[i].name = arena_dup(a, item->name);
-        (*ret)[i].changed = event_streams_outcome(s, item->name);
+        (*ret)[i].changed = event_streams_outcome(s, item->name, a);
     }
     lock_give(&s->lock);
     return count;

@@ -1,13 +1,19 @@
 /* What a person changes: reset, skip, rewind. See events.c for who may when. */
 #include "events/events_int.h"
 
+#include "base/timetext.h"
 #include "events/events_left.h"
 #include "events/sources/sources.h"
 #include "state/event_table.h"
 
 #include <string.h>
 
-enum { STOP_MS = 10 * 1000, FORGET_MS = 20 * 1000 };
+enum {
+    STOP_MS = 10 * 1000,
+    FORGET_MS = 20 * 1000,
+    SETTLE_MS = 3000, /* so that who asked hears how it went on */
+    SETTLE_LOOK_MS = 20,
+};
 
 /* What is known of the stream, with another place. */
 static bool write_place(struct event_streams *s, struct str name, enum stream_change change,
@@ -66,14 +72,89 @@ const char *stream_change_name(enum stream_change change)
     return names[change];
 }
 
+static void add_time(int64_t wall_ns, struct buf *out)
+{
+    if (wall_ns != 0) {
+        buf_add_rfc3339(out, wall_ns);
+    }
+}
+
 static void say_change(struct event_streams *s, const struct stream_status *before,
                        const struct stream_order *order)
 {
+    AUTO(buf_release) struct buf saved = BUF_INIT(BUF_SMALL);
+
+    add_time(before->saved_ns, &saved);
     trace_warn(&s->trace, "somebody changes a stream", T_STR("stream", before->name),
                T_TEXT("change", stream_change_name(order->change)),
                T_TEXT("state", stream_state_name(before->state)),
-               T_STR("position_before", before->position), T_STR("position", order->position),
-               T_U64("in_flight", before->in_flight));
+               T_STR("position_before", before->position), T_STR("saved_before", buf_str(&saved)),
+               T_STR("position", order->position), T_U64("in_flight", before->in_flight));
+}
+
+/* ---- how a stream goes on ---- */
+
+/* A stream that was started anew, until it is seen what became of the change. */
+struct settling {
+    const struct stream_order *order;
+    const struct stream_boxes *boxes;
+    uint64_t passes; /* stream_go.skip; 0: it was moved */
+    enum letter_box box;
+    uint64_t letters; /* in the box when it was looked at last */
+    int64_t since_ns; /* wall */
+    uint64_t letter;  /* of what was passed; 0: there is none yet */
+};
+
+static bool is_the_letter(void *arg, enum letter_box box, const struct dead_letter *letter)
+{
+    struct settling *g = arg;
+
+    if (box == g->box && letter->time_ns >= g->since_ns && letter_has(letter, g->passes)) {
+        g->letter = letter->number;
+    }
+    return box == g->box && g->letter == 0;
+}
+
+/* The box is read when there are other letters in it than before. */
+static bool find_letter(struct settling *g)
+{
+    const struct letter_id from = {g->box, 0};
+    struct err ignored = ERR_INIT;
+    uint64_t letters = event_stream_letters(g->boxes->stream, g->box).letters;
+
+    if (letters != g->letters) {
+        g->letters = letters;
+        return event_stream_walk_letters(g->boxes, from, is_the_letter, g, &ignored) &&
+               g->letter != 0;
+    }
+    return g->letter != 0;
+}
+
+static bool is_settled(struct settling *g)
+{
+    AUTO(buf_release) struct buf position = BUF_INIT(BUF_UNLIMITED);
+    enum stream_state state = event_stream_get_state(g->boxes->stream);
+    bool is_trying = state == STREAM_STOPPED || state == STREAM_CONNECTS;
+    int64_t at_ns = 0;
+
+    if (g->passes != 0) {
+        return find_letter(g) || (!is_trying && state != STREAM_RUNS);
+    }
+    bool has_begun = g->order->change == STREAM_REWIND ||
+                     event_stream_begun(g->boxes->stream, &position, &at_ns);
+    return !is_trying && (has_begun || state != STREAM_RUNS);
+}
+
+static void settle(struct event_streams *s, struct settling *g)
+{
+    const struct clock *clock = s->world.env->clock;
+    const struct wait wait = {clock_deadline_ms(clock, SETTLE_MS), s->hurry};
+
+    while (!is_settled(g) && wait_sleep(wait_limit_ms(wait, clock, SETTLE_LOOK_MS))) {
+        if (wait_is_over(wait, clock)) {
+            return;
+        }
+    }
 }
 
 static bool take_back(struct event_streams *s, const struct stream_item *item, struct wait wait,
@@ -101,31 +182,58 @@ static bool change_stopped(struct event_streams *s, struct stream_item *item,
     return !moves || write_place(s, item->name, order->change, order->position, e);
 }
 
-static bool change_running(struct event_streams *s, struct stream_item *item,
-                           const struct stream_order *order, struct err *e)
+/* Starts it again, whether it was changed or not. */
+static bool start_again(struct event_streams *s, struct stream_item *item,
+                        const struct stream_go *go, bool ok, struct err *e)
 {
-    struct stream_go go = {0};
-    struct stream_status status;
     struct err later = ERR_INIT;
-    bool moves = true;
 
-    event_stream_get_status(item->stream, NULL, &status);
-    if (order->change == STREAM_SKIP && !plan_skip(&status, &go, &moves, e)) {
-        return false;
-    }
-    say_change(s, &status, order);
-    (void)event_stream_stop(item->stream,
-                            (struct wait){clock_deadline_ms(s->world.env->clock, STOP_MS), NULL});
-    bool ok = change_stopped(s, item, order, moves, e);
-    if (event_stream_start(item->stream, &go, &later)) {
+    if (event_stream_start(item->stream, go, &later)) {
         return ok;
     }
-    trace_error(&s->trace, "a stream does not start again", T_STR("stream", status.name),
+    trace_error(&s->trace, "a stream does not start again", T_STR("stream", item->name),
                 T_ERR(&later));
     if (ok) {
         *e = later;
     }
     return false;
+}
+
+static bool change_running(struct event_streams *s, struct stream_item *item,
+                           const struct stream_order *order, struct err *e)
+{
+    const struct stream_boxes boxes = {s->world.env, &s->trace,    s->world.state_path,
+                                       item->name,   item->stream, s->hurry};
+    struct settling g = {.order = order, .boxes = &boxes};
+    AUTO(arena_release) struct arena a;
+    struct stream_go go = {0};
+    bool moves = true;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    struct stream_status *before = arena_new(&a, struct stream_status);
+    event_stream_get_status(item->stream, &a, before);
+    if (order->change == STREAM_SKIP && !plan_skip(before, &go, &moves, e)) {
+        return false;
+    }
+    say_change(s, before, order);
+    g.passes = go.skip;
+    g.box = before->halted_change != 0 ? LETTERS_UNREADABLE : LETTERS_REFUSED;
+    g.letters = event_stream_letters(item->stream, g.box).letters;
+    g.since_ns = clock_wall_ns(s->world.env->clock);
+    (void)event_stream_stop(item->stream,
+                            (struct wait){clock_deadline_ms(s->world.env->clock, STOP_MS), NULL});
+    bool ok = change_stopped(s, item, order, moves, e);
+    if (!start_again(s, item, &go, ok, e)) {
+        return false;
+    }
+    if (moves) {
+        event_streams_note_move(s, order, before);
+    }
+    settle(s, &g);
+    if (!moves) {
+        event_streams_note_pass(s, order->name, g.box, g.letter);
+    }
+    return true;
 }
 
 /* One that is off, or in no config: it can be forgotten. */
@@ -138,9 +246,12 @@ static bool change_resting(struct event_streams *s, struct stream_item *item,
         return err_set(e, ERR_CONFIG, "stream '%.*s' does not run: it can be reset, nothing else",
                        STR_FMT(item->name));
     }
+    AUTO(buf_release) struct buf saved = BUF_INIT(BUF_SMALL);
+    add_time(item->place.updated_ns, &saved);
     trace_warn(&s->trace, "somebody resets a stream that does not run", T_STR("stream", item->name),
                T_TEXT("state", stream_state_name(item->state)),
-               T_STR("position_before", item->place.position));
+               T_STR("position_before", item->place.position),
+               T_STR("saved_before", buf_str(&saved)));
     if (!stream_left_forget(&s->world, s->config, item->name, order->source, wait, e)) {
         if (e->code == ERR_CONFLICT && left_letters_is_any(&item->letters)) {
             return err_set(e, ERR_CONFLICT, "nothing else is known of stream '%.*s': %.*s",

@@ -31,7 +31,11 @@ struct stream_item {
 /* What a person changed last of a stream, by name: it outlives the item, which goes with each reload. */
 struct stream_outcome {
     struct str name;
-    struct stream_changed changed;
+    struct stream_changed changed; /* but for its texts: */
+    struct buf from;
+    struct buf to;
+    enum stream_change order;
+    bool awaits_begin; /* where it goes on is not known yet */
 };
 
 /* What somebody asked for, and who is to be told. */
@@ -102,11 +106,30 @@ void event_streams_retry(struct event_streams *s);
 MUST_USE bool event_streams_do(struct event_streams *s, const struct stream_order *order,
                                struct err *e);
 
-/* ---- events_tasks.c ---- */
+/* ---- events_outcomes.c ---- */
 
 /* What a person changed last of <name>; all empty: nothing. */
-struct stream_changed event_streams_outcome(struct event_streams *s, struct str name)
-    REQUIRES(&s->lock);
+struct stream_changed event_streams_outcome(struct event_streams *s, struct str name,
+                                            struct arena *a) REQUIRES(&s->lock);
+
+/* Learns where streams go on that a change moved, and logs it. */
+void event_streams_learn(struct event_streams *s) REQUIRES(&s->lock);
+
+/* A change is in another phase; or at its end, <e>: why it was not made. */
+void event_streams_note(struct event_streams *s, const struct stream_order *order,
+                        const char *phase) REQUIRES(&s->lock);
+void event_streams_note_end(struct event_streams *s, const struct stream_order *order,
+                            const struct err *e) REQUIRES(&s->lock);
+
+/* What it does: moves the stream from where that was; or passes one event or change, which became that letter. Both take <lock>. */
+void event_streams_note_move(struct event_streams *s, const struct stream_order *order,
+                             const struct stream_status *before);
+void event_streams_note_pass(struct event_streams *s, struct str name, enum letter_box box,
+                             uint64_t letter);
+
+void event_streams_free_outcomes(struct event_streams *s);
+
+/* ---- events_tasks.c ---- */
 
 /* Starts the threads, once. */
 void event_streams_start_tasks(struct event_streams *s);

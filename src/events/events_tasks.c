@@ -5,7 +5,6 @@
  * Invariants
  *   1. A task is in the list until it is done; its stream has no other meanwhile.
  *   2. Who asked is told once, and never under a lock.
- *   3. What became of a change is known by the stream's name and logged, whatever became of the list meanwhile.
  */
 #include "events/events_int.h"
 
@@ -13,7 +12,7 @@
 
 #include <stdio.h>
 
-enum { OUTCOMES_MAX = 256, PATIENCE_MS = 5000, RETRY_MS = 5000, LOOK_MS = 200 };
+enum { PATIENCE_MS = 5000, RETRY_MS = 5000, LOOK_MS = 200 };
 
 /* ---- tasks ---- */
 
@@ -42,84 +41,6 @@ static void tell(const struct stream_change_end *end, enum stream_change_result 
 {
     if (end->told != NULL) {
         end->told(end->arg, result, e);
-    }
-}
-
-/* ---- outcomes ---- */
-
-static struct stream_outcome *find_outcome(struct event_streams *s, struct str name)
-    REQUIRES(&s->lock)
-{
-    for (size_t i = 0; i < s->outcomes.len; i++) {
-        if (str_eq(s->outcomes.items[i]->name, name)) {
-            return s->outcomes.items[i];
-        }
-    }
-    return NULL;
-}
-
-static void free_outcome(struct stream_outcome *o)
-{
-    mem_free(o->name.ptr);
-    mem_free(o);
-}
-
-/* The oldest goes where there are too many. */
-static struct stream_outcome *make_outcome(struct event_streams *s, struct str name)
-    REQUIRES(&s->lock)
-{
-    struct stream_outcome *o = mem_new(struct stream_outcome);
-    size_t oldest = 0;
-
-    o->name = str_make(mem_dup_text(name.ptr, name.len), name.len);
-    if (s->outcomes.len < OUTCOMES_MAX) {
-        vec_push(&s->outcomes, o);
-        return o;
-    }
-    for (size_t i = 1; i < s->outcomes.len; i++) {
-        bool is_older =
-            s->outcomes.items[i]->changed.at_ns < s->outcomes.items[oldest]->changed.at_ns;
-        oldest = is_older ? i : oldest;
-    }
-    free_outcome(s->outcomes.items[oldest]);
-    s->outcomes.items[oldest] = o;
-    return o;
-}
-
-struct stream_changed event_streams_outcome(struct event_streams *s, struct str name)
-{
-    const struct stream_outcome *o = find_outcome(s, name);
-
-    return o != NULL ? o->changed : (struct stream_changed){.what = NULL};
-}
-
-static void note(struct event_streams *s, const struct stream_order *order, const char *phase,
-                 const struct err *e) REQUIRES(&s->lock)
-{
-    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
-    struct stream_outcome *o = find_outcome(s, order->name);
-
-    o = o != NULL ? o : make_outcome(s, order->name);
-    if (e != NULL) {
-        err_print_line(e, &text);
-    }
-    o->changed.what = stream_change_name(order->change);
-    o->changed.phase = phase;
-    o->changed.at_ns = clock_wall_ns(s->world.env->clock);
-    (void)snprintf(o->changed.problem, sizeof(o->changed.problem), "%s", buf_text(&text));
-}
-
-/* <e>: NULL: it is made. */
-static void note_end(struct event_streams *s, const struct stream_order *order, const struct err *e)
-    REQUIRES(&s->lock)
-{
-    note(s, order, e == NULL ? "done" : "failed", e);
-    if (e == NULL) {
-        trace_warn(&s->trace, "a stream was changed", T_STR("stream", order->name),
-                   T_TEXT("change", stream_change_name(order->change)));
-    } else {
-        trace_error(&s->trace, "a stream was not changed", T_STR("stream", order->name),
-                    T_TEXT("change", stream_change_name(order->change)), T_ERR(e));
     }
 }
 
@@ -163,7 +84,7 @@ bool event_streams_ask(struct event_streams *s, const struct stream_order *order
         (void)err_set(e, ERR_PARSE, "no stream '%.*s' runs", STR_FMT(order->name));
     } else if (is_free(s, order, e)) {
         add_task(s, new_task(s, order, end));
-        note(s, order, "waiting", NULL);
+        event_streams_note(s, order, "waiting");
         ok = true;
     }
     lock_give(&s->lock);
@@ -177,7 +98,7 @@ static void finish(struct event_streams *s, bool ok, const struct err *e)
     lock_take(&s->lock);
     struct stream_task *t = s->first;
     s->first = t->next;
-    note_end(s, &t->order, ok ? NULL : e);
+    event_streams_note_end(s, &t->order, ok ? NULL : e);
     const struct stream_change_end end = t->end;
     t->end.told = NULL;
     lock_give(&s->lock);
@@ -195,7 +116,7 @@ static bool wait_task(struct event_streams *s, struct stream_task **ret)
     }
     *ret = s->first;
     if (*ret != NULL) {
-        note(s, &(*ret)->order, "running", NULL);
+        event_streams_note(s, &(*ret)->order, "running");
     }
     bool goes_on = !s->has_ended || *ret != NULL;
     lock_give(&s->lock);
@@ -284,7 +205,7 @@ void event_streams_refuse_tasks(struct event_streams *s, const char *why)
         s->first->next = NULL; /* the changer has it, or takes it and finds no such stream */
     }
     for (const struct stream_task *t = waiting; t != NULL; t = t->next) {
-        note_end(s, &t->order, &e);
+        event_streams_note_end(s, &t->order, &e);
     }
     lock_give(&s->lock);
     while (waiting != NULL) {
@@ -304,10 +225,5 @@ void event_streams_end_tasks(struct event_streams *s)
     thread_join(&s->changer);
     thread_join(&s->answerer);
     event_streams_end_desks(s);
-    lock_take(&s->lock);
-    for (size_t i = 0; i < s->outcomes.len; i++) {
-        free_outcome(s->outcomes.items[i]);
-    }
-    vec_release(&s->outcomes);
-    lock_give(&s->lock);
+    event_streams_free_outcomes(s);
 }

@@ -55,6 +55,7 @@ bool event_stream_open(const struct stream_world *world, const struct stream_con
     buf_init(&s->read_position, BUF_UNLIMITED);
     buf_init(&s->told_position, BUF_UNLIMITED);
     buf_init(&s->told_identity, BUF_UNLIMITED);
+    buf_init(&s->begun, BUF_UNLIMITED);
     stream_open_metrics(s);
     s->dead = new_dead_letters(s);
     if (!stream_make_transform(s, &s->transform, e)) {
@@ -85,6 +86,9 @@ bool event_stream_start(struct event_stream *s, const struct stream_go *go, stru
     window_init(&s->windows[TRACK_LIVE]);
     window_init(&s->windows[TRACK_BACKFILL]);
     s->is_started = true;
+    lock_take(&s->lock);
+    s->begun_ns = 0;
+    lock_give(&s->lock);
     stream_set_state(s, STREAM_CONNECTS, NULL);
     s->kept.turn = 0;
     struct err why = ERR_INIT;
@@ -210,6 +214,7 @@ void event_stream_close(struct event_stream *s)
     vec_release(&s->skipped);
     buf_release(&s->told_position);
     buf_release(&s->told_identity);
+    buf_release(&s->begun);
     intake_pool_release(&s->pool);
     cond_release(&s->ended);
     lock_release(&s->lock);

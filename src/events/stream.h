@@ -57,12 +57,24 @@ enum stream_change {
 
 const char *stream_change_name(enum stream_change change);
 
+/* Where a stream was, or goes on. */
+struct stream_spot {
+    struct str position;
+    int64_t at_ns; /* wall; 0: there is none, or it is not known yet */
+};
+
 /* What a person had changed last. */
 struct stream_changed {
     const char *what;   /* "reset", "skip", "rewind"; NULL: nothing since the program started */
     const char *phase;  /* "waiting", "running", "done", "failed" */
     int64_t at_ns;      /* wall; when that began */
     char problem[1024]; /* of one that failed */
+    struct stream_spot from; /* of one that moved the stream: what was kept, and since when, */
+    struct stream_spot to;   /* and where it goes on, since when */
+    bool is_move;
+    bool is_pass; /* a skip of one event or change, */
+    enum letter_box letter_box;
+    uint64_t letter; /* which became that letter; 0: not yet */
 };
 
 enum { STREAM_SHOWN_MAX = 256 * 1024 }; /* bytes of a position that is shown */
@@ -128,6 +140,12 @@ uint64_t event_stream_stop(struct event_stream *s, struct wait wait);
 
 /* Position and identity are in the arena; NULL: they are left out. */
 void event_stream_get_status(struct event_stream *s, struct arena *a, struct stream_status *ret);
+
+enum stream_state event_stream_get_state(struct event_stream *s);
+
+/* Where it began since it was started last, as for the first time or behind a gap, and when; false: it did not. */
+MUST_USE bool event_stream_begun(struct event_stream *s, struct buf *ret_position,
+                                 int64_t *ret_at_ns);
 
 /* Could the source go on behind <position>? Asks it, while the stream is stopped. */
 MUST_USE bool event_stream_try(struct event_stream *s, struct str position, struct wait wait,

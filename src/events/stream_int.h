@@ -139,6 +139,8 @@ struct event_stream {
     struct stream_status told GUARDED_BY(lock); /* but for its texts: */
     struct buf told_position GUARDED_BY(lock);
     struct buf told_identity GUARDED_BY(lock);
+    struct buf begun GUARDED_BY(lock); /* where it began since it was started last, */
+    int64_t begun_ns GUARDED_BY(lock); /* wall; when; 0: it did not */
     struct source_measures measures GUARDED_BY(lock);
 };
 

@@ -19,7 +19,7 @@ static bool is_halted_by(const struct burying *b, const struct transform_fault *
 {
     struct event_stream *s = b->s;
     const struct change *ch = &b->in->changes.list.items[f->change];
-    uint64_t which = str_hash(ch->id, str_hash(ch->position, 0)) | 1;
+    uint64_t which = change_hash(ch->id, ch->position);
 
     if (s->config->policy != REFUSED_HALT) {
         return false;

@@ -73,6 +73,32 @@ static bool write_place(struct event_stream *s, struct err *e)
     return true;
 }
 
+static void tell_begun(struct event_stream *s)
+{
+    struct kept *k = &s->kept;
+
+    lock_take(&s->lock);
+    set_text(&s->begun, buf_str(&k->position));
+    s->begun_ns = k->place.first_ns;
+    lock_give(&s->lock);
+    trace_info(&s->trace, "a stream begins", T_STR("stream", s->config->name),
+               T_STR("position", buf_str(&k->position)),
+               T_TEXT("backfill", backfill_phase_name(k->place.backfill)));
+}
+
+bool event_stream_begun(struct event_stream *s, struct buf *ret_position, int64_t *ret_at_ns)
+{
+    lock_take(&s->lock);
+    int64_t at_ns = s->begun_ns;
+    if (at_ns != 0) {
+        buf_clear(ret_position);
+        buf_add_str(ret_position, buf_str(&s->begun));
+        *ret_at_ns = at_ns;
+    }
+    lock_give(&s->lock);
+    return at_ns != 0;
+}
+
 bool stream_begin(struct event_stream *s, const struct source_begun *begun, struct err *e)
 {
     const struct stream_backfill *b = &s->config->options.backfill;
@@ -90,6 +116,7 @@ bool stream_begin(struct event_stream *s, const struct source_begun *begun, stru
     k->place.backfill_from_ns = b->max_age_ns > 0 ? now_ns - b->max_age_ns : 0;
     k->place.first_ns = now_ns;
     if (write_place(s, e)) {
+        tell_begun(s);
         return true;
     }
     s->is_taken = e->code == ERR_CONFLICT;

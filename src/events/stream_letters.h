@@ -28,6 +28,9 @@ MUST_USE bool letter_id_parse(struct str text, struct letter_id *ret, struct err
 /* Only letters of the stream's own events; of an exporter that is several those of all it comes to. */
 struct dead_letters_sum event_stream_letters(struct event_stream *s, enum letter_box box);
 
+/* Is the event or change in it that halted a stream (stream_status.halted_change, output_status.halted_event)? */
+bool letter_has(const struct dead_letter *letter, uint64_t halted);
+
 /* Whose letters, for a piece of work with them. */
 struct stream_boxes {
     const struct env *env;
@@ -89,6 +92,9 @@ MUST_USE bool event_stream_discard(const struct stream_boxes *boxes,
 
 /* Where a change is from, as JSON: "position", "id", "sequence", "key", "table", "operation", "time", "form". */
 void change_letter_note(const struct change *ch, struct buf *out);
+
+/* Which change it is, as far as a person can mean it; never 0. */
+uint64_t change_hash(struct str id, struct str position);
 
 /* The change of a letter again, in <changes>; false when it is not to be had: its source could not read it. */
 MUST_USE bool change_letter_read(const struct dead_letter *letter, struct changes *changes,

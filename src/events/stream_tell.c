@@ -354,6 +354,14 @@ static void judge(const struct event_stream *s, struct stream_status *t)
     }
 }
 
+enum stream_state event_stream_get_state(struct event_stream *s)
+{
+    lock_take(&s->lock);
+    enum stream_state state = s->told.state;
+    lock_give(&s->lock);
+    return state;
+}
+
 void event_stream_get_status(struct event_stream *s, struct arena *a, struct stream_status *ret)
 {
     lock_take(&s->lock);

@@ -64,7 +64,12 @@ static void halt_at(struct fate *fate, struct outcome *out)
     }
 }
 
-/* Which event it is, as far as a person can mean it; 0: no event. */
+uint64_t delivery_event_hash(const struct event *ev)
+{
+    return str_hash(ev->id, str_hash(ev->source, 0)) | 1;
+}
+
+/* 0: no event. */
 static uint64_t event_of_row(struct view view, uint32_t i)
 {
     const struct events *events = NULL;
@@ -74,8 +79,7 @@ static uint64_t event_of_row(struct view view, uint32_t i)
         !batch_events(view.batch, &events, &ignored)) {
         return 0;
     }
-    const struct event *ev = &events->rows[view_row(view, i)];
-    return str_hash(ev->id, str_hash(ev->source, 0)) | 1;
+    return delivery_event_hash(&events->rows[view_row(view, i)]);
 }
 
 /* Has a person said that this one is to be passed? If not, it holds all up. */

@@ -67,6 +67,10 @@ struct event_skips {
     size_t count;
 };
 
+/* Which event it is, as far as a person can mean it; never 0. */
+struct event;
+uint64_t delivery_event_hash(const struct event *ev);
+
 /* What a delivery is made of; all of it is borrowed. */
 struct delivery_setup {
     struct exporter_place place;

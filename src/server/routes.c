@@ -121,7 +121,8 @@ const struct resource server_resources[] = {
          "`reset`: the stream starts as for the first time, with its backfill; `skip`: what is missing is given up, and it "
          "goes on with what comes now, or, when a change halts it, behind that, which becomes a dead letter; `rewind`: it "
          "goes on behind a `position`. Answers with the stream as it is then, or, when that takes more than five seconds, 202: "
-         "`change` of the stream says what becomes of it. 409: it makes no sense now, cannot be made, or this stream is being changed "
+         "`change` of the stream says what becomes of it, and, when it is done, what it did: `from` and `to` (`position`, and `since` when) of "
+         "one that `moves` the stream, and which `letter` became of what a skip `passes`, as far as these are known. 409: it makes no sense now, cannot be made, or this stream is being changed "
          "already. A stream that is `disabled` or `unconfigured` can "
          "be `reset`: it is forgotten. See [events](events.md).",
      .params =

@@ -76,6 +76,31 @@ static void print_source(struct json_writer *w, const struct stream_status *s)
     json_end_object(w);
 }
 
+static void print_spot(struct json_writer *w, const char *name, const struct stream_spot *spot)
+{
+    if (spot->at_ns == 0) {
+        reply_text(w, name, NULL);
+        return;
+    }
+    json_key(w, str_of(name));
+    json_begin_object(w);
+    reply_str(w, "position", spot->position);
+    reply_time(w, "since", spot->at_ns);
+    json_end_object(w);
+}
+
+static void print_passed(struct json_writer *w, const struct stream_changed *c)
+{
+    AUTO(buf_release) struct buf id = BUF_INIT(BUF_SMALL);
+
+    if (c->letter != 0) {
+        letter_id_print((struct letter_id){c->letter_box, c->letter}, &id);
+    }
+    reply_bool(w, "moves", c->is_move);
+    reply_bool(w, "passes", c->is_pass);
+    reply_text(w, "letter", id.len > 0 ? buf_text(&id) : NULL);
+}
+
 static void print_changed(struct json_writer *w, const struct stream_changed *c)
 {
     json_key(w, STR("change"));
@@ -88,6 +113,9 @@ static void print_changed(struct json_writer *w, const struct stream_changed *c)
     reply_text(w, "phase", c->phase);
     reply_time(w, "since", c->at_ns);
     reply_text(w, "problem", c->problem[0] != '\0' ? c->problem : NULL);
+    print_spot(w, "from", &c->from);
+    print_spot(w, "to", &c->to);
+    print_passed(w, c);
     json_end_object(w);
 }
 
@@ -263,9 +291,13 @@ static void refuse_change(struct http_exchange *x, const struct err *e)
                               "%s", buf_text(&text));
 }
 
-/* One of which only something was left is gone. */
-static void changed(struct http_exchange *x, struct app *app, struct str name)
+/* One of which only something was left is gone with a reset; else a config is taken over. */
+static void changed(struct http_exchange *x, struct app *app, struct str name,
+                    enum stream_change change)
 {
+    struct event_streams *streams = app_event_streams(app);
+    bool is_gone = change == STREAM_RESET && (streams == NULL || event_streams_is_whole(streams));
+
     struct buf out = BUF_INIT(ANSWER_MAX);
     struct json_writer w;
 
@@ -275,7 +307,7 @@ static void changed(struct http_exchange *x, struct app *app, struct str name)
     reply_begin(&w, &out);
     json_begin_object(&w);
     reply_str(&w, "name", name);
-    reply_text(&w, "state", "forgotten");
+    reply_text(&w, "state", is_gone ? "forgotten" : "changed");
     reply_bool(&w, "ready", true);
     json_end_object(&w);
     finish(x, &out, &w);
@@ -304,6 +336,7 @@ struct asked {
     struct http_exchange *exchange;
     struct app *app;
     struct str name;
+    enum stream_change change;
     struct arena arena;
 };
 
@@ -319,7 +352,7 @@ static void told(void *arg, enum stream_change_result result, const struct err *
     struct asked *a = arg;
 
     if (result == STREAM_CHANGE_DONE) {
-        changed(a->exchange, a->app, a->name);
+        changed(a->exchange, a->app, a->name, a->change);
     } else if (result == STREAM_CHANGE_GOES_ON) {
         answer_later(a->exchange, a->name);
     } else {
@@ -337,6 +370,7 @@ static void ask(struct http_exchange *x, struct app *app, const struct stream_or
     arena_init(&a->arena, ARENA_UNLIMITED);
     a->exchange = http_exchange_hold(x);
     a->app = app;
+    a->change = order->change;
     a->name = arena_dup(&a->arena, order->name);
     if (!event_streams_ask(app_event_streams(app), order, &end, &e)) {
         refuse_change(x, &e);

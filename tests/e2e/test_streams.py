@@ -238,11 +238,76 @@ def test_skip_is_for_the_event_that_halts(start_telex, start_sink):
     sink.refuse = lambda event: 422 if event["id"] in ("1", "3") else None
     give(program, [health(i) for i in range(1, 5)])
     net.wait_until("a halt at event 1", lambda: status(program)["sink"]["state"] == "halted" and sink.ids() == ["0"], 60)
-    assert command(program, "skip", "health").returncode == 0
+    done = command(program, "skip", "health")
+    assert done.returncode == 0 and "health: skipped: what halted it is dead letter refused-" in done.stdout, done
+    change = status(program)["change"]
+    assert change["letter"] in done.stdout and change["from"] is None and change["passes"] and not change["moves"], change
     net.wait_until("a halt at event 3", lambda: status(program)["sink"]["state"] == "halted" and sink.ids() == ["0", "2"], 60)
     assert status(program)["dead_letters"]["refused"] == 1
     assert command(program, "skip", "health").returncode == 0
     net.wait_until("the rest", lambda: sink.ids() == ["0", "2", "4"], 60)
+
+
+def rows_db(path):
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT)")
+    db.commit()
+    return db
+
+
+def add_rows(db, count):
+    db.executemany("INSERT INTO t (name) VALUES (?)", (("x",),) * count)
+    db.commit()
+
+
+def lose_rows(db):
+    """The numbers begin anew: the position is behind the last row."""
+    db.execute("DELETE FROM t")
+    db.execute("DELETE FROM sqlite_sequence")
+    db.commit()
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_what_a_skip_gives_up_is_told(start_telex, start_sink, tmp_path, is_away):
+    """From where to where, with times: in the command's output, in the status and in the log; also when that is known later."""
+    sink = start_sink()
+    path = tmp_path / "rows.db"
+    db = rows_db(path)
+    config = stream(sink, source={"type": "sqlite", "path": str(path), "table": "t"}, event={"shape": "plain"})
+    program = start_telex({"receive": {"events": True}})
+    restart_with(program, config)
+    net.wait_until("the stream to run", lambda: status(program)["state"] == "running")
+    add_rows(db, 5)
+    wait_done(program, 5)
+    before = status(program)
+    lose_rows(db)
+    net.wait_until("the stream to stop", lambda: status(program)["state"] == "lost")
+    assert status(program)["position"] == before["position"]
+    add_rows(db, 2)
+    if is_away:
+        path.rename(tmp_path / "away.db")
+    done = command(program, "skip", "health")
+    assert done.returncode == 0, done
+    given_up = f"health: skipped: given up is what lies between {before['position']} (kept at {before['position_saved']}) and "
+    assert given_up in done.stdout, done.stdout
+    if is_away:
+        assert "known once that is there" in done.stdout and status(program)["change"]["to"] is None, done.stdout
+        (tmp_path / "away.db").rename(path)
+    net.wait_until("the place where it goes on", lambda: status(program)["change"]["to"], 60)
+    change = status(program)["change"]
+    assert change["from"] == {"position": before["position"], "since": before["position_saved"]} and change["moves"]
+    assert change["to"]["position"] != before["position"]
+    log = program.process.log()
+    asked = next(line for line in log.splitlines() if "somebody changes a stream" in line)
+    assert f"position_before={before['position']}" in asked.replace('"', "") and before["position_saved"] in asked
+    net.wait_until("the log", lambda: "gave up what lies between" in program.process.log())
+    told = next(line for line in program.process.log().splitlines() if "gave up what lies between" in line)
+    for word in (before["position"], before["position_saved"], change["to"]["position"], change["to"]["since"]):
+        assert word in told, told
+    shown = command(program, "status", "health").stdout
+    assert f"from         {before['position']} (kept at {before['position_saved']})" in shown, shown
+    add_rows(db, 1)
+    net.wait_until("what comes now", lambda: len(sink.taken) == 6)
 
 
 def test_what_was_skipped_stays_so(start_telex, start_sink):
@@ -279,7 +344,7 @@ def test_what_is_no_health_event_can_halt_too(start_telex, start_sink):
     assert command(program, "status", "--json").returncode == 1
     assert status(program)["broken"] == 0, "nothing is decided"
     done = command(program, "skip", "health")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and "what halted it is dead letter unreadable-1 now" in done.stdout, done
     net.wait_until("the rest", lambda: sink.ids() == ["0", "1"])
     net.wait_until("the count", lambda: status(program)["broken"] == 1)
     wait_done(program, 3)
@@ -323,12 +388,15 @@ def test_backfill_reset_and_rewind(start_telex, start_sink):
     net.wait_until("what is new", lambda: "100" in sink.ids())
     wait_done(program, 1)
     position = status(program)["position"]
-    assert command(program, "reset", "health").returncode == 0
+    saved = status(program)["position_saved"]
+    done = command(program, "reset", "health")
+    assert done.returncode == 0 and f"health: reset: it was at {position} (kept at {saved}) and goes on at " in done.stdout, done
     net.wait_until("all of it again", lambda: sink.copies >= 100, 30)
     assert command(program, "rewind", "health", "garbage").returncode == 1
     net.wait_until("the stream to run on", lambda: status(program)["state"] == "running")
     assert status(program)["position"] == position
-    assert command(program, "rewind", "health", position).returncode == 0
+    done = command(program, "rewind", "health", position)
+    assert done.returncode == 0 and f"and goes on at {position} (since " in done.stdout, done
     assert command(program, "reset", "nobody").returncode == 1
     assert len(sink.ids()) == 101
 
