@@ -7,6 +7,7 @@
 #include "cli/prometheus_flags.h"
 #include "cli/vmalert_flags.h"
 #include "events/stream_config.h"
+#include "events/stream_metrics.h"
 #include "server/server.h"
 
 #include <stdio.h>
@@ -241,6 +242,34 @@ static void print_prometheus(struct buf *out)
     flags_print_docs(&prometheus_flags, out);
 }
 
+/* ---- docs/events-metrics.md ---- */
+
+static void print_event_metrics(struct buf *out)
+{
+    buf_addf(
+        out,
+        "# Metrics of change streams\n\n%s"
+        "`/metrics` has them for each stream of [`events`](events.md). Counters begin at 0 with the program; kinds are `refused` and `unreadable` "
+        "([dead letters](events.md#dead-letters)), statuses those of HTTP or `connect`, `tls`, `timeout`, `broken`, `auth` and the like.\n\n",
+        made);
+    stream_metrics_print_docs(out);
+    buf_add_text(
+        out,
+        "\nBeside them:\n\n"
+        "| metric | of | what |\n|---|---|---|\n"
+        "| `telex_exporter_*` | the exporter, `events-NAME` or that of `to` | Calls, delivered and refused rows. Its `telex_exporter_pending_frames`, "
+        "`telex_exporter_pending_bytes` and `telex_exporter_oldest_age_seconds` are what it holds on disk: nothing for a stream without `buffer`, "
+        "whose source is its queue. What waits there is `telex_stream_in_flight`, `telex_stream_lag_events` and `telex_stream_lag_seconds`. |\n"
+        "| `telex_oauth2_token_age_seconds`, `telex_oauth2_token_requests_total` | tokens for sinks | How old they are, and what came of asking for them. |\n"
+        "| `telex_http_unverified_clients` | the program | How many clients verify no certificate (`insecureSkipVerify`). |\n"
+        "| `telex_events_table_rows`, `telex_events_table_bytes`, `telex_events_table_needed_rows` | Telex's own table | What is in it, and how much of that a stream has still to deliver. |\n"
+        "| `telex_events_table_appended_total`, `telex_events_table_known_total`, `telex_events_table_refused_total`, `telex_events_table_removed_total` | Telex's own table | "
+        "What became of events that were given to it. |\n"
+        "\n## What to be told of\n\n"
+        "[examples/rules/events.yaml](../examples/rules/events.yaml) has rules for Prometheus, vmalert and Telex itself. **`telex_stream_ready == 0` is the one not to be "
+        "without**: it is what `/-/ready` says, also while nothing is known of the lag. Dead letters do not make a stream unready.\n");
+}
+
 /* ---- telex(1), telex.yaml(5) ---- */
 
 static void print_synopsis(struct buf *out)
@@ -311,7 +340,8 @@ static const struct {
              {"cli.md", print_cli},
              {"api.md", print_api},
              {"vmalert.md", print_vmalert},
-             {"prometheus-rules.md", print_prometheus}};
+             {"prometheus-rules.md", print_prometheus},
+             {"events-metrics.md", print_event_metrics}};
 
 static const struct man_page {
     struct man_head head;
@@ -392,7 +422,7 @@ const struct cli_command command_docs = {
     .usage = "[--man] FOLDER",
     .help = "write the reference pages",
     .details =
-        "Writes `config.md`, `cli.md`, `api.md`, `vmalert.md` and `prometheus-rules.md`, made from the program's own tables.",
+        "Writes `config.md`, `cli.md`, `api.md`, `vmalert.md`, `prometheus-rules.md` and `events-metrics.md`, made from the program's own tables.",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .is_hidden = true,

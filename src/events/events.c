@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "events/events_int.h"
 #include "events/events_left.h"
+#include "events/stream_metrics.h"
 
 #include <stdio.h>
 
@@ -61,6 +62,7 @@ static void free_item(struct stream_item *item)
 {
     event_stream_close(item->stream);
     metric_drop(item->unconfigured);
+    metric_drop(item->ready);
     buf_release(&item->reason);
     arena_release(&item->arena);
     mem_free(item->name.ptr);
@@ -113,6 +115,7 @@ static void add_configured(struct event_streams *s, const struct stream_config *
     item->config = config;
     item->kind = config->kind;
     item->state = STREAM_REFUSED;
+    item->ready = metrics_get1(s->world.env->metrics, stream_metric_desc(METRIC_READY), item->name);
     lock_give(&s->lock);
 }
 
@@ -159,13 +162,8 @@ static void take_row(struct stream_item *item, const struct stream_row *row)
 
 static void show_unconfigured(struct event_streams *s, struct stream_item *item)
 {
-    static const struct metric_desc desc = {
-        .name = "telex_stream_unconfigured",
-        .help = "1: something is kept of a stream that no config has, such as a replication slot.",
-        .type = METRIC_GAUGE,
-        .labels = {"stream"}};
-
-    item->unconfigured = metrics_get1(s->world.env->metrics, &desc, item->name);
+    item->unconfigured =
+        metrics_get1(s->world.env->metrics, stream_metric_desc(METRIC_UNCONFIGURED), item->name);
     metric_set(item->unconfigured, 1);
 }
 

@@ -24,6 +24,7 @@ struct stream_item {
     struct buf reason;                  /* and why */
     struct arena arena;                 /* of the place's texts */
     struct metric *unconfigured;        /* or NULL */
+    struct metric *ready;               /* of one that is to run, opened or not; or NULL */
     struct left_letters letters;        /* of one that does not run; under <lock> */
     unsigned users;                     /* pieces of work with its letters; under <lock> */
 };

@@ -7,10 +7,10 @@
 #ifndef TELEX_EVENTS_STREAM_INT_H
 #define TELEX_EVENTS_STREAM_INT_H
 
-#include "base/metrics.h"
 #include "base/trace.h"
 #include "base/vec.h"
 #include "events/stream.h"
+#include "events/stream_metrics.h"
 #include "events/window.h"
 #include "export/attempts.h"
 #include "export/dead_letters.h"
@@ -75,31 +75,13 @@ struct pace {
     uint64_t began_at;
 };
 
-enum stream_metric {
-    METRIC_READ,
-    METRIC_DONE,
-    METRIC_FILTERED,
-    METRIC_BROKEN,
-    METRIC_BACKFILLED,
-    METRIC_RESTARTS,
-    METRIC_SAVES,
-    METRIC_IN_FLIGHT,
-    METRIC_LAG_SECONDS,
-    METRIC_LAG_EVENTS,
-    METRIC_RETAINED,
-    METRIC_BACKFILL_LEFT,
-    METRIC_UP,
-    METRIC_READY,
-    METRIC_LETTERS, /* by box */
-    STREAM_METRICS = METRIC_LETTERS + LETTER_BOXES
-};
-
 struct event_stream {
     struct stream_world world;
     const struct env *env;
     const struct stream_config *config;
     struct trace trace;
-    struct metric *metrics[STREAM_METRICS]; /* NULL: not known now */
+    struct metric *metrics[STREAM_GAUGES]; /* NULL: not known now */
+    struct metric *letters[LETTER_BOXES];
     struct metric *attempts[ATTEMPT_KINDS]; /* NULL: none of that kind yet */
     uint64_t attempted[ATTEMPT_KINDS];      /* as the sink said last */
     struct transform *transform;

@@ -22,51 +22,6 @@ const char *stream_state_name(enum stream_state state)
 
 /* ---- metrics ---- */
 
-#define ROW(what, kind, text)                                                                \
-    {                                                                                        \
-        .name = "telex_stream_" what, .help = (text), .type = (kind), .labels = { "stream" } \
-    }
-
-static const struct metric_desc descs[METRIC_LETTERS] = {
-    [METRIC_READ] = ROW("read_total", METRIC_COUNTER, "Changes that were read from the source."),
-    [METRIC_DONE] =
-        ROW("done_total", METRIC_COUNTER,
-            "Changes that are delivered, dead letters or none of the stream's, in order."),
-    [METRIC_FILTERED] = ROW("filtered_total", METRIC_COUNTER, "Changes that `match` left out."),
-    [METRIC_BROKEN] = ROW("broken_total", METRIC_COUNTER,
-                          "Changes that could not become events: see the policy."),
-    [METRIC_BACKFILLED] =
-        ROW("backfilled_total", METRIC_COUNTER, "Changes of the backfill that are done."),
-    [METRIC_RESTARTS] = ROW("source_restarts_total", METRIC_COUNTER,
-                            "Times that the source was lost and started again."),
-    [METRIC_SAVES] =
-        ROW("position_saves_total", METRIC_COUNTER, "Times that the position was written."),
-    [METRIC_IN_FLIGHT] = ROW("in_flight", METRIC_GAUGE, "Changes that are read and not done."),
-    [METRIC_LAG_SECONDS] = ROW(
-        "lag_seconds", METRIC_GAUGE,
-        "Between the newest change of the source and the newest that is done; 0 while nothing comes, and no sample while it is not known."),
-    [METRIC_LAG_EVENTS] = ROW(
-        "lag_events", METRIC_GAUGE,
-        "Changes that are not done, here and in the source; no sample while it is not known how many."),
-    [METRIC_RETAINED] =
-        ROW("retained_bytes", METRIC_GAUGE,
-            "Bytes that the datastore keeps for the stream; no sample while it is not known."),
-    [METRIC_BACKFILL_LEFT] = ROW(
-        "backfill_left", METRIC_GAUGE,
-        "Changes that the backfill has still to read; no sample while it is not known how many."),
-    [METRIC_UP] = ROW("up", METRIC_GAUGE, "Is the stream reading its source (1)?"),
-    [METRIC_READY] =
-        ROW("ready", METRIC_GAUGE, "Is it neither halted, lost nor too far behind (1)?"),
-};
-
-static const struct metric_desc letters_desc = {
-    .name = "telex_stream_dead_letters",
-    .help =
-        "Dead letters that are kept: events that the sink refused, changes that could not be read.",
-    .type = METRIC_GAUGE,
-    .labels = {"stream", "kind"},
-};
-
 /* A number that is not known has no sample: 0 would say that all is well. */
 static bool is_perhaps_unknown(size_t metric)
 {
@@ -85,31 +40,24 @@ static void set_known(struct event_stream *s, enum stream_metric metric, double 
         return;
     }
     if (*m == NULL) {
-        *m = metrics_get1(s->env->metrics, &descs[metric], s->config->name);
+        *m = metrics_get1(s->env->metrics, stream_metric_desc(metric), s->config->name);
     }
     metric_set(*m, value);
 }
 
 void stream_open_metrics(struct event_stream *s)
 {
-    for (size_t i = 0; i < METRIC_LETTERS; i++) {
+    for (size_t i = 0; i < STREAM_GAUGES; i++) {
         s->metrics[i] = is_perhaps_unknown(i)
                             ? NULL
-                            : metrics_get1(s->env->metrics, &descs[i], s->config->name);
+                            : metrics_get1(s->env->metrics, stream_metric_desc(i), s->config->name);
     }
     for (int box = 0; box < LETTER_BOXES; box++) {
-        s->metrics[METRIC_LETTERS + box] =
-            metrics_get2(s->env->metrics, &letters_desc, s->config->name,
+        s->letters[box] =
+            metrics_get2(s->env->metrics, stream_metric_desc(METRIC_LETTERS), s->config->name,
                          str_of(letter_box_name((enum letter_box)box)));
     }
 }
-
-static const struct metric_desc attempts_desc = {
-    .name = "telex_stream_attempts_total",
-    .help = "Requests to the sink, by status, or by why there was no answer.",
-    .type = METRIC_COUNTER,
-    .labels = {"stream", "status"},
-};
 
 /* Adds what came since it was asked last; a plan that changed begins at 0. */
 static void count_attempts(struct event_stream *s)
@@ -121,8 +69,8 @@ static void count_attempts(struct event_stream *s)
         uint64_t more = now.of[i] >= s->attempted[i] ? now.of[i] - s->attempted[i] : now.of[i];
         s->attempted[i] = now.of[i];
         if (more > 0 && s->attempts[i] == NULL) {
-            s->attempts[i] = metrics_get2(s->env->metrics, &attempts_desc, s->config->name,
-                                          str_of(attempt_kind_name(i)));
+            s->attempts[i] = metrics_get2(s->env->metrics, stream_metric_desc(METRIC_ATTEMPTS),
+                                          s->config->name, str_of(attempt_kind_name(i)));
         }
         if (more > 0) {
             metric_add(s->attempts[i], more);
@@ -135,8 +83,11 @@ void stream_drop_metrics(struct event_stream *s)
     for (size_t i = 0; i < ATTEMPT_KINDS; i++) {
         metric_drop(s->attempts[i]);
     }
-    for (size_t i = 0; i < STREAM_METRICS; i++) {
+    for (size_t i = 0; i < STREAM_GAUGES; i++) {
         metric_drop(s->metrics[i]);
+    }
+    for (int box = 0; box < LETTER_BOXES; box++) {
+        metric_drop(s->letters[box]);
     }
 }
 
@@ -319,7 +270,7 @@ void stream_tell(struct event_stream *s)
     event_stream_get_status(s, NULL, &told);
     metric_set(s->metrics[METRIC_READY], told.is_ready);
     for (int box = 0; box < LETTER_BOXES; box++) {
-        metric_set(s->metrics[METRIC_LETTERS + box], (double)told.letters[box]);
+        metric_set(s->letters[box], (double)told.letters[box]);
     }
 }
 

@@ -1,13 +1,17 @@
 """How change streams are seen from outside: what the list, the status page and the metrics say, above all when nothing moves."""
 
 import re
+import shutil
+import subprocess
 
 import pytest
+import yaml
 
 import net
 import postgres
 from test_events_local import ids, stream
 from fakes import Answer
+from telex import ROOT
 from test_streams import command, give, health, start_sink, wait_done  # noqa: F401
 from test_streams import stream as own_stream
 from test_streams import status as status_of
@@ -107,3 +111,60 @@ def test_a_sink_that_refuses_us_halts_the_stream(start_telex, start_sink):
     assert "stream health: halted: the sink refuses" in program.get("/-/ready").text
     sink.refuse = lambda event: None
     net.wait_until("the stream to run again", lambda: status_of(program)["state"] == "running", 60)
+
+
+def test_every_metric_of_streams_is_on_its_page(start_telex, start_sink):
+    sink = start_sink()
+    sink.refuse = lambda event: Answer(422, "no such node")
+    program = start_telex(own_stream(sink))
+    give(program, [health(1)])
+    wait_done(program, 1)
+    text = (ROOT / "docs" / "events-metrics.md").read_text()
+    rows = dict(re.findall(r"^\| `(telex_stream_\w+)` \| ((?:`\w+`,? ?)+) \|", text, re.M))
+    found = net.wait_until("the lag", lambda: (m := program.metrics()).get("telex_stream_lag_seconds") and m, 30)
+    of_streams = {name: samples for name, samples in found.items() if name.startswith("telex_stream_")}
+    assert len(of_streams) > 12 and of_streams.keys() <= rows.keys()
+    for name, samples in of_streams.items():
+        labels = {label.split("=", 1)[0] for pairs in samples for label in pairs}
+        assert labels == set(re.findall(r"\w+", rows[name])), name
+    # What it says of others is there, too, but for what only a sink with tokens or without verification has.
+    others = set(re.findall(r"`(telex_\w+[a-z])`", text)) - rows.keys()
+    assert len(others) > 8
+    absent = {"telex_oauth2_token_age_seconds", "telex_oauth2_token_requests_total", "telex_http_unverified_clients"}
+    assert others - found.keys() <= absent
+
+
+RULES = ROOT / "examples" / "rules" / "events.yaml"
+
+
+def test_the_example_alerts_are_rules_for_prometheus_too():
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (apt-get install prometheus)")
+    done = subprocess.run([promtool, "check", "rules", RULES], text=True, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_example_alerts_fire(start_telex, start_sink):
+    """With Telex's own metrics; only the times are shorter."""
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    for group in groups:
+        group["interval"] = "1s"
+        for rule in group["rules"]:
+            rule.pop("for", None)
+    sink = start_sink()
+    sink.refuse = lambda event: Answer(422, "no such node")
+    program = start_telex({**own_stream(sink), "datasource": {"type": "self"}}, rules={"events.yaml": groups})
+
+    def firing():
+        return {alert["labels"]["alertname"] for alert in program.get("/api/v1/alerts").json()["data"]["alerts"]}
+
+    wait_state(program, "health", "running")
+    net.wait_until("rules that find nothing", lambda: firing() == set(), 30)
+    give(program, [health(1)])
+    net.wait_until("what is told of dead letters", lambda: firing() == {"StreamDeadLetters"}, 30)
+    sink.refuse = lambda event: Answer(403, "who are you")
+    give(program, [health(2)])
+    net.wait_until("what is told of a halt", lambda: "StreamNotReady" in firing(), 60)
+    told = next(a for a in program.get("/api/v1/alerts").json()["data"]["alerts"] if a["labels"]["alertname"] == "StreamNotReady")
+    assert told["labels"]["stream"] == "health" and told["annotations"]["summary"] == "Stream health is not ready"

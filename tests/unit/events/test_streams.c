@@ -326,6 +326,17 @@ static void test_changes_do_not_meet(void **state)
 }
 
 /* What streams need is not there: they are in the list, say why, and run when it is there. */
+/* What /metrics has. */
+static bool has_sample(struct kit *k, const char *name)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+    char line[96];
+
+    metrics_render(k->env.metrics, &text);
+    (void)snprintf(line, sizeof(line), "\n%s{stream=\"s\"}", name);
+    return strstr(buf_text(&text), line) != NULL;
+}
+
 static void test_opened_later(void **state)
 {
     struct kit *k = *state;
@@ -337,6 +348,7 @@ static void test_opened_later(void **state)
     assert_int_equal(status_of(k)->state, STREAM_REFUSED);
     assert_false(status_of(k)->is_ready);
     assert_non_null(strstr(status_of(k)->reason, "the table is away"));
+    assert_true(has_sample(k, "telex_stream_ready")); /* 0: an alert on it fires */
     wait_done(k, 5);
     assert_true(status_of(k)->is_ready);
     stop(k);
@@ -417,17 +429,6 @@ static void test_ends(void **state)
     assert_int_equal(status_of(k)->filtered, 1);
     wait_state(k, STREAM_RUNS);
     stop(k);
-}
-
-/* What /metrics has. */
-static bool has_sample(struct kit *k, const char *name)
-{
-    AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
-    char line[96];
-
-    metrics_render(k->env.metrics, &text);
-    (void)snprintf(line, sizeof(line), "\n%s{stream=\"s\"}", name);
-    return strstr(buf_text(&text), line) != NULL;
 }
 
 static void wait_sample(struct kit *k, const char *name, bool is_there)
