@@ -26,7 +26,7 @@ enum track { TRACK_LIVE, TRACK_BACKFILL, TRACKS };
 
 /* Rows of an intake's events for one worker. */
 struct work {
-    struct work *next;
+    struct work *next; /* of the queue, or of what is sent together */
     struct intake *in;
     enum track track;
     uint32_t n;
@@ -36,6 +36,7 @@ struct work {
 struct worker {
     struct event_stream *stream;
     unsigned lane;
+    uint32_t together; /* events of a request, where so many wait */
     struct thread thread;
     struct lock lock;
     struct cond cond;

@@ -3,24 +3,48 @@
  *   1. Events of one key go to one worker, in the order in which they were read.
  *   2. A worker marks events as done when they have ended, at the end of their work; of work that was cut short the rest stays
  *      open.
+ *   3. A worker waits for nothing to come: it takes what is there, of one track, as much as goes into one request.
  */
 #include "events/stream_int.h"
 
 #include "base/mem.h"
+#include "wire/events.h"
 
 #include <stdio.h>
 
+static struct work *take_first(struct worker *w, enum track t) REQUIRES(&w->lock)
+{
+    struct work *work = w->first[t];
+
+    w->first[t] = work->next;
+    w->last[t] = work->next == NULL ? NULL : w->last[t];
+    work->next = NULL;
+    return work;
+}
+
+static bool fits(const struct work *next, uint32_t taken, uint32_t most)
+{
+    return next != NULL && taken < most && next->n <= most - taken;
+}
+
+/* The first work, and behind it what waits with it and goes into one request. */
 static struct work *take_work(struct worker *w) REQUIRES(&w->lock)
 {
-    for (int t = 0; t < TRACKS; t++) {
-        struct work *work = w->first[t];
-        if (work != NULL) {
-            w->first[t] = work->next;
-            w->last[t] = work->next == NULL ? NULL : w->last[t];
-            return work;
-        }
+    int t = 0;
+
+    while (t < TRACKS && w->first[t] == NULL) {
+        t++;
     }
-    return NULL;
+    if (t == TRACKS) {
+        return NULL;
+    }
+    struct work *first = take_first(w, t);
+    struct work *last = first;
+    for (uint32_t n = first->n; fits(w->first[t], n, w->together); n += last->n) {
+        last->next = take_first(w, t);
+        last = last->next;
+    }
+    return first;
 }
 
 static struct work *next_work(struct worker *w)
@@ -35,42 +59,87 @@ static struct work *next_work(struct worker *w)
     return work;
 }
 
-static void free_work(struct work *work)
+static void free_works(struct work *work)
 {
-    intake_unref(work->in);
-    mem_free(work);
+    while (work != NULL) {
+        struct work *next = work->next;
+        intake_unref(work->in);
+        mem_free(work);
+        work = next;
+    }
 }
 
-/* The rows of the work that have ended: all but those in <owed>, which are in its order. */
-static uint32_t ended_rows(const struct work *work, const uint32_t *owed, uint32_t left,
-                           uint32_t *ret)
+/* The events of several works, whose texts stay those of their intakes. */
+static struct batch *put_together(const struct work *first)
 {
+    struct batch *b = batch_new(&codec_events, batch_info(first->in->events));
+    uint32_t count = 0;
     uint32_t n = 0;
-    uint32_t k = 0;
 
-    for (uint32_t i = 0; i < work->n; i++) {
-        if (k < left && owed[k] == work->rows[i]) {
-            k++;
-        } else {
-            ret[n++] = work->rows[i];
+    for (const struct work *work = first; work != NULL; work = work->next) {
+        count += work->n;
+    }
+    struct event *rows = arena_array(batch_arena(b), struct event, count);
+    for (const struct work *work = first; work != NULL; work = work->next) {
+        const struct event *from = batch_own_events(work->in->events)->rows;
+        for (uint32_t i = 0; i < work->n; i++) {
+            rows[n++] = from[work->rows[i]];
         }
     }
-    return n;
+    batch_set_events(b, (struct events){rows, count});
+    return b;
+}
+
+/* What is owed of what was sent: rows of its batch, in its order. */
+struct owing {
+    const uint32_t *rows;
+    uint32_t left;
+};
+
+/* Marks as done what has ended of a work that was sent as rows <sent> (from <first> on without a list). */
+static void end_work(struct event_stream *s, const struct work *work, const uint32_t *sent,
+                     uint32_t first, struct owing *owing)
+{
+    uint32_t *AUTO(mem_autofree) ended = mem_alloc(((size_t)work->n + 1) * sizeof(*ended));
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < work->n; i++) {
+        if (owing->left > 0 && *owing->rows == (sent != NULL ? sent[i] : first + i)) {
+            owing->rows++;
+            owing->left--;
+        } else {
+            ended[n++] = work->rows[i];
+        }
+    }
+    if (n > 0) {
+        window_done(&s->windows[work->track], work->in, ended, n);
+    }
+}
+
+static void send(struct worker *w, const struct work *work, struct view view)
+{
+    uint32_t *AUTO(mem_autofree) owed = mem_alloc(((size_t)view.n + 1) * sizeof(*owed));
+    struct event_stream *s = w->stream;
+    uint32_t first = 0;
+
+    uint32_t left = direct_run(s->direct, w->lane, view, work->in->read_ns, owed);
+    struct owing owing = {owed, left};
+    for (; work != NULL; work = work->next) {
+        end_work(s, work, view.rows, first, &owing);
+        first += work->n;
+    }
 }
 
 static void do_work(struct worker *w, struct work *work)
 {
-    struct event_stream *s = w->stream;
-    const struct view view = {.batch = work->in->events, .rows = work->rows, .n = work->n};
-    uint32_t *AUTO(mem_autofree) rows = mem_alloc(((size_t)work->n * 2 + 1) * sizeof(*rows));
-    uint32_t *owed = rows + work->n;
-
-    uint32_t left = direct_run(s->direct, w->lane, view, work->in->read_ns, owed);
-    uint32_t ended = ended_rows(work, owed, left, rows);
-    if (ended > 0) {
-        window_done(&s->windows[work->track], work->in, rows, ended);
+    if (work->next == NULL) {
+        send(w, work, (struct view){.batch = work->in->events, .rows = work->rows, .n = work->n});
+    } else {
+        struct batch *b = put_together(work);
+        send(w, work, (struct view){.batch = b, .n = batch_rows(b)});
+        batch_unref(b); /* before the intakes, whose texts it has */
     }
-    free_work(work);
+    free_works(work);
 }
 
 static void run_worker(void *arg)
@@ -94,7 +163,7 @@ static bool start_worker(struct event_stream *s, unsigned lane, struct err *e)
     char name[24];
 
     (void)snprintf(name, sizeof(name), "event-%u", lane);
-    *w = (struct worker){.stream = s, .lane = lane};
+    *w = (struct worker){.stream = s, .lane = lane, .together = direct_together(s->direct)};
     lock_init(&w->lock);
     cond_init(&w->cond);
     lock_take(&s->lock);
@@ -189,7 +258,7 @@ static void release_worker(struct worker *w)
     thread_join(&w->thread);
     lock_take(&w->lock);
     while ((work = take_work(w)) != NULL) {
-        free_work(work);
+        free_works(work);
     }
     lock_give(&w->lock);
     cond_release(&w->cond);

@@ -6,6 +6,7 @@
 #include "export/direct.h"
 
 #include "base/mem.h"
+#include "export/http_sink.h"
 #include "export/plan_int.h"
 
 struct direct_lane {
@@ -83,6 +84,17 @@ static bool open_lane(struct direct *d, unsigned lane, struct err *e)
         .skips = &d->skips,
     };
     return delivery_open(&setup, &d->lanes[lane].delivery, e);
+}
+
+uint32_t direct_together(const struct direct *d)
+{
+    const struct output_config *o = d->output->config;
+    const struct http_exporter *http = o->kind->http;
+
+    if (http != NULL) {
+        return http->rows_max != NULL ? http->rows_max(o->config) : 1;
+    }
+    return (uint32_t)o->buffer.buffer_size;
 }
 
 uint32_t direct_run(struct direct *d, unsigned lane, struct view view, int64_t since_ns,

@@ -25,6 +25,9 @@ struct direct;
 MUST_USE bool direct_open(struct plan *p, struct str name, unsigned lanes,
                           struct direct **ret_direct, struct err *e);
 
+/* As many records as one call takes together, where so many wait. */
+uint32_t direct_together(const struct direct *d);
+
 /* Before the first view; the events are borrowed. */
 struct event_skips;
 void direct_skip(struct direct *d, const struct event_skips *skips);

@@ -106,6 +106,8 @@ struct http_exporter {
     struct str (*probe_url)(const void *config, struct arena *a);
     /* The same as a request of its own, which is judged by its status. NULL: never. */
     void (*probe)(const void *config, struct export_request *ret);
+    /* Records of one request at most, of those that take most; NULL: one. */
+    uint32_t (*rows_max)(const void *config);
     size_t client_offset; /* of struct http_client_config in the config struct */
 };
 

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import subprocess
+import threading
 import time
 
 import pytest
@@ -362,6 +363,23 @@ def test_a_halt_in_the_last_batch_of_a_backfill(start_telex, start_sink):
     net.wait_until("its phase", lambda: status(program)["backfill"]["phase"] == "running")
     assert command(program, "skip", "health").returncode == 0
     net.wait_until("the rest", lambda: sink.ids() == ["0", "1"])
+
+
+def test_what_waits_goes_together(start_telex, start_sink):
+    """Events that come one by one while the sink takes its time go in one request, in order, up to its limit."""
+    gate = threading.Event()
+    sink = start_sink()
+    sink.refuse = lambda event: gate.wait(60) and (422 if event["id"].endswith("7") else None)
+    program = start_telex(stream(sink, sink={"endpoint": sink.url, "mode": "batched", "batch_size": 15}, workers=1))
+    for i in range(21):
+        give(program, [health(i)])
+        net.wait_until("it to be read", lambda i=i: status(program)["in_flight"] == i + 1)
+    gate.set()
+    wait_done(program, 21)
+    assert sink.ids() == [str(i) for i in range(21) if i not in (7, 17)]
+    assert sink.copies == 0 and status(program)["dead_letters"]["refused"] == 2
+    sizes = [len(request.json()) for request in sink.requests]
+    assert sizes[:2] == [1, 15] and max(sizes) == 15, sizes
 
 
 def test_filter_and_metadata(start_telex, start_sink):

@@ -288,8 +288,16 @@ static bool validate(const void *config, const struct sent_rows *sent, struct st
     return ok;
 }
 
+static uint32_t rows_max(const void *config)
+{
+    const struct cloudevents_config *c = config;
+
+    return c->mode == MODE_BATCHED ? (uint32_t)c->batch_size : 1;
+}
+
 static const struct http_exporter http = {
     .next_request = next_request,
+    .rows_max = rows_max,
     .validate = validate,
     .statuses = statuses,
     .client_offset = CLIENT,
@@ -299,14 +307,13 @@ static bool open_sink(const struct exporter_place *place, const void *config,
                       struct sink **ret_sink, struct err *e)
 {
     const struct cloudevents_config *c = config;
-    uint32_t rows = c->mode == MODE_BATCHED ? (uint32_t)c->batch_size : 1;
     struct sink *sink = NULL;
 
     if (!http_sink_open(&http, place, config, &sink, e)) {
         return false;
     }
     if (c->consent.origin.len > 0 && place->dry == NULL) {
-        return webhook_consent_open(&c->consent, &c->client, rows, place, sink, ret_sink, e);
+        return webhook_consent_open(&c->consent, &c->client, rows_max(c), place, sink, ret_sink, e);
     }
     *ret_sink = sink;
     return true;

@@ -131,15 +131,27 @@ static struct str type_of(const struct http_config *c)
                                                     : STR("application/json");
 }
 
+static bool has_a_body(const struct http_config *c)
+{
+    return !str_eq(c->method, STR("GET")) && !str_eq(c->method, STR("HEAD"));
+}
+
+static uint32_t rows_max(const void *config)
+{
+    const struct http_config *c = config;
+
+    return has_a_body(c) ? (uint32_t)c->batch_size : 1;
+}
+
 static bool next_request(const void *config, struct view view, uint32_t *row,
                          struct export_request *ret, struct outcome *out, struct err *e)
 {
     const struct http_config *c = config;
-    bool has_body = !str_eq(c->method, STR("GET")) && !str_eq(c->method, STR("HEAD"));
+    bool has_body = has_a_body(c);
     const struct request_shape shape = {
         .method = arena_text(ret->arena, c->method),
         .encoding = has_body ? (enum body_encoding)c->compression : BODY_PLAIN,
-        .rows_max = has_body ? (uint32_t)c->batch_size : 1,
+        .rows_max = rows_max(c),
         .is_lines = c->format == FORMAT_NDJSON,
         .type = has_body ? type_of(c) : STR(""),
     };

@@ -103,8 +103,15 @@ static struct str probe_url(const void *config, struct arena *a)
     return http_health_url(&c->client, c->health_path, a);
 }
 
+static uint32_t rows_max(const void *config)
+{
+    (void)config;
+    return RECORDS_MAX;
+}
+
 static const struct http_exporter http = {
     .next_request = next_request,
+    .rows_max = rows_max,
     .validate = validate,
     .statuses = request_maker_statuses,
     .judge = judge,
