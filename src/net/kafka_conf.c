@@ -66,6 +66,7 @@ static bool has_mechanism(const rd_kafka_conf_t *conf, enum kafka_sasl mechanism
         [KAFKA_SASL_SCRAM_256] = "sasl_scram",
         [KAFKA_SASL_SCRAM_512] = "sasl_scram",
         [KAFKA_SASL_OAUTHBEARER] = "sasl_oauthbearer",
+        [KAFKA_SASL_GSSAPI] = "sasl_gssapi",
     };
     char built[FEATURES_MAX] = "";
     size_t size = sizeof(built);
@@ -82,6 +83,28 @@ static bool has_mechanism(const rd_kafka_conf_t *conf, enum kafka_sasl mechanism
                    kafka_mechanisms[mechanism]);
 }
 
+/* Without a keytab nothing is run: whoever keeps tickets keeps them. */
+static bool put_kerberos(rd_kafka_conf_t *conf, const struct kafka_config *c, struct err *e)
+{
+    return kafka_conf_put_str(conf, "sasl.kerberos.service.name", c->kerberos_service, e) &&
+           kafka_conf_put_str(conf, "sasl.kerberos.principal", c->kerberos_principal, e) &&
+           (c->kerberos_keytab.len > 0
+                ? kafka_conf_put_str(conf, "sasl.kerberos.keytab", c->kerberos_keytab, e)
+                : kafka_conf_put(conf, "sasl.kerberos.kinit.cmd", ":", e));
+}
+
+static bool put_login(rd_kafka_conf_t *conf, const struct kafka_config *c, struct err *e)
+{
+    enum kafka_sasl mechanism = (enum kafka_sasl)c->sasl_mechanism;
+
+    return mechanism == KAFKA_SASL_NONE ||
+           (has_mechanism(conf, mechanism, e) &&
+            kafka_conf_put(conf, "sasl.mechanisms", kafka_mechanisms[mechanism], e) &&
+            (mechanism != KAFKA_SASL_GSSAPI || put_kerberos(conf, c, e)) &&
+            kafka_conf_put_str(conf, "sasl.username", c->sasl_username, e) &&
+            put_secret(conf, "sasl.password", c->sasl_password, e));
+}
+
 static bool put_security(rd_kafka_conf_t *conf, const struct kafka_config *c, struct err *e)
 {
     const struct http_tls_config *tls = &c->tls;
@@ -96,11 +119,7 @@ static bool put_security(rd_kafka_conf_t *conf, const struct kafka_config *c, st
                           tls->insecure_skip_verify ? "false" : "true", e) &&
            kafka_conf_put(conf, "ssl.endpoint.identification.algorithm",
                           tls->insecure_skip_verify ? "none" : "https", e) &&
-           (c->sasl_mechanism == KAFKA_SASL_NONE ||
-            (has_mechanism(conf, (enum kafka_sasl)c->sasl_mechanism, e) &&
-             kafka_conf_put(conf, "sasl.mechanisms", kafka_mechanisms[c->sasl_mechanism], e) &&
-             kafka_conf_put_str(conf, "sasl.username", c->sasl_username, e) &&
-             put_secret(conf, "sasl.password", c->sasl_password, e)));
+           put_login(conf, c, e);
 }
 
 /* What can be said otherwise under `properties`. */

@@ -3,6 +3,7 @@
 #include "base/secret.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 const char *const kafka_alias_brokers[] = {"bootstrap_servers", NULL};
 const char *const kafka_alias_linger[] = {"linger_ms", NULL};
@@ -11,8 +12,8 @@ const char *const kafka_alias_mechanism[] = {"sasl_mechanisms", NULL};
 const char *const kafka_alias_transaction_timeout[] = {"transaction_timeout_ms", NULL};
 const char *const kafka_securities[] = {"auto",           "plaintext", "ssl",
                                         "sasl_plaintext", "sasl_ssl",  NULL};
-const char *const kafka_mechanisms[] = {"none",          "PLAIN",       "SCRAM-SHA-256",
-                                        "SCRAM-SHA-512", "OAUTHBEARER", NULL};
+const char *const kafka_mechanisms[] = {
+    "none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI", NULL};
 const char *const kafka_compressions[] = {"none", "gzip", "snappy", "lz4", "zstd", NULL};
 const char *const kafka_partitioners[] = {"murmur2_random", "murmur2", "consistent_random",
                                           "consistent",     "random",  "fnv1a_random",
@@ -38,6 +39,10 @@ static const struct {
     {"ssl.key.password", "the option is tls_key_password, which is a secret"},
     {"ssl.keystore.location", "the options are tls.cert_file and tls.key_file"},
     {"ssl.keystore.password", "the options are tls.key_file and tls_key_password, a secret"},
+    {"sasl.kerberos.service.name", "the option is sasl_kerberos_service_name"},
+    {"sasl.kerberos.principal", "the option is sasl_kerberos_principal"},
+    {"sasl.kerberos.keytab", "the option is sasl_kerberos_keytab"},
+    {"sasl.kerberos.kinit.cmd", "it is a command; the option is sasl_kerberos_keytab"},
     {"sasl.oauthbearer.client.secret", "the option is oauth2.client_secret, which is a secret"},
     {"sasl.oauthbearer.client.id", "the option is oauth2.client_id"},
     {"sasl.oauthbearer.config", "it holds secrets; the option is oauth2"},
@@ -131,34 +136,76 @@ static const char *token_problem(const struct http_oauth2_config *c)
     return c->client_id.len == 0 ? "oauth2 needs client_id" : NULL;
 }
 
+/* Both become words of the command by which librdkafka gets tickets. */
+static bool is_word(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool is_fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       (c != '\0' && strchr("._/@:+-", c) != NULL);
+        if (!is_fine) {
+            return false;
+        }
+    }
+    return text.len > 0 && text.ptr[0] != '-';
+}
+
+static const char *kerberos_problem(const struct kafka_config *c)
+{
+    if (c->kerberos_keytab.len > 0 && c->kerberos_principal.len == 0) {
+        return "sasl_kerberos_keytab needs sasl_kerberos_principal";
+    }
+    return (c->kerberos_principal.len > 0 && !is_word(c->kerberos_principal)) ||
+                   (c->kerberos_keytab.len > 0 && !is_word(c->kerberos_keytab))
+               ? "sasl_kerberos_principal and sasl_kerberos_keytab have letters, digits and "
+                 "'._/@:+-' only"
+               : NULL;
+}
+
+/* What belongs to another mechanism than the one there is; NULL: nothing. */
+static const char *stray_login(const struct kafka_config *c)
+{
+    bool is_password = c->sasl_mechanism != KAFKA_SASL_OAUTHBEARER &&
+                       c->sasl_mechanism != KAFKA_SASL_GSSAPI; /* or will be one */
+
+    if (c->sasl_mechanism != KAFKA_SASL_OAUTHBEARER &&
+        (http_oauth2_is_set(&c->oauth2) || c->sasl_extensions.count > 0)) {
+        return "oauth2 and sasl_extensions go with sasl_mechanism: OAUTHBEARER";
+    }
+    if (c->sasl_mechanism != KAFKA_SASL_GSSAPI &&
+        (c->kerberos_principal.len > 0 || c->kerberos_keytab.len > 0)) {
+        return "sasl_kerberos_principal and sasl_kerberos_keytab go with sasl_mechanism: GSSAPI";
+    }
+    return !is_password && (c->sasl_username.len > 0 || !secret_is_empty(c->sasl_password))
+               ? "this sasl_mechanism has no use for sasl_username and sasl_password"
+               : NULL;
+}
+
+static const char *password_problem(const struct kafka_config *c)
+{
+    return c->sasl_username.len == 0 || secret_is_empty(c->sasl_password)
+               ? "this sasl_mechanism needs sasl_username and sasl_password"
+               : NULL;
+}
+
 /* Each mechanism has what it logs in with, and nothing that another would. */
 static bool check_login(const struct kafka_config *c, const struct yaml_node *node, struct err *e)
 {
-    bool has_token = c->sasl_mechanism == KAFKA_SASL_OAUTHBEARER;
-    bool has_password = c->sasl_mechanism != KAFKA_SASL_NONE && !has_token;
-    const char *problem = has_token ? token_problem(&c->oauth2) : NULL;
+    const char *problem = stray_login(c);
 
+    if (problem == NULL && c->sasl_mechanism == KAFKA_SASL_OAUTHBEARER) {
+        problem = token_problem(&c->oauth2);
+    } else if (problem == NULL && c->sasl_mechanism == KAFKA_SASL_GSSAPI) {
+        problem = kerberos_problem(c);
+    } else if (problem == NULL && c->sasl_mechanism != KAFKA_SASL_NONE) {
+        problem = password_problem(c);
+    }
     if (problem != NULL) {
         return yaml_err(at_option(node, STR("sasl_mechanism")), e, ERR_CONFIG, "%s", problem);
     }
-    if (!has_token && (http_oauth2_is_set(&c->oauth2) || c->sasl_extensions.count > 0)) {
-        return yaml_err(at_option(node, STR("sasl_mechanism")), e, ERR_CONFIG,
-                        "oauth2 and sasl_extensions go with sasl_mechanism: OAUTHBEARER");
-    }
-    if (c->sasl_extensions.count > KAFKA_EXTENSIONS_MAX) {
-        return yaml_err(at_option(node, STR("sasl_extensions")), e, ERR_LIMIT,
-                        "sasl_extensions: at most %d", KAFKA_EXTENSIONS_MAX);
-    }
-    if (has_password && (c->sasl_username.len == 0 || secret_is_empty(c->sasl_password))) {
-        return yaml_err(at_option(node, STR("sasl_mechanism")), e, ERR_CONFIG,
-                        "%s needs sasl_username and sasl_password",
-                        kafka_mechanisms[c->sasl_mechanism]);
-    }
-    if (has_token && (c->sasl_username.len > 0 || !secret_is_empty(c->sasl_password))) {
-        return yaml_err(at_option(node, STR("sasl_mechanism")), e, ERR_CONFIG,
-                        "OAUTHBEARER has no use for sasl_username and sasl_password");
-    }
-    return true;
+    return c->sasl_extensions.count <= KAFKA_EXTENSIONS_MAX ||
+           yaml_err(at_option(node, STR("sasl_extensions")), e, ERR_LIMIT,
+                    "sasl_extensions: at most %d", KAFKA_EXTENSIONS_MAX);
 }
 
 bool kafka_options_check(const struct kafka_config *c, const struct yaml_node *node, struct err *e)

@@ -32,6 +32,7 @@ enum kafka_sasl {
     KAFKA_SASL_SCRAM_256,
     KAFKA_SASL_SCRAM_512,
     KAFKA_SASL_OAUTHBEARER,
+    KAFKA_SASL_GSSAPI,
 };
 
 struct kafka_config {
@@ -43,6 +44,9 @@ struct kafka_config {
     struct secret *sasl_password;
     struct http_oauth2_config oauth2; /* of OAUTHBEARER, as is: */
     struct option_map sasl_extensions;
+    struct str kerberos_service; /* of GSSAPI, as are: */
+    struct str kerberos_principal;
+    struct str kerberos_keytab; /* empty: tickets are there already */
     struct http_tls_config tls;
     struct secret *tls_key_password;
     struct option_map properties;
@@ -104,7 +108,7 @@ MUST_USE bool kafka_options_check(const struct kafka_config *c, const struct yam
          .fallback = "none",                                                                       \
          .choices = kafka_mechanisms,                                                              \
          .help = "How to log in. `PLAIN` sends the password as it is, `OAUTHBEARER` the token of " \
-                 "`oauth2`: use them over TLS."},                                                  \
+                 "`oauth2`: use them over TLS. `GSSAPI` is Kerberos."},                            \
         {.name = "sasl_username",                                                                  \
          .type = OPTION_TEXT,                                                                      \
          .offset = KAFKA_AT(base, sasl_username),                                                  \
@@ -125,6 +129,21 @@ MUST_USE bool kafka_options_check(const struct kafka_config *c, const struct yam
          .offset = KAFKA_AT(base, sasl_extensions),                                                \
          .help = "What brokers want to be told beside that token, such as `logicalCluster` and "   \
                  "`identityPoolId` of Confluent Cloud."},                                          \
+        {.name = "sasl_kerberos_service_name",                                                     \
+         .type = OPTION_TEXT,                                                                      \
+         .flags = OPTION_ADVANCED,                                                                 \
+         .offset = KAFKA_AT(base, kerberos_service),                                               \
+         .fallback = "kafka",                                                                      \
+         .help = "Of `GSSAPI`: what brokers are called in Kerberos, before their host's name."},   \
+        {.name = "sasl_kerberos_principal",                                                        \
+         .type = OPTION_TEXT,                                                                      \
+         .offset = KAFKA_AT(base, kerberos_principal),                                             \
+         .help = "Of `GSSAPI`: who we are, `telex@EXAMPLE.COM`."},                                 \
+        {.name = "sasl_kerberos_keytab",                                                           \
+         .type = OPTION_TEXT,                                                                      \
+         .offset = KAFKA_AT(base, kerberos_keytab),                                                \
+         .help = "Its keytab, with which `kinit` gets tickets. Without, somebody else keeps "      \
+                 "tickets in the cache."},                                                         \
         {.name = "tls",                                                                            \
          .aliases = kafka_alias_tls,                                                               \
          .type = OPTION_TABLE,                                                                     \

@@ -40,12 +40,12 @@ def libraries():
 class Broker:
     """One real broker: `plain` and `login` are its addresses without and with SASL (user telex, password right).
 
-    <more> are settings; a listener LOGIN of another mechanism is said there."""
+    <more> are settings; a listener LOGIN of another mechanism is said there. <java> are options of the machine."""
 
     is_real = True
 
-    def __init__(self, folder, **more):
-        self.folder, self.more = folder / "kafka", more
+    def __init__(self, folder, java=(), **more):
+        self.folder, self.java, self.more = folder / "kafka", java, more
         self.ports = [net.free_port() for _ in range(3)]
         self.plain, self.login = (f"{net.HOST}:{port}" for port in self.ports[:2])
         self.process = None
@@ -78,7 +78,7 @@ class Broker:
             "".join(f"{name}={value}\n" for name, value in self._config().items()))
         self.process = Process("kafka", [
             _find_java(), "-Xmx256m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-            "-cp", f"{jars}/*", "kafka.Kafka", "server.properties"], self.folder)
+            *self.java, "-cp", f"{jars}/*", "kafka.Kafka", "server.properties"], self.folder)
         self.process.start()
         self.wait()
         return self

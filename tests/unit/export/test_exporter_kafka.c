@@ -637,6 +637,14 @@ static const char *const bad[][2] = {
     {"brokers: [ a ]\n" TOKENS "sasl_username: u\n", "no use for sasl_username"},
     {"brokers: [ a ]\noauth2: { token_url: 'http://t', client_id: c }\n", "OAUTHBEARER"},
     {"brokers: [ a ]\nsasl_extensions: { a: b }\n", "OAUTHBEARER"},
+    {"brokers: [ a ]\nsasl_kerberos_principal: p\n", "GSSAPI"},
+    {"brokers: [ a ]\nsasl_mechanism: GSSAPI\nsasl_username: u\n", "no use for sasl_username"},
+    {"brokers: [ a ]\nsasl_mechanism: GSSAPI\nsasl_kerberos_keytab: /k\n", "principal"},
+    {"brokers: [ a ]\nsasl_mechanism: GSSAPI\nsasl_kerberos_principal: 'a;reboot'\n", "only"},
+    {"brokers: [ a ]\nsasl_mechanism: GSSAPI\nsasl_kerberos_principal: a\n"
+     "sasl_kerberos_keytab: '/k$(reboot)'\n",
+     "only"},
+    {"brokers: [ a ]\nproperties: { sasl.kerberos.kinit.cmd: reboot }\n", "a command"},
     {"brokers: [ a ]\n" TOKENS "properties: { enable.sasl.oauthbearer.unsecure.jwt: 'true' }\n",
      "anyone could"},
     {"brokers: [ a ]\ntls: { server_name: x }\n", "no meaning here"},
@@ -668,6 +676,9 @@ static const char *const good[] = {
     "brokers: a\ntls: { cert_file: c.pem, key_file: k.pem }\ntls_key_password: x\n",
     "brokers: a\nsecurity_protocol: ssl\nproperties: { socket.keepalive.enable: 'true' }\n",
     "brokers: a\n" TRANSACTIONS "transaction_timeout: 20s\n",
+    "brokers: a\nsasl_mechanism: GSSAPI\n",
+    "brokers: a\nsasl_mechanism: GSSAPI\nsasl_kerberos_principal: telex/host@EXAMPLE.COM\n"
+    "sasl_kerberos_keytab: /etc/telex.keytab\nsasl_kerberos_service_name: broker\n",
     "brokers: a\n" TOKENS "sasl_extensions: { logicalCluster: lkc-1 }\n",
 };
 
