@@ -337,6 +337,14 @@ static const struct exporter_kind *find_kind(const struct stream_config *s,
                            "a sink of type %s takes no tokens: remove 'oidc'", kind->name);
         return NULL;
     }
+    if (s->options.oidc != NULL && find_option(kind->options, "sasl_mechanism") != NULL &&
+        yaml_get(s->options.sink, STR("sasl_mechanism")) == NULL) {
+        (void)yaml_key_err(s->options.oidc, e, ERR_CONFIG,
+                           "a sink of type %s takes tokens with sasl_mechanism OAUTHBEARER alone: "
+                           "add 'sasl_mechanism: OAUTHBEARER' to 'sink', or remove 'oidc'",
+                           kind->name);
+        return NULL;
+    }
     return kind;
 }
 
