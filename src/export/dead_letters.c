@@ -258,31 +258,52 @@ static bool has_old(const struct dead_letters *d, struct log *log)
            clock_wall_ns(d->env->clock) - oldest_ns > d->quota->max_age_ns;
 }
 
+/* Bytes of letters that left behind older ones, which are still there. */
+static int64_t gone_bytes(struct dead_letters *d)
+{
+    lock_take(&d->lock);
+    int64_t bytes = d->kept.gone_bytes;
+    lock_give(&d->lock);
+    return bytes;
+}
+
+/* Where nothing goes by itself, who took letters out has room for others, though the disk has it only when the oldest goes:
+ * as much again, and no more. */
+static bool has_room(struct dead_letters *d, struct log *log, struct err *e)
+{
+    int64_t most = d->quota->max_disk_bytes;
+    int64_t all = kept_bytes(log, d->bit);
+    int64_t gone = gone_bytes(d);
+
+    return all < most || (all - gone < most && all / 2 < most) ||
+           err_set(
+               e, ERR_FULL,
+               "%lld bytes of letters are kept, and %lld of such that left behind them; "
+               "dead_letters.max_disk_bytes are %lld and its overflow is block: %s",
+               (long long)(all - gone), (long long)gone, (long long)most,
+               d->fs == fs_system()
+                   ? "replay or discard some, from the oldest on: `telex events replay|discard` "
+                     "for a stream's while Telex runs, else `telex queue`"
+                   : "they are in memory, where nobody can drop some");
+}
+
 /* Makes room for another letter. A sixteenth more than needed goes, so that not each letter asks. */
 static bool make_room(struct dead_letters *d, struct log *log, struct err *e)
 {
     const struct exporter_dead_letters *q = d->quota;
-    bool is_full = q->max_disk_bytes > 0 && kept_bytes(log, d->bit) >= q->max_disk_bytes;
+    bool blocks = q->max_disk_bytes > 0 && q->overflow == DEAD_LETTERS_BLOCK;
+    bool is_full = !blocks && q->max_disk_bytes > 0 && kept_bytes(log, d->bit) >= q->max_disk_bytes;
 
-    if (is_full && q->overflow == DEAD_LETTERS_BLOCK) {
-        return err_set(
-            e, ERR_FULL,
-            "%lld bytes of letters are kept, dead_letters.max_disk_bytes are %lld and "
-            "its overflow is block: %s",
-            (long long)kept_bytes(log, d->bit), (long long)q->max_disk_bytes,
-            d->fs == fs_system()
-                ? "replay or discard some, from the oldest on: `telex events replay|discard` "
-                  "for a stream's while Telex runs, else `telex queue`"
-                : "they are in memory, where nobody can drop some");
+    if (is_full || has_old(d, log)) {
+        int64_t spare = q->max_disk_bytes / QUOTA_SEGMENTS;
+        lock_take(&d->shedding);
+        bool ok = shed(d, log, is_full ? q->max_disk_bytes - spare : INT64_MAX, e);
+        lock_give(&d->shedding);
+        if (!ok) {
+            return false;
+        }
     }
-    if (!is_full && !has_old(d, log)) {
-        return true;
-    }
-    int64_t down_to = is_full ? q->max_disk_bytes - q->max_disk_bytes / QUOTA_SEGMENTS : INT64_MAX;
-    lock_take(&d->shedding);
-    bool ok = shed(d, log, down_to, e);
-    lock_give(&d->shedding);
-    return ok;
+    return !blocks || has_room(d, log, e);
 }
 
 /* ---- letters ---- */
@@ -513,9 +534,17 @@ static bool advance(struct dead_letters *d, struct log *log, uint64_t number)
     return passed;
 }
 
-static bool add_mark(struct dead_letters *d, struct log *log, const struct dead_letter *letter,
+/* What is to be known of a letter that leaves, without its frame. */
+struct leaving {
+    struct dead_letter letter;
+    struct buf stream;
+    int64_t bytes;
+};
+
+static bool add_mark(struct dead_letters *d, struct log *log, const struct leaving *leaving,
                      struct wait wait, struct err *e)
 {
+    const struct dead_letter *letter = &leaving->letter;
     char text[2 * VARINT_MAX];
     uint64_t seq = 0;
     const char *end = varint_put(varint_put(text, letter->number), letter->records);
@@ -527,22 +556,17 @@ static bool add_mark(struct dead_letters *d, struct log *log, const struct dead_
         return false;
     }
     lock_take(&d->lock);
-    kept_letters_note_gone(&d->kept, letter);
+    kept_letters_note_gone(&d->kept, letter, leaving->bytes);
     lock_give(&d->lock);
     return true;
 }
-
-/* What is to be known of a letter that leaves, without its frame. */
-struct leaving {
-    struct dead_letter letter;
-    struct buf stream;
-};
 
 static bool take_first(void *arg, const struct dead_letter *letter)
 {
     struct leaving *l = arg;
 
     buf_add_str(&l->stream, letter->stream);
+    l->bytes = (int64_t)(letter->reason.len + letter->note.len + letter->bytes.len);
     l->letter = (struct dead_letter){
         .number = letter->number, .records = letter->records, .stream = buf_str(&l->stream)};
     return false;
@@ -558,14 +582,15 @@ static bool has_left(struct dead_letters *d, uint64_t number)
     return gone;
 }
 
-static bool take_out(struct dead_letters *d, const struct dead_letter *letter, struct wait wait,
+static bool take_out(struct dead_letters *d, const struct leaving *leaving, struct wait wait,
                      struct err *e)
 {
     struct log *log = open_log(d, e);
+    uint64_t number = leaving->letter.number;
 
     lock_take(&d->shedding);
-    bool ok = log != NULL && (has_left(d, letter->number) || advance(d, log, letter->number) ||
-                              add_mark(d, log, letter, wait, e));
+    bool ok = log != NULL && (has_left(d, number) || advance(d, log, number) ||
+                              add_mark(d, log, leaving, wait, e));
     lock_give(&d->shedding);
     return ok;
 }
@@ -578,11 +603,11 @@ bool dead_letters_remove(struct dead_letters *d, uint64_t number, struct wait wa
         return true;
     }
     bool ok = dead_letters_walk(d, number, take_first, &found, e);
-    if (ok && found.letter.number != number) {
-        ok = err_set(e, ERR_CONFLICT, "there is no letter %llu any more",
-                     (unsigned long long)number);
+    if (ok && found.letter.number == number) {
+        ok = take_out(d, &found, wait, e);
+    } else if (ok && !has_left(d, number)) { /* it may have, while we looked */
+        ok = err_set(e, ERR_CONFLICT, "there is no letter %llu", (unsigned long long)number);
     }
-    ok = ok && take_out(d, &found.letter, wait, e);
     buf_release(&found.stream);
     return ok;
 }

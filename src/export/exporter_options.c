@@ -238,8 +238,10 @@ static const struct option dead_letter_rows[] = {
      .offset = offsetof(struct exporter_dead_letters, overflow),
      .fallback = "drop_oldest",
      .choices = dead_overflows,
-     .help = "When `max_disk_bytes` are kept: drop the oldest letters, counted by reason, or "
-             "`block`: the exporter waits until letters are replayed or dropped."},
+     .help =
+         "When `max_disk_bytes` are kept: drop the oldest letters, counted by reason, or "
+         "`block`: the exporter waits until letters are replayed or dropped. The disk has the room of one that left "
+         "only when all older ones have: at most twice the bytes then."},
     {.name = "on_refused",
      .type = OPTION_ENUM,
      .flags = OPTION_ADVANCED,

@@ -13,7 +13,7 @@ static size_t index_of(const struct kept_letters *k, uint64_t number)
 
     while (first < end) {
         size_t middle = first + (end - first) / 2;
-        if (k->gone.items[middle] < number) {
+        if (k->gone.items[middle].number < number) {
             first = middle + 1;
         } else {
             end = middle;
@@ -26,7 +26,7 @@ bool kept_letters_is_gone(const struct kept_letters *k, uint64_t number)
 {
     size_t i = index_of(k, number);
 
-    return i < k->gone.len && k->gone.items[i] == number;
+    return i < k->gone.len && k->gone.items[i].number == number;
 }
 
 /* ---- counting ---- */
@@ -90,18 +90,19 @@ static void count_out(struct kept_letters *k, struct str stream, uint32_t record
 
 /* ---- what left ---- */
 
-static void insert_gone(struct kept_letters *k, uint64_t number)
+static void insert_gone(struct kept_letters *k, struct gone_letter letter)
 {
-    size_t i = index_of(k, number);
+    size_t i = index_of(k, letter.number);
 
-    vec_push(&k->gone, number);
-    memmove(&k->gone.items[i + 1], &k->gone.items[i], (k->gone.len - 1 - i) * sizeof(number));
-    k->gone.items[i] = number;
+    vec_push(&k->gone, letter);
+    memmove(&k->gone.items[i + 1], &k->gone.items[i], (k->gone.len - 1 - i) * sizeof(letter));
+    k->gone.items[i] = letter;
+    k->gone_bytes += letter.bytes;
 }
 
-void kept_letters_note_gone(struct kept_letters *k, const struct dead_letter *letter)
+void kept_letters_note_gone(struct kept_letters *k, const struct dead_letter *letter, int64_t bytes)
 {
-    insert_gone(k, letter->number);
+    insert_gone(k, (struct gone_letter){letter->number, bytes});
     count_out(k, letter->stream, letter->records);
 }
 
@@ -131,9 +132,12 @@ uint32_t kept_letters_pass(struct kept_letters *k, uint64_t number, uint16_t typ
     if (was_kept) {
         count_out(k, letter.stream, letter.records);
     }
+    for (size_t i = 0; i < passed; i++) {
+        k->gone_bytes -= k->gone.items[i].bytes;
+    }
     if (passed > 0) {
         k->gone.len -= passed;
-        memmove(k->gone.items, k->gone.items + passed, k->gone.len * sizeof(number));
+        memmove(k->gone.items, k->gone.items + passed, k->gone.len * sizeof(k->gone.items[0]));
     }
     return was_kept ? letter.records : 0;
 }
@@ -155,9 +159,17 @@ static bool find_mark(void *arg, const struct log_view_frame *f, struct err *e)
     (void)e;
     if (f->seq > c->cursor && dead_letter_parse_mark(f->type, f->payload, &number, &records) &&
         number > c->cursor && !kept_letters_is_gone(c->kept, number)) {
-        insert_gone(c->kept, number);
+        insert_gone(c->kept, (struct gone_letter){.number = number});
     }
     return true;
+}
+
+static void weigh_gone(struct kept_letters *k, uint64_t number, size_t bytes)
+{
+    struct gone_letter *gone = &k->gone.items[index_of(k, number)];
+
+    gone->bytes = (int64_t)bytes;
+    k->gone_bytes += gone->bytes;
 }
 
 static bool count_frame(void *arg, const struct log_view_frame *f, struct err *e)
@@ -166,8 +178,9 @@ static bool count_frame(void *arg, const struct log_view_frame *f, struct err *e
     struct dead_letter letter;
 
     (void)e;
-    if (f->seq > c->cursor && !kept_letters_is_gone(c->kept, f->seq) &&
-        read_letter(f->type, f->payload, &letter)) {
+    if (kept_letters_is_gone(c->kept, f->seq)) {
+        weigh_gone(c->kept, f->seq, f->payload.len);
+    } else if (f->seq > c->cursor && read_letter(f->type, f->payload, &letter)) {
         kept_letters_add(c->kept, letter.stream, letter.records);
     }
     return true;
@@ -180,6 +193,7 @@ static void forget_all(struct kept_letters *k)
     }
     vec_clear(&k->shares);
     vec_clear(&k->gone);
+    k->gone_bytes = 0;
     k->sum = (struct dead_letters_sum){0};
 }
 

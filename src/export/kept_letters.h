@@ -1,6 +1,8 @@
 /*
  * kept_letters.h - which letters of a folder are still kept, in memory: how many, and which left before older ones.
  *
+ * Those that left keep their room on disk until the cursor has passed them; how much that is, is known.
+ *
  * Ownership: whoever embeds it releases it. Threads: confined, or under the owner's lock. Limits: a number
  * per letter that left out of turn, until the cursor passed it; a name and two counts per stream that had one.
  */
@@ -17,10 +19,16 @@ struct kept_share {
     struct dead_letters_sum sum;
 };
 
+struct gone_letter {
+    uint64_t number;
+    int64_t bytes; /* of its frame, without what the log adds */
+};
+
 struct kept_letters {
     struct dead_letters_sum sum;
     VEC(struct kept_share) shares;
-    VEC(uint64_t) gone; /* ascending */
+    VEC(struct gone_letter) gone; /* ascending */
+    int64_t gone_bytes;           /* of all of them */
 };
 
 /* Counts what the folder of a log holds; nothing where there is none. */
@@ -33,8 +41,9 @@ bool kept_letters_is_gone(const struct kept_letters *k, uint64_t number);
 void kept_letters_add(struct kept_letters *k, struct str stream, uint32_t records);
 struct dead_letters_sum kept_letters_sum_of(const struct kept_letters *k, struct str stream);
 
-/* A letter left out of turn. */
-void kept_letters_note_gone(struct kept_letters *k, const struct dead_letter *letter);
+/* A letter of a frame of so many bytes left out of turn. */
+void kept_letters_note_gone(struct kept_letters *k, const struct dead_letter *letter,
+                            int64_t bytes);
 
 /* The cursor passes a frame: gives the records of a letter that was kept until now, 0 for anything else. */
 uint32_t kept_letters_pass(struct kept_letters *k, uint64_t number, uint16_t type,

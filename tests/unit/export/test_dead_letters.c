@@ -260,6 +260,66 @@ static void a_full_box_says_what_helps(void **state)
     add_raw(f, "def", "", "broken");
 }
 
+/* Adds letters until none is taken; how many were. */
+static int fill(struct fixture *f)
+{
+    char text[1000];
+    struct err e = ERR_INIT;
+    int added = 0;
+
+    memset(text, 'x', sizeof(text));
+    while (dead_letters_add_raw(f->letters, str_make(text, sizeof(text)), STR(""), STR("broken"),
+                                soon(), &e)) {
+        assert_true(++added < 100);
+    }
+    assert_int_equal(e.code, ERR_FULL);
+    return added;
+}
+
+/* Who discards letters behind one that is to stay has room for others, on a disk that has as much again. */
+static void what_is_gone_makes_room(void **state)
+{
+    struct fixture *f = *state;
+
+    f->quota.max_disk_bytes = 20000;
+    f->quota.overflow = DEAD_LETTERS_BLOCK;
+    int added = fill(f);
+    assert_in_range(added, 15, 20);
+    for (int i = 2; i <= 11; i++) {
+        assert_true(remove_one(f, (uint64_t)i));
+    }
+    int again = fill(f);
+    assert_in_range(again, 7, 10);
+    open_again(f);
+    assert_true(remove_one(f, 12));
+    assert_true(remove_one(f, 13));
+    open_again(f);
+    assert_in_range(fill(f), 1, 2);
+    for (int i = 14; i <= added; i++) {
+        assert_true(remove_one(f, (uint64_t)i));
+    }
+    assert_in_range(fill(f), 1, 10); /* and now the disk has twice as much as it should */
+    assert_true(dead_letters_bytes(f->letters) < 45000);
+    assert_true(remove_one(f, 1));
+    assert_true(fill(f) > 5);
+}
+
+/* A letter that the quota took while it was given again was delivered: that is no mistake. */
+static void one_that_left_by_itself_is_fine(void **state)
+{
+    struct fixture *f = *state;
+
+    add_records(f, 2);
+    add_records(f, 3);
+    f->quota.max_age_ns = 1;
+    add_records(f, 4);
+    open_again(f);
+    assert_true(remove_one(f, 1));
+    open_again(f);
+    assert_false(remove_one(f, 99));
+    expect_sum(f, 1, 4);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -270,6 +330,8 @@ int main(void)
         CASE(the_quota_counts_what_was_kept),
         CASE(streams_are_told_apart),
         CASE(a_full_box_says_what_helps),
+        CASE(what_is_gone_makes_room),
+        CASE(one_that_left_by_itself_is_fine),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
