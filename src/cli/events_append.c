@@ -81,7 +81,39 @@ static uint32_t lines_of(struct str text)
     return lines;
 }
 
-/* What stands in the lines before <line>, as far as these are events alone. */
+static bool is_readable(struct job *job, struct str text, struct err *e)
+{
+    AUTO(arena_release) struct arena a;
+    struct events events = {0};
+
+    arena_init(&a, ARENA_UNLIMITED);
+    return event_json_read(text, &job->names, &a, &events, e);
+}
+
+static struct str first_line(struct str text)
+{
+    size_t end = str_find_byte(text, '\n');
+
+    return str_slice(text, 0, end < text.len ? end + 1 : end);
+}
+
+/* Lines up to the first that is no event by itself. */
+static struct str good_lines(struct job *job, struct str text)
+{
+    size_t len = 0;
+
+    while (len < text.len) {
+        struct str line = first_line(str_slice(text, len, text.len));
+        struct err ignored = ERR_INIT;
+        if (str_trim(line).len > 0 && !is_readable(job, line, &ignored)) {
+            break;
+        }
+        len += line.len;
+    }
+    return str_slice(text, 0, len);
+}
+
+/* What stands in the lines before <line>, as far as these are events; an object that is not at its end may begin among them. */
 static void append_before(struct job *job, struct str text, uint32_t line)
 {
     AUTO(arena_release) struct arena a;
@@ -92,53 +124,53 @@ static void append_before(struct job *job, struct str text, uint32_t line)
     while (line > 1 && len < text.len) {
         line -= text.ptr[len++] == '\n';
     }
+    if (job->is_whole || line > 1) {
+        return;
+    }
+    struct str before = str_slice(text, 0, len);
+    if (!is_readable(job, before, &ignored)) {
+        before = good_lines(job, before);
+    }
     arena_init(&a, ARENA_UNLIMITED);
-    if (!job->is_whole && line <= 1 && len > 0 &&
-        event_json_read(str_slice(text, 0, len), &job->names, &a, &events, &ignored)) {
+    if (before.len > 0 && event_json_read(before, &job->names, &a, &events, &ignored)) {
         (void)append_events(job, &events, &ignored); /* the error that is told is the line's */
     }
 }
 
 /* ---- lines of which some may be bad ---- */
 
-static bool is_readable(struct job *job, struct str text, struct err *e)
+/* "... at byte 17", which is one of what was read at once and not of the file. */
+static void cut_offset(char *message)
 {
-    AUTO(arena_release) struct arena a;
-    struct events events = {0};
+    static const char words[] = " at byte ";
+    char *last = NULL;
 
-    arena_init(&a, ARENA_UNLIMITED);
-    return event_json_read(text, &job->names, &a, &events, e);
+    for (char *at = strstr(message, words); at != NULL; at = strstr(at + 1, words)) {
+        last = at;
+    }
+    if (last != NULL) {
+        *last = '\0';
+    }
 }
 
-/* Which event of the line it is is no news. */
-static void forget_number(struct err *why)
+/* Line and column say where it is; where all of a line is bad, that is from its beginning on. */
+static void be_of_line(struct err *why, uint32_t line)
 {
-    static const char number[] = "event 1 ";
-    struct str message = str_of(why->message);
-
     why->context[0] = '\0';
-    if (str_starts(message, str_of(number))) {
-        memmove(why->message, why->message + strlen(number), message.len - strlen(number) + 1);
-    }
+    cut_offset(why->message);
+    why->pos.line = line;
+    why->pos.column = why->pos.column > 0 ? why->pos.column : 1;
 }
 
 static bool reject(struct job *job, struct str line, struct err *why, struct err *e)
 {
-    forget_number(why);
-    why->pos.line = job->line + 1;
+    be_of_line(why, job->line + 1);
     (void)err_in_file(why, job->path);
     if (!rejects_add(&job->rejects, line, why, e)) {
         return false;
     }
     job->line++;
     return true;
-}
-
-static struct str first_line(struct str text)
-{
-    size_t end = str_find_byte(text, '\n');
-
-    return str_slice(text, 0, end < text.len ? end + 1 : end);
 }
 
 /* An event that is JSON and breaks a rule of events has a number alone: the line of the first such one, and its error. */
@@ -151,14 +183,33 @@ static void find_bad(struct job *job, struct str text, struct err *e)
         struct err why = ERR_INIT;
         if (str_trim(line).len > 0 && !is_readable(job, line, &why)) {
             if (why.pos.line == 0) { /* else it goes over lines, and none of them says anything */
-                forget_number(&why);
+                be_of_line(&why, number);
                 *e = why;
-                e->pos.line = number;
             }
             return;
         }
         rest = str_slice(rest, line.len, rest.len);
     }
+}
+
+/* Is the first line an object of its own? */
+static bool is_by_lines(struct str text)
+{
+    AUTO(arena_release) struct arena a;
+    struct err ignored = ERR_INIT;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    return event_json_look(str_slice(text, 0, str_find_byte(text, '\n')), &a, &ignored) !=
+           EVENT_JSON_BROKEN;
+}
+
+/* The line that stands in the file; which event of what was read at once it is says nothing. */
+static void tell_line(struct job *job, struct str text, struct err *e)
+{
+    if (e->pos.line > 0 && is_by_lines(text)) {
+        be_of_line(e, e->pos.line);
+    }
+    e->pos.line += e->pos.line > 0 ? job->line : 0;
 }
 
 static bool append_text(struct job *job, struct str text, struct err *e)
@@ -172,7 +223,7 @@ static bool append_text(struct job *job, struct str text, struct err *e)
             find_bad(job, text, e);
         }
         append_before(job, text, e->pos.line);
-        e->pos.line += e->pos.line > 0 ? job->line : 0;
+        tell_line(job, text, e);
         return false;
     }
     job->line += lines_of(text);
@@ -211,17 +262,6 @@ static bool append_good(struct job *job, struct str text, struct err *e)
         }
     }
     return true;
-}
-
-/* Is the first line an object of its own? */
-static bool is_by_lines(struct str text)
-{
-    AUTO(arena_release) struct arena a;
-    struct err ignored = ERR_INIT;
-
-    arena_init(&a, ARENA_UNLIMITED);
-    return event_json_look(str_slice(text, 0, str_find_byte(text, '\n')), &a, &ignored) !=
-           EVENT_JSON_BROKEN;
 }
 
 /* Appends the lines that are complete. */

@@ -1,5 +1,6 @@
 /* telex events dead, replay, discard: a stream's dead letters, over the API of the running program. */
 #include "cli/events.h"
+#include "cli/events_offline.h"
 #include "cli/peer.h"
 #include "net/url.h"
 #include "wire/json.h"
@@ -76,6 +77,9 @@ static bool ask(struct peer *p, const struct question *q, const struct json_node
                         : peer_get(p, buf_str(&path), &body, &res, e)) &&
               (res.status == 200 || peer_refused(p, &res, e)) &&
               json_parse(arena_dup(&p->arena, buf_str(&body)), &p->arena, &root, e);
+    if (!ok && res.status == 0 && res.failure == HTTP_FAILURE_CONNECT) {
+        events_offline_point(p, str_of(q->stream), e);
+    }
     http_response_release(&res);
     if (ok) {
         *ret_data = json_get(root, STR("data"));

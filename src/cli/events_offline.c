@@ -97,6 +97,30 @@ bool events_offline_show(struct peer *p, const char *name, struct err *e)
     return found || err_set(e, ERR_CONFIG, "no stream '%s' ever ran", name);
 }
 
+/* ---- dead letters ---- */
+
+/* The exporter's folder, where that is not the stream's own. */
+static struct str exporter_of(const struct peer *p, struct str stream, struct buf *own)
+{
+    const struct stream_config *c = streams_config_find(&p->config->streams, stream);
+
+    buf_addf(own, "events-%.*s", STR_FMT(stream));
+    return c != NULL && c->exporter.len > 0 ? c->exporter : buf_str(own);
+}
+
+void events_offline_point(const struct peer *p, struct str stream, struct err *e)
+{
+    AUTO(buf_release) struct buf own = BUF_INIT(BUF_SMALL);
+    struct str exporter = exporter_of(p, stream, &own);
+    struct str path = p->config->settings.state.path;
+
+    (void)err_set(
+        e, ERR_NET,
+        "Telex does not run (nothing answers at %.*s), and this asks the one that runs. Till then `telex queue inspect`, `export`, "
+        "`replay` and `drop` work on its folders: %.*s/dead/%.*s (refused events), %.*s/dead/stream-%.*s (unreadable changes)",
+        STR_FMT(p->http.url), STR_FMT(path), STR_FMT(exporter), STR_FMT(path), STR_FMT(stream));
+}
+
 /* ---- resetting ---- */
 
 static bool reset(struct peer *p, struct stream_positions *positions, struct str name,

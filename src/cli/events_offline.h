@@ -15,6 +15,9 @@ bool events_offline_is_apt(const struct config *config);
 /* Prints where stream <name> stopped, or all if it is NULL. */
 MUST_USE bool events_offline_show(struct peer *p, const char *name, struct err *e);
 
+/* Where the dead letters of <stream> are while nobody answers, and what works on them there: in <e>, instead of why nobody does. */
+void events_offline_point(const struct peer *p, struct str stream, struct err *e);
+
 /* Resets a stream as the API does, and says what was done. */
 MUST_USE bool events_offline_reset(struct peer *p, struct str name, enum stream_source_fate fate,
                                    struct err *e);

@@ -63,6 +63,9 @@ static void free_item(struct stream_item *item)
     event_stream_close(item->stream);
     metric_drop(item->unconfigured);
     metric_drop(item->ready);
+    for (int box = 0; box < LETTER_BOXES; box++) {
+        metric_drop(item->letter_counts[box]);
+    }
     buf_release(&item->reason);
     arena_release(&item->arena);
     mem_free(item->name.ptr);
@@ -230,6 +233,15 @@ static void count_letters(struct event_streams *s, struct stream_item *item)
     lock_take(&s->lock);
     item->letters = left;
     lock_give(&s->lock);
+    for (int box = 0; box < LETTER_BOXES; box++) {
+        struct metric **count = &item->letter_counts[box];
+        if (*count == NULL && left_letters_is_any(&left)) {
+            *count = letters_metric(s->world.env, item->name, (enum letter_box)box);
+        }
+        if (*count != NULL) {
+            metric_set(*count, (double)left.sums[box].records);
+        }
+    }
 }
 
 /* A stream that was forgotten, or never had a position, may have left letters all the same. */

@@ -16,17 +16,18 @@
 /* A stream of the list, which may be one that does not run. */
 struct stream_item {
     struct str name;
-    const struct stream_config *config; /* NULL: none has it */
-    struct event_stream *stream;        /* NULL: it does not run */
-    const struct source_kind *kind;     /* NULL: not known */
-    enum stream_state state;            /* of one that does not run, */
-    struct stream_place place;          /* its place, */
-    struct buf reason;                  /* and why */
-    struct arena arena;                 /* of the place's texts */
-    struct metric *unconfigured;        /* or NULL */
-    struct metric *ready;               /* of one that is to run, opened or not; or NULL */
-    struct left_letters letters;        /* of one that does not run; under <lock> */
-    unsigned users;                     /* pieces of work with its letters; under <lock> */
+    const struct stream_config *config;         /* NULL: none has it */
+    struct event_stream *stream;                /* NULL: it does not run */
+    const struct source_kind *kind;             /* NULL: not known */
+    enum stream_state state;                    /* of one that does not run, */
+    struct stream_place place;                  /* its place, */
+    struct buf reason;                          /* and why */
+    struct arena arena;                         /* of the place's texts */
+    struct metric *unconfigured;                /* or NULL */
+    struct metric *letter_counts[LETTER_BOXES]; /* of one that does not run and had some; or NULL */
+    struct metric *ready;                       /* of one that is to run, opened or not; or NULL */
+    struct left_letters letters;                /* of one that does not run; under <lock> */
+    unsigned users;                             /* pieces of work with its letters; under <lock> */
 };
 
 /* What a person changed last of a stream, by name: it outlives the item, which goes with each reload. */

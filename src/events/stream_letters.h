@@ -17,6 +17,10 @@
 /* "refused", "unreadable" */
 const char *letter_box_name(enum letter_box box);
 
+/* telex_stream_dead_letters of a stream; to be dropped. */
+struct metric;
+struct metric *letters_metric(const struct env *env, struct str stream, enum letter_box box);
+
 /* "refused-12" */
 struct letter_id {
     enum letter_box box;

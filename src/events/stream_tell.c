@@ -45,6 +45,12 @@ static void set_known(struct event_stream *s, enum stream_metric metric, double 
     metric_set(*m, value);
 }
 
+struct metric *letters_metric(const struct env *env, struct str stream, enum letter_box box)
+{
+    return metrics_get2(env->metrics, stream_metric_desc(METRIC_LETTERS), stream,
+                        str_of(letter_box_name(box)));
+}
+
 void stream_open_metrics(struct event_stream *s)
 {
     for (size_t i = 0; i < STREAM_GAUGES; i++) {
@@ -53,9 +59,7 @@ void stream_open_metrics(struct event_stream *s)
                             : metrics_get1(s->env->metrics, stream_metric_desc(i), s->config->name);
     }
     for (int box = 0; box < LETTER_BOXES; box++) {
-        s->letters[box] =
-            metrics_get2(s->env->metrics, stream_metric_desc(METRIC_LETTERS), s->config->name,
-                         str_of(letter_box_name((enum letter_box)box)));
+        s->letters[box] = letters_metric(s->env, s->config->name, (enum letter_box)box);
     }
 }
 
@@ -237,6 +241,8 @@ static void tell_reader(struct event_stream *s, struct stream_status *t) REQUIRE
     t->backfilled = s->kept.place.backfilled;
     t->backfill_done_ns = s->kept.place.backfill_done_ns;
     t->backfill_left = s->kept.place.backfill == BACKFILL_RUNS ? s->pace.left : 0;
+    t->left_is_estimate =
+        s->config->kind->left_is_estimate && s->kept.place.backfill == BACKFILL_RUNS;
     t->backfill_eta_s = s->kept.place.backfill == BACKFILL_RUNS ? eta_s(s) : 0;
 }
 
@@ -325,7 +331,6 @@ void event_stream_get_status(struct event_stream *s, struct arena *a, struct str
     ret->name = s->config->name;
     ret->kind = s->config->kind->name;
     ret->exporter = s->config->exporter;
-    ret->left_is_estimate = s->config->kind->left_is_estimate;
     ret->read = (uint64_t)metric_value(s->metrics[METRIC_READ]);
     ret->filtered = (uint64_t)metric_value(s->metrics[METRIC_FILTERED]);
     ret->broken = (uint64_t)metric_value(s->metrics[METRIC_BROKEN]);

@@ -256,7 +256,9 @@ static void add_headers(struct MHD_Response *response, const struct http_answer 
 {
     struct buf AUTO(buf_release) number = BUF_INIT(64);
 
-    add_header(response, STR("Content-Type"), str_of(type));
+    if (answer->content_type != NULL || answer->stream != NULL || whole_len(answer) > 0) {
+        add_header(response, STR("Content-Type"), str_of(type));
+    }
     add_header(response, STR("X-Content-Type-Options"), STR("nosniff"));
     if (gzip) {
         add_header(response, STR("Content-Encoding"), STR("gzip"));

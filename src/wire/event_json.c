@@ -96,7 +96,8 @@ static bool take_object(struct reading *in, struct json_reader *r)
     size_t index = in->rows.len;
 
     if (json_peek(r) != JSON_OBJECT) {
-        return json_fail(r, ERR_PARSE, "event %zu is no JSON object", index + 1);
+        (void)json_fail(r, ERR_PARSE, "expected a JSON object");
+        return err_wrap(r->err, "event %zu", index + 1);
     }
     if (index == EVENT_JSON_MAX) {
         return json_fail(r, ERR_LIMIT, "there are more than %d events", EVENT_JSON_MAX);

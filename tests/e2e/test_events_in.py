@@ -37,6 +37,7 @@ def test_three_modes_and_plain_json(start_telex):
     program = start_telex({"receive": {"events": True}})
     answer = post(program, EVENT)
     assert answer.status == 202 and news(answer) == (1, 0)
+    assert answer.text == "" and answer.headers.get("Content-Type") is None
     assert news(post(program, EVENT)) == (0, 1)
     answer = post(program, [{**EVENT, "id": str(i)} for i in range(5)], BATCHED)
     assert answer.status == 202 and news(answer) == (4, 1)
@@ -124,7 +125,11 @@ def test_append_while_it_runs(start_telex):
     done = append(program, "".join(f'{{"before": {i}}}\n' for i in range(20)) + bad + '\n{"behind": 1}\n')
     assert done.returncode == 1 and "-:21" in done.stderr and "20 new" in done.stderr, done.stderr
     done = append(program, '{"ok": 1}\n{"ok" 2}\n')
-    assert done.returncode == 1 and "-:2" in done.stderr and "event 2" in done.stderr
+    assert done.returncode == 1 and "-:2:7: error: expected ':'" in done.stderr and "event 2" not in done.stderr
+    for last, said in (("[1]", ":2:1: error: expected a JSON object"), (bad, ":2:1: error: 'source' of the event is empty"),
+                       ('{"n":', ":3:1: error: expected a value, found the end")):
+        done = append(program, f'{{"the one before": "{said}"}}\n{last}\n')
+        assert done.returncode == 1 and said in done.stderr and "1 new" in done.stderr, done.stderr
     assert news(post(program, {"plain": 1}, "application/json", "?source=/me"))[1] == 1
 
 
@@ -141,7 +146,7 @@ def test_append_passes_over_bad_lines(start_telex):
     kept = program.folder / "rejects.jsonl"
     done = append(program, text, "--rejects", str(kept))
     assert done.returncode == 3 and f"{60000 - len(bad) - 7} new, 7 known already, {len(bad) + 1} bad" in done.stderr
-    assert "skipped: -:8:6: expected ':'" in done.stderr and "skipped: -:20001:1: is no JSON object" in done.stderr
+    assert "skipped: -:8:6: expected ':'" in done.stderr and "skipped: -:20001:1: expected a JSON object" in done.stderr
     assert done.stderr.count("skipped: ") == 11 and f"skipped: {len(bad) + 1 - 10} more" in done.stderr
     assert kept.read_text().splitlines() == [bad[i] for i in sorted(bad)] + ['{"end":']
     assert len(rows(program)) == 60000 - len(bad)

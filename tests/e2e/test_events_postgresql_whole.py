@@ -93,6 +93,8 @@ def test_every_committed_row_comes(start_webhook, start_telex, server, kind):
         mine = list(dict.fromkeys(b["sequence"] for b in live if b["data"]["record"]["key"] == key and b.get("sequence")))
         assert mine == sorted(mine), (kind, key)
     assert len(first) > 50
+    net.wait_until("the end of the backfill", lambda: state(program)["backfill"]["phase"] == "done", 30)
+    net.wait_until("what is known for sure", lambda: not state(program)["backfill"]["left_is_estimate"], 30)
 
 
 def test_a_slot_that_is_lost_stops_the_stream(start_webhook, start_telex, server):

@@ -118,6 +118,10 @@ def test_what_is_gone_is_gone_offline_too(start_telex, start_sink):
     assert command(program, "discard", "health", ids["1"], ids["2"]).returncode == 0
     program.sigterm()
     folder = program.folder / "data" / "dead" / "events-health"
+    for words in (("dead", "health"), ("discard", "health", "--all"), ("replay", "health", ids["0"])):
+        done = command(program, *words)
+        assert done.returncode == 1 and done.stdout == "" and "Telex does not run" in done.stderr, done
+        assert "telex queue" in done.stderr and str(folder) in done.stderr and "dead/stream-health" in done.stderr
     done = subprocess.run([BINARY, "queue", "export", folder], text=True, capture_output=True, check=True)
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["0", "3"]
     assert "form" not in done.stderr
@@ -359,6 +363,8 @@ def test_letters_of_a_stream_that_is_taken_out(start_telex, start_sink, tmp_path
     wait_done(program, 1)
     restart_with(program, {"receive": {"events": True}})
     left = status(program)
+    gauge = program.metrics()["telex_stream_dead_letters"]
+    assert {value for labels, value in gauge.items() if "kind=unreadable" in labels and "stream=health" in labels} == {1}
     assert left["dead_letters"] == {"refused": 0, "unreadable": 1} and "dead/stream-health" in left["reason"], left
     assert "events discard health" in left["reason"]
     assert [letter["kind"] for letter in letters(program)["letters"]] == ["unreadable"]

@@ -71,9 +71,9 @@ static void what_is_none_is_refused(void **state)
         const char *said;
     } cases[] = {
         {"", "expected a JSON object"},
-        {"7", "event 1 is no JSON object"},
-        {"{\"a\":1}\n7", "event 2 is no JSON object"},
-        {"[{\"a\":1},7]", "event 2 is no JSON object"},
+        {"7", "expected a JSON object"},
+        {"{\"a\":1}\n7", "expected a JSON object"},
+        {"[{\"a\":1},7]", "expected a JSON object"},
         {"[{\"a\":1}] x", ""},
         {"{\"a\":}", ""},
         {"{\"a\":1", ""},
