@@ -14,7 +14,7 @@ test_packages="g++ man-db libcmocka-dev binutils util-linux git
     python3-pytest python3-pytest-timeout python3-pytest-xdist python3-yaml python3-snappy python3-grpcio
     kcat python3-kafka python3-pymongo openjdk-17-jdk-headless maven nodejs rsyslog rsyslog-gnutls
     prometheus prometheus-node-exporter prometheus-alertmanager prometheus-pushgateway victoria-metrics influxdb
-    graphite-web python3-whisper dnsmasq-base postgresql-15
+    graphite-web python3-whisper dnsmasq-base postgresql-15 krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit
     python3-pip docker-compose systemd zstd"
 run_packages="prometheus prometheus-node-exporter"
 bench_packages="victoria-metrics prometheus postgresql-15 python3-pytest python3-yaml"
