@@ -85,7 +85,7 @@ static void look_at_source(const struct looker *k, const struct stream_config *s
     AUTO(buf_release) struct buf told = BUF_INIT(BUF_UNLIMITED);
     struct err e = ERR_INIT;
 
-    if (s->kind->look == NULL) {
+    if (source_kind_is_own(s->kind)) {
         return;
     }
     enum sourced result = look_at(k, s, &told, &e);

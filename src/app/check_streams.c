@@ -259,6 +259,18 @@ static void add_backfill(const struct stream_config *s, struct buf *out)
     }
 }
 
+/* What is in our own table is an event already. */
+static void add_metadata(const struct stream_config *s, struct buf *out)
+{
+    const struct transform_options *o = &s->options.event;
+
+    if (source_kind_is_own(s->kind) && o->data == NULL && o->shape != SHAPE_HEALTH) {
+        buf_addf(out, "; %s`metadata`, %s as it came",
+                 o->shape == SHAPE_PLAIN ? "nothing gets " : "health events get ",
+                 o->shape == SHAPE_PLAIN ? "each event leaves" : "any other event leaves");
+    }
+}
+
 static void add_stream(const struct config *c, const struct stream_config *s, struct buf *out)
 {
     const struct output_config *output = output_of(c, s);
@@ -275,6 +287,7 @@ static void add_stream(const struct config *c, const struct stream_config *s, st
     buf_add_text(out, is_once ? ", each once" : ", at least once");
     add_failure(c, s, out);
     add_backfill(s, out);
+    add_metadata(s, out);
     buf_add_byte(out, '\n');
 }
 

@@ -144,7 +144,10 @@ bool options_set_secret_ref(const struct options_run *r, struct option_value v, 
     bool has_path = path.len > 0;
     options_add_shouted(&shouted, name);
     return yaml_err(v.node, r->e, ERR_CONFIG,
-                    "%s: there is no secret '%.*s': expected %s%s%sthe environment variable %s",
-                    v.name, STR_FMT(name), has_path ? "the file " : "", buf_text(&path),
-                    has_path ? " or " : "", buf_text(&shouted));
+                    "%s: there is no secret '%.*s': expected %s%s or the environment variable %s",
+                    v.name, STR_FMT(name), has_path ? "the file " : "",
+                    has_path
+                        ? buf_text(&path)
+                        : "a file of that name in the folder `secrets.path`, which is not set,",
+                    buf_text(&shouted));
 }

@@ -80,6 +80,9 @@ bool cli_parse(const struct cli_command *command, int argc, char **argv, void *v
 void cli_print_usage(struct buf *out);
 void cli_print_help(const struct cli_command *command, struct buf *out);
 
+/* Text of the docs for a terminal: a link to one of their pages as "its name (docs/PAGE.md)". */
+void cli_add_plain(struct str text, struct buf *out);
+
 /* A config with one exporter of this kind. */
 void exporter_print_example(const struct exporter_kind *kind, struct buf *out);
 

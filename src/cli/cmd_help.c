@@ -15,7 +15,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return cli_write(&out);
     }
     if (str_eq(str_of(argv[first]), STR("config"))) {
-        options_print_help(&config_options, &out);
+        AUTO(buf_release) struct buf text = BUF_INIT(BUF_UNLIMITED);
+        options_print_help(&config_options, &text);
+        cli_add_plain(buf_str(&text), &out);
         return cli_write(&out);
     }
     const struct cli_command *about = cli_command_find(str_of(argv[first]));

@@ -11,6 +11,7 @@
 #include "cli/events.h"
 #include "cli/events_rejects.h"
 #include "cli/place.h"
+#include "state/stream_positions.h"
 #include "wire/event_json.h"
 
 #include <errno.h>
@@ -342,6 +343,57 @@ static bool open_table(struct job *job, struct err *e)
            event_store_open(&job->environment.env, job->config, true, &job->table, e);
 }
 
+/* ---- who delivers it ---- */
+
+static bool has_started(const struct stream_row *rows, size_t count, struct str name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(rows[i].name, name)) {
+            return rows[i].place.position.len > 0;
+        }
+    }
+    return false;
+}
+
+/* What is in the table at a stream's first start is its backfill's, or nobody's. */
+static void warn_of_first_start(struct job *job, const struct stream_row *rows, size_t count,
+                                struct problems *problems)
+{
+    const struct streams_config *streams = &job->config->streams;
+
+    for (size_t i = 0; i < streams->count; i++) {
+        const struct stream_config *s = &streams->items[i];
+        struct err e = ERR_INIT;
+        if (!s->options.enabled || !source_kind_is_own(s->kind) || s->options.backfill.enabled ||
+            has_started(rows, count, s->name)) {
+            continue;
+        }
+        (void)yaml_key_err(
+            s->node, &e, ERR_CONFIG,
+            "stream '%.*s' never ran: it will begin with what comes after its first start, and "
+            "deliver nothing of what is appended now; with `backfill: { enabled: true }` it does",
+            STR_FMT(s->name));
+        problems_warning(problems, &e);
+    }
+}
+
+static void warn(struct job *job)
+{
+    AUTO(arena_release) struct arena a;
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+    struct printer printer = {&job->place};
+    struct problems problems = printer_problems(&printer);
+    struct stream_row *rows = NULL;
+    struct err ignored = ERR_INIT;
+    size_t count = 0;
+
+    arena_init(&a, ARENA_UNLIMITED);
+    buf_addf(&path, "%.*s/streams.db", STR_FMT(job->config->settings.state.path));
+    if (stream_positions_peek(buf_str(&path), &a, &rows, &count, &ignored)) {
+        warn_of_first_start(job, rows, count, &problems);
+    }
+}
+
 static void set_names(struct job *job, const struct values *v)
 {
     const struct receive_config *receive = &job->config->settings.receive;
@@ -406,6 +458,7 @@ static int append(const struct values *values, const char *path)
               place_enter(values->config, &job->place, &e) && open_table(job, &e);
     if (ok) {
         set_names(job, values);
+        warn(job);
         ok = append_all(job, &e);
         if (!ok) {
             (void)err_in_file(&e, job->path);

@@ -75,6 +75,23 @@ static bool show_letters(struct peer *p, const char *name)
     return found;
 }
 
+/* Nothing is kept of any stream. */
+static bool show_none(struct peer *p, struct err *e)
+{
+    if (p->place.config[0] == '\0') {
+        return err_set(
+            e, ERR_CONFIG,
+            "there is no telex.yaml in this folder, and nothing answers at %.*s: name the "
+            "config with -c, or say --url",
+            STR_FMT(p->http.url));
+    }
+    printf("Telex does not run (nothing answers at %.*s), and with the state folder %.*s no stream "
+           "ever ran.\n",
+           STR_FMT(p->http.url), STR_FMT(p->config->settings.state.path));
+    (void)show_letters(p, NULL);
+    return true;
+}
+
 bool events_offline_show(struct peer *p, const char *name, struct err *e)
 {
     AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
@@ -84,6 +101,9 @@ bool events_offline_show(struct peer *p, const char *name, struct err *e)
     add_positions_path(p->config, &path);
     if (!stream_book_peek(buf_str(&path), &p->config->streams, &p->arena, &b, e)) {
         return false;
+    }
+    if (b.count == 0 && name == NULL) {
+        return show_none(p, e);
     }
     printf("Telex does not run (nothing answers at %.*s). Its streams stopped here:\n",
            STR_FMT(p->http.url));

@@ -42,13 +42,46 @@ static void add_wrapped(struct str text, struct buf *out)
     }
 }
 
+/* The "](" of the link that begins with <text>; text.len: none does. */
+static size_t link_middle(struct str text)
+{
+    size_t middle = str_find(text, STR("]("));
+    struct str name = str_slice(text, 1, middle < text.len ? middle - 1 : 0);
+
+    return name.len > 0 && str_find_byte(name, '[') == name.len ? middle : text.len;
+}
+
+void cli_add_plain(struct str text, struct buf *out)
+{
+    while (text.len > 0) {
+        size_t open = str_find_byte(text, '[');
+        buf_add_str(out, str_slice(text, 0, open));
+        text = str_slice(text, open, text.len);
+        size_t middle = link_middle(text);
+        struct str place = str_slice(text, middle + 2, text.len);
+        place = str_slice(place, 0, str_find_byte(place, ')'));
+        if (middle < text.len && str_ends(place, STR(".md"))) {
+            struct str name = str_slice(text, 1, middle - 1);
+            bool is_place = str_eq(name, place);
+            buf_addf(out, "%.*s%sdocs/%.*s%s", STR_FMT(is_place ? STR("") : name),
+                     is_place ? "" : " (", STR_FMT(place), is_place ? "" : ")");
+            text = str_slice(text, middle + 3 + place.len, text.len);
+        } else if (text.len > 0) {
+            buf_add_byte(out, '[');
+            text = str_slice(text, 1, text.len);
+        }
+    }
+}
+
 void cli_print_help(const struct cli_command *command, struct buf *out)
 {
     static const struct cli_option help = {.name = "help", .letter = 'h', .help = "Print this."};
+    AUTO(buf_release) struct buf details = BUF_INIT(BUF_UNLIMITED);
 
     buf_addf(out, "usage: telex %s%s%s\n\n", command->name, command->usage[0] != '\0' ? " " : "",
              command->usage);
-    add_wrapped(str_of(command->details), out);
+    cli_add_plain(str_of(command->details), &details);
+    add_wrapped(buf_str(&details), out);
     buf_add_byte(out, '\n');
     for (size_t i = 0; command->subcommands != NULL && command->subcommands[i] != NULL; i++) {
         buf_addf(out, "  %-18s %s\n", command->subcommands[i]->name, command->subcommands[i]->help);

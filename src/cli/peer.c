@@ -100,7 +100,15 @@ static struct str answer_text(struct peer *p, struct str body)
 
 bool peer_refused(struct peer *p, const struct http_response *res, struct err *e)
 {
-    if (res->status == 401 || res->status == 403) {
+    bool is_refused = res->status == 401 || res->status == 403;
+    if (is_refused && p->http.bearer_token != NULL) {
+        return err_set(
+            e, ERR_AUTH,
+            "%.*s does not take the admin token of this config: the Telex there runs with "
+            "another `server.admin_token`, or with none; name its config with -c",
+            STR_FMT(p->http.url));
+    }
+    if (is_refused) {
         return err_set(
             e, ERR_AUTH,
             "%.*s wants the admin token: set `server.admin_token` in the config it runs with",

@@ -144,7 +144,7 @@ struct member {
     struct str json;
 };
 
-enum { MEMBERS_MAX = 64 };
+enum { MEMBERS_MAX = 64, LIKE_MIN = 3 };
 
 struct members {
     struct member items[MEMBERS_MAX];
@@ -205,6 +205,28 @@ static bool is_text(const struct member *m)
 static bool is_health(const struct members *m)
 {
     return !m->has_more && is_text(m->first[FIELD_NODE]) && is_text(m->first[FIELD_CHECK]);
+}
+
+/* What keeps it from being one; NULL when it does not look like one: few documents else have three members that only those have. */
+static const char *oddness(const struct members *m)
+{
+    static const enum health_field own[] = {FIELD_NODE,     FIELD_CHECK, FIELD_ACTION, FIELD_CODES,
+                                            FIELD_ENTITIES, FIELD_TIME,  FIELD_FLAG};
+    size_t count = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+        count += m->first[own[i]] != NULL;
+    }
+    if (count < LIKE_MIN) {
+        return NULL;
+    }
+    if (m->has_more) {
+        return "it has more than 64 members";
+    }
+    if (!is_text(m->first[FIELD_NODE])) {
+        return m->first[FIELD_NODE] == NULL ? "nodeName is missing" : "nodeName is no text";
+    }
+    return m->first[FIELD_CHECK] == NULL ? "checkName is missing" : "checkName is no text";
 }
 
 /* ---- values ---- */
@@ -384,14 +406,19 @@ static void write_entities(struct json_writer *w, struct str json, struct arena 
 }
 
 /* A datastore without booleans has 0 and 1. */
-static void write_flag(struct json_writer *w, struct str json)
+static void write_flag(struct json_writer *w, const struct member *m, struct health_facts *facts)
 {
+    struct str json = m->json;
     bool is_digit = str_eq(json, STR("0")) || str_eq(json, STR("1"));
 
     if (is_digit) {
         json_add_bool(w, json.ptr[0] == '1');
-    } else {
-        json_add_raw(w, json);
+        return;
+    }
+    json_add_raw(w, json);
+    if (!str_eq(json, STR("true")) && !str_eq(json, STR("false"))) {
+        facts->odd = str_eq(m->known->name, STR("isFatal")) ? "isFatal is neither true nor false"
+                                                            : "isHealthy is neither true nor false";
     }
 }
 
@@ -414,7 +441,7 @@ static void write_member(struct json_writer *w, const struct member *m, struct a
     } else if (field == FIELD_ENTITIES) {
         write_entities(w, m->json, a);
     } else if (field == FIELD_FLAG) {
-        write_flag(w, m->json);
+        write_flag(w, m, facts);
     } else {
         json_add_raw(w, m->json);
     }
@@ -458,6 +485,10 @@ enum health_result health_event_of_document(struct str document, struct arena *a
         if (is_health(&m)) {
             write_members(&m, a, out, ret_facts);
             return HEALTH_EVENT;
+        }
+        const char *odd = oddness(&m);
+        if (odd != NULL) {
+            ret_facts->odd = odd;
         }
         const struct member *whole = m.first[FIELD_WHOLE];
         if (whole == NULL) {
@@ -524,6 +555,10 @@ enum health_result health_event_of_row(const struct change *row, struct arena *a
     }
     members_of_row(row, a, &m);
     if (!is_health(&m)) {
+        const char *odd = oddness(&m);
+        if (odd != NULL) {
+            ret_facts->odd = odd;
+        }
         return HEALTH_NONE;
     }
     write_members(&m, a, out, ret_facts);

@@ -31,6 +31,8 @@ struct health_facts {
     struct str node;  /* empty: it says none */
     int64_t time_ns;  /* wall; 0: it says none, or what is no time */
     struct str trace; /* a traceparent that stands in it; empty: none */
+    const char *
+        odd; /* it looks like a health event, and this keeps it from being one, or is not as theirs are; or NULL */
 };
 
 enum { HEALTH_NAMES_MAX = 32 };

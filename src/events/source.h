@@ -180,6 +180,12 @@ struct source_kind {
                  struct err *e);
 };
 
+/* Does it read our own table? */
+static inline bool source_kind_is_own(const struct source_kind *kind)
+{
+    return kind->look == NULL;
+}
+
 /* All kinds, NULL-terminated, in the order of the docs. */
 extern const struct source_kind *const source_kinds[];
 

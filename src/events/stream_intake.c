@@ -178,6 +178,17 @@ static void look_at_match(struct event_stream *s, struct intake *in,
         T_STR("match", s->config->options.match), T_STR("lacking", buf_str(&lacking)));
 }
 
+/* A receiver that goes by the type, or by the schema, would miss it: somebody should know. The log has a limit of its own. */
+static void tell_odd(struct event_stream *s, const struct transform_counts *counts)
+{
+    if (counts->odd > 0) {
+        metric_add(s->metrics[METRIC_ODD], counts->odd);
+        trace_warn(&s->trace, "what looks like a health event is not quite one",
+                   T_STR("stream", s->config->name), T_STR("what", str_of(counts->oddness)),
+                   T_STR("id", counts->odd_id), T_U64("together", counts->odd));
+    }
+}
+
 bool stream_take_in(struct event_stream *s, struct intake *in, enum track track)
 {
     struct burying burying = {s, in, true};
@@ -188,6 +199,7 @@ bool stream_take_in(struct event_stream *s, struct intake *in, enum track track)
     metric_add(s->metrics[METRIC_READ], in->changes.list.len);
     metric_add(s->metrics[METRIC_FILTERED], burying.goes_on ? counts.filtered : 0);
     look_at_match(s, in, &counts);
+    tell_odd(s, &counts);
     bool goes_on = burying.goes_on && (!s->config->options.buffer || hold(s, in));
     if (goes_on) {
         window_push(&s->windows[track], in);

@@ -12,6 +12,9 @@ static const struct metric_desc descs[STREAM_METRICS] = {
         ROW("done_total", COUNTER,
             "Changes that are delivered, dead letters or none of the stream's, in order."),
     [METRIC_FILTERED] = ROW("filtered_total", COUNTER, "Changes that `match` left out."),
+    [METRIC_ODD] = ROW(
+        "odd_events_total", COUNTER,
+        "Changes that look like health events and are not quite some; the log says what is off."),
     [METRIC_BROKEN] =
         ROW("broken_total", COUNTER, "Changes that could not become events: see the policy."),
     [METRIC_BACKFILLED] =

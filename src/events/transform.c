@@ -154,7 +154,9 @@ static bool find_plain(struct transform *t, const struct change *ch, struct aren
     if (t->options->shape == SHAPE_HEALTH) {
         return err_set(e, ERR_PARSE,
                        "no health event: expected members nodeName and checkName, in it or below "
-                       "`healthevent`");
+                       "`healthevent`%s%s",
+                       d->facts.odd != NULL ? ", and " : "",
+                       d->facts.odd != NULL ? d->facts.odd : "");
     }
     if (column != NULL && column->type == COLUMN_JSON) {
         d->record = column->text;
@@ -506,6 +508,11 @@ static bool transform_one(struct transform *t, const struct change *ch, struct a
 
     if (!find_record(t, ch, a, &d, e)) {
         return false;
+    }
+    if (d.facts.odd != NULL) {
+        counts->odd++;
+        counts->oddness = d.facts.odd;
+        counts->odd_id = ch->form == CHANGE_EVENT ? ch->event->id : ch->id;
     }
     bool is_own = !is_ready(t, ch, &d);
     if (!is_own) {

@@ -52,6 +52,10 @@ struct transform_counts {
     uint64_t filtered;  /* the condition did not hold */
     uint64_t broken;    /* could not be read, or made no event */
     uint64_t too_large; /* of those that became events: without their data */
+    uint64_t odd;       /* the same: health events that are not quite some */
+    const char
+        *oddness; /* what is odd about the last of these, and its id, in the intake; NULL: none */
+    struct str odd_id;
 };
 
 /* A change that makes no event and must not be lost. */

@@ -262,3 +262,9 @@ def test_health_says_whether_the_program_is_ready(tmp_path, start_telex):
     program.stop()
     done = run("health", "-c", program.config_path, folder=tmp_path)
     assert done.returncode == 1 and done.stdout == "" and "connect" in done.stderr
+
+
+@pytest.mark.parametrize("topic", ["events", "queue", "vmalert", "prometheus-rules", "config"])
+def test_help_is_no_markdown(tmp_path, topic):
+    text = run("help", topic, folder=tmp_path).stdout
+    assert "](" not in text and ".md" in text

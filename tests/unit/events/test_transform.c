@@ -25,6 +25,7 @@ struct result {
     char text[4096]; /* of each event a line; "fault: WHY" */
     struct transform_counts counts;
     char lacking[256]; /* of the condition's fields, the last change */
+    char odd_id[64];
 };
 
 static void note_fault(void *arg, const struct transform_fault *f)
@@ -55,6 +56,7 @@ static struct result transform(const struct transform_options *options, const ch
     config.stream = STR("health");
     assert_true(transform_new(&config, &t, &e));
     transform_intake(t, in, &r.counts, note_fault, &r);
+    (void)snprintf(r.odd_id, sizeof(r.odd_id), "%.*s", STR_FMT(r.counts.odd_id));
     AUTO(buf_release) struct buf lacking = BUF_INIT(BUF_SMALL);
     size_t n = in->changes.list.len;
     transform_add_lacking(t, &in->changes.list.items[n - 1], &in->changes.arena, &lacking);
@@ -430,6 +432,62 @@ static void test_broken(void **state)
     assert_non_null(strstr(r.text, "\"id\":\"p1\""));
 }
 
+/* What a receiver that goes by the type would miss is counted, with what is off. */
+static void what_is_not_quite_a_health_event_is_told(void **state)
+{
+    static const struct {
+        const char *json;
+        const char *odd; /* NULL: nothing is */
+    } cases[] = {
+        {"{\"nodeName\":\"n\",\"checkName\":\"c\",\"isFatal\":true,\"isHealthy\":0}", NULL},
+        {"{\"nodeName\":5,\"checkName\":\"c\",\"isFatal\":true}", "nodeName is no text"},
+        {"{\"node_name\":\"n\",\"isFatal\":true,\"errorCode\":[]}", "checkName is missing"},
+        {"{\"checkName\":\"c\",\"isFatal\":true,\"errorCode\":[]}", "nodeName is missing"},
+        {"{\"nodeName\":\"n\",\"checkName\":null,\"recommendedAction\":2}", "checkName is no text"},
+        {"{\"x\":1,\"healthevent\":{\"nodeName\":5,\"checkName\":\"c\",\"isFatal\":true}}",
+         "nodeName is no text"},
+        {"{\"nodeName\":\"n\",\"checkName\":\"c\",\"isFatal\":\"maybe\"}",
+         "isFatal is neither true nor false"},
+        {"{\"nodeName\":\"n\",\"checkName\":\"c\",\"is_healthy\":null}",
+         "isHealthy is neither true nor false"},
+        {"{\"nodeName\":5,\"checkName\":\"c\"}", NULL},
+        {"{\"name\":\"n\",\"message\":\"c\",\"version\":1,\"agent\":2}", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct result r = transform(&usual, NULL, document(cases[i].json));
+        assert_int_equal(r.counts.events, 1);
+        assert_int_equal(r.counts.odd, cases[i].odd != NULL);
+        if (cases[i].odd != NULL) {
+            assert_string_equal(r.counts.oddness, cases[i].odd);
+            assert_memory_equal(r.odd_id, "id-1", 5);
+        } else {
+            assert_null(r.counts.oddness);
+        }
+    }
+}
+
+static void a_row_may_be_odd_too(void **state)
+{
+    static const struct change_column columns[] = {
+        COLUMN("node_name", COLUMN_NUMBER, "5"),
+        COLUMN("check_name", COLUMN_TEXT, "c"),
+        COLUMN("is_fatal", COLUMN_FLAG, "true"),
+    };
+    struct transform_options options = usual;
+
+    (void)state;
+    struct result r = transform(&usual, NULL, row(columns, ARRAY_LEN(columns)));
+    assert_int_equal(r.counts.odd, 1);
+    assert_string_equal(r.counts.oddness, "nodeName is no text");
+    options.shape = SHAPE_HEALTH;
+    r = transform(&options, NULL, row(columns, ARRAY_LEN(columns)));
+    assert_int_equal(r.counts.broken, 1);
+    assert_int_equal(r.counts.odd, 0);
+    assert_non_null(strstr(r.text, "`healthevent`, and nodeName is no text"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +502,8 @@ int main(void)
         cmocka_unit_test(test_filter),
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_broken),
+        cmocka_unit_test(what_is_not_quite_a_health_event_is_told),
+        cmocka_unit_test(a_row_may_be_odd_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
