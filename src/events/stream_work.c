@@ -30,7 +30,7 @@ static bool fits(const struct work *next, uint32_t taken, uint32_t most)
 /* The first work, and behind it what waits with it and goes into one request. */
 static struct work *take_work(struct worker *w) REQUIRES(&w->lock)
 {
-    int t = 0;
+    enum track t = TRACK_LIVE;
 
     while (t < TRACKS && w->first[t] == NULL) {
         t++;
