@@ -124,7 +124,7 @@ static bool is_letter_or_digit(char c)
 /* Is the text between the quotes around <at> mostly made of pieces of <secret>? One that was decoded is no slice. */
 static bool is_mostly(const char *first, const char *at, struct str secret)
 {
-    const char *from = at;
+    const char *from = *at == '\'' ? at + 1 : at;
     size_t common = 0;
 
     while (from > first && from[-1] != '\'') {

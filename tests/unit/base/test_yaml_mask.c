@@ -160,6 +160,8 @@ static void messages_do_not_quote_secrets(void **state)
         {"connection_string: host=a password='b host=c d'", "host", "found 'b host=c d'",
          "found ************"},
         {"connection_string: host=a password=ab=cd", "host", "found 'ab=cd'", "found '*****'"},
+        {"connection_string: host=a password='hunter2", "host", "no string; expected 'host=... x'",
+         "no string; expected 'host=... x'"},
         {"connection_string: hunter2", "hunter2", "missing \"=\" after 'hunter2'",
          "missing \"=\" after '*******'"},
         {"connection_string: postgresql://telex:p/w@h/d?sslpassword=xy&sslmode=zz", "post",
