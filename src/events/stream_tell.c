@@ -54,9 +54,11 @@ struct metric *letters_metric(const struct env *env, struct str stream, enum let
 void stream_open_metrics(struct event_stream *s)
 {
     for (size_t i = 0; i < STREAM_GAUGES; i++) {
-        s->metrics[i] = is_perhaps_unknown(i)
-                            ? NULL
-                            : metrics_get1(s->env->metrics, stream_metric_desc(i), s->config->name);
+        s->metrics[i] =
+            is_perhaps_unknown(i)
+                ? NULL
+                : metrics_get1(s->env->metrics, stream_metric_desc((enum stream_metric)i),
+                               s->config->name);
     }
     for (int box = 0; box < LETTER_BOXES; box++) {
         s->letters[box] = letters_metric(s->env, s->config->name, (enum letter_box)box);
