@@ -5,7 +5,7 @@ import subprocess
 
 import net
 from telex import BINARY, server_section
-from test_streams import FAST
+from test_streams import FAST, give, health, start_sink, stream, wait_done  # noqa: F401
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -60,3 +60,16 @@ def test_no_warning_once_it_ran(start_telex):
     assert program.sigterm() == 0
     done = telex(program.folder, "events", "append", "--type", "t", "--source", "/s", text='{"a": 2}\n')
     assert done.returncode == 0 and "never ran" not in done.stderr, done
+
+
+def test_what_is_not_quite_a_health_event_is_told(start_sink, start_telex):
+    sink = start_sink()
+    program = start_telex(stream(sink))
+    give(program, [health(1), health(2, node=5), {**health(3), "data": {"checkName": "c", "nodeName": "n", "isFatal": "maybe"}}])
+    wait_done(program, 3)
+    types = {event["id"]: event["type"] for event in sink.taken}
+    assert types == {"1": "com.nvidia.nvsentinel.health.v1", "2": "raw", "3": "com.nvidia.nvsentinel.health.v1"}
+    odd = program.metrics()["telex_stream_odd_events_total"]
+    assert sum(odd.values()) == 2
+    lines = [line for line in program.process.log_tail(200).splitlines() if "not quite one" in line]
+    assert lines and any("isFatal is neither true nor false" in line or "nodeName is no text" in line for line in lines), lines
