@@ -129,7 +129,9 @@ static void look_at_tokens(const struct looker *k, const struct stream_config *s
     }
     bool ok = oauth2_new(k->env, client, &tokens, &e) &&
               oauth2_token(tokens, look_wait(k), &token, &generation, &failure, &e);
-    explicit_bzero(token.ptr, token.len);
+    if (token.len > 0) {
+        explicit_bzero(token.ptr, token.len);
+    }
     if (!ok) {
         tell_trouble(k, s, s->options.oidc, SOURCED_REFUSED, &e);
         return;
