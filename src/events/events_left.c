@@ -222,18 +222,20 @@ static enum holder find_holder(const struct stream_book *b, const struct stream_
 
 /* ---- telling ---- */
 
+enum by_hand { AS_SQL, IN_SHORT };
+
 /* Of what nobody else has: what Telex made, and what keeps a log. */
 static void add_by_hand(const struct stream_book *b, const struct stream_row *row, size_t from,
-                        struct buf *out)
+                        enum by_hand how, struct buf *out)
 {
     struct str unused;
-    bool is_first = true;
+    const char *before = "";
 
     for (size_t i = from; i < row->has.count; i++) {
         const struct stream_holding *h = &row->has.items[i];
         if ((h->is_made || h->is_log) && find_holder(b, row, h, &unused) == NOBODY) {
-            buf_addf(out, "%s%.*s", is_first ? "" : " ", STR_FMT(h->by_hand));
-            is_first = false;
+            buf_addf(out, "%s%.*s", before, STR_FMT(how == AS_SQL ? h->by_hand : h->words));
+            before = how == AS_SQL ? " " : ", ";
         }
     }
 }
@@ -307,7 +309,7 @@ void stream_left_say(const struct stream_book *b, const struct stream_row *row, 
                      : "its position is kept",
                  STR_FMT(row->name));
     }
-    add_by_hand(b, row, 0, &by_hand);
+    add_by_hand(b, row, 0, AS_SQL, &by_hand);
     if (by_hand.len > 0) {
         buf_addf(out, "; by hand: %s", buf_text(&by_hand));
     }
@@ -407,26 +409,42 @@ static bool take_back_one(const struct stream_world *world, const struct stream_
 }
 
 /* What a person can do about what is left from the one on that failed. */
+static void add_advice(const struct stream_book *b, const struct stream_row *row, size_t from,
+                       enum by_hand how, struct buf *out)
+{
+    AUTO(buf_release) struct buf by_hand = BUF_INIT(BUF_UNLIMITED);
+
+    add_by_hand(b, row, from, how, &by_hand);
+    if (from == 0) {
+        buf_add_text(out, ". Nothing was changed");
+    }
+    if (by_hand.len > 0) {
+        buf_addf(out, "%s%s\nand then `telex events reset --keep-source %.*s`",
+                 how == AS_SQL ? ". Run by hand: " : ". Drop by hand: ", buf_text(&by_hand),
+                 STR_FMT(row->name));
+    }
+}
+
+/* The advice is whole, and the SQL of it, or it goes without SQL: half a statement is worse than none. */
 static bool fail(const struct stream_book *b, const struct stream_row *row, size_t from,
                  const struct err *why, struct err *e)
 {
+    enum { FRAME = 64, WHY_MIN = 200, WHY_MAX = 400 };
+    const struct stream_holding *h = &row->has.items[from];
     AUTO(buf_release) struct buf rest = BUF_INIT(BUF_UNLIMITED);
+    struct str what = h->claim;
 
-    if (from == 0) {
-        buf_add_text(&rest, ". Nothing was changed");
+    add_advice(b, row, from, AS_SQL, &rest);
+    if (FRAME + row->name.len + what.len + rest.len + WHY_MIN > ERR_TEXT) {
+        what = h->words;
+        buf_clear(&rest);
+        add_advice(b, row, from, IN_SHORT, &rest);
     }
-    size_t begin = rest.len;
-    buf_add_text(&rest, ". Run by hand: ");
-    size_t empty = rest.len;
-    add_by_hand(b, row, from, &rest);
-    if (rest.len == empty) {
-        rest.len = begin;
-    } else {
-        buf_addf(&rest, "\nand then `telex events reset --keep-source %.*s`", STR_FMT(row->name));
-    }
-    return err_set(e, ERR_CONFIG, "what stream '%.*s' has cannot be taken back: %.*s: %.300s%.*s",
-                   STR_FMT(row->name), STR_FMT(row->has.items[from].claim), why->message,
-                   STR_FMT(buf_str(&rest)));
+    size_t used = FRAME + row->name.len + what.len + rest.len;
+    size_t left = used < ERR_TEXT ? ERR_TEXT - used : 0;
+    size_t room = left < WHY_MAX ? left : WHY_MAX;
+    return err_set(e, ERR_CONFIG, "what stream '%.*s' has cannot be taken back: %.*s: %.*s%s",
+                   STR_FMT(row->name), STR_FMT(what), (int)room, why->message, buf_text(&rest));
 }
 
 bool stream_left_take_back(const struct stream_world *world, const struct streams_config *config,

@@ -65,12 +65,12 @@ struct stream_spot {
 
 /* What a person had changed last. */
 struct stream_changed {
-    const char *what;   /* "reset", "skip", "rewind"; NULL: nothing since the program started */
-    const char *phase;  /* "waiting", "running", "done", "failed" */
-    int64_t at_ns;      /* wall; when that began */
-    char problem[1024]; /* of one that failed */
-    struct stream_spot from; /* of one that moved the stream: what was kept, and since when, */
-    struct stream_spot to;   /* and where it goes on, since when */
+    const char *what;  /* "reset", "skip", "rewind"; NULL: nothing since the program started */
+    const char *phase; /* "waiting", "running", "done", "failed" */
+    int64_t at_ns;     /* wall; when that began */
+    char problem[2 * ERR_TEXT]; /* of one that failed */
+    struct stream_spot from;    /* of one that moved the stream: what was kept, and since when, */
+    struct stream_spot to;      /* and where it goes on, since when */
     bool is_move;
     bool is_pass; /* a skip of one event or change, */
     enum letter_box letter_box;

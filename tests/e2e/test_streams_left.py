@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -115,6 +116,21 @@ def test_without_the_password_a_person_is_told_what_to_run(start_telex, start_we
     answer = net.post(program.url + "/api/v1/streams/pg/reset?drop_source=false", b"", headers=admin_headers("adm"))
     assert answer.json()["data"]["state"] == "forgotten"
     assert listed(program) == [] and slots(server) == ["telex_pg"]
+
+
+def test_a_way_there_that_is_long(start_telex, start_webhook, tmp_path, server, table):
+    """What a person is to run is told whole, or in short."""
+    here = f"127.0.0.1:{server.port}"
+    others = [f"database-{i}.{'very-' * 8}long.example.com:5432" for i in range(8)]
+    url = server.url.replace(here, ",".join([here, *others]))
+    program, _ = run_once(start_telex, start_webhook, server, connection_string=url)
+    restart_with(program, EMPTY)
+    by_hand = re.findall(r"SELECT pg_drop_replication_slot\('telex_pg'\);.*DROP PUBLICATION IF EXISTS \"telex_pg\";", reason_of(program, "pg"))
+    assert by_hand, reason_of(program, "pg")
+    failed = command(program, "reset", "pg")
+    assert failed.returncode != 0 and "Nothing was changed. Drop by hand: slot telex_pg, publication telex_pg" in failed.stderr, failed.stderr
+    assert "`telex events reset --keep-source pg`" in failed.stderr and "no password supplied" in failed.stderr
+    assert command(program, "reset", "--keep-source", "pg").returncode == 0
 
 
 def state_of(program, name):
