@@ -24,6 +24,7 @@ enum {
     ANSWER_SEEN_MAX = 64 * 1024,   /* bytes of an answer that judge and error texts see */
     ANSWER_KEPT_MAX = 1024 * 1024, /* bytes of an answer at all */
     REASON_MAX = 120,
+    LOCATION_MAX = 300,
     STATUS_TOO_LARGE = 413,
     BISECT_CALLS_MAX = 256, /* refused requests that are halved, for each view */
 };
@@ -137,17 +138,43 @@ static enum verdict failure_verdict(const struct http_response *res)
     return res->request_sent ? VERDICT_UNKNOWN : VERDICT_RETRY;
 }
 
-/* The destination's own words, for the error: its status and the start of its body on one line. */
-static void describe_answer(struct outcome *out, int status, struct str body)
+static bool is_redirect(int status)
 {
-    char text[REASON_MAX];
-    struct str start = str_trim(str_slice(body, 0, REASON_MAX - 1));
+    return (status >= 301 && status <= 303) || status == 307 || status == 308;
+}
 
-    for (size_t i = 0; i < start.len; i++) {
-        text[i] = (unsigned char)start.ptr[i] < 0x20 ? ' ' : start.ptr[i];
+/* What the status alone does not say. */
+static void add_meaning(const struct http_response *res, struct buf *out)
+{
+    struct str to = str_trim(http_response_header(res, STR("Location")));
+
+    if (is_redirect(res->status)) {
+        buf_add_text(out, " (redirects are not followed");
+        if (to.len > 0) {
+            buf_add_text(out, "; it points to ");
+            url_add_redacted(out, str_slice(to, 0, LOCATION_MAX));
+        }
+        buf_add_byte(out, ')');
+    } else if (res->status == 401 && res->token_refused) {
+        buf_add_text(out, " (also with a fresh token)");
     }
-    (void)err_set(&out->err, status == 401 || status == 403 ? ERR_AUTH : ERR_NET,
-                  "answered %d%s%.*s", status, start.len > 0 ? ": " : "", (int)start.len, text);
+}
+
+/* The destination's own words, for the error: its status and the start of its body on one line. */
+static void describe_answer(struct outcome *out, const struct http_response *res, struct str body)
+{
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+    struct str start = str_trim(str_slice(body, 0, REASON_MAX - 1));
+    int status = res->status;
+
+    buf_addf(&text, "answered %d", status);
+    add_meaning(res, &text);
+    buf_addf(&text, "%s%.*s", start.len > 0 ? ": " : "", STR_FMT(start));
+    for (size_t i = 0; i < text.len; i++) {
+        text.ptr[i] = (unsigned char)text.ptr[i] < 0x20 ? ' ' : text.ptr[i];
+    }
+    (void)err_set(&out->err, status == 401 || status == 403 ? ERR_AUTH : ERR_NET, "%s",
+                  buf_text(&text));
 }
 
 static struct export_answer seen_answer(const struct http_sink *s, const struct outcome *out)
@@ -189,7 +216,7 @@ static enum verdict judge(struct http_sink *s, struct view view, uint32_t first,
     struct export_answer answer = seen_answer(s, out);
     answer.response = res;
     if (out->rest != VERDICT_DELIVERED) {
-        describe_answer(out, answer.status, answer.body);
+        describe_answer(out, res, answer.body);
     }
     if (s->exporter->judge != NULL) {
         s->exporter->judge(s->config, view, first, end, &answer, out);

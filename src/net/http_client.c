@@ -151,12 +151,12 @@ static bool check_config(struct http_client *c, struct err *e)
 
 static const struct metric_desc unverified_desc = {
     .name = "telex_http_unverified_clients",
-    .help = "HTTP clients that accept any certificate (insecure_skip_verify), by server.",
+    .help = "1: some HTTP client accepts any certificate of this server (insecure_skip_verify).",
     .type = METRIC_GAUGE,
     .labels = {"server"},
 };
 
-/* Whoever turned verification off shall not forget it. */
+/* Whoever turned verification off shall not forget it; of many clients of one server the first tells. */
 static void tell_unverified(struct http_client *c)
 {
     struct trace trace;
@@ -165,14 +165,17 @@ static void tell_unverified(struct http_client *c)
     if (!c->config->tls.insecure_skip_verify) {
         return;
     }
+    if (c->env->metrics != NULL) {
+        c->unverified = metrics_get1(c->env->metrics, &unverified_desc, server);
+        if (metric_value(c->unverified) > 0) {
+            return;
+        }
+        metric_set(c->unverified, 1);
+    }
     trace_init(&trace, c->env->trace, "net", TRACE_INFO);
     trace_warn(&trace,
                "certificates are not verified: anyone on the way can read and change what is sent",
                T_STR("server", server));
-    if (c->env->metrics != NULL) {
-        c->unverified = metrics_get1(c->env->metrics, &unverified_desc, server);
-        metric_shift(c->unverified, 1);
-    }
 }
 
 static bool open_tokens(struct http_client *c, struct err *e)
@@ -231,10 +234,7 @@ void http_client_free(struct http_client *c)
     }
     lock_give(&c->lock);
     lock_release(&c->lock);
-    if (c->unverified != NULL) {
-        metric_shift(c->unverified, -1);
-        metric_drop(c->unverified);
-    }
+    metric_drop(c->unverified);
     close_tokens(c);
     http_credentials_release(&c->credentials);
     mem_free(c);

@@ -76,6 +76,22 @@ def test_all_workers_have_one_token(start_telex, sink, issuer):
     assert "204: 400" in text and "s old" in text, text
 
 
+def test_refusals_say_what_was_tried(start_telex, sink, issuer):
+    program = start_telex(authorized(sink, issuer))
+    sink.token = "another's"
+    give(program, [health(1)])
+    net.wait_until("the refusal", lambda: "answered 401 (also with a fresh token)" in (status(program)["reason"] or ""), 30)
+    assert len(issuer.given) >= 2
+
+
+def test_a_redirect_says_where_to(start_telex, sink):
+    program = start_telex(stream(sink, workers=1))
+    sink.refuse = lambda event: Answer(302, b"moved", {"Location": "https://elsewhere.example.com/events"})
+    give(program, [health(1)])
+    told = "answered 302 (redirects are not followed; it points to https://elsewhere.example.com/events): moved"
+    net.wait_until("the refusal", lambda: told in (status(program)["reason"] or ""), 30)
+
+
 def test_a_renewal_is_one_request(start_telex, sink, issuer):
     issuer.seconds = 2
     program = start_telex(authorized(sink, issuer))

@@ -265,7 +265,10 @@ static const struct stop_row stop_rows[] = {
     {503, "Retry-After: 7\r\n", "retry 2", 7000, "answered 503"},
     {429, "Retry-After: 2\r\n", "retry 2", 2000, "answered 429"},
     {408, NULL, "retry 2", 0, "answered 408"},
-    {302, "Location: /elsewhere\r\n", "halt 2", 0, "answered 302"},
+    {302, "Location: https://u:p@there/x?token=t\r\n", "halt 2", 0,
+     "answered 302 (redirects are not followed; it points to "
+     "https://[redacted]@there/x?token=[redacted]): broken here"},
+    {307, NULL, "halt 2", 0, "answered 307 (redirects are not followed): broken here"},
     {401, NULL, "halt 2", 0, "answered 401"},
     {403, NULL, "halt 2", 0, "answered 403"},
     {410, NULL, "halt 2", 0, "answered 410"},
