@@ -493,6 +493,26 @@ def post(program, path, body=b""):
     return net.post(program.url + "/api/v1/streams/" + path, body, headers=admin_headers("adm"), timeout=30)
 
 
+def test_what_a_skip_gives_up_of_a_slot_is_told(start_telex, start_webhook, tmp_path, server, table):
+    """Where the slot was, and where the one begins that is made anew."""
+    program, config = run_once(start_telex, start_webhook, server, connection_string=server.url)
+    program.sigterm()
+    server.psql("SELECT pg_drop_replication_slot('telex_pg')")
+    restart_with(program, {"events": config}, is_ready=False)
+    net.wait_until("the stream to stop", lambda: listed(program)[0]["state"] == "lost", 30)
+    before = listed(program)[0]
+    assert before["position"]
+    done = command(program, "skip", "pg")
+    assert done.returncode == 0, done
+    assert f"given up is what lies between {before['position']} (kept at {before['position_saved']}) and " in done.stdout, done.stdout
+    net.wait_until("where it goes on", lambda: listed(program)[0]["change"]["to"], 60)
+    change = listed(program)[0]["change"]
+    assert change["from"]["position"] == before["position"] != change["to"]["position"]
+    told = [line for line in program.process.log().splitlines() if "gave up what lies between" in line]
+    assert len(told) == 1 and before["position"] in told[0] and change["to"]["position"] in told[0], told
+    net.wait_until("the stream to run", lambda: listed(program)[0]["state"] == "running", 30)
+
+
 def test_a_change_that_takes_long(start_telex, start_webhook, tmp_path, server, table):
     program, config = run_once(start_telex, start_webhook, server, connection_string=server.url)
     restart_with(program, {"events": config})
