@@ -128,17 +128,34 @@ static struct str exporter_of(const struct peer *p, struct str stream, struct bu
     return c != NULL && c->exporter.len > 0 ? c->exporter : buf_str(own);
 }
 
+/* A folder, if it is there. */
+static void add_folder(const struct peer *p, const char *prefix, struct str name, const char *what,
+                       struct buf *out)
+{
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_SMALL);
+
+    buf_addf(&path, "%.*s/dead/%s%.*s", STR_FMT(p->config->settings.state.path), prefix,
+             STR_FMT(name));
+    if (access(buf_text(&path), F_OK) == 0) {
+        buf_addf(out, "%s%s (%s)", out->len > 0 ? ", " : "", buf_text(&path), what);
+    }
+}
+
 void events_offline_point(const struct peer *p, struct str stream, struct err *e)
 {
     AUTO(buf_release) struct buf own = BUF_INIT(BUF_SMALL);
-    struct str exporter = exporter_of(p, stream, &own);
-    struct str path = p->config->settings.state.path;
+    AUTO(buf_release) struct buf folders = BUF_INIT(BUF_UNLIMITED);
 
+    add_folder(p, "", exporter_of(p, stream, &own), "refused events", &folders);
+    add_folder(p, "stream-", stream, "unreadable changes", &folders);
     (void)err_set(
         e, ERR_NET,
-        "Telex does not run (nothing answers at %.*s), and this asks the one that runs. Till then `telex queue inspect`, `export`, "
-        "`replay` and `drop` work on its folders: %.*s/dead/%.*s (refused events), %.*s/dead/stream-%.*s (unreadable changes)",
-        STR_FMT(p->http.url), STR_FMT(path), STR_FMT(exporter), STR_FMT(path), STR_FMT(stream));
+        "Telex does not run (nothing answers at %.*s), and this asks the one that runs. %s%s",
+        STR_FMT(p->http.url),
+        folders.len > 0
+            ? "While it does not, `telex queue inspect`, `export`, `replay` and `drop` work on the folders of dead letters: "
+            : "On disk there are no dead letters of such a stream",
+        buf_text(&folders));
 }
 
 /* ---- resetting ---- */

@@ -121,7 +121,8 @@ def test_what_is_gone_is_gone_offline_too(start_telex, start_sink):
     for words in (("dead", "health"), ("discard", "health", "--all"), ("replay", "health", ids["0"])):
         done = command(program, *words)
         assert done.returncode == 1 and done.stdout == "" and "Telex does not run" in done.stderr, done
-        assert "telex queue" in done.stderr and str(folder) in done.stderr and "dead/stream-health" in done.stderr
+        assert "telex queue" in done.stderr and str(folder) in done.stderr and "stream-health" not in done.stderr
+    assert "no dead letters" in command(program, "dead", "nobody").stderr
     done = subprocess.run([BINARY, "queue", "export", folder], text=True, capture_output=True, check=True)
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["0", "3"]
     assert "form" not in done.stderr
