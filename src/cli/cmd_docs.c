@@ -261,7 +261,7 @@ static void print_event_metrics(struct buf *out)
         "`telex_exporter_pending_bytes` and `telex_exporter_oldest_age_seconds` are what it holds on disk: nothing for a stream without `buffer`, "
         "whose source is its queue. What waits there is `telex_stream_in_flight`, `telex_stream_lag_events` and `telex_stream_lag_seconds`. |\n"
         "| `telex_oauth2_token_age_seconds`, `telex_oauth2_token_requests_total` | tokens for sinks | How old they are, and what came of asking for them. |\n"
-        "| `telex_http_unverified_clients` | the program | How many clients verify no certificate (`insecureSkipVerify`). |\n"
+        "| `telex_http_unverified_clients` | the program | 1 for each server (label `server`) of which no certificate is verified (`insecureSkipVerify`). |\n"
         "| `telex_events_table_rows`, `telex_events_table_bytes`, `telex_events_table_needed_rows` | Telex's own table | What is in it, and how much of that a stream has still to deliver. |\n"
         "| `telex_events_table_appended_total`, `telex_events_table_known_total`, `telex_events_table_refused_total`, `telex_events_table_removed_total` | Telex's own table | "
         "What became of events that were given to it. |\n"
