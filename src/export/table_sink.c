@@ -68,7 +68,7 @@ struct run {
 
 static const struct metric_desc already_desc = {
     .name = "telex_exporter_already_there_total",
-    .help = "Records that the database said it has, and that were not written again.",
+    .help = "Records that the destination said it has, and that were not written again.",
     .type = METRIC_COUNTER,
     .labels = {"exporter"},
 };

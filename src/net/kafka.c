@@ -19,6 +19,7 @@ enum {
     SLICE_MS = 200,  /* between looks at deadline and token, beside what wakes us */
     CALL_MS = 500,   /* calls that nothing wakes */
     GRACE_MS = 1000, /* for reports of what was given up */
+    KEPT_MS = 5000,  /* for an answer to what is kept */
     MESSAGES_MAX = 1000 * 1000,
     TROUBLE_MAX = 256,
     PARTS_MAX = 6, /* of a message, beside its headers */
@@ -34,8 +35,9 @@ struct kafka_producer {
     bool is_down; /* no broker could be reached the last time that all were tried */
     bool was_up;  /* a broker took something */
     bool is_transactional;
-    bool has_begun;  /* a transaction */
-    bool is_initial; /* transactions are not initialised yet */
+    struct buf group; /* where positions are kept: called like the transactional id */
+    bool has_begun;   /* a transaction */
+    bool is_initial;  /* transactions are not initialised yet */
     char trouble[TROUBLE_MAX];
 };
 
@@ -228,6 +230,8 @@ bool kafka_producer_open(const struct env *env, struct str name, const struct ka
     struct kafka_producer *p = mem_new(struct kafka_producer);
     kafka_client_init(&p->client, env, "export", name, config, tokens);
     map_init(&p->topics, 0);
+    buf_init(&p->group, BUF_SMALL);
+    buf_add_str(&p->group, config->transactional_id);
     p->is_transactional = p->is_initial = config->transactional_id.len > 0;
     if (!kafka_client_start(&p->client, RD_KAFKA_PRODUCER, conf, e)) {
         kafka_producer_close(p);
@@ -269,6 +273,7 @@ void kafka_producer_close(struct kafka_producer *p)
         rd_kafka_queue_destroy(p->events);
     }
     kafka_client_stop(&p->client);
+    buf_release(&p->group);
     mem_free(p);
 }
 
@@ -574,6 +579,150 @@ enum kafka_fate kafka_commit(struct kafka_producer *p, struct wait wait, struct 
 enum kafka_fate kafka_abort(struct kafka_producer *p, struct wait wait, struct err *e)
 {
     return repeat(p, wait, "abort the transaction", rd_kafka_abort_transaction, e);
+}
+
+/* ---- what is kept with transactions ---- */
+
+static enum kafka_fate refuse_keeping(struct kafka_producer *p)
+{
+    trace_warn(&p->client.trace,
+               "no position is kept with transactions: after a kill, the last one may come again",
+               T_TEXT("reason", rd_kafka_err2str(RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)));
+    return KAFKA_REFUSED;
+}
+
+static enum kafka_fate send_offsets(struct kafka_producer *p,
+                                    const rd_kafka_topic_partition_list_t *list, struct wait wait,
+                                    struct err *e)
+{
+    rd_kafka_consumer_group_metadata_t *group =
+        rd_kafka_consumer_group_metadata_new(buf_text(&p->group));
+    enum kafka_fate fate = KAFKA_UNSURE;
+    bool may = true;
+
+    do {
+        rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(
+            p->client.kafka, list, group, kafka_left_ms(wait, p->client.clock, CALL_MS));
+        may = error == NULL ||
+              rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+        fate = judge(p, error, "keep the position", e);
+    } while (may && fate == KAFKA_UNSURE && !wait_is_over(wait, p->client.clock));
+    rd_kafka_consumer_group_metadata_destroy(group);
+    return may ? fate == KAFKA_UNSURE ? KAFKA_AGAIN : fate : refuse_keeping(p);
+}
+
+enum kafka_fate kafka_keep(struct kafka_producer *p, struct str topic, struct str text,
+                           struct wait wait, struct err *e)
+{
+    AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+
+    buf_add_str(&name, topic);
+    rd_kafka_topic_partition_t *one = rd_kafka_topic_partition_list_add(list, buf_text(&name), 0);
+    one->offset = 0; /* what counts is beside it */
+    one->metadata = bytes_of(text);
+    one->metadata_size = text.len;
+    enum kafka_fate fate = send_offsets(p, list, wait, e);
+    one->metadata = NULL; /* not the list's */
+    one->metadata_size = 0;
+    rd_kafka_topic_partition_list_destroy(list);
+    return fate;
+}
+
+/* Gives what one answer has. */
+static rd_kafka_resp_err_t take_kept(rd_kafka_event_t *event,
+                                     void (*take)(void *arg, struct str text), void *arg)
+{
+    size_t count = 0;
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    const rd_kafka_group_result_t **groups =
+        code == RD_KAFKA_RESP_ERR_NO_ERROR
+            ? rd_kafka_ListConsumerGroupOffsets_result_groups(
+                  rd_kafka_event_ListConsumerGroupOffsets_result(event), &count)
+            : NULL;
+
+    if (groups == NULL || count != 1) {
+        return code != RD_KAFKA_RESP_ERR_NO_ERROR ? code : RD_KAFKA_RESP_ERR__BAD_MSG;
+    }
+    const rd_kafka_error_t *error = rd_kafka_group_result_error(groups[0]);
+    const rd_kafka_topic_partition_list_t *list = rd_kafka_group_result_partitions(groups[0]);
+    code = error != NULL ? rd_kafka_error_code(error) : code;
+    for (int i = 0; list != NULL && code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *one = &list->elems[i];
+        code = one->err;
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR && one->metadata != NULL) {
+            take(arg, str_make(one->metadata, one->metadata_size));
+        }
+    }
+    return code;
+}
+
+static void ask_for_kept(struct kafka_producer *p, rd_kafka_queue_t *answers)
+{
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(p->client.kafka, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+    rd_kafka_ListConsumerGroupOffsets_t *what =
+        rd_kafka_ListConsumerGroupOffsets_new(buf_text(&p->group), NULL); /* of all topics */
+    rd_kafka_error_t *error = rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
+
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, KEPT_MS, NULL, 0);
+    rd_kafka_ListConsumerGroupOffsets(p->client.kafka, &what, 1, options, answers);
+    rd_kafka_ListConsumerGroupOffsets_destroy(what);
+    rd_kafka_AdminOptions_destroy(options);
+    if (error != NULL) {
+        rd_kafka_error_destroy(error);
+    }
+}
+
+/* The answer to one question; NULL when the wait was over before. */
+static rd_kafka_event_t *await_kept(struct kafka_producer *p, rd_kafka_queue_t *answers,
+                                    struct wait wait)
+{
+    rd_kafka_event_t *event = NULL;
+
+    while (event == NULL && !p->halts && !is_unreachable(p) &&
+           !wait_is_over(wait, p->client.clock)) {
+        event = rd_kafka_queue_poll(answers, kafka_left_ms(wait, p->client.clock, SLICE_MS));
+        while (take_event(p, 0, nobody, NULL)) {
+        }
+    }
+    return event;
+}
+
+/* Between questions. False: the wait is over. */
+static bool rest(struct kafka_producer *p, struct wait wait)
+{
+    (void)wait_sleep(wait_limit_ms(wait, p->client.clock, SLICE_MS));
+    return !wait_is_over(wait, p->client.clock);
+}
+
+enum kafka_fate kafka_kept(struct kafka_producer *p, struct wait wait,
+                           void (*take)(void *arg, struct str text), void *arg, struct err *e)
+{
+    rd_kafka_queue_t *answers = rd_kafka_queue_new(p->client.kafka);
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    bool goes_on = true;
+
+    while (goes_on) {
+        ask_for_kept(p, answers);
+        rd_kafka_event_t *event = await_kept(p, answers, wait);
+        goes_on = event != NULL;
+        if (event != NULL) {
+            code = take_kept(event, take, arg);
+            rd_kafka_event_destroy(event);
+            goes_on = code != RD_KAFKA_RESP_ERR_NO_ERROR &&
+                      code != RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED && rest(p, wait);
+        }
+    }
+    rd_kafka_queue_destroy(answers);
+    if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
+        return refuse_keeping(p);
+    }
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return KAFKA_SENT;
+    }
+    (void)err_set(e, ERR_NET, "cannot ask for the position: %s", rd_kafka_err2str(code));
+    return p->halts ? KAFKA_HALTED : KAFKA_AGAIN;
 }
 
 /* ---- is it there? ---- */

@@ -28,6 +28,7 @@ struct kafka_producer;
 struct kafka_tokens;
 
 enum { KAFKA_TOPICS_MAX = 1000, KAFKA_TOPIC_NAME_MAX = 249, KAFKA_SENT_HEADERS_MAX = 64 };
+enum { KAFKA_KEPT_MAX = 4000 }; /* brokers take 4096 unless told otherwise */
 
 /* What became of a message. */
 enum kafka_fate {
@@ -107,6 +108,19 @@ struct str kafka_last_trouble(const struct kafka_producer *p);
 enum kafka_fate kafka_begin(struct kafka_producer *p, struct wait wait, struct err *e);
 enum kafka_fate kafka_commit(struct kafka_producer *p, struct wait wait, struct err *e);
 enum kafka_fate kafka_abort(struct kafka_producer *p, struct wait wait, struct err *e);
+
+/*
+ * Makes <text>, of KAFKA_KEPT_MAX bytes at most, part of the open transaction, which wrote to <topic>: once it is committed,
+ * kafka_kept() gives it, until something else is kept for that topic. It is the metadata of an offset, in a consumer
+ * group called like the transactional id. REFUSED: we may not write to that group.
+ */
+enum kafka_fate kafka_keep(struct kafka_producer *p, struct str topic, struct str text,
+                           struct wait wait, struct err *e);
+
+/* All that is kept under the transactional id, in any order; behind kafka_begin(), which ends what an older producer had
+ * open. SENT: that was all. REFUSED: we may not look at the group. */
+enum kafka_fate kafka_kept(struct kafka_producer *p, struct wait wait,
+                           void (*take)(void *arg, struct str text), void *arg, struct err *e);
 
 /* ---- is it there? ---- */
 

@@ -101,6 +101,22 @@ enum kafka_fate kafka_abort(struct kafka_producer *p, struct wait wait, struct e
     return kafka_begin(p, wait, e);
 }
 
+enum kafka_fate kafka_keep(struct kafka_producer *p, struct str topic, struct str text,
+                           struct wait wait, struct err *e)
+{
+    (void)topic;
+    (void)text;
+    return kafka_begin(p, wait, e);
+}
+
+enum kafka_fate kafka_kept(struct kafka_producer *p, struct wait wait,
+                           void (*take)(void *arg, struct str text), void *arg, struct err *e)
+{
+    (void)take;
+    (void)arg;
+    return kafka_begin(p, wait, e);
+}
+
 bool kafka_probe(struct kafka_producer *p, struct wait wait, struct err *e)
 {
     (void)p;

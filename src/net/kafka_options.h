@@ -214,8 +214,9 @@ MUST_USE bool kafka_options_check(const struct kafka_config *c, const struct yam
         {.name = "transactional_id",                                                               \
          .type = OPTION_TEXT,                                                                      \
          .offset = KAFKA_AT(base, transactional_id),                                               \
-         .help = "Who the transactions are of: one id is one producer, the newest of that id "     \
-                 "shuts out all others."},                                                         \
+         .help =                                                                                   \
+             "Who the transactions are of: one id is one producer, the newest of that id "         \
+             "shuts out all others. Samples, profiles and spans have it with `-bulk` behind."},    \
     {                                                                                              \
         .name = "transaction_timeout", .aliases = kafka_alias_transaction_timeout,                 \
         .type = OPTION_DURATION, .flags = OPTION_ADVANCED,                                         \

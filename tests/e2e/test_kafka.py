@@ -9,6 +9,7 @@ import time
 import pytest
 
 import kafka_servers
+import kafka_via
 import net
 from telex import BINARY, FAST_RETRY
 
@@ -267,6 +268,80 @@ def test_transactions_are_seen_once(broker, start_telex):
     rows = wait_for(broker, topic, count)
     assert sorted(numbers(rows)) == list(range(count))
     assert_keys_in_order(rows)
+
+
+@pytest.fixture
+def cut_broker(tmp_path):
+    """A broker, and the way to it on which answers to commits can be kept back."""
+    port = net.free_port()
+    via = kafka_via.Via(port)
+    broker = kafka_servers.Broker(tmp_path)
+    plain, _, control = broker.ports
+    broker.more = {
+        "listeners": f"PLAIN://{net.HOST}:{plain},VIA://{net.HOST}:{port},CONTROLLER://{net.HOST}:{control}",
+        "advertised.listeners": f"PLAIN://{net.HOST}:{plain},VIA://{net.HOST}:{via.port}",
+        "listener.security.protocol.map": "PLAIN:PLAINTEXT,VIA:PLAINTEXT,CONTROLLER:PLAINTEXT"}
+    broker.login = f"{net.HOST}:{via.port}"
+    try:
+        yield broker.start(), via
+    finally:
+        broker.stop()
+        via.close()
+
+
+def test_a_kill_behind_a_commit(cut_broker, start_telex):
+    """The broker has committed, and Telex never heard of it: each record is there once all the same."""
+    broker, via = cut_broker
+    program = start_telex(config(broker.login, "cut", transactions=True, transactional_id="telex-cut"))
+    count = 0
+    for _ in range(4):
+        via.holds.clear()
+        via.held.clear()
+        assert push(program, [record(n) for n in range(count, count + 20)]).status == 204
+        count += 20
+        wait_for(broker, "cut", count)
+        via.holds.set()
+        assert push(program, [record(n) for n in range(count, count + 20)]).status == 204
+        count += 20
+        assert via.held.wait(30), "no commit"
+        program.sigkill()
+        via.holds.clear()
+        program.start().wait_ready()
+        assert push(program, [record(count)]).status == 204
+        count += 1
+        rows = wait_for(broker, "cut", count)
+        assert sorted(numbers(rows)) == list(range(count))
+    assert_keys_in_order(rows)
+    assert sum(program.metrics()["telex_exporter_already_there_total"].values()) == 20
+    # Who has lost its state begins its log anew: what was kept for the old one covers nothing of it.
+    program.sigterm()
+    program = start_telex(config(broker.login, "cut", transactions=True, transactional_id="telex-cut"))
+    for _ in range(5):
+        assert push(program, [record(n) for n in range(count, count + 20)]).status == 204
+        count += 20
+        rows = wait_for(broker, "cut", count)
+    assert sorted(numbers(rows)) == list(range(count))
+    assert sum(program.metrics()["telex_exporter_already_there_total"].values()) == 0
+
+
+def test_both_logs_have_transactions(real_broker, start_telex):
+    """Alerts and all else come out of two logs side by side: neither shuts the other out."""
+    options = config(real_broker.plain, "both", transactions=True, transactional_id="telex-both")
+    options["receive"]["alerts"] = True
+    program = start_telex(options)
+    for number in range(10):
+        alert = {"labels": {"alertname": f"a{number}"}, "annotations": {}}
+        assert net.post(program.url + "/api/v2/alerts", json.dumps([alert]).encode(),
+                        headers={"Content-Type": "application/json"}).status == 200
+        assert push(program, [record(number)]).status == 204
+
+        def there(count=number + 1):
+            values = [json.loads(value) for _, _, _, value in kafka_servers.read(real_broker, "both")]
+            kinds = [value["kind"] for value in values]
+            return kinds.count("profile") == count and kinds.count("alert") >= count
+
+        net.wait_until("both", there, 40, every=0.2)
+    assert "fenced" not in program.process.log()
 
 
 def test_a_newer_producer_shuts_out_the_older(real_broker, start_telex):

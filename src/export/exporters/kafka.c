@@ -8,15 +8,19 @@
  *      producer that left rows owed is closed. So the first copies of a key's records are in order.
  *   3. A transaction holds the rows of one call, all or none of them. One whose end is not known keeps
  *      its producer until the end is known; the call that comes with the same rows is told it.
+ *   4. A transaction that is committed holds our position behind its rows (kafka_position.h); what a new producer finds there is not
+ *      sent again.
  */
 #include "export/exporters/exporters.h"
 
 #include "base/env.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "export/debug.h"
 #include "export/dry_run.h"
 #include "export/exporters/kafka_config.h"
 #include "export/exporters/kafka_message.h"
+#include "export/exporters/kafka_position.h"
 #include "export/extra_labels.h"
 #include "net/kafka_tokens.h"
 
@@ -46,6 +50,10 @@ struct kafka_sink {
     struct kafka_tokens *tokens;     /* or NULL */
     struct kafka_producer *producer; /* NULL: to be opened */
     struct unsure unsure;
+    struct kafka_config kafka; /* with the id of this sink's own transactions */
+    struct buf id;
+    struct kafka_position position;
+    struct metric *already_there;
     const struct dry_run *dry; /* or NULL */
     struct debug debug;
     struct kafka_maker maker;
@@ -61,12 +69,13 @@ static void close_producer(struct kafka_sink *s)
 {
     kafka_producer_close(s->producer);
     s->producer = NULL;
+    kafka_position_forget(&s->position);
 }
 
 static bool has_producer(struct kafka_sink *s, struct err *e)
 {
     return s->producer != NULL ||
-           kafka_producer_open(s->env, s->name, &s->config->kafka, s->tokens, &s->producer, e);
+           kafka_producer_open(s->env, s->name, &s->kafka, s->tokens, &s->producer, e);
 }
 
 /* ---- what became of messages ---- */
@@ -137,6 +146,7 @@ static bool produce(struct kafka_sink *s, const struct kafka_message *m, struct 
         enum kafka_taken taken = kafka_produce(s->producer, m, &report);
         if (taken == KAFKA_TAKEN) {
             row->messages++;
+            kafka_position_wrote(&s->position, m->topic);
             s->out->bytes += m->key.len + m->value.len;
             s->out->requests++;
             return true;
@@ -408,17 +418,48 @@ static bool end_earlier(struct kafka_sink *s, struct view view, struct wait wait
     return same && fate != KAFKA_AGAIN;
 }
 
+/* A transaction is open; rows that Kafka has are passed over. */
+static enum kafka_fate begin(struct kafka_sink *s, struct view view, struct wait wait)
+{
+    enum kafka_fate fate = kafka_begin(s->producer, wait, &s->out->err);
+
+    if (fate == KAFKA_SENT) {
+        fate = kafka_position_load(&s->position, s->producer, wait, &s->out->err);
+    }
+    if (fate != KAFKA_SENT) {
+        return fate;
+    }
+    kafka_position_begin(&s->position);
+    for (uint32_t i = 0; i < view.n; i++) {
+        if (s->rows[i].verdict != VERDICT_REJECTED && kafka_position_has(&s->position, view, i)) {
+            s->rows[i] = (struct row){.verdict = VERDICT_DELIVERED};
+            metric_add(s->already_there, 1);
+        }
+    }
+    return KAFKA_SENT;
+}
+
+static enum kafka_fate keep_and_commit(struct kafka_sink *s, struct view view, struct wait wait)
+{
+    enum kafka_fate fate = kafka_position_keep(&s->position, view, s->producer, wait, &s->out->err);
+    fate = fate == KAFKA_SENT ? commit(s, view, wait) : fate;
+    if (fate == KAFKA_SENT) {
+        kafka_position_kept(&s->position);
+    }
+    return fate;
+}
+
 /* False when rows are owed. */
 static bool send_transaction(struct kafka_sink *s, struct view view, struct wait wait)
 {
-    enum kafka_fate fate = kafka_begin(s->producer, wait, &s->out->err);
+    enum kafka_fate fate = begin(s, view, wait);
 
     if (fate != KAFKA_SENT) {
         fail_all(s, view.n, verdicts[fate]);
         return false;
     }
     bool ok = send_pass(s, view.n, wait) && !has_row(s, view.n, VERDICT_REJECTED);
-    fate = ok ? commit(s, view, wait) : KAFKA_AGAIN;
+    fate = ok ? keep_and_commit(s, view, wait) : KAFKA_AGAIN;
     if (fate == KAFKA_UNSURE) {
         fail_all(s, view.n, VERDICT_UNKNOWN);
     } else if (fate != KAFKA_SENT) {
@@ -531,6 +572,9 @@ static void kafka_sink_close(struct sink *sink)
 
     close_producer(s);
     kafka_tokens_free(s->tokens);
+    kafka_position_release(&s->position);
+    buf_release(&s->id);
+    metric_drop(s->already_there);
     forget_unsure(s);
     debug_close(&s->debug);
     kafka_maker_release(&s->maker);
@@ -542,6 +586,28 @@ static const struct sink_ops kafka_sink_ops = {
     .deliver = kafka_sink_deliver,
     .probe = kafka_sink_probe,
     .close = kafka_sink_close,
+};
+
+/* Each log has a producer of its own, which would shut out another of its id. */
+static void place_transactions(struct kafka_sink *s, const struct lane_place *lane)
+{
+    bool is_bulk = lane != NULL && str_eq(lane->log, STR("bulk"));
+
+    s->kafka = s->config->kafka;
+    buf_init(&s->id, BUF_SMALL);
+    if (s->config->transactions) {
+        buf_add_str(&s->id, s->kafka.transactional_id);
+        buf_add_text(&s->id, is_bulk ? "-bulk" : "");
+        s->kafka.transactional_id = buf_str(&s->id);
+    }
+    kafka_position_init(&s->position, s->config->transactions ? lane : NULL);
+}
+
+static const struct metric_desc already_desc = {
+    .name = "telex_exporter_already_there_total",
+    .help = "Records that the destination said it has, and that were not written again.",
+    .type = METRIC_COUNTER,
+    .labels = {"exporter"},
 };
 
 static bool open_sink(const struct exporter_place *place, const void *config,
@@ -558,6 +624,8 @@ static bool open_sink(const struct exporter_place *place, const void *config,
     s->super.ops = &kafka_sink_ops;
     s->config = c;
     s->env = place->env;
+    place_transactions(s, place->lane);
+    s->already_there = metrics_get1(place->env->metrics, &already_desc, place->name);
     s->name = str_make(mem_dup_text(place->name.ptr, place->name.len), place->name.len);
     s->at_once = UINT32_MAX;
     s->dry = place->dry;
