@@ -243,9 +243,23 @@ static bool hide_settings(struct err *e, struct str text)
     return has_any;
 }
 
+/* Hides what a message quotes of a connection beyond a name: whoever cut it there took a password for something else. */
+static void hide_quoted(struct err *e, struct str value)
+{
+    value = str_slice(value, 0, COMPARED_MAX);
+    for (char *at = strchr(e->message, '\''); at != NULL; at = strchr(at + 1, '\'')) {
+        size_t n = at[1] != '\0' ? common_len(at + 1, value) : 0;
+        struct str quoted = str_make(at + 1, n);
+        if (n > 0 && at[1 + n] == '\'' && word_start(quoted, n) > 0) {
+            memset(at + 1, '*', n);
+        }
+    }
+}
+
 /* Hides in the message what <text> of a connection holds that proves who we are. */
 static void hide_connection(struct err *e, struct str text)
 {
+    hide_quoted(e, text);
     size_t scheme = str_find(text, STR("://"));
     size_t at = text.len;
 

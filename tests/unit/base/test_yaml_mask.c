@@ -156,7 +156,7 @@ static void messages_do_not_quote_secrets(void **state)
         {"connection_string: host=a dbname=b", "host", "'tables' names none: 'host' or 'a'",
          "'tables' names none: 'host' or 'a'"},
         {"connection_string: host=a pasword=b'x port=5", "host",
-         "unknown 'pasword' in 'pasword=b'x'", "unknown 'pasword' in 'pasword=***'"},
+         "unknown 'pasword' in 'pasword=b'x'", "unknown 'pasword' in '***********'"},
         {"connection_string: host=a password='b host=c d'", "host", "found 'b host=c d'",
          "found ************"},
         {"connection_string: host=a password=ab=cd", "host", "found 'ab=cd'", "found '*****'"},
@@ -290,7 +290,11 @@ static void secrets_may_hold_any_sign(void **state)
 {
     static const char *const around[] = {"{type: x, api_key: %s, site: eu}\n",
                                          "type: x\napi_key: %s\nsite: eu\n",
-                                         "- {a: b,\n  api_key: %s,\n  c: [d]}\n"};
+                                         "- {a: b,\n  api_key: %s,\n  c: [d]}\n",
+                                         "type: x\nconnection_string: postgresql://u:%s@h/d\n",
+                                         "{a: b, connection_string: pg://u:%s@h/d?x=y, c: d}\n",
+                                         "connection_string: \"host=h password=%s port=1\"\n",
+                                         "connection_string: host=h password=%s\ny: z\n"};
     static const char signs[] = "{}[],:\"'#|>-?&*!%@`\\=~$";
     AUTO(buf_release) struct buf secret = BUF_INIT(BUF_SMALL);
     AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
