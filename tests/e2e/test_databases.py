@@ -98,6 +98,41 @@ def test_bad_rows_are_buried_and_the_others_land(start_postgres, start_telex):
     assert "labels" in log, "columns that the table lacks are told of"
 
 
+def dead_letters(program):
+    return sum(program.metrics()["telex_exporter_dead_letters_total"].values())
+
+
+@pytest.mark.parametrize("method", ["copy", "insert"])
+def test_rows_that_a_unique_key_has(start_postgres, start_telex, method):
+    """With COPY they are dead letters, with INSERT they are there already; what a check refuses is a dead letter with both."""
+    server = start_postgres()
+    server.psql("CREATE TABLE samples (id bigserial, time timestamptz, metric text, value float8 CHECK (value < 295), n text, "
+                "UNIQUE (metric, n)); INSERT INTO samples (metric, n) SELECT 'some', i::text FROM generate_series(100, 109) i")
+    program = start_telex(config(postgresql_exporter(
+        server.url, table_name="{kind}", column_mapping={"labels.n": "n text"}, insert_method=method)))
+    push_samples(program, "some", 300)
+    net.wait_until("all rows", lambda: server.count("samples") == 295)
+    net.wait_until("dead letters", lambda: dead_letters(program) == (15 if method == "copy" else 5))
+    push_samples(program, "more", 10)
+    net.wait_until("all rows", lambda: server.count("samples") == 305)
+    assert server.rows("SELECT count(*) FROM samples WHERE value IS NULL")[0]["count"] == 10, "what was there stays"
+    assert program.sigterm() == 0
+
+
+def test_insert_writes_to_a_view(start_postgres, start_telex):
+    server = start_postgres()
+    server.psql("CREATE TABLE kept (time timestamptz, value float8, n text, UNIQUE (n)); CREATE VIEW samples AS SELECT * FROM kept")
+    program = start_telex(config(postgresql_exporter(
+        server.url, table_name="{kind}", column_mapping={"labels.n": "n text"}, insert_method="insert")))
+    for _ in range(2):
+        push_samples(program, "some", 50)
+        net.wait_until("the rows", lambda: server.count("kept") == 50)
+    server.psql("ALTER TABLE kept ADD COLUMN more text")  # and the connection goes on
+    push_samples(program, "more", 60)
+    net.wait_until("the rows", lambda: server.count("kept") == 60)
+    assert dead_letters(program) == 0
+
+
 def test_a_wrong_password_halts_and_is_not_shown(start_postgres, start_telex):
     server = start_postgres()
     program = start_telex(config(postgresql_exporter(server.url.replace("pg-s3cret", "wr0ng-one"))))

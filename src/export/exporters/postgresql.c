@@ -14,7 +14,7 @@
 
 enum { LOGS = 2 }; /* alerts have one of their own: each has lanes, and so connections */
 
-enum insert_method { INSERT_COPY };
+enum insert_method { INSERT_COPY, INSERT_PASSING };
 
 struct postgresql_config {
     struct exporter_common common;
@@ -30,7 +30,7 @@ struct postgresql_config {
     int64_t timeout_ns;
 };
 
-static const char *const methods[] = {"copy", NULL};
+static const char *const methods[] = {"copy", "insert", NULL};
 static const char *const alias_connection[] = {"connection_url", "dsn", NULL};
 static const char *const alias_table[] = {"table", NULL};
 
@@ -72,7 +72,10 @@ static const struct option options[] = {
      .offset = offsetof(struct postgresql_config, insert_method),
      .fallback = "copy",
      .choices = methods,
-     .help = "How rows are written: `copy` is COPY in binary."},
+     .help =
+         "How rows are written: `copy` is COPY in binary. `insert` has a row that a unique key of the "
+         "table has already passed over (`ON CONFLICT DO NOTHING`) in place of making it a "
+         "dead letter, and writes to views."},
     TABLE_BATCH_ROWS,
     {.name = "pool_size",
      .type = OPTION_INT,
@@ -260,6 +263,7 @@ static bool open_sink(const struct exporter_place *place, const void *config,
     const struct postgresql_setup setup = {.connection_string = c->connection_string,
                                            .positions_table = c->positions_table,
                                            .create_table = c->create_table,
+                                           .passes_conflicts = c->insert_method == INSERT_PASSING,
                                            .stays_open = stays_open(c, place->lane),
                                            .connect_timeout_ns = c->connect_timeout_ns};
     const struct table_sink_config sink = {.table_name = c->table_name,

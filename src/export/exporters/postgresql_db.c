@@ -30,7 +30,8 @@ struct pg_table {
     const struct table_layout *layout;
     struct pg_column columns[TABLE_COLUMNS_MAX];
     uint32_t count;
-    struct buf copy; /* COPY ... FROM STDIN */
+    struct buf copy;   /* COPY ... FROM STDIN */
+    struct buf insert; /* from where that went to; empty: it went to the table itself */
     bool is_known;
 };
 
@@ -354,16 +355,50 @@ static bool find_column(const struct pg_result *r, const struct table_column *c,
     return true;
 }
 
+static void add_columns(const struct pg_table *table, struct buf *out)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        buf_add_text(out, i > 0 ? ", " : "");
+        sql_add_identifier(out, table->columns[i].column->name);
+    }
+}
+
 static void make_copy(struct pg_table *table)
 {
     buf_clear(&table->copy);
     buf_add_text(&table->copy, "COPY ");
     table_layout_add_name(table->layout, &table->copy);
-    for (uint32_t i = 0; i < table->count; i++) {
-        buf_add_text(&table->copy, i > 0 ? ", " : " (");
-        sql_add_identifier(&table->copy, table->columns[i].column->name);
-    }
+    buf_add_text(&table->copy, " (");
+    add_columns(table, &table->copy);
     buf_add_text(&table->copy, ") FROM STDIN (FORMAT binary)");
+}
+
+/* COPY knows no ON CONFLICT: rows go to a table of the connection, empty between transactions, and from there
+ * in one statement. */
+static bool make_stage(struct postgresql_db *db, struct pg_table *table, struct wait wait,
+                       struct table_fault *fault, struct err *e)
+{
+    AUTO(buf_release) struct buf sql = BUF_INIT(BUF_UNLIMITED);
+    const char *kind = record_kind_name(table->layout->kind);
+    struct pg_fault said;
+
+    buf_clear(&table->copy);
+    buf_clear(&table->insert);
+    buf_addf(&table->copy, "COPY pg_temp.telex_%s_rows FROM STDIN (FORMAT binary)", kind);
+    buf_add_text(&table->insert, "INSERT INTO ");
+    table_layout_add_name(table->layout, &table->insert);
+    buf_add_text(&table->insert, " (");
+    add_columns(table, &table->insert);
+    buf_addf(&table->insert, ") SELECT * FROM pg_temp.telex_%s_rows ON CONFLICT DO NOTHING", kind);
+    buf_addf(&sql,
+             "DROP TABLE IF EXISTS pg_temp.telex_%s_rows; "
+             "CREATE TEMPORARY TABLE telex_%s_rows ON COMMIT DELETE ROWS AS SELECT ",
+             kind, kind);
+    add_columns(table, &sql);
+    buf_add_text(&sql, " FROM ");
+    table_layout_add_name(table->layout, &sql);
+    buf_add_text(&sql, " WITH NO DATA");
+    return pg_run(db->pg, buf_text(&sql), wait, &said, e) || note_fault(db, &said, fault, e);
 }
 
 static bool take_columns(struct postgresql_db *db, const struct pg_result *r,
@@ -414,9 +449,11 @@ static bool describe(struct postgresql_db *db, struct pg_table *table, const cha
         fault->verdict = VERDICT_HALT;
         return false;
     }
-    make_copy(table);
-    table->is_known = true;
-    return true;
+    if (!db->setup.passes_conflicts) {
+        make_copy(table);
+    }
+    table->is_known = !db->setup.passes_conflicts || make_stage(db, table, wait, fault, e);
+    return table->is_known;
 }
 
 static bool find_table(struct postgresql_db *db, struct pg_table *table, struct wait wait,
@@ -555,7 +592,9 @@ static bool copy(struct postgresql_db *db, struct str rows, struct wait wait, st
            pg_copy_put(db->pg, buf_str(&head), wait, said, e) &&
            pg_copy_put(db->pg, rows, wait, said, e) &&
            pg_copy_put(db->pg, buf_str(&end), wait, said, e) &&
-           pg_copy_finish(db->pg, wait, said, e);
+           pg_copy_finish(db->pg, wait, said, e) &&
+           (db->used->insert.len == 0 ||
+            pg_run(db->pg, buf_text(&db->used->insert), wait, said, e));
 }
 
 static void roll_back(struct postgresql_db *db, struct wait wait)
@@ -630,6 +669,7 @@ static void close_db(struct table_db *base)
     pg_close(db->pg);
     for (size_t i = 0; i < RECORD_KINDS; i++) {
         buf_release(&db->tables[i].copy);
+        buf_release(&db->tables[i].insert);
     }
     buf_release(&db->instance);
     buf_release(&db->positions);
@@ -677,6 +717,7 @@ bool postgresql_db_open(const struct exporter_place *place, const struct postgre
     buf_init(&db->rows, BUF_UNLIMITED);
     for (size_t i = 0; i < RECORD_KINDS; i++) {
         buf_init(&db->tables[i].copy, BUF_UNLIMITED);
+        buf_init(&db->tables[i].insert, BUF_UNLIMITED);
     }
     if (place->lane != NULL && setup->positions_table.len > 0) {
         db->lane = *place->lane;

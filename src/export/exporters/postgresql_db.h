@@ -17,7 +17,8 @@ struct postgresql_setup {
     struct secret *connection_string; /* the config's */
     struct str positions_table;
     bool create_table;
-    bool stays_open; /* also while there is nothing to do */
+    bool passes_conflicts; /* a row that a unique key has already is not written, and no fault */
+    bool stays_open;       /* also while there is nothing to do */
     int64_t connect_timeout_ns;
 };
 
