@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "db/connection.h"
 
 #include <string.h>
 
@@ -81,6 +82,15 @@ enum mongo_answer mongo_judge(const bson_error_t *error, const char *what, struc
     return answer;
 }
 
+enum mongo_answer mongo_fail(const struct mongo *m, const bson_error_t *error, const char *what,
+                             struct err *e)
+{
+    enum mongo_answer answer = mongo_judge(error, what, e);
+
+    (void)connection_hide(str_of(m->text), e);
+    return answer;
+}
+
 /* ---- values as text ---- */
 
 struct str mongo_json(const bson_t *b, bool is_canonical, struct arena *a)
@@ -154,7 +164,7 @@ static bool read_uri(const char *text, struct mongo_lib *ret_lib, mongoc_uri_t *
     struct mongo_lib lib;
     bson_error_t error = {0};
 
-    if (!mongo_lib_load(&lib, e)) {
+    if (!connection_check_url(str_of(text), e) || !mongo_lib_load(&lib, e)) {
         return false;
     }
     lib.init();
@@ -211,12 +221,13 @@ bool mongo_open(const char *text, struct str database, struct str collection,
     mongoc_client_t *client = lib.client_new_from_uri_with_error(uri, &error);
     lib.uri_destroy(uri);
     if (client == NULL) {
-        return err_set(e, ERR_CONFIG, "%s", error.message);
+        return err_set(e, ERR_CONFIG, "%s", error.message) || connection_hide(str_of(text), e);
     }
     char *AUTO(mem_autofree) database_name = mem_dup_text(database.ptr, database.len);
     char *AUTO(mem_autofree) name = mem_dup_text(collection.ptr, collection.len);
     struct mongo *m = BSON_ALIGNED_ALLOC0(struct mongo); /* iterators want 128 bytes */
     m->lib = lib;
+    m->text = mem_dup_text(text, strlen(text));
     m->client = client;
     (void)m->lib.client_set_appname(client, "telex");
     (void)m->lib.client_set_error_api(client, MONGOC_ERROR_API_VERSION_2);
@@ -236,6 +247,8 @@ void mongo_close(struct mongo *m)
     m->lib.collection_destroy(m->collection);
     m->lib.database_destroy(m->database);
     m->lib.client_destroy(m->client);
+    explicit_bzero(m->text, strlen(m->text));
+    mem_free(m->text);
     bson_free(m);
 }
 
@@ -302,7 +315,7 @@ enum mongo_answer mongo_look(struct mongo *m, struct arena *a, struct str *ret_n
     if (!ask(m, "hello", &reply, &error) &&
         (bson_destroy(&reply), !ask(m, "isMaster", &reply, &error))) {
         bson_destroy(&reply);
-        return mongo_judge(&error, "MongoDB", e);
+        return mongo_fail(m, &error, "MongoDB", e);
     }
     if (bson_iter_init_find(&found, &reply, "setName") && BSON_ITER_HOLDS_UTF8(&found)) {
         set = arena_dup(a, str_of(bson_iter_utf8(&found, NULL)));

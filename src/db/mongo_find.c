@@ -124,7 +124,7 @@ enum mongo_answer mongo_find(struct mongo *m, const struct mongo_query *q, struc
     m->lib.cursor_destroy(cursor);
     bson_destroy(&filter);
     bson_destroy(&options);
-    return failed ? mongo_judge(&error, "the collection", e) : MONGO_OK;
+    return failed ? mongo_fail(m, &error, "the collection", e) : MONGO_OK;
 }
 
 int64_t mongo_count(struct mongo *m, const struct mongo_query *q)

@@ -12,6 +12,7 @@
 
 struct mongo {
     struct mongo_lib lib;
+    char *text; /* the connection string, for what errors must not quote */
     mongoc_client_t *client;
     mongoc_database_t *database;
     mongoc_collection_t *collection;
@@ -26,6 +27,10 @@ struct mongo {
 
 /* What an error of libmongoc or the server means; says it. */
 enum mongo_answer mongo_judge(const bson_error_t *error, const char *what, struct err *e);
+
+/* The same, and hides what the error quotes of the password. */
+enum mongo_answer mongo_fail(const struct mongo *m, const bson_error_t *error, const char *what,
+                             struct err *e);
 
 /* As text in <a>. */
 struct str mongo_json(const bson_t *b, bool is_canonical, struct arena *a);

@@ -141,7 +141,7 @@ static enum mongo_answer run(struct mongo *m, const bson_t *command, const char 
     bson_t *reply = fine ? bson_copy(&answer) : NULL;
     bson_destroy(&answer);
     if (!fine) {
-        return mongo_judge(&error, "the change stream", e);
+        return mongo_fail(m, &error, "the change stream", e);
     }
     if (!take_batch(m, reply, batch)) {
         (void)err_set(e, ERR_NET, "the change stream: an answer without a cursor");
@@ -177,7 +177,7 @@ enum mongo_answer mongo_watch(struct mongo *m, const struct mongo_watch *watch, 
     mongoc_server_description_t *server = m->lib.client_select_server(
         m->client, false, m->lib.client_get_read_prefs(m->client), &error);
     if (server == NULL) {
-        return mongo_judge(&error, "MongoDB", e);
+        return mongo_fail(m, &error, "MongoDB", e);
     }
     m->server = m->lib.server_description_id(server);
     m->lib.server_description_destroy(server);

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "db/connection.h"
 #include "db/pg_hosts.h"
 
 #include <errno.h>
@@ -199,6 +200,20 @@ bool pg_finish(struct pg *pg, struct wait wait, PGresult **ret_last, struct pg_f
 
 /* ---- connection strings ---- */
 
+/* Did libpq take a piece of a password for a host or a port? */
+static bool check_places(const char *text, const PQconninfoOption *options, struct err *e)
+{
+    struct str hosts = STR("");
+    struct str ports = STR("");
+
+    for (const PQconninfoOption *o = options; o->keyword != NULL; o++) {
+        struct str value = o->val != NULL ? str_of(o->val) : STR("");
+        hosts = strcmp(o->keyword, "host") == 0 ? value : hosts;
+        ports = strcmp(o->keyword, "port") == 0 ? value : ports;
+    }
+    return connection_check_url(str_of(text), e) && connection_check_hosts(hosts, ports, e);
+}
+
 bool pg_parse(const char *text, pg_visit_setting *visit, void *arg, struct err *e)
 {
     char *message = NULL;
@@ -210,13 +225,14 @@ bool pg_parse(const char *text, pg_visit_setting *visit, void *arg, struct err *
                        "not a connection string of PostgreSQL; expected "
                        "postgresql://user:password@host/database or 'host=... dbname=...'");
     }
-    for (const PQconninfoOption *o = options; o->keyword != NULL; o++) {
+    bool ok = check_places(text, options, e);
+    for (const PQconninfoOption *o = options; ok && o->keyword != NULL; o++) {
         if (o->val != NULL) {
             visit(arg, o->keyword, o->val);
         }
     }
     PQconninfoFree(options);
-    return true;
+    return ok;
 }
 
 /* ---- life ---- */
@@ -252,14 +268,14 @@ static void look_for_service(void *arg, const char *name, const char *value)
 }
 
 /* What the string says of hosts, or else what libpq's variables say. */
-static void take_hosts(const char *text, struct pg_hosts *ret)
+static bool take_hosts(const char *text, struct pg_hosts *ret, struct err *e)
 {
-    struct err ignored = ERR_INIT; /* libpq says it once more */
     bool has_service = false;
 
-    pg_hosts_init(ret);
-    (void)!pg_parse(text, pg_hosts_take, ret, &ignored);
-    (void)!pg_parse(text, look_for_service, &has_service, &ignored);
+    if (!pg_parse(text, pg_hosts_take, ret, e) ||
+        !pg_parse(text, look_for_service, &has_service, e)) {
+        return false;
+    }
     PQconninfoOption *defaults =
         ret->host.len > 0 || ret->hostaddr.len > 0 || has_service ? NULL : PQconndefaults();
     for (const PQconninfoOption *o = defaults; o != NULL && o->keyword != NULL; o++) {
@@ -270,6 +286,7 @@ static void take_hosts(const char *text, struct pg_hosts *ret)
     }
     PQconninfoFree(defaults);
     pg_hosts_expand(ret, pg_resolve_name);
+    return true;
 }
 
 static bool connect_to(struct pg *pg, const char *text, const char *application,
@@ -335,13 +352,15 @@ bool pg_open_as(const char *text, const char *application, const char *replicati
     struct pg_hosts hosts;
 
     *fault = (struct pg_fault){.is_lost = false};
-    take_hosts(text, &hosts);
+    pg_hosts_init(&hosts);
     pg->replication = replication;
     pg->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    bool ok = pg->wake_fd >= 0 ? connect_to_some(pg, text, application, &hosts, wait, fault, e)
-                               : err_set_errno(e, ERR_IO, errno, "cannot make an eventfd");
+    bool ok = (pg->wake_fd >= 0 || err_set_errno(e, ERR_IO, errno, "cannot make an eventfd")) &&
+              take_hosts(text, &hosts, e) &&
+              connect_to_some(pg, text, application, &hosts, wait, fault, e);
     pg_hosts_release(&hosts);
     if (!ok) {
+        (void)connection_hide(str_of(text), e);
         fault->is_lost = true;
         pg_close(pg);
         return false;

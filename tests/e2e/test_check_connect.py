@@ -160,6 +160,19 @@ def test_while_it_runs_and_when_it_is_lost(tmp_path, start_webhook, start_telex,
         assert status == 1 and "stream 's' would be lost: the replication slot is gone" in said, said
 
 
+@pytest.mark.parametrize("url", ["//bob:Hunter@ter2xyz@127.0.0.1:1/db", "//bob:Hunter/ter2xyz@127.0.0.1:1/db"])
+@pytest.mark.parametrize("source", [{"type": "postgresql", "table": "t"}, {"type": "outbox", "table": "t"},
+                                    {"type": "mongodb", "database": "d", "collection": "c"}])
+def test_a_password_that_nobody_escaped_is_refused_unseen(tmp_path, source, url):
+    scheme = "mongodb:" if source["type"] == "mongodb" else "postgresql:"
+    for name in ("connection_string", "url"):
+        status, said = check(tmp_path / "a", {**source, name: scheme + url})
+        if "built without" in said:
+            pytest.skip("no such datastore in this build")
+        assert status == 1 and "%40" in said and "telex.yaml:" in said, said
+        assert not any(piece in said for piece in ("Hunter", "unter", "ter2")), said
+
+
 def test_sources_of_files(tmp_path):
     path = tmp_path / "app.db"
     with sqlite3.connect(path) as db:

@@ -91,6 +91,22 @@ static void test_connection_strings(void **state)
     assert_false(mongo_parse("postgres://u:geheim@h/", &a, &database, &e));
     assert_false(mongo_parse("mongodb://u:gehe/im@h/", &a, &database, &e));
     assert_null(strstr(e.message, "gehe"));
+    assert_false(mongo_parse("mongodb://u:gehe@im@h/", &a, &database, &e));
+    assert_null(strstr(e.message, "im@"));
+}
+
+/* What libmongoc would take for a host of a password is hidden. */
+static void test_errors_quote_no_password(void **state)
+{
+    char text[] = "mongodb://u:gehe@im@h/";
+    const struct mongo m = {.text = text};
+    bson_error_t error = {.domain = MONGOC_ERROR_SERVER_SELECTION};
+    struct err e = ERR_INIT;
+
+    (void)state;
+    (void)snprintf(error.message, sizeof(error.message), "Failed to resolve 'im@h'");
+    assert_int_equal(mongo_fail(&m, &error, "MongoDB", &e), MONGO_AWAY);
+    assert_string_equal(e.message, "MongoDB: Failed to resolve '**@h'");
 }
 
 /* Also where an earlier process of our pid left some: the library does not come up in a temper about them. */
@@ -118,6 +134,7 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_connection_strings),
+        cmocka_unit_test(test_errors_quote_no_password),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,11 +118,46 @@ static void test_one_silent_host(void **state)
     assert_false(was_asked(s, 1));
 }
 
+static void ignore(void *arg, const char *name, const char *value)
+{
+    (void)arg;
+    (void)name;
+    (void)value;
+}
+
+/* libpq would quote a piece of it; neither check nor a connection gives it the chance. */
+static void test_passwords_that_nobody_escaped(void **state)
+{
+    static const char *const texts[] = {"postgresql://bob:Hunter@ter2xyz@127.0.0.1:1/db",
+                                        "postgresql://bob:Hunter/ter2xyz@127.0.0.1:1/db",
+                                        "postgresql://bob:Hunter/ter2xyz",
+                                        "host=bob:Hunter@ter2xyz dbname=db"};
+
+    (void)state;
+    if (!pg_is_built_in()) {
+        skip();
+    }
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct wait wait = {clock_deadline_ms(clock_system(), 10 * 1000), NULL};
+        struct pg *pg = NULL;
+        struct pg_fault fault;
+        struct err e = ERR_INIT;
+        struct err parsed = ERR_INIT;
+        assert_false(pg_parse(texts[i], ignore, NULL, &parsed));
+        assert_false(pg_open(texts[i], "t", wait, &pg, &fault, &e));
+        if (strstr(e.message, "%40") == NULL || strstr(e.message, "unter") != NULL ||
+            strstr(e.message, "ter2") != NULL || strcmp(e.message, parsed.message) != 0) {
+            fail_msg("%s: %s", texts[i], e.message);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_silent_hosts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_silent_host, setup, teardown),
+        cmocka_unit_test(test_passwords_that_nobody_escaped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
