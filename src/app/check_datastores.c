@@ -7,10 +7,12 @@
 #include "app/environment.h"
 #include "base/clock.h"
 #include "events/source.h"
-#include "export/exporter.h"
+#include "export/exporters/exporters.h"
+#include "export/exporters/kafka_config.h"
 #include "export/http_sink.h"
 #include "net/http_client.h"
 #include "net/http_options.h"
+#include "net/kafka_tokens.h"
 #include "net/oauth2.h"
 #include "state/stream_positions.h"
 
@@ -44,12 +46,12 @@ static struct source_start start_of(const struct looker *k, const struct stream_
 }
 
 static void tell_trouble(const struct looker *k, const struct stream_config *s,
-                         const struct yaml_node *node, enum sourced result, const struct err *why)
+                         const struct yaml_node *node, enum sourced result, bool is_held,
+                         const struct err *why)
 {
     static const char *const words[SOURCED_RESULTS] = {[SOURCED_AGAIN] = "would wait",
                                                        [SOURCED_REFUSED] = "would be refused",
                                                        [SOURCED_LOST] = "would be lost"};
-    bool is_held = result == SOURCED_AGAIN && k->is_running;
     struct err e = ERR_INIT;
 
     (void)yaml_key_err(node != NULL ? node : s->node, &e, ERR_CONFIG, "stream '%.*s' %s: %s%s",
@@ -90,7 +92,7 @@ static void look_at_source(const struct looker *k, const struct stream_config *s
     }
     enum sourced result = look_at(k, s, &told, &e);
     if (result != SOURCED_OK) {
-        tell_trouble(k, s, s->options.source, result, &e);
+        tell_trouble(k, s, s->options.source, result, result == SOURCED_AGAIN && k->is_running, &e);
         return;
     }
     buf_addf(k->told, "stream '%.*s': %s answers", STR_FMT(s->name), s->kind->name);
@@ -100,43 +102,88 @@ static void look_at_source(const struct looker *k, const struct stream_config *s
     buf_add_byte(k->told, '\n');
 }
 
-static const struct http_client_config *client_of(const struct looker *k,
-                                                  const struct stream_config *s)
+/* ---- token servers ---- */
+
+/* As a start would: a refusal is for a person, and what is away is waited for. A token is thrown away: it runs out by itself. */
+static enum sourced ask_for_http(const struct looker *k, const struct http_client_config *client,
+                                 struct buf *token, struct err *e)
+{
+    struct oauth2 *AUTO(oauth2_autofree) tokens = NULL;
+    enum http_failure failure = HTTP_FAILURE_NONE;
+    uint64_t generation = 0;
+
+    if (!oauth2_new(k->env, client, &tokens, e)) {
+        return SOURCED_REFUSED;
+    }
+    if (oauth2_token(tokens, look_wait(k), token, &generation, &failure, e)) {
+        return SOURCED_OK;
+    }
+    return failure == HTTP_FAILURE_AUTH || failure == HTTP_FAILURE_REQUEST ? SOURCED_REFUSED
+                                                                           : SOURCED_AGAIN;
+}
+
+static enum sourced ask_for_kafka(const struct looker *k, const struct kafka_config *config,
+                                  struct buf *token, struct err *e)
+{
+    enum sourced result = SOURCED_OK;
+    struct kafka_tokens *tokens = NULL;
+    int64_t end_ms = 0;
+    bool anew = false;
+
+    if (!kafka_tokens_new(k->env, config, &tokens, e)) {
+        return SOURCED_REFUSED;
+    }
+    if (tokens != NULL && !kafka_tokens_get(tokens, look_wait(k), token, &end_ms, e)) {
+        result = kafka_tokens_refused(tokens, &anew) ? SOURCED_AGAIN : SOURCED_REFUSED;
+    }
+    kafka_tokens_free(tokens);
+    return result;
+}
+
+/* <token> stays empty where none is needed. */
+static enum sourced ask_for(const struct looker *k, const struct exporter_config *x,
+                            struct buf *token, struct err *e)
+{
+    if (x->kind == &exporter_kafka) {
+        const struct kafka_exporter_config *config = x->config;
+        return ask_for_kafka(k, &config->kafka, token, e);
+    }
+    if (x->kind->http == NULL) {
+        return SOURCED_OK;
+    }
+    const struct http_client_config *client =
+        (const void *)((const char *)x->config + x->kind->http->client_offset);
+    return http_oauth2_is_set(&client->oauth2) ? ask_for_http(k, client, token, e) : SOURCED_OK;
+}
+
+static const struct exporter_config *sink_of(const struct looker *k, const struct stream_config *s)
 {
     const struct plan_config *plan = &k->config->plan;
 
     for (size_t i = 0; i < plan->exporter_count; i++) {
-        const struct exporter_config *x = &plan->exporters[i];
-        if (str_eq(x->name, s->exporter) && x->kind->http != NULL) {
-            return (const void *)((const char *)x->config + x->kind->http->client_offset);
+        if (str_eq(plan->exporters[i].name, s->exporter)) {
+            return &plan->exporters[i];
         }
     }
     return NULL;
 }
 
-/* A token that is asked for is thrown away: it runs out by itself. */
 static void look_at_tokens(const struct looker *k, const struct stream_config *s)
 {
-    const struct http_client_config *client = client_of(k, s);
+    const struct exporter_config *sink = sink_of(k, s);
     AUTO(buf_release) struct buf token = BUF_INIT(HTTP_AUTHORIZATION_MAX);
-    struct oauth2 *AUTO(oauth2_autofree) tokens = NULL;
-    enum http_failure failure = HTTP_FAILURE_NONE;
-    uint64_t generation = 0;
     struct err e = ERR_INIT;
 
-    if (client == NULL || !http_oauth2_is_set(&client->oauth2)) {
-        return;
+    enum sourced result = sink != NULL ? ask_for(k, sink, &token, &e) : SOURCED_OK;
+    if (result != SOURCED_OK) {
+        tell_trouble(k, s, s->options.oidc != NULL ? s->options.oidc : s->options.sink, result,
+                     false, &e);
+    } else if (token.len > 0) {
+        buf_addf(k->told, "stream '%.*s': its token server gave a token\n", STR_FMT(s->name));
     }
-    bool ok = oauth2_new(k->env, client, &tokens, &e) &&
-              oauth2_token(tokens, look_wait(k), &token, &generation, &failure, &e);
     if (token.len > 0) {
         explicit_bzero(token.ptr, token.len);
     }
-    if (!ok) {
-        tell_trouble(k, s, s->options.oidc, SOURCED_REFUSED, &e);
-        return;
-    }
-    buf_addf(k->told, "stream '%.*s': its token server gave a token\n", STR_FMT(s->name));
 }
 
 void check_datastores(const struct config *c, struct problems *problems, struct buf *out)

@@ -1,7 +1,8 @@
 /*
  * Invariants
  *   1. A token that was refused is forgotten: the next one is asked for.
- *   2. <anew> is set from a refusal of a token until one is taken: the second in a row is final.
+ *   2. <anew> is set from a refusal of a token until one is taken: the second token in a row is final.
+ *   3. What brokers say of one token is one refusal, however many say it; the answer to it stays the same.
  */
 #include "net/kafka_tokens.h"
 
@@ -24,6 +25,8 @@ struct kafka_tokens {
     struct lock lock;
     uint64_t generation GUARDED_BY(&lock);       /* of the last token that was given */
     enum http_failure failure GUARDED_BY(&lock); /* of the last request */
+    uint64_t refused GUARDED_BY(&lock);          /* the last generation that was */
+    bool is_final GUARDED_BY(&lock);             /* what came of that */
     bool anew GUARDED_BY(&lock);
 };
 
@@ -94,17 +97,37 @@ void kafka_tokens_worked(struct kafka_tokens *t)
     lock_give(&t->lock);
 }
 
+/* Judges a refusal of the last token, once. */
+static void note_refused(struct kafka_tokens *t) REQUIRES(&t->lock)
+{
+    if (t->generation != t->refused) {
+        t->is_final = t->anew;
+        t->anew = true;
+        t->refused = t->generation;
+    }
+}
+
 bool kafka_tokens_refused(struct kafka_tokens *t, bool *ret_anew)
 {
     lock_take(&t->lock);
     enum http_failure failure = t->failure;
     uint64_t generation = t->generation;
-    *ret_anew = failure == HTTP_FAILURE_NONE && !t->anew;
-    t->anew = t->anew || failure == HTTP_FAILURE_NONE;
+    if (failure == HTTP_FAILURE_NONE) {
+        note_refused(t);
+    }
+    *ret_anew = failure == HTTP_FAILURE_NONE && !t->is_final;
     lock_give(&t->lock);
     if (failure == HTTP_FAILURE_NONE) {
         oauth2_refused(t->source, generation);
     }
     return *ret_anew || (failure != HTTP_FAILURE_NONE && failure != HTTP_FAILURE_AUTH &&
                          failure != HTTP_FAILURE_REQUEST);
+}
+
+bool kafka_tokens_wants_another(struct kafka_tokens *t)
+{
+    lock_take(&t->lock);
+    bool wants = t->anew && !t->is_final;
+    lock_give(&t->lock);
+    return wants;
 }

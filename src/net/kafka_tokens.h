@@ -3,7 +3,8 @@
  *
  * The tokens are those of oauth2.h, by the same options. What is kept beside them is how it went, for who must know
  * whether a refusal ends by itself: a token server that is away comes back, and a token that brokers do not take any
- * more is asked for anew, once, as after a 401 over HTTP. Refused again, a person is needed.
+ * more is asked for anew, once, as after a 401 over HTTP. If that is refused too, a person is needed. Several brokers that
+ * refuse the same token are one refusal.
  *
  * Ownership: the config is borrowed; tokens outlive the producers and consumers that log in with them. Threads: any.
  * Limits: as oauth2.h.
@@ -37,5 +38,8 @@ void kafka_tokens_worked(struct kafka_tokens *t);
 /* There was none, or a broker refused it. True when trying again is worthwhile: with a new one, which *ret_anew says, or
  * once the token server is there again. */
 bool kafka_tokens_refused(struct kafka_tokens *t, bool *ret_anew);
+
+/* Was the last token refused, and none after it yet? What brokers say of another one is not known then. */
+bool kafka_tokens_wants_another(struct kafka_tokens *t);
 
 #endif

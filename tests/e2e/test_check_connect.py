@@ -53,7 +53,7 @@ def table(server):
 def check(folder, source, *words, **more):
     folder.mkdir(exist_ok=True)
     config = {"receive": {"events": True}, "state": {"path": str(folder / "data")}, "server": {"listen": "127.0.0.1:0"},
-              "events": {"s": stream(Nobody, source, **more)}}
+              "events": {"s": {**stream(Nobody, source), **more}}}
     (folder / "telex.yaml").write_text(yaml.safe_dump(config))
     done = subprocess.run([BINARY, "check", "--connect", *words], cwd=folder, capture_output=True, text=True, timeout=90, check=False)
     return done.returncode, done.stdout + done.stderr
@@ -190,14 +190,27 @@ def test_sources_of_files(tmp_path):
     assert not (tmp_path / "a" / "data").exists() or not list((tmp_path / "a" / "data").iterdir())
 
 
-def test_the_token_server_is_asked(tmp_path):
+def http_sink(tokens):
+    return {"oidc": {"tokenUrl": tokens.url + "/token", "clientId": "me", "client_secret": "s3cret-client"}}
+
+
+def kafka_sink(tokens):
+    oauth2 = {"token_url": tokens.url + "/token", "client_id": "me", "client_secret": "s3cret-client"}
+    return {"sink": {"type": "kafka", "brokers": ["127.0.0.1:9"], "topic": "t", "sasl_mechanism": "OAUTHBEARER", "oauth2": oauth2}}
+
+
+@pytest.mark.parametrize("sink", [http_sink, kafka_sink])
+def test_the_token_server_is_asked(tmp_path, sink):
+    """One that refuses us is for a person; one that is away, or busy, is waited for."""
     tokens = TokenServer().up()
-    oidc = {"tokenUrl": tokens.url + "/token", "clientId": "me", "client_secret": "s3cret-client"}
+    more = sink(tokens)
     try:
-        status, said = check(tmp_path / "a", {"type": "embedded"}, oidc=oidc)
+        status, said = check(tmp_path / "a", {"type": "embedded"}, **more)
         assert status == 0 and "stream 's': its token server gave a token\n" in said, said
         tokens.refuses = True
-        status, said = check(tmp_path / "a", {"type": "embedded"}, oidc=oidc)
-        assert status == 1 and "invalid_client" in said and "s3cret" not in said, said
+        status, said = check(tmp_path / "a", {"type": "embedded"}, **more)
+        assert status == 1 and "would be refused" in said and "invalid_client" in said and "s3cret" not in said, said
     finally:
         tokens.down()
+    status, said = check(tmp_path / "a", {"type": "embedded"}, **more)
+    assert status == 1 and "would wait" in said and "refused: " not in said and "s3cret" not in said, said

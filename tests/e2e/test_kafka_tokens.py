@@ -172,3 +172,19 @@ def test_a_source_reads_with_tokens(broker, provider, start_telex, tmp_path):
     wrong.run("start", position, "")
     assert wrong.last["result"] == "refused" and "invalid_client" in wrong.last["error"]
     producer.close()
+
+
+def test_a_source_with_tokens_for_somebody_else_is_refused(broker, provider, start_telex, tmp_path):
+    """A source that waits is opened anew each time: what a second token comes to is known within one start."""
+    broker.create("closed")
+    source = {"type": "kafka", "brokers": [broker.login], "topic": "closed", **login(provider, resource=["urn:other"])}
+    tap = Tap(tmp_path, source)
+    tap.run("start", "", "")
+    assert tap.last["result"] == "refused", tap.last
+    program = start_telex({"events": {"s": {"source": source, "metadata": {"cluster": "c"},
+                                            "sink": {"endpoint": "http://127.0.0.1:9/events"}}}}, wait=False)
+
+    def stream():
+        return program.get("/api/v1/streams").json()["data"]["streams"][0]
+
+    net.wait_until("the stream to be refused", lambda: stream()["state"] == "refused", 40)

@@ -195,8 +195,7 @@ static void run_grow(struct kafka_run *run)
     }
 }
 
-/* A consumer that knows its partitions and does not read yet. */
-static enum sourced run_open(struct kafka_source *s, struct kafka_run *run, bool from_the_oldest,
+static enum sourced run_look(struct kafka_source *s, struct kafka_run *run, bool from_the_oldest,
                              struct wait wait, struct err *e)
 {
     const struct kafka_reader reader = {.config = &s->config->kafka,
@@ -210,7 +209,20 @@ static enum sourced run_open(struct kafka_source *s, struct kafka_run *run, bool
     if (!kafka_consumer_open(s->env, s->stream, &reader, &run->consumer, e)) {
         return SOURCED_REFUSED;
     }
-    enum sourced result = results[kafka_consumer_look(run->consumer, wait, e)];
+    return results[kafka_consumer_look(run->consumer, wait, e)];
+}
+
+/* A consumer that knows its partitions and does not read yet. Brokers that refuse a token are asked with another at once: the
+ * tokens, and what is known of them, end with the source. */
+static enum sourced run_open(struct kafka_source *s, struct kafka_run *run, bool from_the_oldest,
+                             struct wait wait, struct err *e)
+{
+    enum sourced result = run_look(s, run, from_the_oldest, wait, e);
+
+    if (result == SOURCED_AGAIN && s->tokens != NULL && kafka_tokens_wants_another(s->tokens)) {
+        *e = ERR_INIT;
+        result = run_look(s, run, from_the_oldest, wait, e);
+    }
     if (result == SOURCED_OK) {
         run_grow(run);
     } else {

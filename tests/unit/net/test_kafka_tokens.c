@@ -121,6 +121,45 @@ static void what_brokers_refuse_is_asked_for_anew_once(void **state)
     }
 }
 
+/* A token that went stale is refused by each broker that is there, before anyone has another. */
+static void brokers_that_refuse_one_token_are_one_refusal(void **state)
+{
+    struct fixture *f = *state;
+    bool anew = false;
+
+    assert_true(get(f));
+    for (unsigned i = 0; i < 3; i++) {
+        anew = false;
+        assert_true(kafka_tokens_refused(f->tokens, &anew));
+        assert_true(anew && kafka_tokens_wants_another(f->tokens));
+    }
+    assert_true(get(f));
+    assert_int_equal(f->server.requests, 2);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_false(kafka_tokens_refused(f->tokens, &anew));
+        assert_false(anew || kafka_tokens_wants_another(f->tokens));
+    }
+}
+
+/* ... and between the two tokens a broker took one: that is no second in a row. */
+static void one_that_worked_is_between(void **state)
+{
+    struct fixture *f = *state;
+    bool anew = false;
+
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(get(f));
+        assert_true(kafka_tokens_refused(f->tokens, &anew));
+        assert_true(get(f));
+        kafka_tokens_worked(f->tokens);
+        assert_false(kafka_tokens_wants_another(f->tokens));
+        assert_true(kafka_tokens_refused(f->tokens, &anew));
+        assert_true(anew);
+        assert_true(get(f));
+        kafka_tokens_worked(f->tokens);
+    }
+}
+
 static void a_server_that_is_busy_passes(void **state)
 {
     struct fixture *f = *state;
@@ -168,6 +207,8 @@ int main(void)
         WITH_SERVER(a_token_ends),
         WITH_SERVER(one_without_an_end_is_good_for_a_day),
         WITH_SERVER(what_brokers_refuse_is_asked_for_anew_once),
+        WITH_SERVER(brokers_that_refuse_one_token_are_one_refusal),
+        WITH_SERVER(one_that_worked_is_between),
         WITH_SERVER(a_server_that_is_busy_passes),
         WITH_SERVER(a_secret_that_is_refused_does_not),
         WITH_SERVER(settings_that_make_no_sense),
