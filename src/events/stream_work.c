@@ -4,6 +4,8 @@
  *   2. A worker marks events as done when they have ended, at the end of their work; of work that was cut short the rest stays
  *      open.
  *   3. A worker waits for nothing to come: it takes what is there, of one track, as much as goes into one request.
+ *   4. No event is given up by the age of another: what goes together was read within a part of what may be its age, and is
+ *      as old as the youngest of it.
  */
 #include "events/stream_int.h"
 
@@ -22,9 +24,12 @@ static struct work *take_first(struct worker *w, enum track t) REQUIRES(&w->lock
     return work;
 }
 
-static bool fits(const struct work *next, uint32_t taken, uint32_t most)
+/* May it go with <first>, when that and what is behind it already are so many? */
+static bool fits(const struct worker *w, const struct work *next, const struct work *first,
+                 uint32_t taken)
 {
-    return next != NULL && taken < most && next->n <= most - taken;
+    return next != NULL && taken < w->together && next->n <= w->together - taken &&
+           next->in->read_ns - first->in->read_ns <= direct_span_ns(w->stream->direct);
 }
 
 /* The first work, and behind it what waits with it and goes into one request. */
@@ -40,7 +45,7 @@ static struct work *take_work(struct worker *w) REQUIRES(&w->lock)
     }
     struct work *first = take_first(w, t);
     struct work *last = first;
-    for (uint32_t n = first->n; fits(w->first[t], n, w->together); n += last->n) {
+    for (uint32_t n = first->n; fits(w, w->first[t], first, n); n += last->n) {
         last->next = take_first(w, t);
         last = last->next;
     }
@@ -116,13 +121,24 @@ static void end_work(struct event_stream *s, const struct work *work, const uint
     }
 }
 
+/* The wall clock of the youngest: the works are in order, but the clock may have been set back. */
+static int64_t youngest_ns(const struct work *work)
+{
+    int64_t ns = work->in->read_ns;
+
+    for (; work != NULL; work = work->next) {
+        ns = work->in->read_ns > ns ? work->in->read_ns : ns;
+    }
+    return ns;
+}
+
 static void send(struct worker *w, const struct work *work, struct view view)
 {
     uint32_t *AUTO(mem_autofree) owed = mem_alloc(((size_t)view.n + 1) * sizeof(*owed));
     struct event_stream *s = w->stream;
     uint32_t first = 0;
 
-    uint32_t left = direct_run(s->direct, w->lane, view, work->in->read_ns, owed);
+    uint32_t left = direct_run(s->direct, w->lane, view, youngest_ns(work), owed);
     struct owing owing = {owed, left};
     for (; work != NULL; work = work->next) {
         end_work(s, work, view.rows, first, &owing);

@@ -9,6 +9,8 @@
 #include "export/http_sink.h"
 #include "export/plan_int.h"
 
+enum { SPANS_OF_AGE = 16 }; /* what goes together may be a sixteenth of the greatest age apart */
+
 struct direct_lane {
     struct delivery *delivery;
     struct delivery_waits waits;
@@ -95,6 +97,11 @@ uint32_t direct_together(const struct direct *d)
         return http->rows_max != NULL ? http->rows_max(o->config) : 1;
     }
     return (uint32_t)o->buffer.buffer_size;
+}
+
+int64_t direct_span_ns(const struct direct *d)
+{
+    return d->output->config->delivery.retry.max_age_ns / SPANS_OF_AGE;
 }
 
 uint32_t direct_run(struct direct *d, unsigned lane, struct view view, int64_t since_ns,

@@ -25,8 +25,10 @@ struct direct;
 MUST_USE bool direct_open(struct plan *p, struct str name, unsigned lanes,
                           struct direct **ret_direct, struct err *e);
 
-/* As many records as one call takes together, where so many wait. */
+/* As many records as one call takes together, where so many wait; and how far apart in time they may be, since they are
+ * given up together. */
 uint32_t direct_together(const struct direct *d);
+int64_t direct_span_ns(const struct direct *d);
 
 /* Before the first view; the events are borrowed. */
 struct event_skips;
@@ -35,7 +37,7 @@ void direct_skip(struct direct *d, const struct event_skips *skips);
 /*
  * Takes <view> to its end: every row that is not counted in what it gives is delivered, a dead letter on disk,
  * or dropped as the config wants it, and counted. Rows are owed only when the direct is resting or cancelled:
- * <ret_owed>, which has room for all or is NULL, then has their rows of the batch. <since_ns>: wall clock of the oldest.
+ * <ret_owed>, which has room for all or is NULL, then has their rows of the batch. <since_ns>: wall clock from which their age counts.
  */
 uint32_t direct_run(struct direct *d, unsigned lane, struct view view, int64_t since_ns,
                     uint32_t *ret_owed);

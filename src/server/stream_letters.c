@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "events/events.h"
+#include "server/letter_status.h"
 #include "server/reply.h"
 #include "server/server_int.h"
 #include "wire/frame.h"
@@ -15,8 +16,7 @@ enum {
     ONE_MAX = 512 * 1024 * 1024,
     LIMIT_USUAL = 100,
     LIMIT_MAX = 1000,
-    HEADS_MAX = 20,
-    STATUS_END = 1000
+    HEADS_MAX = 20
 };
 
 /* ---- what a letter says ---- */
@@ -27,20 +27,6 @@ static void add_id(struct json_writer *w, const char *name, struct letter_id id)
 
     letter_id_print(id, &text);
     reply_str(w, name, buf_str(&text));
-}
-
-/* "answered 422", "after 3 tries: answered 500: …" */
-static int64_t status_in(struct str reason)
-{
-    static const struct str words = STR_INIT("answered ");
-    size_t at = str_find(reason, words);
-    struct str rest = str_slice(reason, at + words.len, reason.len);
-    uint64_t status = 0;
-
-    return number_parse_u64(str_slice(rest, 0, str_find_byte(rest, ':')), &status) &&
-                   status < STATUS_END
-               ? (int64_t)status
-               : -1;
 }
 
 /* Which events they are; of many the first. */
@@ -125,7 +111,7 @@ static void add_letter(struct json_writer *w, enum letter_box box, const struct 
     reply_text(w, "kind", letter_box_name(box));
     reply_time(w, "time", l->time_ns);
     reply_str(w, "reason", l->reason);
-    reply_known(w, "status", status_in(l->reason));
+    reply_known(w, "status", letter_status(l->reason));
     reply_u64(w, "records", l->records);
     add_content(w, l, whole);
     json_end_object(w);

@@ -442,6 +442,39 @@ static void wait_sample(struct kit *k, const char *name, bool is_there)
 }
 
 /* A lag of 0 is for who knows that nothing is owed, and not for a stream that cannot look. */
+/* Events that wait behind one that is given up go together, and none of them before its own age. */
+static void test_each_has_its_own_age(void **state)
+{
+    enum { EVENTS = 6, APART_MS = 300, AGE_MS = 2000 };
+    struct kit *k = *state;
+    struct receiver receiver;
+    char exporter[256];
+    int64_t last_ns = 0;
+
+    receiver_listen(&receiver);
+    for (int i = 0; i < RECEIVER_MAX; i++) {
+        receiver_plan(&receiver, 503, NULL, NULL);
+    }
+    (void)snprintf(
+        exporter, sizeof(exporter),
+        "type: cloudevents, url: 'http://127.0.0.1:%u/', source: x, mode: batched, "
+        "retry: { max_retries: 0, max_age: %dms, initial_delay: 200ms, max_delay: 200ms }",
+        receiver.peer.port, AGE_MS);
+    append(k, 0, 1);
+    start(k, "workers: 1", exporter);
+    assert_true(receiver_wait(&receiver, 1));
+    for (int i = 1; i < EVENTS; i++) {
+        pause_ms(APART_MS);
+        last_ns = clock_wall_ns(clock_system());
+        append(k, i, 1);
+    }
+    wait_done(k, EVENTS);
+    assert_true(clock_wall_ns(clock_system()) - last_ns >= AGE_MS * NS_PER_MS);
+    assert_int_equal(status_of(k)->letters[LETTERS_REFUSED], EVENTS);
+    stop(k);
+    receiver_stop(&receiver);
+}
+
 static void test_lag_that_is_not_known(void **state)
 {
     static const char *const lags[] = {"telex_stream_lag_seconds", "telex_stream_lag_events"};
@@ -484,6 +517,7 @@ int main(void)
         CASE(test_ends),
         CASE(test_changes_do_not_meet),
         CASE(test_opened_later),
+        CASE(test_each_has_its_own_age),
         CASE(test_lag_that_is_not_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
