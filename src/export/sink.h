@@ -84,6 +84,7 @@ struct sink;
 enum probed { PROBED_NOBODY, PROBED_THERE, PROBED_FAILED };
 
 struct sink_ops {
+    /* A batch that is kept after the call is for comparing alone: texts of its records may be gone, though it is there. */
     void (*deliver)(struct sink *s, struct view view, struct wait wait, struct outcome *ret);
     /* Is the destination there and willing? NULL when there is nothing to ask; FAILED says why. */
     enum probed (*probe)(struct sink *s, struct wait wait, struct err *e);
