@@ -6,6 +6,8 @@
  *   3. HALT and an open breaker spend neither tries nor age.
  *   4. Who follows another begins where that one left: no sooner, and with as many tries.
  *   5. A call that was cut short by us says nothing about the destination and spends nothing.
+ *   6. What is given up because of an answer is asked for in parts first, in order, without pauses: PARTS_MAX calls at most, and
+ *      PARTS_FAILED_MAX in a row of which nothing was taken.
  */
 #include "export/delivery.h"
 
@@ -16,6 +18,7 @@
 #include "export/tap.h"
 
 enum { HALT_MS = 30 * 1000, PROBE_MS = 3 * 1000, TEND_MS = 250, TEND_AGAIN_MS = 10 };
+enum { PARTS_MAX = 256, PARTS_FAILED_MAX = 16, STATUS_UNAVAILABLE = 503 };
 
 void owed_keep(struct owed *owed, const struct fate *fates)
 {
@@ -25,6 +28,21 @@ void owed_keep(struct owed *owed, const struct fate *fates)
     mem_free(owed->rows);
     owed->rows = rows;
     owed->view = (struct view){.batch = owed->batch, .rows = rows, .n = count};
+}
+
+/* The first <n> rows have a delivery of their own, of which <part> is left. */
+static void owed_put_back(struct owed *owed, uint32_t n, const struct owed *part)
+{
+    uint32_t left = part->view.n + owed->view.n - n;
+    uint32_t *rows = mem_alloc(((size_t)left + 1) * sizeof(*rows));
+
+    for (uint32_t i = 0; i < left; i++) {
+        rows[i] =
+            i < part->view.n ? view_row(part->view, i) : view_row(owed->view, n + i - part->view.n);
+    }
+    mem_free(owed->rows);
+    owed->rows = rows;
+    owed->view = (struct view){.batch = owed->batch, .rows = rows, .n = left};
 }
 
 /* ---- one call ---- */
@@ -230,6 +248,7 @@ static bool call(struct delivery *d, struct owed *owed, struct outcome *out)
     delivery_note_call(d, out, taken, took_ns);
     if (owed->view.n < before) {
         backoff_reset(&d->backoff);
+        d->parts_in_vain = false;
         owed->tries = 0;
     }
     if (ok && !(owed->view.n > 0 && is_cut_short(d))) {
@@ -250,6 +269,13 @@ static bool can_fall_back(const struct delivery *d, const struct owed *owed)
            !owed->is_copied;
 }
 
+static bool is_tried_out(const struct delivery *d, const struct owed *owed)
+{
+    int64_t max = d->config->retry.max_retries;
+
+    return max > 0 && owed->tries > (uint64_t)max;
+}
+
 /* Has it been tried often or long enough? */
 static bool is_given_up(const struct delivery *d, const struct owed *owed,
                         const struct outcome *out)
@@ -264,8 +290,7 @@ static bool is_given_up(const struct delivery *d, const struct owed *owed,
     if (d->config->dead.on_refused == REFUSED_HALT && !can_fall_back(d, owed)) {
         return false;
     }
-    return (retry->max_retries > 0 && owed->tries > (uint64_t)retry->max_retries) ||
-           age_ns > retry->max_age_ns;
+    return is_tried_out(d, owed) || age_ns > retry->max_age_ns;
 }
 
 /* Sleeps for what is no age; false when there is to be no other try now. */
@@ -291,24 +316,12 @@ static bool bury_tried(struct delivery *d, const struct owed *owed, const struct
     return delivery_bury(d, owed->view, buf_str(&reason));
 }
 
-/* Tries are used up: the fallback's turn, then the dead letters'. */
-static bool give_up(struct delivery *d, struct owed *owed, const struct outcome *out)
+/* Nobody takes what is owed: it is dropped, or a dead letter. */
+static bool let_go(struct delivery *d, struct owed *owed, const struct outcome *out)
 {
-    if (can_fall_back(d, owed)) {
-        delivery_fall_back(d, owed);
-        if (owed->view.n > 0 && is_cut_short(d)) {
-            return false;
-        }
-    }
-    bool is_elsewhere = owed->is_copied || owed->view.n == 0;
-    if (!is_elsewhere && d->config->dead.on_refused == REFUSED_HALT) {
-        return rest_until(d, clock_deadline_ms(d->env->clock, HALT_MS));
-    }
-    if (!is_elsewhere && d->config->dead.on_refused == REFUSED_DROP) {
+    if (d->config->dead.on_refused == REFUSED_DROP) {
         drops_add(d->drops, DROP_REFUSED, owed->view.n);
-        is_elsewhere = true;
-    }
-    if (!is_elsewhere && !bury_tried(d, owed, out)) {
+    } else if (!bury_tried(d, owed, out)) {
         return false;
     }
     owed->view.n = 0;
@@ -355,6 +368,105 @@ static bool wait_for_retry(struct delivery *d, const struct outcome *out, uint32
     }
     int64_t deadline_ns = clock_deadline_ms(d->env->clock, delay_ms);
     return is_rest ? rest_until(d, deadline_ns) : back_off(d, deadline_ns, tries);
+}
+
+/* ---- in parts ---- */
+
+/* May a row of what was sent be at fault? Somebody answered, who is there and does not want others to wait. */
+static bool is_about_rows(const struct outcome *out)
+{
+    return out->rest == VERDICT_RETRY && !out->held_back && out->status >= 500 &&
+           out->status != STATUS_UNAVAILABLE;
+}
+
+/* Is it worth asking for parts of it? Of a destination that took nothing when it was asked so, not again until it does. */
+static bool has_parts(const struct delivery *d, const struct owed *owed, const struct outcome *out)
+{
+    return owed->view.n > 1 && is_tried_out(d, owed) && is_about_rows(out) &&
+           d->breaker.state != BREAKER_OPEN && !d->parts_in_vain;
+}
+
+/* Where the parts are in what is owed. */
+struct parts {
+    uint32_t tries;  /* of the whole */
+    uint32_t most;   /* rows of the next */
+    uint32_t calls;  /* made */
+    uint32_t failed; /* in a row */
+    bool any_taken;
+    bool is_over; /* no more of them now */
+};
+
+/* Sends the next part; what is one row, and at fault, ends. False as try_once(). */
+static bool send_part(struct delivery *d, struct owed *owed, struct parts *at, struct outcome *out)
+{
+    uint32_t n = at->most < owed->view.n ? at->most : owed->view.n;
+    struct owed part = {.batch = owed->batch,
+                        .view = view_slice(owed->view, 0, n),
+                        .tries = at->tries,
+                        .since_ns = owed->since_ns};
+
+    bool goes_on = call(d, &part, out) && !(part.view.n > 0 && is_cut_short(d));
+    uint32_t left = part.view.n;
+    at->calls++;
+    at->failed = left < n ? 0 : at->failed + 1;
+    at->any_taken = at->any_taken || left < n;
+    at->most = left > 0 ? (n + 1) / 2 : n * 2;
+    bool is_at_fault = left > 0 && is_about_rows(out);
+    at->is_over = left > 0 && (!is_at_fault || at->calls >= PARTS_MAX ||
+                               at->failed >= PARTS_FAILED_MAX || d->breaker.state == BREAKER_OPEN);
+    if (goes_on && is_at_fault && n == 1) {
+        goes_on = let_go(d, &part, out);
+    }
+    owed_put_back(owed, n, &part);
+    mem_free(part.rows);
+    return goes_on && !cancel_is_set(d->waits->rest);
+}
+
+/*
+ * What the destination answered with an error until its tries were used up is sent in ever smaller parts, so that rows
+ * do not end with others that are at fault. When the destination takes some, what is left has its tries again.
+ */
+static bool try_parts(struct delivery *d, struct owed *owed, const struct outcome *whole)
+{
+    struct parts at = {.tries = owed->tries, .most = (owed->view.n + 1) / 2};
+    bool is_owed = false;
+    bool goes_on = true;
+
+    while (goes_on && owed->view.n > 0 && !at.is_over) {
+        struct outcome out;
+        outcome_init(&out);
+        goes_on = send_part(d, owed, &at, &out);
+        owed->tries = at.any_taken ? 0 : owed->tries;
+        is_owed = at.any_taken || out.rest == VERDICT_HALT || out.held_back;
+        if (goes_on && at.is_over && is_owed && d->breaker.state != BREAKER_OPEN) {
+            goes_on = wait_for_retry(d, &out, owed->tries);
+        }
+        outcome_release(&out);
+    }
+    if (!goes_on || owed->view.n == 0 || is_owed) {
+        return goes_on;
+    }
+    d->parts_in_vain = at.failed >= PARTS_FAILED_MAX;
+    return let_go(d, owed, whole);
+}
+
+/* Tries are used up: the fallback's turn, then the dead letters'. */
+static bool give_up(struct delivery *d, struct owed *owed, const struct outcome *out)
+{
+    if (can_fall_back(d, owed)) {
+        delivery_fall_back(d, owed);
+        if (owed->view.n > 0 && is_cut_short(d)) {
+            return false;
+        }
+    }
+    if (owed->is_copied || owed->view.n == 0) {
+        owed->view.n = 0;
+        return true;
+    }
+    if (d->config->dead.on_refused == REFUSED_HALT) {
+        return rest_until(d, clock_deadline_ms(d->env->clock, HALT_MS));
+    }
+    return has_parts(d, owed, out) ? try_parts(d, owed, out) : let_go(d, owed, out);
 }
 
 /* The breaker is open: the fallback's turn unless it only holds, else waiting, which is no age. */

@@ -46,6 +46,7 @@ struct delivery {
     struct breaker breaker;
     struct rests rests;           /* time that is no age */
     int64_t failures;             /* calls and probes that failed in a row */
+    bool parts_in_vain;           /* they were all refused, and nothing was taken since */
     int64_t probe_due_ns;         /* monotonic */
     int64_t tend_due_ns;          /* monotonic */
     struct unfinished unfinished; /* while it sleeps between two tries, and when that was its end */
