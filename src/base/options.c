@@ -115,6 +115,23 @@ static size_t collect_names(const struct option_table *t, const char **names)
     return count;
 }
 
+/* Hides what stands behind the key in the line that the error shows: who knows what the key was to be? Always false. */
+static bool hide_behind_key(struct err *e)
+{
+    size_t len = strlen(e->source);
+    size_t key = (size_t)e->caret_column - 1;
+    bool is_quoted = key < len && (e->source[key] == '"' || e->source[key] == '\'');
+    size_t at = key + e->caret_len + (is_quoted ? 2 : 0);
+
+    while (at < len && strchr(" \t\r:", e->source[at]) != NULL) {
+        at++;
+    }
+    for (; at < len; at++) {
+        e->source[at] = e->source[at] == ' ' || e->source[at] == '\t' ? ' ' : '*';
+    }
+    return err_false(false);
+}
+
 static bool err_unknown(const struct table_run *t, const struct yaml_node *child)
 {
     const char *names[NAMES_MAX];
@@ -129,8 +146,9 @@ static bool err_unknown(const struct table_run *t, const struct yaml_node *child
             buf_addf(&known, "%s%s", i == 0 ? "; it has " : ", ", t->table->options[i].name);
         }
     }
-    return yaml_key_err(child, t->run->e, ERR_CONFIG, "unknown option '%.*s' of %s%s",
-                        STR_FMT(str_slice(child->key, 0, 60)), t->name, buf_text(&known));
+    (void)yaml_key_err(child, t->run->e, ERR_CONFIG, "unknown option '%.*s' of %s%s",
+                       STR_FMT(str_slice(child->key, 0, 60)), t->name, buf_text(&known));
+    return hide_behind_key(t->run->e);
 }
 
 /* The row that <child> means, and how; NULL when it means none. */

@@ -334,9 +334,36 @@ static bool is_harmless(struct str key)
     return false;
 }
 
+/* Is a word of the key nearly that for a secret, or the key nearly that of a connection? */
+static bool is_misspelt_secret(struct str key)
+{
+    static const char *const connections[] = {"connection", "connection_string"};
+    static const char *const passwords[] = {"password"};
+    static const char *const secrets[] = {"secret", "passwd"};
+    size_t from = 0;
+
+    for (size_t i = 0; i <= key.len; i++) {
+        if (i < key.len && !is_one_of(key.ptr[i], "_-.")) {
+            continue;
+        }
+        struct str word = str_slice(key, from, i - from);
+        bool is_short = str_eq(word, STR("pass")) || str_eq(word, STR("pwd")) ||
+                        str_eq(word, STR("kinit")) || str_eq(word, STR("oauthbearer"));
+        if (is_short || (word.len >= 5 && str_nearest_within(word, secrets, 2, 1) != NULL) ||
+            (word.len >= 6 && str_nearest_within(word, passwords, 1, 2) != NULL)) {
+            return true;
+        }
+        from = i + 1;
+    }
+    return str_nearest_within(key, connections, ARRAY_LEN(connections), 1) != NULL;
+}
+
 static bool is_secret(struct str key)
 {
-    return trace_key_is_secret(key) && !names_place(key);
+    enum { KEY_MAX = 64 };
+
+    return (trace_key_is_secret(key) || (key.len <= KEY_MAX && is_misspelt_secret(key))) &&
+           !names_place(key);
 }
 
 /* Where values end */
@@ -486,13 +513,31 @@ static void hide_told(struct mask *m, size_t at, size_t end)
     }
 }
 
-/* Hides the user and the password of a URL whose scheme ends at <at>. */
+/* Does a ':' that no port follows stand between? */
+static bool has_password(const struct mask *m, size_t from, size_t to)
+{
+    size_t colon = from + str_find_byte(str_slice(m->text, from, to - from), ':');
+    size_t at = colon + 1;
+
+    while (at < to && m->text.ptr[at] >= '0' && m->text.ptr[at] <= '9') {
+        at++;
+    }
+    return colon < to && (at == colon + 1 || (at < to && !is_one_of(m->text.ptr[at], "/?#,")));
+}
+
+/* Hides the user and the password of a URL whose scheme, or what should be one, ends at <at>. */
 static void hide_user(struct mask *m, size_t at, size_t end)
 {
     size_t last = at;
+    size_t i = at;
 
-    for (size_t i = at; i < end && !yaml_is_space(m->text.ptr[i]); i++) {
+    for (; i < end && !yaml_is_space(m->text.ptr[i]); i++) {
         last = m->text.ptr[i] == '@' ? i : last;
+    }
+    if (last == at && has_password(m, at, i)) { /* with white space in it */
+        for (; i < end; i++) {
+            last = m->text.ptr[i] == '@' ? i : last;
+        }
     }
     hide(m, at, last);
 }
@@ -513,8 +558,11 @@ static void read_text(struct mask *m, size_t from, size_t end)
         if (at > start && is_secret(str_slice(m->text, start, at - start))) {
             hide_told(m, at, end);
         }
-        if (str_starts(str_slice(m->text, at, end - at), STR("://"))) {
+        struct str rest = str_slice(m->text, at, end - at);
+        if (str_starts(rest, STR("://"))) {
             hide_user(m, at + 3, end);
+        } else if (str_starts(rest, STR(":/")) || str_starts(rest, STR("//"))) {
+            hide_user(m, at + 2, end);
         }
         at += at == start;
     }

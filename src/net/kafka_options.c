@@ -116,9 +116,11 @@ static bool check_property(const struct option_pair *pair, const struct yaml_nod
 {
     for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
         if (str_eq(pair->name, str_of(refused[i].name))) {
-            return yaml_err(pair->node != NULL ? pair->node : node, e, ERR_CONFIG,
-                            "the property '%s' is not to be set here: %s", refused[i].name,
-                            refused[i].instead);
+            (void)yaml_key_err(pair->node != NULL ? pair->node : node, e, ERR_CONFIG,
+                               "the property '%s' is not to be set here: %s", refused[i].name,
+                               refused[i].instead);
+            e->source[0] = '\0'; /* the line may have what is a secret */
+            return false;
         }
     }
     return true;

@@ -21,11 +21,11 @@ static const struct {
      "    ^~~~~~\n"},
     {"sever: { listen: ':1' }\n",
      "t.yaml:1:1: unknown option 'sever' of telex.yaml: did you mean 'server'?\n"
-     "    sever: { listen: ':1' }\n"
+     "    sever: * ******* **** *\n"
      "    ^~~~~\n"},
     {"server: { lisen: ':1' }\n",
      "t.yaml:1:11: unknown option 'lisen' of server: did you mean 'listen'?\n"
-     "    server: { lisen: ':1' }\n"
+     "    server: { lisen: **** *\n"
      "              ^~~~~\n"},
     {"server: [ ':1' ]\n", "t.yaml:1:9: expected the options of server, found a list\n"
                            "    server: [ ':1' ]\n"
@@ -73,7 +73,7 @@ static const struct {
      "  y: { type: webhook, url: 'http://h', retry: { max_retries: -1, max_age: x } }\n"
      "  z: { type: influxdb, timeout: never, database: d }\n",
      "t.yaml:1:23: unknown option 'threds' of server: did you mean 'threads'?\n"
-     "    server: { threads: 0, threds: 1 }\n"
+     "    server: { threads: 0, threds: * *\n"
      "                          ^~~~~~\n"
      "t.yaml:1:20: threads: must be at least 1\n"
      "    server: { threads: 0, threds: 1 }\n"
@@ -208,7 +208,7 @@ static const struct {
      "                 ^~~~\n"},
     {"exporters: { hook: { type: webhook, urll: 'http://a' } }\n",
      "t.yaml:1:37: exporter 'hook': unknown option 'urll' of exporter webhook: did you mean 'url'?\n"
-     "    exporters: { hook: { type: webhook, urll: 'http://a' } }\n"
+     "    exporters: { hook: { type: webhook, urll: ********** * *\n"
      "                                        ^~~~\n"},
     {"exporters: { 'a b': { type: webhook, url: 'http://a' } }\n",
      "t.yaml:1:14: 'a b' cannot be an exporter's name; expected up to 64 letters, digits, '-' or '_'\n"
@@ -228,7 +228,7 @@ static const struct {
      "              ^\n"},
     {"exporters: { a: { type: webhook, url: 'http://a', retry: { initial_delay: 1s, max_dealy: 2s } } }\n",
      "t.yaml:1:79: exporter 'a': unknown option 'max_dealy' of retry: did you mean 'max_delay'?\n"
-     "    exporters: { a: { type: webhook, url: 'http://a', retry: { initial_delay: 1s, max_dealy: 2s } } }\n"
+     "    exporters: { a: { type: webhook, url: 'http://a', retry: { initial_delay: 1s, max_dealy: ** * * *\n"
      "                                                                                  ^~~~~~~~~\n"},
     {"routes: all\n", "t.yaml:1:9: expected a list of routes\n"
                       "    routes: all\n"
@@ -313,10 +313,10 @@ static const struct {
      "state: { path: x, pth: y }\n"
      "evaluation_interval: soon\n",
      "t.yaml:1:1: unknown option 'sever' of telex.yaml: did you mean 'server'?\n"
-     "    sever: 1\n"
+     "    sever: *\n"
      "    ^~~~~\n"
      "t.yaml:2:19: unknown option 'pth' of state: did you mean 'path'?\n"
-     "    state: { path: x, pth: y }\n"
+     "    state: { path: x, pth: * *\n"
      "                      ^~~\n"
      "t.yaml:3:22: evaluation_interval: 'soon' is no duration: expected a number and a unit, like 30s, 5m or 1h30m, or seconds\n"
      "    evaluation_interval: soon\n"
@@ -340,7 +340,7 @@ static const struct {
      "exporters: { a: { type: file2 } }\n"
      "log: { levels: { a: b } }\n",
      "t.yaml:1:32: unknown option 'usrname' of datasource prometheus: did you mean 'username'?\n"
-     "    datasource: { url: 'http://a', usrname: x }\n"
+     "    datasource: { url: 'http://a', usrname: * *\n"
      "                                   ^~~~~~~\n"
      "t.yaml:2:25: unknown exporter type 'file2'; did you mean 'file'?\n"
      "    exporters: { a: { type: file2 } }\n"

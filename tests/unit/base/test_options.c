@@ -667,6 +667,34 @@ static const struct {
      "with key_file, key_secret or {env: NAME}"},
 };
 
+/* A key that is not known may be a secret's, misspelt. */
+static void values_of_unknown_keys_are_hidden(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *source;
+    } hidden[] = {
+        {"{url: http://h, timout: s3 cret}", "{url: http://h, timout: ** *****"},
+        {"'timout' : s3cret # x", "'timout' : ****** * *"},
+        {"timout:\n  s3cret", "timout:"},
+        {"tls: {zzzzzz: s3cret}", "tls: {zzzzzz: *******"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(hidden); i++) {
+        AUTO(parsed_release) struct parsed p = {0};
+        const struct option_source source = {.lookup = lookup, .prefix = "T_"};
+        const struct yaml_node *documents = NULL;
+        struct config c;
+
+        p.source = (struct yaml_source){.file = STR("f.yaml"), .text = str_of(hidden[i].text)};
+        arena_init(&p.arena, ARENA_UNLIMITED);
+        assert_true(yaml_parse(&p.arena, &p.source, &documents, &p.e));
+        assert_false(options_parse(&table, documents->first, &source, &p.arena, &c, &p.e));
+        assert_string_equal(p.e.source, hidden[i].source);
+    }
+}
+
 static void overrides_go_before_all_else(void **state)
 {
     (void)state;
@@ -708,6 +736,7 @@ int main(void)
         cmocka_unit_test(secrets_come_from_files),
         cmocka_unit_test(map_values_know_their_place),
         cmocka_unit_test(overrides_go_before_all_else),
+        cmocka_unit_test(values_of_unknown_keys_are_hidden),
         cmocka_unit_test(camel_case_has_its_variable),
         cmocka_unit_test(a_list_of_mappings),
         cmocka_unit_test(broken_lists_of_mappings),
