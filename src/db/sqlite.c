@@ -1,9 +1,12 @@
 #include "db/sqlite.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { BUSY_MS = 5000, READER_BUSY_MS = 1000 };
 
@@ -55,12 +58,13 @@ bool db_open(const char *path, enum db_sync sync, struct db **ret_db, struct err
     return true;
 }
 
-bool db_open_reader(const char *path, struct db **ret_db, struct err *e)
+static bool open_to_read(const char *name, int more_flags, const char *path, struct db **ret_db,
+                         struct err *e)
 {
     struct db *db = mem_new(struct db);
-    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
+    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | more_flags;
 
-    if (!(sqlite3_open_v2(path, &db->handle, flags, NULL) == SQLITE_OK || fail(db, e))) {
+    if (!(sqlite3_open_v2(name, &db->handle, flags, NULL) == SQLITE_OK || fail(db, e))) {
         (void)err_wrap(e, "%s", path);
         db_close(db);
         return false;
@@ -68,6 +72,54 @@ bool db_open_reader(const char *path, struct db **ret_db, struct err *e)
     (void)sqlite3_busy_timeout(db->handle, READER_BUSY_MS);
     *ret_db = db;
     return true;
+}
+
+bool db_open_reader(const char *path, struct db **ret_db, struct err *e)
+{
+    return open_to_read(path, 0, path, ret_db, e);
+}
+
+/* SQLite's file format: two versions in the header, 2 for WAL. Closing it drops the locks that this process has on the
+ * file: not for one that is open here. */
+static bool is_in_wal_mode(const char *path)
+{
+    enum { VERSION_AT = 18, WAL_VERSION = 2 };
+    char version = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        return false;
+    }
+    bool ok = pread(fd, &version, 1, VERSION_AT) == 1;
+    (void)close(fd);
+    return ok && version == WAL_VERSION;
+}
+
+static void add_immutable(struct buf *out, const char *path)
+{
+    buf_add_text(out, path[0] == '/' ? "file://" : "file:");
+    for (; *path != '\0'; path++) {
+        if (strchr("%?#", *path) != NULL) {
+            buf_addf(out, "%%%02X", (unsigned)*path);
+        } else {
+            buf_add_byte(out, *path);
+        }
+    }
+    buf_add_text(out, "?immutable=1");
+}
+
+bool db_open_look(const char *path, struct db **ret_db, struct err *e)
+{
+    AUTO(buf_release) struct buf name = BUF_INIT(BUF_UNLIMITED);
+    struct stat st;
+
+    buf_addf(&name, "%s-wal", path);
+    if (!is_in_wal_mode(path) || stat(buf_text(&name), &st) == 0) {
+        return db_open_reader(path, ret_db, e);
+    }
+    buf_clear(&name);
+    add_immutable(&name, path);
+    return open_to_read(buf_text(&name), SQLITE_OPEN_URI, path, ret_db, e);
 }
 
 void db_close(struct db *db)

@@ -27,6 +27,9 @@ enum db_sync {
 MUST_USE bool db_open(const char *path, enum db_sync sync, struct db **ret_db, struct err *e);
 /* Another program's file, as it is: nothing is written or set. Waits a second for others. */
 MUST_USE bool db_open_reader(const char *path, struct db **ret_db, struct err *e);
+/* The same for one look: a file in WAL mode that nobody has open is taken for one that does not change, or SQLite would
+ * leave its -wal and -shm beside it. */
+MUST_USE bool db_open_look(const char *path, struct db **ret_db, struct err *e);
 void db_close(struct db *db); /* NULL is fine */
 
 /* One statement or many, without parameters and results. */

@@ -45,6 +45,7 @@ struct sqlite_source {
     const struct clock *clock;
     struct str stream; /* its name, which the config has */
     char *path;
+    bool is_look; /* it is asked once */
     struct db *db;
     struct db_query *queries[STATEMENTS]; /* SELECT_USED NULL: no key of the file is remembered */
     uint64_t inode;
@@ -202,6 +203,13 @@ static enum sourced begin(struct sqlite_source *s, struct str position, struct s
     return s->at > last ? lose(s, last, e) : SOURCED_OK;
 }
 
+static bool open_file(struct sqlite_source *s, struct err *e)
+{
+    return inode_of(s, &s->inode, e) &&
+           (s->is_look ? db_open_look(s->path, &s->db, e) : db_open_reader(s->path, &s->db, e)) &&
+           prepare_all(s, e);
+}
+
 static enum sourced sqlite_start(struct source *source, const struct source_start *from,
                                  struct source_begun *ret, struct wait wait, struct err *e)
 {
@@ -211,7 +219,7 @@ static enum sourced sqlite_start(struct source *source, const struct source_star
     (void)wait;
     close_file(s);
     s->version = -1;
-    if (!inode_of(s, &s->inode, e) || !db_open_reader(s->path, &s->db, e) || !prepare_all(s, e)) {
+    if (!open_file(s, e)) {
         return e->code == ERR_TIMEOUT ? SOURCED_AGAIN : SOURCED_REFUSED;
     }
     buf_clear(&ret->identity);
@@ -223,6 +231,14 @@ static enum sourced sqlite_start(struct source *source, const struct source_star
         return SOURCED_OK; /* for who compares */
     }
     return begin(s, from->position, ret, e);
+}
+
+static enum sourced sqlite_look(struct source *source, const struct source_start *from,
+                                struct source_begun *ret, struct buf *ret_told, struct wait wait,
+                                struct err *e)
+{
+    sqlite_of(source)->is_look = true;
+    return source_look_by_start(source, from, ret, ret_told, wait, e);
 }
 
 /* ---- reading ---- */
@@ -519,6 +535,6 @@ const struct source_kind source_sqlite = {
         "type: sqlite\npath: /var/lib/app/app.db\ntable: health_events\ntime_column: created_at\n",
     .options = &option_table,
     .age_option = "time_column",
-    .look = source_look_by_start,
+    .look = sqlite_look,
     .open = sqlite_open,
 };
