@@ -10,7 +10,7 @@
 /* Below the state folder, before the stream's name. */
 static const char *const folders[LETTER_BOXES] = {
     [LETTERS_REFUSED] = "dead/events-", [LETTERS_UNREADABLE] = "dead/stream-"};
-static const char box_prefix[] = "stream-"; /* each stream that has letters may have these */
+static const char parent[] = "dead/";
 
 static void add_folder(struct buf *out, struct str state_path, struct str name, size_t box)
 {
@@ -62,51 +62,70 @@ void left_letters_say(const struct left_letters *l, struct str state_path, struc
 
 struct names {
     struct arena *arena;
-    VEC(struct str) list;
+    VEC(struct str) list; /* each once */
 };
+
+static bool has_name(const struct names *n, struct str name)
+{
+    for (size_t i = 0; i < n->list.len; i++) {
+        if (str_eq(n->list.items[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static void take_name(void *arg, const char *folder)
 {
     struct names *n = arg;
-    struct str name = str_of(folder);
+    struct str text = str_of(folder);
 
-    if (str_starts(name, str_of(box_prefix)) && name.len + 1 > sizeof(box_prefix)) {
-        vec_push(&n->list, arena_dup(n->arena, str_slice(name, sizeof(box_prefix) - 1, name.len)));
+    for (size_t box = 0; box < LETTER_BOXES; box++) {
+        struct str prefix = str_of(folders[box] + sizeof(parent) - 1);
+        struct str name = str_slice(text, prefix.len, text.len);
+        if (str_starts(text, prefix) && name.len > 0 && !has_name(n, name)) {
+            vec_push(&n->list, arena_dup(n->arena, name));
+        }
     }
 }
 
-static size_t find_names(struct str state_path, struct arena *a, struct str **ret_names)
+/* Somebody may have an exporter called events-SOMETHING: letters of others are no stream's. */
+static bool has_letters(struct str state_path, struct str name)
 {
-    AUTO(buf_release) struct buf path = BUF_INIT(BUF_UNLIMITED);
-    const struct fs *fs = fs_system();
-    struct names n = {.arena = a};
+    bool has = false;
 
-    buf_addf(&path, "%.*s/dead", STR_FMT(state_path));
-    (void)fs->ops->list(fs, buf_text(&path), take_name, &n); /* no such folder: there are none */
-    size_t count = n.list.len;
-    *ret_names = arena_array(a, struct str, count + 1);
-    for (size_t i = 0; i < count; i++) {
-        (*ret_names)[i] = n.list.items[i];
+    for (size_t box = 0; box < LETTER_BOXES; box++) {
+        AUTO(buf_release) struct buf folder = BUF_INIT(BUF_UNLIMITED);
+        struct kept_letters kept = {0};
+        add_folder(&folder, state_path, name, box);
+        kept_letters_read(&kept, fs_system(), buf_str(&folder));
+        has = has || (box == LETTERS_UNREADABLE ? kept.sum.letters
+                                                : kept_letters_sum_of(&kept, name).letters) > 0;
+        kept_letters_release(&kept);
     }
-    vec_release(&n.list);
-    return count;
+    return has;
 }
 
 size_t left_letters_find(struct str state_path, const struct streams_config *config,
                          struct arena *a, struct str **ret_names)
 {
-    size_t all = find_names(state_path, a, ret_names);
+    AUTO(buf_release) struct buf path = BUF_INIT(BUF_UNLIMITED);
+    const struct fs *fs = fs_system();
+    struct names n = {.arena = a};
     size_t count = 0;
 
-    for (size_t i = 0; i < all; i++) {
-        struct str name = (*ret_names)[i];
+    buf_addf(&path, "%.*s/dead", STR_FMT(state_path));
+    (void)fs->ops->list(fs, buf_text(&path), take_name, &n); /* no such folder: there are none */
+    *ret_names = arena_array(a, struct str, n.list.len + 1);
+    for (size_t i = 0; i < n.list.len; i++) {
+        struct str name = n.list.items[i];
         const struct stream_config *c = streams_config_find(config, name);
-        if (c == NULL || !c->options.enabled) {
-            const struct left_letters l = left_letters_count(state_path, name);
-            (*ret_names)[count] = name;
-            count += left_letters_is_any(&l);
+        bool runs = c != NULL && c->options.enabled;
+        if (!runs && has_letters(state_path, name)) {
+            (*ret_names)[count++] = name;
         }
     }
+    vec_release(&n.list);
     return count;
 }
 

@@ -386,3 +386,38 @@ def test_letters_of_a_stream_that_is_taken_out(start_telex, start_sink, tmp_path
     assert command(program, "discard", "health", "--all").stdout == "1 letter discarded (1 event)\n"
     net.wait_until("nothing is left", lambda: program.get("/api/v1/streams").json()["data"]["streams"] == [], 10)
     assert ask(program, "discard", "all=true").status == 404
+
+
+def test_refused_events_of_a_stream_that_is_taken_out(start_telex, start_sink):
+    """They are told before a reset and behind it, though nothing was ever unreadable."""
+    sink = start_sink()
+    refuse(sink, range(2))
+    program = start_with_token(start_telex, stream(sink))
+    give_apart(program, 2)
+    restart_with(program, {"receive": {"events": True}})
+    for _ in range(2):
+        checked = subprocess.run([BINARY, "check", "-c", program.config_path], text=True, capture_output=True, check=False)
+        assert "2 refused events are in" in checked.stdout + checked.stderr and "dead/events-health" in checked.stdout + checked.stderr, checked
+        assert status(program)["dead_letters"] == {"refused": 2, "unreadable": 0}
+        assert len(letters(program)["letters"]) == 2
+        program.sigterm()
+        assert "dead/events-health" in command(program, "status").stdout
+        done = command(program, "reset", "health")
+        assert "dead/events-health" in done.stdout or "no stream 'health' is known" in done.stderr, done
+        program.start()
+        program.wait_ready()
+        assert "2 refused events are in" in program.process.log()
+    assert command(program, "discard", "health", "--all").stdout == "2 letters discarded (2 events)\n"
+    net.wait_until("nothing is left", lambda: program.get("/api/v1/streams").json()["data"]["streams"] == [], 10)
+
+
+def test_an_exporter_that_is_called_like_a_streams_own(start_telex, start_sink):
+    """What another stream left in its folder makes no stream of that name."""
+    sink = start_sink()
+    refuse(sink, [0])
+    exporters = {"receive": {"events": True}, "exporters": {"events-other": {"type": "cloudevents", "endpoint": sink.url}}}
+    program = start_with_token(start_telex, {**exporters, "events": {"health": {"metadata": {"cluster": "c1"}, "to": "events-other"}}})
+    give_apart(program, 1)
+    assert status(program)["dead_letters"]["refused"] == 1
+    restart_with(program, exporters)
+    assert "other" not in [s["name"] for s in program.get("/api/v1/streams").json()["data"]["streams"]]
