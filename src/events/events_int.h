@@ -37,7 +37,8 @@ struct stream_outcome {
     struct buf from;
     struct buf to;
     enum stream_change order;
-    bool awaits_begin; /* where it goes on is not known yet */
+    bool awaits_begin;             /* where it goes on is not known yet */
+    struct stream_outcome *before; /* what was told until this was asked for; owned, or NULL */
 };
 
 /* What somebody asked for, and who is to be told. */
@@ -117,10 +118,13 @@ struct stream_changed event_streams_outcome(struct event_streams *s, struct str 
 /* Learns where streams go on that a change moved, and logs it. */
 void event_streams_learn(struct event_streams *s) REQUIRES(&s->lock);
 
-/* A change is in another phase; or at its end, <e>: why it was not made. */
-void event_streams_note(struct event_streams *s, const struct stream_order *order,
-                        const char *phase) REQUIRES(&s->lock);
-void event_streams_note_end(struct event_streams *s, const struct stream_order *order,
+/* A change was asked for; is under way; is at its end, <e>: why it was not made. When who asked is told that (<is_told>) what was
+ * told of the stream before stands again. */
+void event_streams_note_asked(struct event_streams *s, const struct stream_order *order)
+    REQUIRES(&s->lock);
+void event_streams_note_running(struct event_streams *s, const struct stream_order *order)
+    REQUIRES(&s->lock);
+void event_streams_note_end(struct event_streams *s, const struct stream_order *order, bool is_told,
                             const struct err *e) REQUIRES(&s->lock);
 
 /* What it does: moves the stream from where that was; or passes one event or change, which became that letter. Both take <lock>. */

@@ -5,6 +5,7 @@
  *   1. The end of every change is logged, and what a stream gave up, from where to where.
  *   2. Where a stream goes on is known once its source was there, which may be long behind the change: it is learned by who
  *      looks, by the changer's thread every few seconds, and before the stream goes.
+ *   3. A change that was not made takes nothing from what is told of the one before, when who asked for it heard so.
  */
 #include "events/events_int.h"
 
@@ -26,12 +27,25 @@ static struct stream_outcome *find_outcome(struct event_streams *s, struct str n
     return NULL;
 }
 
-static void free_outcome(struct stream_outcome *o)
+static void free_texts(struct stream_outcome *o)
 {
     mem_free(o->name.ptr);
     buf_release(&o->from);
     buf_release(&o->to);
     mem_free(o);
+}
+
+static void drop_before(struct stream_outcome *o)
+{
+    if (o->before != NULL) {
+        free_texts(TAKE(o->before));
+    }
+}
+
+static void free_outcome(struct stream_outcome *o)
+{
+    drop_before(o);
+    free_texts(o);
 }
 
 /* The oldest goes where there are too many. */
@@ -122,8 +136,8 @@ struct stream_changed event_streams_outcome(struct event_streams *s, struct str 
 
 /* ---- what becomes of one ---- */
 
-void event_streams_note(struct event_streams *s, const struct stream_order *order,
-                        const char *phase)
+static struct stream_outcome *note(struct event_streams *s, const struct stream_order *order,
+                                   const char *phase) REQUIRES(&s->lock)
 {
     struct stream_outcome *o = find_outcome(s, order->name);
 
@@ -135,6 +149,52 @@ void event_streams_note(struct event_streams *s, const struct stream_order *orde
     o->changed = (struct stream_changed){.what = stream_change_name(order->change),
                                          .phase = phase,
                                          .at_ns = clock_wall_ns(s->world.env->clock)};
+    return o;
+}
+
+/* All but the name, which is <o>'s as long as that is there. */
+static void keep_before(struct stream_outcome *o)
+{
+    struct stream_outcome *before = mem_new(struct stream_outcome);
+
+    drop_before(o);
+    *before = *o;
+    before->name = (struct str){0};
+    buf_init(&o->from, BUF_UNLIMITED);
+    buf_init(&o->to, BUF_UNLIMITED);
+    o->before = before;
+}
+
+static void take_before(struct stream_outcome *o)
+{
+    struct stream_outcome *before = TAKE(o->before);
+    struct str name = o->name;
+
+    if (before == NULL) {
+        o->changed.what = NULL;
+        return;
+    }
+    buf_release(&o->from);
+    buf_release(&o->to);
+    *o = *before;
+    o->name = name;
+    mem_free(before);
+}
+
+void event_streams_note_asked(struct event_streams *s, const struct stream_order *order)
+{
+    struct stream_outcome *o = find_outcome(s, order->name);
+
+    if (o != NULL) {
+        learn(s, o);
+        keep_before(o);
+    }
+    (void)note(s, order, "waiting");
+}
+
+void event_streams_note_running(struct event_streams *s, const struct stream_order *order)
+{
+    (void)note(s, order, "running");
 }
 
 void event_streams_note_move(struct event_streams *s, const struct stream_order *order,
@@ -169,22 +229,34 @@ void event_streams_note_pass(struct event_streams *s, struct str name, enum lett
     lock_give(&s->lock);
 }
 
-void event_streams_note_end(struct event_streams *s, const struct stream_order *order,
-                            const struct err *e)
+static void note_failed(struct event_streams *s, const struct stream_order *order, bool is_told,
+                        const struct err *e) REQUIRES(&s->lock)
 {
     AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+    struct stream_outcome *o = note(s, order, "failed");
+
+    err_print_line(e, &text);
+    (void)snprintf(o->changed.problem, sizeof(o->changed.problem), "%s", buf_text(&text));
+    trace_error(&s->trace, "a stream was not changed", T_STR("stream", order->name),
+                T_TEXT("change", stream_change_name(order->change)), T_ERR(e));
+    if (is_told) {
+        take_before(o);
+    } else {
+        drop_before(o);
+    }
+}
+
+void event_streams_note_end(struct event_streams *s, const struct stream_order *order, bool is_told,
+                            const struct err *e)
+{
     struct stream_outcome *o = find_outcome(s, order->name);
 
     if (e != NULL) {
-        event_streams_note(s, order, "failed");
-        o = find_outcome(s, order->name);
-        err_print_line(e, &text);
-        (void)snprintf(o->changed.problem, sizeof(o->changed.problem), "%s", buf_text(&text));
-        trace_error(&s->trace, "a stream was not changed", T_STR("stream", order->name),
-                    T_TEXT("change", stream_change_name(order->change)), T_ERR(e));
+        note_failed(s, order, is_told, e);
         return;
     }
     if (o != NULL) {
+        drop_before(o);
         o->changed.phase = "done";
         o->changed.at_ns = clock_wall_ns(s->world.env->clock);
         learn(s, o);

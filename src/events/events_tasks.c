@@ -84,7 +84,7 @@ bool event_streams_ask(struct event_streams *s, const struct stream_order *order
         (void)err_set(e, ERR_PARSE, "no stream '%.*s' runs", STR_FMT(order->name));
     } else if (is_free(s, order, e)) {
         add_task(s, new_task(s, order, end));
-        event_streams_note(s, order, "waiting");
+        event_streams_note_asked(s, order);
         ok = true;
     }
     lock_give(&s->lock);
@@ -98,7 +98,7 @@ static void finish(struct event_streams *s, bool ok, const struct err *e)
     lock_take(&s->lock);
     struct stream_task *t = s->first;
     s->first = t->next;
-    event_streams_note_end(s, &t->order, ok ? NULL : e);
+    event_streams_note_end(s, &t->order, t->end.told != NULL, ok ? NULL : e);
     const struct stream_change_end end = t->end;
     t->end.told = NULL;
     lock_give(&s->lock);
@@ -116,7 +116,7 @@ static bool wait_task(struct event_streams *s, struct stream_task **ret)
     }
     *ret = s->first;
     if (*ret != NULL) {
-        event_streams_note(s, &(*ret)->order, "running");
+        event_streams_note_running(s, &(*ret)->order);
     }
     bool goes_on = !s->has_ended || *ret != NULL;
     lock_give(&s->lock);
@@ -205,7 +205,7 @@ void event_streams_refuse_tasks(struct event_streams *s, const char *why)
         s->first->next = NULL; /* the changer has it, or takes it and finds no such stream */
     }
     for (const struct stream_task *t = waiting; t != NULL; t = t->next) {
-        event_streams_note_end(s, &t->order, &e);
+        event_streams_note_end(s, &t->order, t->end.told != NULL, &e);
     }
     lock_give(&s->lock);
     while (waiting != NULL) {

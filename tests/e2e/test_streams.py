@@ -235,6 +235,7 @@ def test_skip_is_for_the_event_that_halts(start_telex, start_sink):
     net.wait_until("the stream to halt", lambda: status(program)["sink"]["state"] == "halted")
     done = command(program, "skip", "health")
     assert done.returncode == 1 and "the sink refuses us" in done.stderr and "403" in done.stderr, done
+    assert status(program)["change"] is None  # who asked was told, and nothing was changed
     restart_with(program, config, is_ready=False)
     sink.refuse = lambda event: 422 if event["id"] in ("1", "3") else None
     give(program, [health(i) for i in range(1, 5)])
@@ -307,6 +308,9 @@ def test_what_a_skip_gives_up_is_told(start_telex, start_sink, tmp_path, is_away
         assert word in told, told
     shown = command(program, "status", "health").stdout
     assert f"from         {before['position']} (kept at {before['position_saved']})" in shown, shown
+    again = command(program, "skip", "health")
+    assert again.returncode == 1 and "nothing to skip" in again.stderr, again
+    assert status(program)["change"] == change  # what was given up is told all the same
     add_rows(db, 1)
     net.wait_until("what comes now", lambda: len(sink.taken) == 6)
 
