@@ -10,7 +10,6 @@
 /* Below the state folder, before the stream's name. */
 static const char *const folders[LETTER_BOXES] = {
     [LETTERS_REFUSED] = "dead/events-", [LETTERS_UNREADABLE] = "dead/stream-"};
-static const char parent[] = "dead/";
 
 static void add_folder(struct buf *out, struct str state_path, struct str name, size_t box)
 {
@@ -81,7 +80,7 @@ static void take_name(void *arg, const char *folder)
     struct str text = str_of(folder);
 
     for (size_t box = 0; box < LETTER_BOXES; box++) {
-        struct str prefix = str_of(folders[box] + sizeof(parent) - 1);
+        struct str prefix = str_of(folders[box] + sizeof("dead/") - 1);
         struct str name = str_slice(text, prefix.len, text.len);
         if (str_starts(text, prefix) && name.len > 0 && !has_name(n, name)) {
             vec_push(&n->list, arena_dup(n->arena, name));
