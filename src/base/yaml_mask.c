@@ -8,17 +8,12 @@
  *    takes for punctuation is hidden to its end.
  * 3. Inside texts and comments, what follows "password:" or "token=" is hidden too, and users and
  *    passwords in URLs.
- * 4. A message is in words of ours, which a secret may have pieces of: hidden is what stands there as a word,
- *    or what a quoted text mostly is made of. Of a connection string only what proves who we are is a secret in a
- *    message: hosts, databases and users are words that it needs.
  */
+#include "base/yaml_mask.h"
 #include "base/trace.h"
 #include "base/yaml_int.h"
 
 #define NOWHERE SIZE_MAX
-
-/* How long a piece of a secret in a message is no accident: in quotes, as a word, and inside of one. */
-enum { QUOTED_MIN = 2, COMMON_MIN = 4, INSIDE_MIN = 8, COMPARED_MAX = 4096 };
 
 enum { LARGE_BYTES = 256 * 1024, NEAR_BYTES = 16 * 1024 };
 
@@ -51,11 +46,6 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-static bool is_one_of(char c, const char *bytes)
-{
-    return c != '\0' && strchr(bytes, c) != NULL;
-}
-
 static size_t line_end_of(const struct mask *m, size_t at)
 {
     while (at < m->text.len && m->text.ptr[at] != '\n') {
@@ -82,202 +72,6 @@ static size_t skip_space(const struct mask *m, size_t at)
 
 /* Hiding */
 
-/* How many bytes at the front of <text> are those of <secret> from <at> on, white space aside. */
-static size_t equal_len(const char *text, struct str secret, size_t at)
-{
-    size_t n = 0;
-    size_t solid = 0;
-
-    while (at < secret.len && text[n] != '\0') {
-        if (yaml_is_space(secret.ptr[at])) {
-            at++;
-        } else if (yaml_is_space(text[n])) {
-            n++;
-        } else if (text[n] == secret.ptr[at]) {
-            n++;
-            at++;
-            solid = n;
-        } else {
-            break;
-        }
-    }
-    return solid;
-}
-
-/* How many of them stand somewhere in <secret>. */
-static size_t common_len(const char *text, struct str secret)
-{
-    size_t longest = 0;
-
-    for (size_t i = 0; i < secret.len && !yaml_is_space(text[0]); i++) {
-        size_t n = equal_len(text, secret, i);
-        longest = n > longest ? n : longest;
-    }
-    return longest;
-}
-
-static bool is_letter_or_digit(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-/* Is the text between the quotes around <at> mostly made of pieces of <secret>? One that was decoded is no slice. */
-static bool is_mostly(const char *first, const char *at, struct str secret)
-{
-    const char *from = *at == '\'' ? at + 1 : at;
-    size_t common = 0;
-
-    while (from > first && from[-1] != '\'') {
-        from--;
-    }
-    size_t len = strcspn(from, "'");
-    for (size_t i = 0; i < len;) {
-        size_t n = common_len(from + i, secret);
-        common += n >= QUOTED_MIN ? n : 0;
-        i += n > 0 ? n : 1;
-    }
-    return common * 3 >= len * 2;
-}
-
-/* Hides what a message quotes of <secret>; rule 4. */
-static void hide_in_message(struct err *e, struct str secret)
-{
-    AUTO(buf_release) struct buf said = BUF_INIT(BUF_UNLIMITED);
-
-    secret = str_slice(secret, 0, COMPARED_MAX);
-    buf_add_text(&said, e->message);
-    const char *text = buf_text(&said);
-    const char *quote = strchr(text, '\'');
-    for (const char *at = quote; at != NULL && *at != '\0';) {
-        size_t n = common_len(at, secret);
-        int quotes = n == 0 ? 0 : (at > quote && at[-1] == '\'') + (at[n] == '\'');
-        bool is_word =
-            n > 0 && (at == text || !is_letter_or_digit(at[-1])) && !is_letter_or_digit(at[n]);
-        bool is_told = quotes == 2 || n >= INSIDE_MIN ||
-                       (is_word && n >= (quotes > 0 ? QUOTED_MIN : COMMON_MIN)) ||
-                       (n >= QUOTED_MIN && is_mostly(quote, at, secret));
-        for (size_t i = 0; is_told && i < n; i++) {
-            e->message[at - text + (ptrdiff_t)i] = '*';
-        }
-        at += is_told ? n : 1;
-    }
-}
-
-/* Can the value of <key> in a connection string be told? What is not known may be a misspelt password. */
-static bool is_plain_setting(struct str key)
-{
-    static const char *const keys[] = {"host",
-                                       "hostaddr",
-                                       "port",
-                                       "dbname",
-                                       "user",
-                                       "sslmode",
-                                       "sslrootcert",
-                                       "sslcert",
-                                       "sslkey",
-                                       "connect_timeout",
-                                       "application_name",
-                                       "target_session_attrs",
-                                       "options",
-                                       "replicaSet",
-                                       "tls",
-                                       "authSource"};
-
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        if (str_eq(key, str_of(keys[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_word_byte(char c)
-{
-    return is_letter_or_digit(c) || c == '_' || c == '-' || c == '.';
-}
-
-/* Where the word that ends at <end> begins. */
-static size_t word_start(struct str text, size_t end)
-{
-    while (end > 0 && is_word_byte(text.ptr[end - 1])) {
-        end--;
-    }
-    return end;
-}
-
-/* The next '=' behind a key that begins behind a sign that parts settings; text.len: there is none. */
-static size_t next_setting(struct str text, size_t from)
-{
-    size_t at = from + str_find_byte(str_slice(text, from, text.len), '=');
-
-    while (at < text.len) {
-        size_t start = word_start(text, at);
-        if (start < at && start >= from &&
-            (start == 0 || is_one_of(text.ptr[start - 1], " \t\r\n?&;\"'"))) {
-            return at;
-        }
-        at++;
-        at += str_find_byte(str_slice(text, at, text.len), '=');
-    }
-    return text.len;
-}
-
-/* Hides the values of "key=value" in <text>; each goes up to the next key, in quotes to the end. False: there is none. */
-static bool hide_settings(struct err *e, struct str text)
-{
-    size_t from = next_setting(text, 0);
-    bool has_any = from < text.len;
-
-    while (from < text.len) {
-        size_t start = word_start(text, from);
-        bool is_plain = is_plain_setting(str_slice(text, start, from - start));
-        size_t next = text.ptr[from + 1 < text.len ? from + 1 : from] == '\'' && !is_plain
-                          ? text.len
-                          : next_setting(text, from + 1);
-        size_t end = next < text.len ? word_start(text, next) : text.len;
-        if (!is_plain) {
-            hide_in_message(e, str_slice(text, from + 1, end - from - 1));
-        }
-        from = next;
-    }
-    return has_any;
-}
-
-/* Hides what a message quotes of a connection beyond a name: whoever cut it there took a password for something else. */
-static void hide_quoted(struct err *e, struct str value)
-{
-    value = str_slice(value, 0, COMPARED_MAX);
-    for (char *at = strchr(e->message, '\''); at != NULL; at = strchr(at + 1, '\'')) {
-        size_t n = at[1] != '\0' ? common_len(at + 1, value) : 0;
-        struct str quoted = str_make(at + 1, n);
-        if (n > 0 && at[1 + n] == '\'' && word_start(quoted, n) > 0) {
-            memset(at + 1, '*', n);
-        }
-    }
-}
-
-/* Hides in the message what <text> of a connection holds that proves who we are. */
-static void hide_connection(struct err *e, struct str text)
-{
-    hide_quoted(e, text);
-    size_t scheme = str_find(text, STR("://"));
-    size_t at = text.len;
-
-    while (at > 0 && text.ptr[at - 1] != '@') {
-        at--;
-    }
-    if (scheme >= text.len) {
-        if (!hide_settings(e, text)) {
-            hide_in_message(e, text);
-        }
-        return;
-    }
-    struct str user = str_slice(text, scheme + 3, at > scheme + 3 ? at - scheme - 4 : text.len);
-    size_t colon = str_find_byte(user, ':');
-    hide_in_message(e, str_slice(user, colon < user.len ? colon + 1 : 0, user.len));
-    (void)hide_settings(e, str_slice(text, at > scheme ? at : text.len, text.len));
-}
-
 static void hide_line(struct mask *m, size_t from, size_t to)
 {
     size_t shown = strlen(m->e->source);
@@ -298,7 +92,7 @@ static void hide(struct mask *m, size_t from, size_t to)
 {
     hide_line(m, from, to);
     if (is_pointed_at(m, from, to)) {
-        hide_in_message(m->e, str_slice(m->text, from, to - from));
+        yaml_hide_in_message(m->e, str_slice(m->text, from, to - from));
     }
 }
 
@@ -343,7 +137,7 @@ static bool is_misspelt_secret(struct str key)
     size_t from = 0;
 
     for (size_t i = 0; i <= key.len; i++) {
-        if (i < key.len && !is_one_of(key.ptr[i], "_-.")) {
+        if (i < key.len && !yaml_is_one_of(key.ptr[i], "_-.")) {
             continue;
         }
         struct str word = str_slice(key, from, i - from);
@@ -390,8 +184,8 @@ static bool ends_key(const struct mask *m, size_t at)
     char before = at > 0 ? m->text.ptr[at - 1] : ' ';
 
     return byte_at(m, at) == ':' &&
-           (yaml_is_space(byte_at(m, at + 1)) || is_one_of(before, "\"'") ||
-            (m->depth > 0 && is_one_of(byte_at(m, at + 1), ",[]{}")));
+           (yaml_is_space(byte_at(m, at + 1)) || yaml_is_one_of(before, "\"'") ||
+            (m->depth > 0 && yaml_is_one_of(byte_at(m, at + 1), ",[]{}")));
 }
 
 /* Does an entry with a key begin here, or nothing at all? */
@@ -401,8 +195,8 @@ static bool has_key(const struct mask *m, size_t at)
 
     for (at = skip_space(m, at); at < m->text.len; at++) {
         char c = m->text.ptr[at];
-        if (c == '\n' || is_one_of(c, ",[]{}")) {
-            return !is_solid && is_one_of(c, "]}");
+        if (c == '\n' || yaml_is_one_of(c, ",[]{}")) {
+            return !is_solid && yaml_is_one_of(c, "]}");
         }
         if (is_solid && ends_key(m, at)) {
             return true;
@@ -417,19 +211,19 @@ static size_t flow_end(const struct mask *m, size_t at)
 {
     int inside = 0;
 
-    if (is_one_of(byte_at(m, at), "\"'")) {
+    if (yaml_is_one_of(byte_at(m, at), "\"'")) {
         at = quoted_end(m, at);
     }
     for (; at < m->text.len; at++) {
         char c = m->text.ptr[at];
         char next = byte_at(m, at + 1);
-        bool is_close = is_one_of(c, "]}");
-        bool ends_flow = is_close && (yaml_is_space(next) || is_one_of(next, ",]}"));
+        bool is_close = yaml_is_one_of(c, "]}");
+        bool ends_flow = is_close && (yaml_is_space(next) || yaml_is_one_of(next, ",]}"));
         bool ends_entry = (c == ',' || c == '\n') && inside == 0 && has_key(m, at + 1);
         if (inside == 0 && (ends_flow || ends_entry)) {
             return at;
         }
-        inside += is_one_of(c, "[{") ? 1 : 0;
+        inside += yaml_is_one_of(c, "[{") ? 1 : 0;
         inside -= is_close && inside > 0 ? 1 : 0;
     }
     return at;
@@ -441,8 +235,8 @@ static size_t collection_end(const struct mask *m, size_t at)
     int inside = 0;
 
     for (size_t i = at; i < m->text.len; i++) {
-        inside += is_one_of(m->text.ptr[i], "[{") ? 1 : 0;
-        inside -= is_one_of(m->text.ptr[i], "]}") ? 1 : 0;
+        inside += yaml_is_one_of(m->text.ptr[i], "[{") ? 1 : 0;
+        inside -= yaml_is_one_of(m->text.ptr[i], "]}") ? 1 : 0;
         if (inside == 0) {
             return line_end_of(m, i);
         }
@@ -455,9 +249,9 @@ static size_t block_end(const struct mask *m, size_t at, size_t column)
 {
     size_t end = line_end_of(m, at);
 
-    if (is_one_of(byte_at(m, at), "\"'")) {
+    if (yaml_is_one_of(byte_at(m, at), "\"'")) {
         end = line_end_of(m, quoted_end(m, at));
-    } else if (is_one_of(byte_at(m, at), "[{")) {
+    } else if (yaml_is_one_of(byte_at(m, at), "[{")) {
         end = collection_end(m, at);
     }
     for (size_t start = end + 1; start < m->text.len;) {
@@ -479,7 +273,7 @@ static size_t block_end(const struct mask *m, size_t at, size_t column)
 /* The end of what follows a secret's name inside a text, from <at> on. */
 static size_t told_end(const struct mask *m, size_t at, size_t end, char sign)
 {
-    if (is_one_of(byte_at(m, at), "\"'")) {
+    if (yaml_is_one_of(byte_at(m, at), "\"'")) {
         size_t line = line_end_of(m, at);
         size_t quoted = quoted_end(m, at);
         return quoted < line ? quoted : line;
@@ -488,7 +282,7 @@ static size_t told_end(const struct mask *m, size_t at, size_t end, char sign)
         return line_end_of(m, at);
     }
     while (sign == '=' && at < end && !yaml_is_space(m->text.ptr[at]) &&
-           !is_one_of(m->text.ptr[at], "\"'")) {
+           !yaml_is_one_of(m->text.ptr[at], "\"'")) {
         at++;
     }
     return sign == '=' ? at : end;
@@ -497,11 +291,11 @@ static size_t told_end(const struct mask *m, size_t at, size_t end, char sign)
 /* Hides what follows the secret's name that ends at <at>. */
 static void hide_told(struct mask *m, size_t at, size_t end)
 {
-    size_t sign = skip_blanks(m, at + is_one_of(byte_at(m, at), "\"'"));
+    size_t sign = skip_blanks(m, at + yaml_is_one_of(byte_at(m, at), "\"'"));
     char c = sign < end ? m->text.ptr[sign] : '\0';
     bool is_told =
         c == '=' || (c == ':' && (m->expects_key || yaml_is_space(byte_at(m, sign + 1)) ||
-                                  is_one_of(byte_at(m, sign + 1), "\"'")));
+                                  yaml_is_one_of(byte_at(m, sign + 1), "\"'")));
 
     if (is_told) {
         size_t from = skip_blanks(m, sign + 1);
@@ -522,7 +316,7 @@ static bool has_password(const struct mask *m, size_t from, size_t to)
     while (at < to && m->text.ptr[at] >= '0' && m->text.ptr[at] <= '9') {
         at++;
     }
-    return colon < to && (at == colon + 1 || (at < to && !is_one_of(m->text.ptr[at], "/?#,")));
+    return colon < to && (at == colon + 1 || (at < to && !yaml_is_one_of(m->text.ptr[at], "/?#,")));
 }
 
 /* Hides the user and the password of a URL whose scheme, or what should be one, ends at <at>. */
@@ -552,7 +346,7 @@ static void read_text(struct mask *m, size_t from, size_t end)
 {
     for (size_t at = from; at < end;) {
         size_t start = at;
-        while (at < end && is_word_byte(m->text.ptr[at])) {
+        while (at < end && yaml_is_word_byte(m->text.ptr[at])) {
             at++;
         }
         if (at > start && is_secret(str_slice(m->text, start, at - start))) {
@@ -601,7 +395,7 @@ static void hide_value(struct mask *m, struct str key, size_t from, size_t to)
     }
     hide_line(m, from, to);
     if (is_pointed_at(m, from, to)) {
-        hide_connection(m->e, str_slice(m->text, from, to - from));
+        yaml_hide_connection(m->e, str_slice(m->text, from, to - from));
     }
 }
 
@@ -664,8 +458,8 @@ static void read_comment(struct mask *m)
 
 static void read_bracket(struct mask *m)
 {
-    m->depth += is_one_of(m->text.ptr[m->at], "[{") ? 1 : 0;
-    m->depth -= is_one_of(m->text.ptr[m->at], "]}") && m->depth > 0 ? 1 : 0;
+    m->depth += yaml_is_one_of(m->text.ptr[m->at], "[{") ? 1 : 0;
+    m->depth -= yaml_is_one_of(m->text.ptr[m->at], "]}") && m->depth > 0 ? 1 : 0;
     m->secret_depth = m->depth < m->secret_depth ? 0 : m->secret_depth;
     m->expects_key = m->text.ptr[m->at] != ']' && m->text.ptr[m->at] != '}';
     m->at++;
@@ -693,11 +487,12 @@ static bool is_block_text(const struct mask *m)
 {
     size_t at = m->at + 1;
 
-    while (is_one_of(byte_at(m, at), "+-0123456789")) {
+    while (yaml_is_one_of(byte_at(m, at), "+-0123456789")) {
         at++;
     }
     at = skip_blanks(m, at);
-    return m->depth == 0 && is_one_of(m->text.ptr[m->at], "|>") && is_one_of(byte_at(m, at), "\n#");
+    return m->depth == 0 && yaml_is_one_of(m->text.ptr[m->at], "|>") &&
+           yaml_is_one_of(byte_at(m, at), "\n#");
 }
 
 static void read_block_text(struct mask *m)
@@ -722,7 +517,7 @@ static void read_plain(struct mask *m)
     size_t last = at;
 
     while (at < m->text.len && m->text.ptr[at] != '\n' && !(at > m->at && ends_key(m, at)) &&
-           !(m->depth > 0 && is_one_of(m->text.ptr[at], ",[]{}")) &&
+           !(m->depth > 0 && yaml_is_one_of(m->text.ptr[at], ",[]{}")) &&
            !(m->text.ptr[at] == '#' && at > m->at && is_blank(m->text.ptr[at - 1]))) {
         last = is_blank(m->text.ptr[at]) ? last : at + 1;
         at++;
@@ -737,7 +532,7 @@ static void read_plain(struct mask *m)
 
 static bool is_indicator(const struct mask *m)
 {
-    return m->depth == 0 && is_one_of(m->text.ptr[m->at], "-?") &&
+    return m->depth == 0 && yaml_is_one_of(m->text.ptr[m->at], "-?") &&
            yaml_is_space(byte_at(m, m->at + 1));
 }
 
@@ -753,7 +548,7 @@ static void step(struct mask *m)
         read_comment(m);
     } else if (c == ':' && ends_key(m, m->at)) {
         read_colon(m);
-    } else if (is_one_of(c, "[]{}")) {
+    } else if (yaml_is_one_of(c, "[]{}")) {
         read_bracket(m);
     } else if (c == ',' && m->depth > 0) {
         m->expects_key = true;
@@ -761,7 +556,7 @@ static void step(struct mask *m)
     } else if (is_indicator(m)) {
         m->parent = m->at - m->line_start;
         m->at++;
-    } else if (is_one_of(c, "\"'")) {
+    } else if (yaml_is_one_of(c, "\"'")) {
         read_quoted(m);
     } else if (is_block_text(m)) {
         read_block_text(m);
