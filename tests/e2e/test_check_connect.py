@@ -155,6 +155,11 @@ def test_while_it_runs_and_when_it_is_lost(tmp_path, start_webhook, start_telex,
     net.wait_until("nobody to hold it", lambda: asked()[0] == 0, 30)
     assert f"stream 's': {make(server)['type']} answers\n" in asked()[1]
     if make is logical:
+        server.psql("DROP PUBLICATION telex_s")
+        server.psql("INSERT INTO events (n) VALUES (1)")
+        server.psql("CREATE PUBLICATION telex_s FOR TABLE events WITH (publish = 'insert')")
+        status, said = asked()
+        assert status == 1 and "stream 's' would be lost: publication telex_s was dropped and made again" in said, said
         server.psql("SELECT pg_drop_replication_slot('telex_s')")
         status, said = asked()
         assert status == 1 and "stream 's' would be lost: the replication slot is gone" in said, said

@@ -449,6 +449,62 @@ def test_a_publication_is_older_than_its_slot(server, table):
         assert answer["result"] == "lost" and "was dropped" in answer["error"]
 
 
+def remake_publication(server, table):
+    """Changes are written while there is no publication: nobody can decode them."""
+    server.psql(f"DROP PUBLICATION telex_{table}")
+    insert(server, table, "unseen")
+    server.psql(f"CREATE PUBLICATION telex_{table} FOR TABLE {table} WITH (publish = 'insert')")
+
+
+def until_free(server, slot):
+    deadline = time.monotonic() + 30
+    while server.psql(f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{slot}' AND active").stdout:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_publication_that_is_made_again(server, table):
+    with source(server, table) as events:
+        begun = events.begin()
+        insert(server, table, "one")
+        at = events.read(1)[0]["position"]
+        events.ask("close")
+        until_free(server, f"telex_{table}")
+        remake_publication(server, table)
+        events.begin(at, begun["identity"])
+        deadline = time.monotonic() + 30
+        while (lost := events.ask("next", 10, 1000))["result"] == "ok" and time.monotonic() < deadline:
+            pass
+        assert lost["result"] == "lost" and "telex events reset" in lost["error"] and "events skip" in lost["error"], lost
+        events.ask("close")
+        until_free(server, f"telex_{table}")
+        # As behind `telex events reset` or `skip`.
+        anew = events.begin()
+        insert(server, table, "anew")
+        assert bodies(events.read(1)) == ["anew"]
+        assert anew["position"] != at
+
+
+def test_a_slot_that_is_given_and_older_than_its_publication(server, table):
+    slot = f"telex_{table}_given"
+    server.psql(f"CREATE PUBLICATION telex_{table} FOR TABLE {table} WITH (publish = 'insert')")
+    server.psql(f"SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')")
+    remake_publication(server, table)
+    with source(server, table, slot=slot, create_slot=False) as events:
+        begun = events.start()
+        assert begun["result"] == "refused" and f"pg_drop_replication_slot('{slot}')" in begun["error"], begun
+
+
+def test_a_slot_that_can_be_decoded_stays(server, table):
+    """Its publication is younger, and nothing was written before."""
+    server.psql(f"SELECT pg_create_logical_replication_slot('telex_{table}', 'pgoutput')")
+    server.psql(f"CREATE PUBLICATION telex_{table} FOR TABLE {table} WITH (publish = 'insert')")
+    insert(server, table, "kept")
+    with source(server, table) as events:
+        events.begin()
+        assert bodies(events.read(1)) == ["kept"]
+
+
 def test_it_is_patient_and_keeps_alive(server, table):
     with source(server, table) as events:
         events.begin()

@@ -15,6 +15,9 @@
 
 enum { PG_NAME_MAX = 63 }; /* bytes of a name in PostgreSQL */
 
+/* Versions of servers: publications of a partitioned table's root, and of some rows. */
+enum { PG_VERSION_ROOT = 130000, PG_VERSION_WHERE = 150000 };
+
 /* Before a name, in the words for what a stream leaves: source_thing.words. */
 #define PG_WORDS_SLOT "slot "
 #define PG_WORDS_PUBLICATION "publication "
@@ -98,6 +101,17 @@ static inline struct postgresql_source *postgresql_of(struct source *s)
 enum sourced postgresql_start(struct source *s, const struct source_start *from,
                               struct source_begun *ret, struct wait wait, struct err *e);
 enum sourced postgresql_find_tables(struct postgresql_source *s, struct wait wait, struct err *e);
+
+/* postgresql_publication.c */
+
+/* <first>: of a first start, which may make it; else NULL. */
+enum sourced postgresql_ensure_publication(struct postgresql_source *s, int64_t version,
+                                           bool has_slot, struct source_begun *first,
+                                           struct wait wait, struct err *e);
+/* Has the slot changes from before the publication was made? It would end the stream at the first of them. Only a
+ * publication that is younger than what the slot needs of the catalog makes us look into the slot, which costs. */
+enum sourced postgresql_look_into_slot(struct postgresql_source *s, struct wait wait,
+                                       bool *ret_is_dead, struct err *e);
 
 /* postgresql.c */
 

@@ -15,12 +15,7 @@
 
 #include <stdlib.h>
 
-enum {
-    VERSION_MIN = 100000,
-    VERSION_ROOT = 130000,
-    VERSION_WHERE = 150000,
-    VERSION_FAILOVER = 170000
-};
+enum { VERSION_MIN = 100000, VERSION_FAILOVER = 170000 };
 
 /* What the server says of itself and of the slot. */
 struct found {
@@ -110,7 +105,7 @@ static enum sourced check_settings(struct postgresql_source *s, struct wait wait
     return done;
 }
 
-/* ---- tables and publication ---- */
+/* ---- tables ---- */
 
 /* Those of a publication that names them. */
 static enum sourced find_published(struct postgresql_source *s, struct wait wait, struct err *e)
@@ -157,137 +152,6 @@ enum sourced postgresql_find_tables(struct postgresql_source *s, struct wait wai
     return done;
 }
 
-/* CREATE PUBLICATION, as we would make it or tell a person to. */
-static void write_publication(const struct postgresql_source *s, int64_t version, struct buf *out)
-{
-    static const char *const names[] = {"insert", "update", "delete"};
-    bool is_first = true;
-
-    buf_add_text(out, "CREATE PUBLICATION ");
-    pg_add_quoted(out, buf_str(&s->publication));
-    buf_add_text(out, " FOR TABLE ");
-    for (size_t i = 0; i < s->table_count; i++) {
-        buf_addf(out, "%s%.*s", i > 0 ? ", " : "", STR_FMT(s->tables[i].quoted));
-        if (s->config->where.len > 0) {
-            buf_addf(out, " WHERE (%.*s)", STR_FMT(s->config->where));
-        }
-    }
-    buf_add_text(out, " WITH (publish = '");
-    for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
-        if ((s->operations & 1U << i) != 0) {
-            buf_addf(out, "%s%s", is_first ? "" : ", ", names[i]);
-            is_first = false;
-        }
-    }
-    buf_addf(out, "'%s)", version >= VERSION_ROOT ? ", publish_via_partition_root = true" : "");
-}
-
-static enum sourced make_publication(struct postgresql_source *s, const struct found *f,
-                                     struct source_begun *ret, struct wait wait, struct err *e)
-{
-    AUTO(buf_release) struct buf sql = BUF_INIT(BUF_UNLIMITED);
-    struct pg_result *r = NULL;
-
-    if (s->config->where.len > 0 && f->version < VERSION_WHERE) {
-        return pg_say(SOURCED_REFUSED, e, "`where` needs PostgreSQL 15 or later");
-    }
-    write_publication(s, f->version, &sql);
-    if (!s->config->create_publication) {
-        return pg_say(SOURCED_REFUSED, e, "there is no publication %s; make it: %s;",
-                      buf_text(&s->publication), buf_text(&sql));
-    }
-    if (postgresql_tell(s, "make", "publication", &s->publication)) {
-        return postgresql_look_at_owners(s, &sql, wait, e);
-    }
-    if (!source_makes(ret, PG_PUBLICATION, e)) {
-        return SOURCED_AGAIN;
-    }
-    enum sourced done = pg_server_ask(&s->server, buf_text(&sql), NULL, 0, wait, &r, e);
-    pg_result_free(r);
-    if (done == SOURCED_OK) {
-        trace_info(&s->trace, "made a publication", T_STR("name", buf_str(&s->publication)));
-    } else if (done == SOURCED_REFUSED) {
-        struct err was = *e;
-        source_made_not(ret, PG_PUBLICATION);
-        (void)err_set(e, was.code,
-                      "%.500s; let somebody who owns the tables run: %s; (or name a publication)",
-                      was.message, buf_text(&sql));
-    }
-    return done;
-}
-
-/* Does it have all that we are to tell? */
-static enum sourced check_publication(struct postgresql_source *s, const struct pg_result *r,
-                                      struct wait wait, struct err *e)
-{
-    static const char find[] =
-        "SELECT 1 FROM pg_publication_tables WHERE pubname = $1 AND schemaname = $2 AND tablename "
-        "= $3";
-
-    for (unsigned i = 0; i < 3; i++) {
-        if ((s->operations & 1U << i) != 0 && !str_eq(pg_value(r, 0, i), STR("t"))) {
-            return pg_say(SOURCED_REFUSED, e,
-                          "publication %s leaves out operations that the config wants: ALTER "
-                          "PUBLICATION \"%s\" SET (publish = 'insert, update, delete');",
-                          buf_text(&s->publication), buf_text(&s->publication));
-        }
-    }
-    for (size_t i = 0; i < s->table_count; i++) {
-        const struct pg_table *t = &s->tables[i];
-        const char *const params[] = {buf_text(&s->publication), arena_text(&s->catalog, t->schema),
-                                      arena_text(&s->catalog, t->name)};
-        struct pg_result *found = NULL;
-        enum sourced done = pg_server_ask(&s->server, find, params, 3, wait, &found, e);
-        if (done != SOURCED_OK) {
-            return done;
-        }
-        bool is_there = pg_rows(found) > 0;
-        pg_result_free(found);
-        if (!is_there) {
-            return pg_say(SOURCED_REFUSED, e,
-                          "publication %s does not have table %.*s: ALTER PUBLICATION \"%s\" ADD "
-                          "TABLE %.*s;",
-                          params[0], STR_FMT(t->quoted), params[0], STR_FMT(t->quoted));
-        }
-    }
-    return SOURCED_OK;
-}
-
-/* <first>: of a first start, which may make it; else NULL. */
-static enum sourced ensure_publication(struct postgresql_source *s, const struct found *f,
-                                       struct source_begun *first, struct wait wait, struct err *e)
-{
-    const char *name = buf_text(&s->publication);
-    struct pg_result *r = NULL;
-    enum sourced done = pg_server_ask(
-        &s->server, "SELECT pubinsert, pubupdate, pubdelete FROM pg_publication WHERE pubname = $1",
-        &name, 1, wait, &r, e);
-
-    if (done != SOURCED_OK) {
-        return done;
-    }
-    if (pg_rows(r) > 0) {
-        done = check_publication(s, r, wait, e);
-    } else if (first != NULL && !f->has_slot) {
-        done = make_publication(s, f, first, wait, e);
-    } else if (first != NULL) {
-        done = pg_say(
-            SOURCED_REFUSED, e,
-            "slot %s is there and publication %s is not, and one that is made now cannot decode "
-            "what the slot keeps: SELECT pg_drop_replication_slot('%s'); then both are made anew",
-            buf_text(&s->slot), name, buf_text(&s->slot));
-    } else {
-        done =
-            pg_say(SOURCED_LOST, e,
-                   "publication %s was dropped: what slot %s keeps from before one that is made "
-                   "now cannot be decoded. `telex events reset %.*s` begins anew, with a backfill "
-                   "where that is enabled",
-                   name, buf_text(&s->slot), STR_FMT(s->stream_name));
-    }
-    pg_result_free(r);
-    return done;
-}
-
 /* ---- the slot ---- */
 
 static const struct {
@@ -297,7 +161,7 @@ static const struct {
     {VERSION_FAILOVER,
      "SELECT plugin, database, wal_status, active_pid, confirmed_flush_lsn, failover, synced AND "
      "pg_is_in_recovery(), invalidation_reason FROM pg_replication_slots WHERE slot_name = $1"},
-    {VERSION_ROOT,
+    {PG_VERSION_ROOT,
      "SELECT plugin, database, wal_status, active_pid, confirmed_flush_lsn, false, false, '' FROM "
      "pg_replication_slots WHERE slot_name = $1"},
     {0, "SELECT plugin, database, '', active_pid, confirmed_flush_lsn, false, false, '' FROM "
@@ -353,9 +217,9 @@ static enum sourced make_slot(struct postgresql_source *s, struct found *f,
         return SOURCED_AGAIN;
     }
     buf_addf(&sql, "CREATE_REPLICATION_SLOT \"%s\" LOGICAL pgoutput %s", buf_text(&s->slot),
-             f->version < VERSION_WHERE ? "NOEXPORT_SNAPSHOT"
-             : s->config->failover      ? "(SNAPSHOT 'nothing', FAILOVER true)"
-                                        : "(SNAPSHOT 'nothing')");
+             f->version < PG_VERSION_WHERE ? "NOEXPORT_SNAPSHOT"
+             : s->config->failover         ? "(SNAPSHOT 'nothing', FAILOVER true)"
+                                           : "(SNAPSHOT 'nothing')");
     if (!pg_query(s->stream, buf_text(&sql), wait, &r, &fault, e)) {
         if (fault.state[0] != '\0') { /* else perhaps the server makes it all the same */
             source_made_not(ret, PG_SLOT);
@@ -575,25 +439,41 @@ static enum sourced find_bound(struct postgresql_source *s, struct buf *ret, str
     return pg_pages_bound(&pages, "true", ret, wait, e);
 }
 
-/* A slot that was invalidated is of no use to anybody any more: who begins anew needs another. */
+/* A slot that was invalidated, or cannot be decoded, is of no use to anybody any more: who begins anew needs another. */
 static enum sourced drop_dead_slot(struct postgresql_source *s, struct found *f, struct wait wait,
                                    struct err *e)
 {
     AUTO(buf_release) struct buf sql = BUF_INIT(BUF_SMALL);
+    AUTO(buf_release) struct buf why = BUF_INIT(BUF_SMALL);
     struct pg_fault fault;
+    bool is_undecodable = false;
 
-    if (!f->has_slot || !is_invalidated(f)) {
+    if (f->has_slot && !is_invalidated(f) && f->active_pid.len == 0 && !f->is_followed &&
+        str_eq(f->plugin, STR("pgoutput")) && str_eq(f->slot_database, f->database)) {
+        enum sourced done = postgresql_look_into_slot(s, wait, &is_undecodable, e);
+        if (done != SOURCED_OK) {
+            return done;
+        }
+    }
+    if (!f->has_slot || (!is_invalidated(f) && !is_undecodable)) {
         return SOURCED_OK;
+    }
+    if (is_undecodable) {
+        buf_addf(&why, "has changes from before publication %s was made, which cannot be decoded",
+                 buf_text(&s->publication));
+    } else {
+        buf_addf(&why, "was invalidated: %s", invalidation(f->reason));
     }
     if (!s->config->create_slot) {
         return pg_say(SOURCED_REFUSED, e,
-                      "slot %s was invalidated: %s; make it anew: SELECT "
-                      "pg_drop_replication_slot('%s'); SELECT "
+                      "slot %s %s; make it anew: SELECT pg_drop_replication_slot('%s'); SELECT "
                       "pg_create_logical_replication_slot('%s', 'pgoutput');",
-                      buf_text(&s->slot), invalidation(f->reason), buf_text(&s->slot),
-                      buf_text(&s->slot));
+                      buf_text(&s->slot), buf_text(&why), buf_text(&s->slot), buf_text(&s->slot));
     }
-    if (postgresql_tell(s, "drop, since it was invalidated,", "slot", &s->slot)) {
+    if (postgresql_tell(s,
+                        is_undecodable ? "drop, since it is older than the publication,"
+                                       : "drop, since it was invalidated,",
+                        "slot", &s->slot)) {
         f->has_slot = false;
         return SOURCED_OK;
     }
@@ -602,15 +482,33 @@ static enum sourced drop_dead_slot(struct postgresql_source *s, struct found *f,
         return pg_fault_sourced(&fault, e);
     }
     f->has_slot = false;
-    trace_warn(&s->trace, "an invalidated replication slot is made anew",
-               T_STR("name", buf_str(&s->slot)));
+    trace_warn(&s->trace, "a dead replication slot is made anew", T_STR("name", buf_str(&s->slot)),
+               T_STR("why", buf_str(&why)));
     return SOURCED_OK;
+}
+
+/* A look says what a run meets as soon as it reads. */
+static enum sourced check_decodable(struct postgresql_source *s, struct wait wait, struct err *e)
+{
+    bool is_dead = false;
+    enum sourced done =
+        s->told != NULL ? postgresql_look_into_slot(s, wait, &is_dead, e) : SOURCED_OK;
+
+    if (done == SOURCED_OK && is_dead) {
+        AUTO(buf_release) struct buf what = BUF_INIT(BUF_SMALL);
+        buf_addf(&what,
+                 "publication %s was dropped and made again, and slot %s has changes from before, "
+                 "which cannot be decoded",
+                 buf_text(&s->publication), buf_text(&s->slot));
+        done = say_lost(s, e, buf_text(&what));
+    }
+    return done;
 }
 
 static enum sourced start_first(struct postgresql_source *s, struct found *f,
                                 struct source_begun *ret, struct wait wait, struct err *e)
 {
-    enum sourced done = ensure_publication(s, f, ret, wait, e);
+    enum sourced done = postgresql_ensure_publication(s, f->version, f->has_slot, ret, wait, e);
 
     if (done == SOURCED_OK) {
         done = drop_dead_slot(s, f, wait, e);
@@ -665,7 +563,10 @@ static enum sourced start_again(struct postgresql_source *s, const struct found 
         done = check_place(s, f, at, wait, e);
     }
     if (done == SOURCED_OK) {
-        done = ensure_publication(s, f, NULL, wait, e);
+        done = postgresql_ensure_publication(s, f->version, f->has_slot, NULL, wait, e);
+    }
+    if (done == SOURCED_OK) {
+        done = check_decodable(s, wait, e);
     }
     if (done == SOURCED_OK) {
         done = ensure_failover(s, f, wait, e);

@@ -306,10 +306,13 @@ enum sourced postgresql_ended(const struct postgresql_source *s, const struct pg
     struct err was = *e;
     AUTO(buf_release) struct buf from = BUF_INIT(BUF_SMALL);
     pg_place_add(&from, at);
-    return pg_say(SOURCED_LOST, e,
-                  "%.400s: what was committed behind %s is missed, or cannot be decoded any more. "
-                  "`telex events reset %.*s` begins anew, with a backfill where that is enabled",
-                  was.message, buf_text(&from), STR_FMT(s->stream_name));
+    return pg_say(
+        SOURCED_LOST, e,
+        "%.400s: what was committed behind %s is missed, or cannot be decoded any more. "
+        "`telex events reset %.*s` begins anew, with a backfill where that is enabled; "
+        "`telex events skip %.*s` goes on with what is still to come (a slot that is of no "
+        "use is made anew by both)",
+        was.message, buf_text(&from), STR_FMT(s->stream_name), STR_FMT(s->stream_name));
 }
 
 /* ---- next ---- */
