@@ -401,6 +401,34 @@ def test_conditions_are_the_servers(server, table):
         assert bodies(events.backfill(begun["oldest"], 10)) == ["yes before"]
 
 
+def test_a_publication_of_other_rows_is_refused(server, table):
+    if version(server) < 15:
+        pytest.skip("publications have conditions from PostgreSQL 15 on")
+    server.psql(f"CREATE PUBLICATION telex_{table} FOR TABLE {table} WITH (publish = 'insert')")
+    with source(server, table, where="body LIKE 'yes%'") as events:
+        answer = events.start()
+        assert answer["result"] == "refused" and "has no condition for table" in answer["error"], answer
+        server.psql(f"ALTER PUBLICATION telex_{table} SET TABLE {table} WHERE (id > 1)")
+        answer = events.start()
+        assert answer["result"] == "refused" and "has condition (id > 1) for table" in answer["error"], answer
+        # What it says does it, and the server's own way to write the condition is no other one.
+        server.psql(answer["error"][answer["error"].index("BEGIN;"):])
+        events.begin()
+        insert(server, table, "no", "yes")
+        assert bodies(events.read(1)) == ["yes"]
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_condition_that_cannot_be_is_refused(server, table, is_there):
+    if version(server) < 15:
+        pytest.skip("publications have conditions from PostgreSQL 15 on")
+    if is_there:
+        server.psql(f"CREATE PUBLICATION telex_{table} FOR TABLE {table} WITH (publish = 'insert')")
+    with source(server, table, where="foo > 3") as events:
+        answer = events.start()
+        assert answer["result"] == "refused" and "`where`" in answer["error"] and '"foo" does not exist' in answer["error"], answer
+
+
 def test_refusals_say_what_to_do(server, table):
     server.psql("CREATE ROLE poor LOGIN PASSWORD 'p'")
     poor = server.url.replace("telex:" + postgres.PASSWORD, "poor:p")

@@ -26,14 +26,95 @@ static void write_publication(const struct postgresql_source *s, int64_t version
     buf_addf(out, "'%s)", version >= PG_VERSION_ROOT ? ", publish_via_partition_root = true" : "");
 }
 
+/* ---- conditions ---- */
+
+/* What the server would do for rows of the table with the condition: two that do the same are one, however written. */
+static enum sourced explain(struct postgresql_source *s, const struct pg_table *t, struct str where,
+                            struct wait wait, struct buf *ret, struct err *e)
+{
+    AUTO(buf_release) struct buf sql = BUF_INIT(BUF_UNLIMITED);
+    struct pg_result *r = NULL;
+
+    buf_addf(&sql, "EXPLAIN (VERBOSE, COSTS OFF) SELECT 1 FROM %.*s WHERE (%.*s)",
+             STR_FMT(t->quoted), STR_FMT(where));
+    enum sourced done = pg_server_ask(&s->server, buf_text(&sql), NULL, 0, wait, &r, e);
+    if (done != SOURCED_OK) {
+        return done;
+    }
+    for (size_t i = 0; i < pg_rows(r); i++) {
+        buf_addf(ret, "%.*s\n", STR_FMT(pg_value(r, i, 0)));
+    }
+    pg_result_free(r);
+    return SOURCED_OK;
+}
+
+static enum sourced explain_ours(struct postgresql_source *s, const struct pg_table *t,
+                                 struct wait wait, struct buf *ret, struct err *e)
+{
+    enum sourced done = explain(s, t, s->config->where, wait, ret, e);
+
+    if (done == SOURCED_REFUSED) {
+        struct err was = *e;
+        (void)err_set(e, was.code, "`where`, for table %.*s: %.500s", STR_FMT(t->quoted),
+                      was.message);
+    }
+    return done;
+}
+
+static enum sourced check_where(struct postgresql_source *s, int64_t version, struct wait wait,
+                                struct err *e)
+{
+    enum sourced done = SOURCED_OK;
+
+    if (s->config->where.len == 0) {
+        return SOURCED_OK;
+    }
+    if (version < PG_VERSION_WHERE) {
+        return pg_say(SOURCED_REFUSED, e, "`where` needs PostgreSQL 15 or later");
+    }
+    for (size_t i = 0; i < s->table_count && done == SOURCED_OK; i++) {
+        AUTO(buf_release) struct buf plan = BUF_INIT(BUF_UNLIMITED);
+        done = explain_ours(s, &s->tables[i], wait, &plan, e);
+    }
+    return done;
+}
+
+/* Does the publication leave out of a table what `where` does? <has>: its condition; empty: none. */
+static enum sourced check_condition(struct postgresql_source *s, const struct pg_table *t,
+                                    struct str has, struct wait wait, struct err *e)
+{
+    AUTO(buf_release) struct buf ours = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf theirs = BUF_INIT(BUF_UNLIMITED);
+    AUTO(buf_release) struct buf name = BUF_INIT(BUF_SMALL);
+    enum sourced done = explain_ours(s, t, wait, &ours, e);
+
+    if (done == SOURCED_OK && has.len > 0) {
+        done = explain(s, t, has, wait, &theirs, e);
+    }
+    if (done != SOURCED_OK || (has.len > 0 && str_eq(buf_str(&ours), buf_str(&theirs)))) {
+        return done;
+    }
+    pg_add_quoted(&name, buf_str(&s->publication));
+    return pg_say(SOURCED_REFUSED, e,
+                  "publication %s has %s%.*s for table %.*s and not the condition that `where` "
+                  "says: BEGIN; ALTER PUBLICATION %s DROP TABLE %.*s; ALTER PUBLICATION %s ADD "
+                  "TABLE %.*s WHERE (%.*s); COMMIT;",
+                  buf_text(&s->publication), has.len > 0 ? "condition " : "no condition",
+                  STR_FMT(has), STR_FMT(t->quoted), buf_text(&name), STR_FMT(t->quoted),
+                  buf_text(&name), STR_FMT(t->quoted), STR_FMT(s->config->where));
+}
+
+/* ---- the publication ---- */
+
 static enum sourced make_publication(struct postgresql_source *s, int64_t version,
                                      struct source_begun *ret, struct wait wait, struct err *e)
 {
     AUTO(buf_release) struct buf sql = BUF_INIT(BUF_UNLIMITED);
     struct pg_result *r = NULL;
 
-    if (s->config->where.len > 0 && version < PG_VERSION_WHERE) {
-        return pg_say(SOURCED_REFUSED, e, "`where` needs PostgreSQL 15 or later");
+    enum sourced done = check_where(s, version, wait, e);
+    if (done != SOURCED_OK) {
+        return done;
     }
     write_publication(s, version, &sql);
     if (!s->config->create_publication) {
@@ -46,7 +127,7 @@ static enum sourced make_publication(struct postgresql_source *s, int64_t versio
     if (!source_makes(ret, PG_PUBLICATION, e)) {
         return SOURCED_AGAIN;
     }
-    enum sourced done = pg_server_ask(&s->server, buf_text(&sql), NULL, 0, wait, &r, e);
+    done = pg_server_ask(&s->server, buf_text(&sql), NULL, 0, wait, &r, e);
     pg_result_free(r);
     if (done == SOURCED_OK) {
         trace_info(&s->trace, "made a publication", T_STR("name", buf_str(&s->publication)));
@@ -60,14 +141,42 @@ static enum sourced make_publication(struct postgresql_source *s, int64_t versio
     return done;
 }
 
-/* Does it have all that we are to tell? */
-static enum sourced check_publication(struct postgresql_source *s, const struct pg_result *r,
-                                      struct wait wait, struct err *e)
+static enum sourced check_published(struct postgresql_source *s, const struct pg_table *t,
+                                    int64_t version, struct wait wait, struct err *e)
 {
     static const char find[] =
-        "SELECT 1 FROM pg_publication_tables WHERE pubname = $1 AND schemaname = $2 AND tablename "
+        "SELECT '' FROM pg_publication_tables WHERE pubname = $1 AND schemaname = $2 AND tablename "
         "= $3";
+    static const char find_condition[] =
+        "SELECT rowfilter FROM pg_publication_tables WHERE pubname = $1 AND schemaname = $2 AND "
+        "tablename = $3";
+    const char *const params[] = {buf_text(&s->publication), arena_text(&s->catalog, t->schema),
+                                  arena_text(&s->catalog, t->name)};
+    bool has_where = s->config->where.len > 0;
+    struct pg_result *found = NULL;
+    enum sourced done =
+        pg_server_ask(&s->server, has_where && version >= PG_VERSION_WHERE ? find_condition : find,
+                      params, 3, wait, &found, e);
 
+    if (done != SOURCED_OK) {
+        return done;
+    }
+    if (pg_rows(found) == 0) {
+        done = pg_say(SOURCED_REFUSED, e,
+                      "publication %s does not have table %.*s: ALTER PUBLICATION \"%s\" ADD "
+                      "TABLE %.*s;",
+                      params[0], STR_FMT(t->quoted), params[0], STR_FMT(t->quoted));
+    } else if (has_where) {
+        done = check_condition(s, t, pg_value(found, 0, 0), wait, e);
+    }
+    pg_result_free(found);
+    return done;
+}
+
+/* Does it have all that we are to tell, and no more? */
+static enum sourced check_publication(struct postgresql_source *s, const struct pg_result *r,
+                                      int64_t version, struct wait wait, struct err *e)
+{
     for (unsigned i = 0; i < 3; i++) {
         if ((s->operations & 1U << i) != 0 && !str_eq(pg_value(r, 0, i), STR("t"))) {
             return pg_say(SOURCED_REFUSED, e,
@@ -76,25 +185,11 @@ static enum sourced check_publication(struct postgresql_source *s, const struct 
                           buf_text(&s->publication), buf_text(&s->publication));
         }
     }
-    for (size_t i = 0; i < s->table_count; i++) {
-        const struct pg_table *t = &s->tables[i];
-        const char *const params[] = {buf_text(&s->publication), arena_text(&s->catalog, t->schema),
-                                      arena_text(&s->catalog, t->name)};
-        struct pg_result *found = NULL;
-        enum sourced done = pg_server_ask(&s->server, find, params, 3, wait, &found, e);
-        if (done != SOURCED_OK) {
-            return done;
-        }
-        bool is_there = pg_rows(found) > 0;
-        pg_result_free(found);
-        if (!is_there) {
-            return pg_say(SOURCED_REFUSED, e,
-                          "publication %s does not have table %.*s: ALTER PUBLICATION \"%s\" ADD "
-                          "TABLE %.*s;",
-                          params[0], STR_FMT(t->quoted), params[0], STR_FMT(t->quoted));
-        }
+    enum sourced done = check_where(s, version, wait, e);
+    for (size_t i = 0; i < s->table_count && done == SOURCED_OK; i++) {
+        done = check_published(s, &s->tables[i], version, wait, e);
     }
-    return SOURCED_OK;
+    return done;
 }
 
 enum sourced postgresql_ensure_publication(struct postgresql_source *s, int64_t version,
@@ -111,7 +206,7 @@ enum sourced postgresql_ensure_publication(struct postgresql_source *s, int64_t 
         return done;
     }
     if (pg_rows(r) > 0) {
-        done = check_publication(s, r, wait, e);
+        done = check_publication(s, r, version, wait, e);
     } else if (first != NULL && !has_slot) {
         done = make_publication(s, version, first, wait, e);
     } else if (first != NULL) {
