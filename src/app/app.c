@@ -17,6 +17,8 @@
 #include "export/ends.h"
 #include "state/history.h"
 
+#include <stdio.h>
+
 enum { STOP_EVALUATION_MS = 5000, STOP_STREAMS_MS = 5000 };
 
 /* ---- metrics ---- */
@@ -106,7 +108,8 @@ static void app_free(struct app *a)
     scheduler_free(a->scheduler);
     self_metrics_free(a->self_metrics);
     rule_watch_free(a->rule_watch);
-    (void)app_streams_close(a, (struct wait){0, NULL});
+    struct streams_left ignored;
+    app_streams_close(a, (struct wait){0, NULL}, &ignored);
     plan_close(a->plan);
     history_close(a->history);
     alert_states_free(a->received);
@@ -220,10 +223,14 @@ static void stop_evaluating(struct app *a, struct wait wait)
 }
 
 /* The last line: what destinations do not have is named, whatever became of it. */
-static void say_stopped(struct app *a, const struct plan_left *left, uint64_t in_flight)
+static void say_stopped(struct app *a, const struct plan_left *left,
+                        const struct streams_left *streams)
 {
+    uint64_t in_flight = streams->in_flight;
+    uint64_t dead = left->dead_letters + streams->unreadable;
+    char text[sizeof(left->text) + sizeof(streams->text) + 2];
     struct str state = a->now.config->settings.state.path;
-    bool is_lost = left->alerts + left->dead_letters + left->dropped > 0;
+    bool is_lost = left->alerts + dead + left->dropped > 0;
 
     if (in_flight > 0) {
         trace_info(&a->trace, "change streams had events in flight; their sources give them again",
@@ -236,11 +243,13 @@ static void say_stopped(struct app *a, const struct plan_left *left, uint64_t in
                    T_STR("state", state));
         return;
     }
+    (void)snprintf(text, sizeof(text), "%s%s%s", left->text,
+                   left->text[0] != '\0' && streams->text[0] != '\0' ? "; " : "", streams->text);
     trace_at(&a->trace, is_lost ? TRACE_WARN : TRACE_INFO,
              is_lost ? "stopped; not everything was delivered"
                      : "stopped; what is left is on disk for the next start",
-             T_TEXT("left", left->text), T_U64("frames_left", left->frames),
-             T_U64("alerts_not_told", left->alerts), T_U64("dead_letters", left->dead_letters),
+             T_TEXT("left", text), T_U64("frames_left", left->frames),
+             T_U64("alerts_not_told", left->alerts), T_U64("dead_letters", dead),
              T_U64("dropped", left->dropped), T_STR("state", state));
 }
 
@@ -249,15 +258,16 @@ bool app_stop(struct app *a)
     int64_t timeout_ms = a->now.config->settings.shutdown_timeout_ns / NS_PER_MS;
     struct wait wait = {.deadline_mono_ns = clock_deadline_ms(a->env->clock, timeout_ms)};
     struct plan_left left;
+    struct streams_left streams;
 
     atomic_store(&a->is_ready, false);
     trace_info(&a->trace, "stopping", T_I64("timeout_ms", timeout_ms));
     refuse_askers(a);
     stop_evaluating(a, wait);
     state_save_last(a, a->graph.engine);
-    uint64_t in_flight = app_streams_close(a, wait_limit_ms(wait, a->env->clock, STOP_STREAMS_MS));
+    app_streams_close(a, wait_limit_ms(wait, a->env->clock, STOP_STREAMS_MS), &streams);
     bool on_disk = plan_drain(a->plan, wait, &left);
-    say_stopped(a, &left, in_flight);
+    say_stopped(a, &left, &streams);
     plan_set_levels(a->plan, NULL);
     app_free(a);
     return on_disk;

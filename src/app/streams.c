@@ -5,6 +5,7 @@
 #include "events/events.h"
 #include "state/event_table.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 enum { REST_MS = 10 * 1000 };
@@ -89,18 +90,20 @@ void app_streams_rest(struct app *a)
     }
 }
 
-uint64_t app_streams_close(struct app *a, struct wait wait)
+void app_streams_close(struct app *a, struct wait wait, struct streams_left *ret_left)
 {
-    uint64_t in_flight = 0;
+    AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
 
     lock_take(&a->lock);
     struct event_streams *streams = TAKE(a->streams);
     struct event_table *table = TAKE(a->event_table);
     lock_give(&a->lock);
+    *ret_left = (struct streams_left){.in_flight = 0};
     if (streams != NULL) {
-        in_flight = event_streams_rest(streams, wait);
+        ret_left->in_flight = event_streams_rest(streams, wait);
+        ret_left->unreadable = event_streams_tell_letters(streams, &text);
+        (void)snprintf(ret_left->text, sizeof(ret_left->text), "%s", buf_text(&text));
     }
     event_streams_close(streams);
     event_table_close(table);
-    return in_flight;
 }

@@ -21,7 +21,14 @@ void app_streams_rest(struct app *a);
 /* What persons asked for ends soon: the program is about to stop. */
 void app_streams_hurry(struct app *a);
 
-/* Ends them: what is under way may end until <wait> is over. Gives how many events were read and are not delivered. */
-uint64_t app_streams_close(struct app *a, struct wait wait);
+/* What no sink has when they end. */
+struct streams_left {
+    uint64_t in_flight;  /* events that were read */
+    uint64_t unreadable; /* changes that became dead letters since the start, and still are */
+    char text[512];      /* whose, and how many */
+};
+
+/* Ends them: what is under way may end until <wait> is over. */
+void app_streams_close(struct app *a, struct wait wait, struct streams_left *ret_left);
 
 #endif

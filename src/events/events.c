@@ -382,6 +382,64 @@ void event_streams_retry(struct event_streams *s)
     lock_give(&s->changing);
 }
 
+/* ---- the end ---- */
+
+static struct stream_faults *faults_of(struct event_streams *s, struct str name)
+{
+    for (size_t i = 0; i < s->faults.len; i++) {
+        if (str_eq(s->faults.items[i].name, name)) {
+            return &s->faults.items[i];
+        }
+    }
+    const struct stream_faults none = {.name =
+                                           str_make(mem_dup_text(name.ptr, name.len), name.len)};
+    vec_push(&s->faults, none);
+    return &s->faults.items[s->faults.len - 1];
+}
+
+/* A stream's counters go with it. */
+static void keep_faults(struct event_streams *s, const struct stream_item *item)
+{
+    if (item->stream != NULL) {
+        struct metric *broken =
+            metrics_get1(s->world.env->metrics, stream_metric_desc(METRIC_BROKEN), item->name);
+        uint64_t count = (uint64_t)metric_value(broken);
+        if (count > 0) {
+            faults_of(s, item->name)->count += count;
+        }
+        metric_drop(broken);
+    }
+}
+
+uint64_t event_streams_tell_letters(struct event_streams *s, struct buf *out)
+{
+    uint64_t all = 0;
+
+    lock_take(&s->changing);
+    for (size_t i = 0; i < s->faults.len; i++) {
+        const struct stream_faults *f = &s->faults.items[i];
+        const struct left_letters left = left_letters_count(s->world.state_path, f->name);
+        uint64_t kept = left.sums[LETTERS_UNREADABLE].records;
+        uint64_t count = kept < f->count ? kept : f->count;
+        if (count > 0) {
+            buf_addf(out, "%sstream-%.*s: %llu %s", out->len > 0 ? "; " : "", STR_FMT(f->name),
+                     (unsigned long long)count,
+                     count == 1 ? "unreadable change" : "unreadable changes");
+        }
+        all += count;
+    }
+    lock_give(&s->changing);
+    return all;
+}
+
+static void free_faults(struct event_streams *s)
+{
+    for (size_t i = 0; i < s->faults.len; i++) {
+        mem_free(s->faults.items[i].name.ptr);
+    }
+    vec_release(&s->faults);
+}
+
 void event_streams_hurry(struct event_streams *s)
 {
     lock_take(&s->lock);
@@ -408,6 +466,7 @@ uint64_t event_streams_rest(struct event_streams *s, struct wait wait)
     event_streams_learn(s);
     for (size_t i = 0; i < s->items.len; i++) {
         event_streams_wait_unused(s, s->items.items[i]);
+        keep_faults(s, s->items.items[i]);
         free_item(s->items.items[i]);
     }
     vec_clear(&s->items);
@@ -428,6 +487,7 @@ void event_streams_close(struct event_streams *s)
                              (struct wait){clock_deadline_ms(s->world.env->clock, STOP_MS), NULL});
     event_streams_end_tasks(s);
     stream_positions_close(s->world.positions);
+    free_faults(s);
     buf_release(&s->state_path);
     vec_release(&s->items);
     cancel_free(s->hurry);

@@ -36,6 +36,10 @@ void event_streams_hurry(struct event_streams *s);
  * many changes were read and are not done: their sources give them again. */
 uint64_t event_streams_rest(struct event_streams *s, struct wait wait);
 
+/* Unreadable changes that became dead letters since the start and still are, of all streams, also those that were taken out: how many,
+ * and stream by stream in words. For who stops; behind event_streams_rest(). */
+uint64_t event_streams_tell_letters(struct event_streams *s, struct buf *out);
+
 void event_streams_close(struct event_streams *s); /* NULL is fine */
 
 /* Does the list have all? Not while a config is taken over: who is not in it then may well be there. */

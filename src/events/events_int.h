@@ -65,6 +65,12 @@ struct letter_desk {
 
 enum { LETTER_DESKS = 2 };
 
+/* Changes of a stream that could not become events since the start, by name: they outlive the item. */
+struct stream_faults {
+    struct str name; /* owned */
+    uint64_t count;
+};
+
 struct event_streams {
     struct stream_world world;
     struct stream_tables tables;
@@ -79,7 +85,8 @@ struct event_streams {
     VEC(struct stream_item *) items; /* read under one of the locks, changed under both */
     struct stream_task *first GUARDED_BY(lock); /* the first may be under way */
     VEC(struct stream_outcome *) outcomes GUARDED_BY(lock);
-    bool is_whole GUARDED_BY(lock); /* the list has all, also what is left of others */
+    VEC(struct stream_faults) faults; /* under <changing> */
+    bool is_whole GUARDED_BY(lock);   /* the list has all, also what is left of others */
     bool has_ended GUARDED_BY(lock);
     bool letters_left
         GUARDED_BY(lock); /* some of a stream that does not run: what is told of it changes */

@@ -362,6 +362,13 @@ def test_letters_of_a_stream_that_is_taken_out(start_telex, start_sink, tmp_path
     config = stream(sink, source={"type": "file", "path": str(lines), "start_at": "beginning", "id_field": "id"})
     program = start_with_token(start_telex, config)
     wait_done(program, 1)
+    program.write_config({"server": server_section(program.port, "adm"), "receive": {"events": True}})
+    assert net.post(program.url + "/-/reload", b"", headers=admin_headers("adm")).status == 200
+    program.sigterm()
+    last = program.process.log().strip().splitlines()[-1]
+    assert 'not everything was delivered" left="stream-health: 1 unreadable change"' in last and "dead_letters=1" in last, last
+    program.start()
+    program.wait_ready()
     restart_with(program, {"receive": {"events": True}})
     left = status(program)
     gauge = program.metrics()["telex_stream_dead_letters"]
