@@ -88,6 +88,8 @@ def test_a_first_start_is_told_and_not_done(tmp_path, server, table):
     (logical, {"create_publication": False}, ["there is no publication telex_s", "CREATE PUBLICATION"]),
     (logical, {"create_slot": False}, ["there is no slot telex_s"]),
     (outbox, {"xid_column": "other"}, ["no column", "ADD COLUMN"]),
+    *((make, {option: "nodename"}, ['table "public"."events" has no column nodename', f"`{option}`", "id, n, xid"])
+      for make in (logical, outbox) for option in ("id_column", "key_column", "time_column")),
 ])
 def test_what_is_missing(tmp_path, server, table, make, more, expected):
     status, said = check(tmp_path / "a", make(server, **more))

@@ -448,6 +448,37 @@ def test_refusals_say_what_to_do(server, table):
             assert answer["result"] == "refused" and words in answer["error"], answer
 
 
+@pytest.mark.parametrize("option", ["id_column", "key_column", "time_column"])
+def test_columns_that_the_config_names(server, table, option):
+    server.psql(f"CREATE TABLE {table}_more (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED)"
+                if version(server) >= 12 else f"CREATE TABLE {table}_more (id int PRIMARY KEY)")
+    things = f"SELECT slot_name FROM pg_replication_slots WHERE slot_name = 'telex_{table}' UNION ALL " \
+             f"SELECT pubname FROM pg_publication WHERE pubname = 'telex_{table}'"
+    for column in ("body", "twice"):
+        with source(server, table, tables=[f"{table}_more", table][::1 if column == "twice" else -1], **{option: column}) as events:
+            answer = events.start()
+        assert answer["result"] == "refused" and f"`{option}`" in answer["error"], answer
+        assert f'"public"."{table}_more" has no column {column}' in answer["error"] and answer["error"].endswith(": id") or \
+            version(server) >= 18, answer
+    assert server.psql(things).stdout == ""
+
+
+def test_a_table_that_came_by_a_pattern_may_lack_a_column(server, table):
+    server.psql(f"CREATE TABLE {table}_more (id int PRIMARY KEY)")
+    server.psql(f"CREATE PUBLICATION telex_{table} FOR TABLE {table}, {table}_more WITH (publish = 'insert')")
+    named = {"tables": [], "publication": f"telex_{table}", "create_publication": False, "key_column": "body"}
+    with source(server, table, **named) as events:
+        answer = events.start()
+        assert answer["result"] == "refused" and "no column body" in answer["error"], answer
+    server.psql(f"DROP PUBLICATION telex_{table}")
+    server.psql(f"CREATE PUBLICATION telex_{table} FOR ALL TABLES WITH (publish = 'insert')")
+    with source(server, table, **named) as events:
+        events.begin()
+        insert(server, table, "with")
+        assert bodies(events.read(1)) == ["with"]
+    server.psql(f"DROP PUBLICATION telex_{table}")
+
+
 def test_a_publication_that_has_other_tables(server, table):
     server.psql(f"CREATE TABLE {table}_more (id int PRIMARY KEY)")
     server.psql(f"CREATE PUBLICATION telex_{table} FOR TABLE {table} WITH (publish = 'insert')")

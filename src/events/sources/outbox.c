@@ -265,6 +265,13 @@ static enum sourced describe(struct outbox_source *s, struct wait wait, struct e
         done =
             pg_table_describe(&s->server, s->config->table, &ids, wait, &s->catalog, &s->table, e);
     }
+    if (done == SOURCED_OK) {
+        done = pg_table_expect(&s->server, &s->table, "key_column", s->config->key_column, wait, e);
+    }
+    if (done == SOURCED_OK) {
+        done =
+            pg_table_expect(&s->server, &s->table, "time_column", s->config->time_column, wait, e);
+    }
     if (done == SOURCED_OK && s->table.id_count != 1) {
         done =
             pg_say(SOURCED_REFUSED, e, "table %.*s has no primary key of one column; say id_column",

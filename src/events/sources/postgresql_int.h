@@ -144,6 +144,9 @@ enum sourced postgresql_look_at_owners(struct postgresql_source *s, struct buf *
 /* Has the server room for one more slot? */
 enum sourced postgresql_look_at_slots(struct postgresql_source *s, struct wait wait, struct err *e);
 
+/* postgresql_columns.c: each table that somebody named has the columns that the config names */
+enum sourced postgresql_check_columns(struct postgresql_source *s, struct wait wait, struct err *e);
+
 /* postgresql_leave.c: of struct source_kind */
 void postgresql_leave(const void *config, struct str stream, struct arena *a,
                       struct source_leavings *ret);

@@ -207,10 +207,6 @@ static const char find_key[] =
     "pg_attribute a WHERE i.indrelid = $1::oid AND i.indisprimary AND a.attrelid = i.indrelid "
     "AND a.attnum = k.attnum ORDER BY k.place";
 
-static const char find_column[] =
-    "SELECT attname FROM pg_attribute WHERE attrelid = $1::oid AND attname = $2 AND attnum > 0 "
-    "AND NOT attisdropped";
-
 static enum sourced take_key(struct pg_server *s, const char *oid, struct wait wait,
                              struct arena *a, struct pg_table *t, struct err *e)
 {
@@ -227,27 +223,18 @@ static enum sourced take_key(struct pg_server *s, const char *oid, struct wait w
     return done;
 }
 
-static enum sourced take_ids(struct pg_server *s, const char *oid, const struct option_list *ids,
-                             struct wait wait, struct arena *a, struct pg_table *t, struct err *e)
+static enum sourced take_ids(struct pg_server *s, const struct option_list *ids, struct wait wait,
+                             struct arena *a, struct pg_table *t, struct err *e)
 {
     if (ids->count > PG_IDS_MAX) {
         return pg_say(SOURCED_REFUSED, e, "more than %d columns make an id", PG_IDS_MAX);
     }
     for (size_t i = 0; i < ids->count; i++) {
-        struct pg_result *r = NULL;
-        const char *const params[] = {oid, arena_text(a, ids->items[i])};
-        enum sourced done = pg_server_ask(s, find_column, params, 2, wait, &r, e);
+        enum sourced done = pg_table_expect(s, t, "id_column", ids->items[i], wait, e);
         if (done != SOURCED_OK) {
             return done;
         }
-        bool is_there = pg_rows(r) > 0;
-        pg_result_free(r);
-        if (!is_there) {
-            return pg_say(SOURCED_REFUSED, e,
-                          "table %.*s has no column %.*s, which is to be the id",
-                          STR_FMT(t->quoted), STR_FMT(ids->items[i]));
-        }
-        t->ids[t->id_count++] = str_of(params[1]);
+        t->ids[t->id_count++] = arena_dup(a, ids->items[i]);
     }
     return SOURCED_OK;
 }
@@ -301,8 +288,7 @@ enum sourced pg_table_describe(struct pg_server *s, struct str name, const struc
     t.name = arena_dup(a, pg_value(r, 0, 2));
     pg_result_free(r);
     quote_names(a, &t);
-    done =
-        ids->count > 0 ? take_ids(s, oid, ids, wait, a, &t, e) : take_key(s, oid, wait, a, &t, e);
+    done = ids->count > 0 ? take_ids(s, ids, wait, a, &t, e) : take_key(s, oid, wait, a, &t, e);
     quote_ids(a, &t);
     *ret = t;
     return done;

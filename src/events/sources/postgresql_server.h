@@ -83,6 +83,10 @@ enum sourced pg_table_describe(struct pg_server *s, struct str name, const struc
                                struct wait wait, struct arena *a, struct pg_table *ret,
                                struct err *e);
 
+/* postgresql_columns.c: SOURCED_REFUSED when the server sends no such column of the table; an empty name is none. */
+enum sourced pg_table_expect(struct pg_server *s, const struct pg_table *t, const char *option,
+                             struct str column, struct wait wait, struct err *e);
+
 /* ---- lists in a text of ours: positions, cursors ---- */
 
 /* "3:abc,"; false when there is no further one. */

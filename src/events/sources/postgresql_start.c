@@ -626,6 +626,9 @@ static enum sourced find_all(struct postgresql_source *s, struct wait wait, stru
     if (done == SOURCED_OK) {
         done = postgresql_find_tables(s, wait, e);
     }
+    if (done == SOURCED_OK) {
+        done = postgresql_check_columns(s, wait, e);
+    }
     return done == SOURCED_OK ? look_at_slot(s, wait, f, e) : done;
 }
 
