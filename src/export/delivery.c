@@ -512,6 +512,9 @@ uint32_t delivery_run(struct delivery *d, struct view view, int64_t since_ns, ui
         delivery_note_breaker(d);
         goes_on = admitted ? try_once(d, &owed) : wait_for_breaker(d, &owed);
     }
+    if (owed.view.n == 0) {
+        delivery_note_rest(d);
+    }
     for (uint32_t i = 0; ret_owed != NULL && i < owed.view.n; i++) {
         ret_owed[i] = view_row(owed.view, i);
     }

@@ -138,6 +138,7 @@ bool delivery_bury_raw(struct delivery *d, struct str bytes, const struct err *w
         return false;
     }
     delivery_note_rejected(d, 1);
+    delivery_note_rest(d);
     return true;
 }
 

@@ -91,6 +91,9 @@ void delivery_tell_ended(struct delivery *d, struct view view, const struct fate
 void delivery_open_metrics(struct delivery *d);
 void delivery_drop_metrics(struct delivery *d);
 void delivery_note_state(struct delivery *d, const char *state, const struct err *e);
+
+/* All that it was given has ended, whatever it came to. */
+void delivery_note_rest(struct delivery *d);
 void delivery_note_rejected(struct delivery *d, uint32_t rows);
 void delivery_note_retry(struct delivery *d, const struct outcome *out, int64_t delay_ms);
 void delivery_note_breaker(struct delivery *d);

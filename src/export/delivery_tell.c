@@ -44,6 +44,17 @@ void delivery_note_trouble(struct delivery *d, const struct err *e)
     delivery_note_state(d, "retrying", e);
 }
 
+void delivery_note_rest(struct delivery *d)
+{
+    lock_take(&d->lock);
+    const char *state = d->status.state;
+    if (d->breaker.state == BREAKER_CLOSED &&
+        (strcmp(state, "retrying") == 0 || strcmp(state, "halted") == 0)) {
+        d->status.state = "idle";
+    }
+    lock_give(&d->lock);
+}
+
 static void note_delivered(struct delivery *d, uint32_t rows)
 {
     metric_add(d->metrics[OUTPUT_DELIVERED], rows);
@@ -151,6 +162,9 @@ static void judge_health(struct delivery *d, const struct err *e) REQUIRES(&d->l
 
     metric_set(d->metrics[OUTPUT_HEALTHY], is_healthy);
     d->status.is_healthy = is_healthy;
+    if (!is_healthy && e != NULL) {
+        d->status.unhealthy_ns = clock_wall_ns(d->env->clock);
+    }
     if (is_healthy) {
         text[0] = '\0';
     } else if (e != NULL && e->message[0] != '\0') {
@@ -233,11 +247,30 @@ static const char *worse_breaker(const char *a, const char *b)
     return strcmp(a, breaker_state_name(BREAKER_CLOSED)) == 0 ? b : a;
 }
 
+/* What a lane in trouble has found holds whatever another delivers; that of one which owes nothing any more, until
+ * another delivers. */
+static int64_t unhealthy_until(const struct output_status *s)
+{
+    bool owes_nothing = strcmp(s->state, "idle") == 0 || strcmp(s->state, "ok") == 0;
+    bool is_closed =
+        s->breaker == NULL || strcmp(s->breaker, breaker_state_name(BREAKER_CLOSED)) == 0;
+
+    return owes_nothing && is_closed ? s->unhealthy_ns : INT64_MAX;
+}
+
+/* <to> has the last success of both, and counts as unhealthy until unhealthy_ns. */
 static void add_health(const struct output_status *from, struct output_status *to)
 {
-    if (!from->is_healthy && to->is_healthy) {
+    int64_t until_ns = from->is_healthy ? 0 : unhealthy_until(from);
+
+    if (!from->is_healthy && (to->is_healthy || until_ns > to->unhealthy_ns)) {
         to->is_healthy = false;
+        to->unhealthy_ns = until_ns;
         memcpy(to->health_error, from->health_error, sizeof(to->health_error));
+    }
+    if (!to->is_healthy && to->last_success_ns > to->unhealthy_ns) {
+        to->is_healthy = true;
+        to->health_error[0] = '\0';
     }
     if (from->last_result.at_ns > to->last_result.at_ns) {
         to->last_result = from->last_result;

@@ -287,6 +287,7 @@ struct output_status {
     const char *breaker; /* "closed", "open", "half_open"; NULL: it has none */
     bool is_healthy;
     char health_error[256]; /* why it is not */
+    int64_t unhealthy_ns;   /* wall; when it failed last while it was not */
     struct export_result last_result;
     uint64_t pending_frames;
     uint64_t pending_bytes;  /* on disk */

@@ -177,7 +177,8 @@ const struct resource server_resources[] = {
          "removed exporters are still owed, `overrides` are the options that were changed over this API, "
          "`performance` the time that steps took, where `debug.measure_performance` is on. `health.is_healthy` is "
          "false while the breaker is open and after `health_check.unhealthy_threshold` calls or questions that "
-         "failed in a row; a breaker is `half_open` when its `recovery_timeout` is over, whether or not something "
+         "failed in a row, until something is delivered or answered; a lane that buried all that it had is `idle`. A breaker is "
+         "`half_open` when its `recovery_timeout` is over, whether or not something "
          "waits to be tried. `buffer.avg_flush_time_ms` is the time that a flush takes, without the waits between "
          "tries, smoothed over some eight of them."},
     {.route = {.method = "GET",

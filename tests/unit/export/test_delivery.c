@@ -538,6 +538,39 @@ static void a_direct_delivery_goes_past_the_log(void **state)
     direct_close(d);
 }
 
+/* A lane that buried all it had is in no trouble, and what it found last holds until another delivers. */
+static void a_lane_that_buried_all_rests(void **state)
+{
+    struct fixture *f = *state;
+    struct direct *d = NULL;
+    struct err e = ERR_INIT;
+
+    delivery_of(f)->health.unhealthy_threshold = 2;
+    f->kit.configs[0].common.retry.max_retries = 1;
+    f->kit.configs[0].common.retry.backoff.initial_delay_ns = 1;
+    plan_kit_open(&f->kit);
+    assert_true(direct_open(f->kit.plan, STR("out"), 3, &d, &e));
+    AUTO(batch_autounref) struct batch *b = three_samples();
+    const struct view view = {.batch = b, .n = 3};
+    assert_int_equal(direct_run(d, 0, view, INT64_MAX, NULL), 0);
+    fail_times(f, PRIMARY, 2);
+    assert_int_equal(direct_run(d, 1, view, INT64_MAX, NULL), 0);
+    struct output_status status = status_of(f);
+    assert_int_equal(status.rejected_rows, 3);
+    assert_string_equal(status.state, "ok");
+    assert_false(status.is_healthy);
+    assert_string_equal(status.health_error, "down");
+    for (unsigned lane = 0; lane < 3; lane += 2) {
+        (void)wait_sleep((struct wait){clock_deadline_ms(clock_system(), 2), NULL});
+        assert_int_equal(direct_run(d, lane, view, INT64_MAX, NULL), 0);
+        status = status_of(f);
+        assert_string_equal(status.state, "ok");
+        assert_true(status.is_healthy);
+        assert_string_equal(status.health_error, "");
+    }
+    direct_close(d);
+}
+
 /* ---- a try that we cut short ourselves ---- */
 
 static void a_cancelled_try_spends_nothing(void **state)
@@ -698,6 +731,7 @@ int main(void)
         CASE(drop_ends_tries_that_are_used_up),
         CASE(halt_stays_where_it_is),
         CASE(a_direct_delivery_goes_past_the_log),
+        CASE(a_lane_that_buried_all_rests),
         CASE(a_cancelled_try_spends_nothing),
         CASE(status_says_how_it_went),
         CASE(a_call_that_refused_a_row_is_no_success),
