@@ -71,6 +71,14 @@ static void ask_left(struct event_stream *s)
     s->pace.left = s->source->ops->backfill_left(s->source, &range, buf_str(&s->pace.cursor), wait);
 }
 
+/* What was read is not left, long before the source is asked again. */
+static void count_read(struct pace *p, size_t n, bool is_done)
+{
+    if (p->left >= 0) {
+        p->left = is_done || p->left < (int64_t)n ? 0 : p->left - (int64_t)n;
+    }
+}
+
 static enum sourced read_some(struct event_stream *s, size_t max, struct err *e)
 {
     const struct source_range range = range_of(s);
@@ -92,6 +100,7 @@ static enum sourced read_some(struct event_stream *s, size_t max, struct err *e)
         buf_add_str(&s->pace.cursor, behind);
     }
     s->pace.tokens -= (double)n;
+    count_read(&s->pace, n, is_done);
     s->pace.is_read = stream_take_in(s, in, TRACK_BACKFILL) && is_done;
     return SOURCED_OK;
 }

@@ -67,6 +67,25 @@ def test_what_was_in_the_table_before_is_a_backfill(start_webhook, start_telex):
     assert sorted(once(ids(sink))) == ["e10", "e6", "e7", "e8", "e9"]
 
 
+def test_what_is_left_of_a_backfill_goes_down_with_what_is_done(tmp_path, start_webhook, start_telex):
+    """The source is asked every ten seconds; what was done since is not left any more."""
+    with sqlite3.connect(tmp_path / "app.db") as db:
+        db.execute("CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, n INT)")
+        db.executemany("INSERT INTO events (n) VALUES (?)", [(n,) for n in range(300)])
+    program = start_telex({"events": {"s": stream(start_webhook(), {"type": "sqlite", "path": str(tmp_path / "app.db"), "table": "events"},
+                                                  backfill={"enabled": True, "batchSize": 10, "rateLimit": 60})}})
+    seen = []
+
+    def is_done():
+        seen.append(state(program)["backfill"])
+        return seen[-1]["phase"] == "done"
+
+    net.wait_until("the backfill", is_done, 60)
+    known = [b for b in seen if b["phase"] == "running" and b["left"] is not None]
+    assert any(b["done"] > 0 for b in known)
+    assert all(b["left"] + b["done"] <= 300 for b in known), known
+
+
 def test_a_table_full_of_what_is_owed_takes_no_more(start_webhook, start_telex):
     sink = start_webhook()
     sink.down()
