@@ -92,7 +92,8 @@ static void look_at_source(const struct looker *k, const struct stream_config *s
     }
     enum sourced result = look_at(k, s, &told, &e);
     if (result != SOURCED_OK) {
-        tell_trouble(k, s, s->options.source, result, result == SOURCED_AGAIN && k->is_running, &e);
+        bool is_taken = result == SOURCED_AGAIN && e.code == ERR_CONFLICT;
+        tell_trouble(k, s, s->options.source, result, is_taken && k->is_running, &e);
         return;
     }
     buf_addf(k->told, "stream '%.*s': %s answers", STR_FMT(s->name), s->kind->name);

@@ -171,7 +171,8 @@ struct source_kind {
     void (*claim)(const void *config, struct str stream, struct buf *out);
     /* Of an open source: says what start() would, and makes, changes and takes nothing anywhere, no lock and no slot either.
      * <ret_told> gets what a start would make or change, and what else is worth knowing, as text for people. It is closed
-     * then. NULL: our own table, of which nobody need be asked. */
+     * then. AGAIN with ERR_CONFLICT: another has what it needs, maybe a Telex that runs. NULL: our own table, of which nobody
+     * need be asked. */
     enum sourced (*look)(struct source *s, const struct source_start *from,
                          struct source_begun *ret, struct buf *ret_told, struct wait wait,
                          struct err *e);

@@ -167,6 +167,16 @@ def test_while_it_runs_and_when_it_is_lost(tmp_path, start_webhook, start_telex,
         assert status == 1 and "stream 's' would be lost: the replication slot is gone" in said, said
 
 
+def test_a_database_that_is_away_is_no_lock_of_ours(tmp_path, start_webhook, start_telex):
+    source = {"type": "outbox", "connection_string": "postgresql://u:p@127.0.0.1:9/db", "table": "events"}
+    program = start_telex({"events": {"s": stream(start_webhook(), source)}}, wait=False)
+    net.wait_until("the stream to wait", lambda: state(program)["state"] == "waiting", 30)
+    done = subprocess.run([BINARY, "check", "--connect", "-c", str(program.config_path)], capture_output=True, text=True, timeout=90,
+                          check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1 and "stream 's' would wait: " in said and "a Telex runs" not in said, said
+
+
 @pytest.mark.parametrize("url", ["//bob:Hunter@ter2xyz@127.0.0.1:1/db", "//bob:Hunter/ter2xyz@127.0.0.1:1/db"])
 @pytest.mark.parametrize("source", [{"type": "postgresql", "table": "t"}, {"type": "outbox", "table": "t"},
                                     {"type": "mongodb", "database": "d", "collection": "c"}])

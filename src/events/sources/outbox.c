@@ -149,10 +149,11 @@ static enum sourced take_lock(struct outbox_source *s, struct wait wait, struct 
                                 buf_text(&name), wait, &got, e);
     s->server.is_held = true;
     if (done == SOURCED_OK && !str_eq(got, STR("t"))) {
-        return pg_say(SOURCED_AGAIN, e,
-                      "another telex exports stream %.*s from table %.*s, or the server has not "
-                      "noticed yet that it is gone",
-                      STR_FMT(s->stream_name), STR_FMT(s->table.full));
+        return pg_say_taken(
+            e,
+            "another telex exports stream %.*s from table %.*s, or the server has not "
+            "noticed yet that it is gone",
+            STR_FMT(s->stream_name), STR_FMT(s->table.full));
     }
     return done;
 }
@@ -171,10 +172,11 @@ static enum sourced look_at_lock(struct outbox_source *s, struct wait wait, stru
         "(classid::bigint << 32 | objid::bigint) = hashtextextended($1, 0)",
         buf_text(&name), wait, &pid, e);
     if (done == SOURCED_OK && pid.len > 0) {
-        return pg_say(SOURCED_AGAIN, e,
-                      "another telex exports stream %.*s from table %.*s (process %.*s of the "
-                      "server), or the server has not noticed yet that it is gone",
-                      STR_FMT(s->stream_name), STR_FMT(s->table.full), STR_FMT(pid));
+        return pg_say_taken(
+            e,
+            "another telex exports stream %.*s from table %.*s (process %.*s of the "
+            "server), or the server has not noticed yet that it is gone",
+            STR_FMT(s->stream_name), STR_FMT(s->table.full), STR_FMT(pid));
     }
     return done;
 }

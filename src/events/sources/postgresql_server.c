@@ -89,16 +89,33 @@ enum sourced pg_fault_sourced(const struct pg_fault *fault, struct err *e)
     return m->what;
 }
 
-enum sourced pg_say(enum sourced what, struct err *e, const char *fmt, ...)
+PRINTF_LIKE(3, 0)
+static void say(enum err_code code, struct err *e, const char *fmt, va_list args)
 {
     AUTO(buf_release) struct buf text = BUF_INIT(BUF_SMALL);
+
+    buf_vaddf(&text, fmt, args);
+    (void)err_set(e, code, "%s", buf_text(&text));
+}
+
+enum sourced pg_say(enum sourced what, struct err *e, const char *fmt, ...)
+{
     va_list args;
 
     va_start(args, fmt);
-    buf_vaddf(&text, fmt, args);
+    say(what == SOURCED_AGAIN ? ERR_NET : ERR_CONFLICT, e, fmt, args);
     va_end(args);
-    (void)err_set(e, what == SOURCED_AGAIN ? ERR_NET : ERR_CONFLICT, "%s", buf_text(&text));
     return what;
+}
+
+enum sourced pg_say_taken(struct err *e, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    say(ERR_CONFLICT, e, fmt, args);
+    va_end(args);
+    return SOURCED_AGAIN;
 }
 
 /* ---- connecting and asking ---- */

@@ -54,6 +54,9 @@ enum sourced pg_fault_sourced(const struct pg_fault *fault, struct err *e);
 /* SOURCED_REFUSED, LOST or AGAIN with a message of ours. */
 enum sourced pg_say(enum sourced what, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* SOURCED_AGAIN with ERR_CONFLICT, as source_kind.look says it: another has the slot or the lock. */
+enum sourced pg_say_taken(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 /* "db.example.com:5432/nvsentinel": where a connection string leads, with one spelling for this machine. */
 void pg_add_place(struct buf *out, struct secret *connection_string);
 

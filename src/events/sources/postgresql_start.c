@@ -350,12 +350,12 @@ static enum sourced check_free(struct postgresql_source *s, const struct found *
         return done;
     }
     if (pg_rows(r) > 0) {
-        done =
-            pg_say(SOURCED_AGAIN, e,
-                   "slot %s is in use by process %s: '%.*s' of user %.*s from %.*s; another telex "
-                   "exports this stream, or the server has not noticed yet that it is gone",
-                   buf_text(&s->slot), pid, STR_FMT(pg_value(r, 0, 0)), STR_FMT(pg_value(r, 0, 2)),
-                   STR_FMT(pg_value(r, 0, 1)));
+        done = pg_say_taken(
+            e,
+            "slot %s is in use by process %s: '%.*s' of user %.*s from %.*s; another telex "
+            "exports this stream, or the server has not noticed yet that it is gone",
+            buf_text(&s->slot), pid, STR_FMT(pg_value(r, 0, 0)), STR_FMT(pg_value(r, 0, 2)),
+            STR_FMT(pg_value(r, 0, 1)));
     }
     pg_result_free(r);
     return done;
