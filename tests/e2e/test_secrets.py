@@ -65,7 +65,7 @@ def test_a_shown_line_keeps_its_place(tmp_path):
     said = subprocess.run([telex.BINARY, "check", "-c", path], capture_output=True, text=True, timeout=30).stderr
     lines = said.splitlines()
     shown = next(i for i, line in enumerate(lines) if "datadog" in line and "api_key" in line)
-    assert "api_key: *****, sit: eu" in lines[shown]
+    assert "api_key: *****, sit: **" in lines[shown]  # what an unknown key has may be a secret, too
     assert lines[shown + 1].index("^") == lines[shown].index("sit")
 
 
