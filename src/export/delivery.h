@@ -92,8 +92,8 @@ MUST_USE bool delivery_open(const struct delivery_setup *setup, struct delivery 
 void delivery_follow(struct delivery *d, struct delivery *before);
 
 /*
- * Tries until each row of <view> has ended, or sleep() says no. <since_ns> is the wall clock of the
- * oldest row. Gives how many rows are still owed, and which of the batch: <ret_owed> has room for all, or is NULL.
+ * Tries until each row of <view> has ended, or sleep() says no. <since_ns> is the wall clock from which
+ * their age counts. Gives how many rows are still owed, and which of the batch: <ret_owed> has room for all, or is NULL.
  */
 uint32_t delivery_run(struct delivery *d, struct view view, int64_t since_ns, uint32_t *ret_owed);
 
