@@ -4,6 +4,7 @@ The broker is Apache's, fetched once with Maven into a cache folder, alone in KR
 Maven is missing, or nothing can be fetched, its tests skip and say so; the same tests run over the mock cluster.
 """
 
+import json
 import os
 import pathlib
 import shutil
@@ -167,3 +168,15 @@ def read(broker, topic, committed=True):
         at = middle + value + 1
         rows.append((partition, offset, data[start:middle].decode(), data[middle:at - 1].decode()))
     return rows
+
+
+def push(program, number):
+    """A profile with a number, given to a program whose exporter writes to Kafka."""
+    body = json.dumps([{"name": "work", "number": number}]).encode()
+    answer = net.post(program.url + "/api/v1/profile", body, headers={"Content-Type": "application/json"})
+    assert answer.status == 204
+
+
+def numbers(broker, topic):
+    """Those that arrived, in order."""
+    return [json.loads(value)["number"] for _, _, _, value in read(broker, topic)]

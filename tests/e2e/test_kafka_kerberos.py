@@ -1,12 +1,11 @@
 """Logins to a real Kafka broker with tickets of a real KDC (SASL GSSAPI)."""
 
-import json
-
 import pytest
 
 import kafka_servers
 import kerberos
 import net
+from kafka_servers import numbers, push
 from telex import FAST_RETRY, Telex
 
 
@@ -57,16 +56,6 @@ def config(broker, topic, keytab, principal="telex", **options):
         "type": "kafka", "brokers": [broker.login], "topic": topic, "linger_ms": 1, "sasl_mechanism": "GSSAPI",
         "sasl_kerberos_principal": f"{principal}@{kerberos.REALM}", "sasl_kerberos_keytab": str(keytab), **FAST_RETRY,
         **options}}}
-
-
-def push(program, number):
-    body = json.dumps([{"name": "work", "number": number}]).encode()
-    answer = net.post(program.url + "/api/v1/profile", body, headers={"Content-Type": "application/json"})
-    assert answer.status == 204
-
-
-def numbers(broker, topic):
-    return [json.loads(value)["number"] for _, _, _, value in kafka_servers.read(broker, topic)]
 
 
 def test_records_arrive(kdc, broker, start_in_realm):

@@ -10,6 +10,7 @@ import pytest
 import kafka_servers
 import net
 import openid_provider
+from kafka_servers import numbers, push
 from openid_provider import client
 from source_tap import Tap
 from telex import FAST_RETRY
@@ -47,16 +48,6 @@ def config(broker, provider, topic, secret="right", **options):
     return {"receive": {"profiles": True}, "exporters": {"kafka": {
         "type": "kafka", "brokers": [broker.login], "topic": topic, "linger_ms": 1, **login(provider, secret),
         **FAST_RETRY, **options}}}
-
-
-def push(program, number):
-    body = json.dumps([{"name": "work", "number": number}]).encode()
-    answer = net.post(program.url + "/api/v1/profile", body, headers={"Content-Type": "application/json"})
-    assert answer.status == 204
-
-
-def numbers(broker, topic):
-    return [json.loads(value)["number"] for _, _, _, value in kafka_servers.read(broker, topic)]
 
 
 def wait_for(broker, topic, count, deadline=40.0):
